@@ -1,0 +1,113 @@
+//! Owns every name that the ABI gives a meaning to; each is spelled here and nowhere else. Holds no logic but
+//! membership in a list. Sources: tool-conventions `DynamicLinking.md`, `SetjmpLongjmp.md`, and wasm-ld.
+
+/// Import module of functions, memory, table and other things a library shares with the process.
+pub const ENV: &str = "env";
+/// Import module of globals that hold the address of a data symbol.
+pub const GOT_MEM: &str = "GOT.mem";
+/// Import module of globals that hold the table slot of a function symbol.
+pub const GOT_FUNC: &str = "GOT.func";
+/// Import module of WASI preview 1.
+pub const WASI_PREVIEW1: &str = "wasi_snapshot_preview1";
+/// Import module of pydl's `libdl.c` for WASI mains (`loader/guest/wasi`).
+pub const DLFCN: &str = "pydl_dlfcn_v1";
+
+/// The process's linear memory.
+pub const MEMORY: &str = "memory";
+/// The process's function table.
+pub const TABLE: &str = "__indirect_function_table";
+/// The mutable global that points to the top of the C stack.
+pub const STACK_POINTER: &str = "__stack_pointer";
+/// The immutable global that holds where a library's static data begins.
+pub const MEMORY_BASE: &str = "__memory_base";
+/// The immutable global that holds where a library's own table slots begin.
+pub const TABLE_BASE: &str = "__table_base";
+
+/// Export that writes absolute addresses into a library's static data.
+pub const APPLY_DATA_RELOCS: &str = "__wasm_apply_data_relocs";
+/// Export that runs a module's static constructors.
+pub const CALL_CTORS: &str = "__wasm_call_ctors";
+/// Function that a command's wrapped exports call last; see [`crate::MainDefect::CommandWrappers`].
+pub const CALL_DTORS: &str = "__wasm_call_dtors";
+/// The tag of C++ exceptions.
+pub const CPP_EXCEPTION: &str = "__cpp_exception";
+/// The tag of `longjmp`.
+pub const C_LONGJMP: &str = "__c_longjmp";
+
+/// The custom section that makes a module a side module; must be the first section.
+pub const DYLINK: &str = "dylink.0";
+/// Its predecessor, of LLVM before 13.
+pub const DYLINK_LEGACY: &str = "dylink";
+
+/// Flag of an `IMPORT_INFO` entry: the symbol may stay undefined (`WASM_SYM_BINDING_WEAK`).
+pub const SYMBOL_BINDING_WEAK: u32 = 0x1;
+/// The bits of the flags that hold the binding (`WASM_SYM_BINDING_MASK`).
+pub const SYMBOL_BINDING_MASK: u32 = 0x3;
+/// Flag of an `EXPORT_INFO` entry: the symbol is thread-local (`WASM_SYM_TLS`).
+pub const SYMBOL_TLS: u32 = 0x100;
+
+/// Exports of the guest's allocator that can serve a library's static data, best first.
+pub const ALIGNED_ALLOC: &str = "aligned_alloc";
+/// Frees what the allocator gave.
+pub const FREE: &str = "free";
+/// Plain allocation, for strings handed to the guest.
+pub const MALLOC: &str = "malloc";
+/// Reads a file with the guest's permissions (`loader/guest/wasi/libdl.c`).
+pub const READ_FILE: &str = "pydl_read_file";
+
+/// Exports that are parts of the ABI and never symbols: they have no slot or address that another module could
+/// ask for by name.
+const NOT_SYMBOLS: &[&str] = &[
+    MEMORY,
+    TABLE,
+    STACK_POINTER,
+    MEMORY_BASE,
+    TABLE_BASE,
+    APPLY_DATA_RELOCS,
+    CALL_CTORS,
+    CALL_DTORS,
+    CPP_EXCEPTION,
+    C_LONGJMP,
+    "__dso_handle",
+    "__tls_base",
+    "__tls_size",
+    "__tls_align",
+    "__set_stack_limits",
+    "_emscripten_tls_init",
+    "__wasm_init_tls",
+    "__wasm_init_memory",
+    "__start_em_asm",
+    "__stop_em_asm",
+    "__start_em_js",
+    "__stop_em_js",
+    "_start",
+    "_initialize",
+];
+
+/// Whether an export of this name is a symbol that other modules may bind to.
+pub fn is_symbol(name: &str) -> bool {
+    !NOT_SYMBOLS.contains(&name) && !name.starts_with("__em_js__")
+}
+
+/// Libraries whose symbols a static main carries itself, so that a NEEDED entry of this name is satisfied by
+/// the main module: the parts of the C library, as wasi-libc and musl divide it.
+const IN_MAIN: &[&str] = &[
+    "libc.so",
+    "libm.so",
+    "libdl.so",
+    "libpthread.so",
+    "librt.so",
+    "libutil.so",
+    "libcrypt.so",
+    "libresolv.so",
+    "libxnet.so",
+    "libwasi-emulated-getpid.so",
+    "libwasi-emulated-mman.so",
+    "libwasi-emulated-process-clocks.so",
+    "libwasi-emulated-signal.so",
+];
+
+/// Whether a NEEDED entry of this name is satisfied by the main module.
+pub fn is_in_main(needed: &str) -> bool {
+    IN_MAIN.contains(&needed)
+}

@@ -1,0 +1,219 @@
+//! Owns the wording of every failure of linking: one variant per cause, each naming the file, the symbol, who wanted
+//! it and what to do. The text is read in Python's `ImportError`, on stderr and in golden files. Must not know exit codes.
+
+use std::fmt::{self, Write as _};
+
+use crate::abi_family::AbiFamily;
+use crate::main_module::MainDefect;
+use crate::needed::LibraryNotFound;
+use crate::parse::Signature;
+
+/// A file is not a well-formed WebAssembly module.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message} (at offset {offset:#x})")]
+pub struct ParseError {
+    /// Where in the file, in bytes from its beginning.
+    pub offset: usize,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl ParseError {
+    /// A failure at `offset` bytes into the file.
+    pub(crate) fn new(offset: usize, message: impl Into<String>) -> ParseError {
+        ParseError { offset, message: message.into() }
+    }
+}
+
+impl From<wasmparser::Error> for ParseError {
+    fn from(error: wasmparser::Error) -> Self {
+        ParseError::new(error.offset(), error.message())
+    }
+}
+
+/// A load cannot be planned. Nothing has changed when this is returned.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The library, or libraries that it needs, were not found; all of them are listed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    NotFound(Vec<LibraryNotFound>),
+
+    /// The file is not a well-formed WebAssembly module.
+    #[error("{library}: {error}")]
+    Malformed {
+        /// Path of the file.
+        library: String,
+        /// What is wrong, and where in the file.
+        error: ParseError,
+    },
+
+    /// The file is a WebAssembly module but not a side module.
+    #[error("{library}: not a side module: {why}")]
+    NotASideModule {
+        /// Path of the file.
+        library: String,
+        /// What is missing, and what to do.
+        why: String,
+    },
+
+    /// The library was compiled for another C library than the main module's.
+    #[error(
+        "{library}: compiled for the {library_abi} ABI ({library_evidence}), but {main} has the {main_abi} ABI \
+         ({main_evidence}); their C libraries lay out structures differently. Rebuild the library for {main_abi}, \
+         or run it with a main module built for {library_abi}"
+    )]
+    AbiMismatch {
+        /// Path of the library.
+        library: String,
+        /// The library's ABI.
+        library_abi: AbiFamily,
+        /// What shows it.
+        library_evidence: String,
+        /// Name of the main module.
+        main: String,
+        /// The main module's ABI.
+        main_abi: AbiFamily,
+        /// What shows it.
+        main_evidence: String,
+    },
+
+    /// One or more symbols cannot be bound; all of them are listed.
+    #[error("{}", list_problems(library, problems))]
+    Symbols {
+        /// Path of the library that was asked for.
+        library: String,
+        /// Every symbol that cannot be bound, sorted.
+        problems: Vec<SymbolProblem>,
+    },
+
+    /// The library's memory or table needs cannot be met.
+    #[error("{library}: {why}")]
+    DoesNotFit {
+        /// Path of the library.
+        library: String,
+        /// Which need, with numbers.
+        why: String,
+    },
+
+    /// The main module lacks what it takes to host libraries.
+    #[error("{}", list_defects(main, defects))]
+    MainCannotHost {
+        /// Name of the main module.
+        main: String,
+        /// Everything that is missing, with the linker flag that supplies it.
+        defects: Vec<MainDefect>,
+    },
+
+    /// `RTLD_NOLOAD` was given and the library is not loaded.
+    #[error("{library}: not loaded, and RTLD_NOLOAD was given")]
+    NotLoaded {
+        /// The name that was asked for.
+        library: String,
+    },
+
+    /// An earlier load of this library ended inside its own code.
+    #[error("{library}: an earlier load failed in its initialization: {why}")]
+    FailedEarlier {
+        /// Path of the library.
+        library: String,
+        /// How that load ended.
+        why: String,
+    },
+}
+
+/// Why a symbol cannot be bound.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SymbolProblem {
+    /// Nothing in scope defines the symbol.
+    Undefined {
+        /// Path of the library that imports it.
+        importer: String,
+        /// The symbol.
+        symbol: String,
+        /// `function (i32) -> i32`, `data` and so on.
+        wanted: String,
+    },
+    /// The first definition in scope is of another kind or type.
+    WrongType {
+        /// Path of the library that imports it.
+        importer: String,
+        /// The symbol.
+        symbol: String,
+        /// What the importer needs.
+        wanted: String,
+        /// Who defines the symbol.
+        definer: String,
+        /// What it is there.
+        found: String,
+    },
+    /// The import module is none that the process offers.
+    UnknownImportModule {
+        /// Path of the library that imports it.
+        importer: String,
+        /// The import module.
+        module: String,
+        /// The name within it.
+        name: String,
+    },
+    /// The module requires something of the process that it does not have.
+    Unsupported {
+        /// Path of the library that imports it.
+        importer: String,
+        /// The import, as `module.name`.
+        import: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl fmt::Display for SymbolProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SymbolProblem::Undefined { importer, symbol, wanted } => write!(
+                f,
+                "undefined symbol `{symbol}` ({wanted}), needed by {importer}: neither the main module nor a \
+                 library in scope exports it"
+            ),
+            SymbolProblem::WrongType { importer, symbol, wanted, definer, found } => write!(
+                f,
+                "symbol `{symbol}` has another type: {importer} needs {wanted}, and {definer} has {found}"
+            ),
+            SymbolProblem::UnknownImportModule { importer, module, name } => write!(
+                f,
+                "unknown import module `{module}`, from which {importer} imports `{name}`; a side module imports \
+                 from env, GOT.mem, GOT.func and wasi_snapshot_preview1"
+            ),
+            SymbolProblem::Unsupported { importer, import, why } => {
+                write!(f, "import `{import}` of {importer}: {why}")
+            }
+        }
+    }
+}
+
+impl SymbolProblem {
+    /// The symbol of another type, spelled in one place.
+    pub(crate) fn function(signature: &Signature) -> String {
+        format!("function {signature}")
+    }
+}
+
+fn list_problems(library: &str, problems: &[SymbolProblem]) -> String {
+    match problems {
+        [only] => format!("{library}: {only}"),
+        several => {
+            let mut text = format!("{library}: {} symbols cannot be bound", several.len());
+            for problem in several {
+                let _ = write!(text, "\n  {problem}");
+            }
+            text
+        }
+    }
+}
+
+fn list_defects(main: &str, defects: &[MainDefect]) -> String {
+    let mut text = format!("{main} cannot load libraries:");
+    for defect in defects {
+        let _ = write!(text, "\n  {defect}");
+    }
+    text
+}

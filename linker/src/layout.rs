@@ -1,0 +1,162 @@
+//! Owns the arithmetic of placement: what must be reserved for a load, and the check that what was reserved serves it.
+//! Must not know who allocates, nor how.
+
+use crate::error::LinkError;
+use crate::ids::{Address, Alignment, ModuleId, SlotCount, TableSlot};
+use crate::resolve::{ResolvedLibrary, ResolvedModules};
+
+/// What one library needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LibraryReservation {
+    /// Which library.
+    pub library: ModuleId,
+    /// Path of its file, for messages.
+    pub path: String,
+    /// Bytes of memory, zeroed; 0 for none.
+    pub memory_size: u32,
+    /// Their alignment, in bytes.
+    pub memory_alignment: Alignment,
+    /// Consecutive table slots; 0 for none.
+    pub table_size: SlotCount,
+    /// Their alignment, in slots.
+    pub table_alignment: Alignment,
+}
+
+/// What a load needs from the process, to be allocated all or not at all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reservation {
+    /// One entry for each library, in initialization order.
+    pub libraries: Vec<LibraryReservation>,
+    /// Single table slots for functions whose address is taken and that have none.
+    pub function_slots: SlotCount,
+}
+
+/// Where one library was put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LibraryPlacement {
+    /// Begin of its static data; any value if it has none.
+    pub memory_base: Address,
+    /// Its first own slot; any value if it has none.
+    pub table_base: TableSlot,
+}
+
+/// What was allocated for a [`Reservation`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Placement {
+    /// One entry for each entry of [`Reservation::libraries`].
+    pub libraries: Vec<LibraryPlacement>,
+    /// As many slots as [`Reservation::function_slots`].
+    pub function_slots: Vec<TableSlot>,
+}
+
+/// An allocation does not serve its reservation: a mistake of the allocator, which may be the guest's.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{library}: the allocator gave an unusable place: {why}")]
+pub struct PlacementError {
+    /// Path of the library.
+    pub library: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// The libraries of a load with places for everything.
+#[derive(Clone, Debug)]
+pub struct PlacedModules {
+    pub(crate) resolved: ResolvedModules,
+    pub(crate) placement: Placement,
+}
+
+impl ResolvedModules {
+    /// The libraries of the load in initialization order.
+    pub fn libraries(&self) -> &[ResolvedLibrary] {
+        &self.libraries
+    }
+
+    /// What must be allocated. Errs when a need cannot be met by any 32-bit process.
+    pub fn reservation(&self) -> Result<Reservation, LinkError> {
+        let mut libraries = Vec::with_capacity(self.libraries.len());
+        let mut slots = 0_u32;
+        for resolved in &self.libraries {
+            let reservation = reserve(resolved)?;
+            slots = slots.saturating_add(reservation.table_size.get());
+            libraries.push(reservation);
+        }
+        let does_not_fit = |why: String| {
+            let root = self.libraries.last().map(|root| root.library.file.path.clone());
+            LinkError::DoesNotFit { library: root.unwrap_or_default(), why }
+        };
+        let loose = u32::try_from(self.slotless.len()).unwrap_or(u32::MAX);
+        SlotCount::new(slots.saturating_add(loose)).map_err(|e| does_not_fit(e.to_string()))?;
+        let function_slots = SlotCount::new(loose).map_err(|e| does_not_fit(e.to_string()))?;
+        Ok(Reservation { libraries, function_slots })
+    }
+
+    /// Accepts an allocation. Errs when it does not serve the reservation.
+    pub fn place(self, placement: Placement) -> Result<PlacedModules, PlacementError> {
+        if placement.libraries.len() != self.libraries.len()
+            || placement.function_slots.len() != self.slotless.len()
+        {
+            let library = self.libraries.last().map(|root| root.library.file.path.clone());
+            return Err(PlacementError {
+                library: library.unwrap_or_default(),
+                why: "it is not the one that was asked for".to_owned(),
+            });
+        }
+        for (resolved, placed) in self.libraries.iter().zip(&placement.libraries) {
+            check(resolved, *placed)
+                .map_err(|why| PlacementError { library: resolved.library.file.path.clone(), why })?;
+        }
+        Ok(PlacedModules { resolved: self, placement })
+    }
+}
+
+fn reserve(resolved: &ResolvedLibrary) -> Result<LibraryReservation, LinkError> {
+    let library = &resolved.library;
+    let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
+    // One page of the address space is never a library's: the address after the last byte must exist.
+    let largest = u32::MAX - 0xffff;
+    if memory.memory_size.checked_add(memory.memory_alignment.get()).is_none_or(|end| end > largest) {
+        return Err(LinkError::DoesNotFit {
+            library: library.file.path.clone(),
+            why: format!(
+                "dylink.0 asks for {} bytes of memory aligned to {}, which is more than a 32-bit memory holds",
+                memory.memory_size, memory.memory_alignment
+            ),
+        });
+    }
+    Ok(LibraryReservation {
+        library: library.id,
+        path: library.file.path.clone(),
+        memory_size: memory.memory_size,
+        memory_alignment: memory.memory_alignment,
+        table_size: memory.table_size,
+        table_alignment: memory.table_alignment,
+    })
+}
+
+fn check(resolved: &ResolvedLibrary, placed: LibraryPlacement) -> Result<(), String> {
+    let module = &resolved.library.module;
+    let Some(memory) = module.dylink.as_ref().map(|dylink| dylink.memory) else { return Ok(()) };
+    let base = placed.memory_base;
+    if memory.memory_size > 0 {
+        if base.0 == 0 {
+            return Err("address 0".to_owned());
+        }
+        if !memory.memory_alignment.divides(base.0) {
+            return Err(format!("{base} is not aligned to {}", memory.memory_alignment));
+        }
+        if base.0.checked_add(memory.memory_size).is_none() {
+            return Err(format!("{} bytes at {base} pass the end of memory", memory.memory_size));
+        }
+    }
+    if memory.table_size.get() > 0 {
+        let slot = placed.table_base;
+        if !memory.table_alignment.divides(slot.0) {
+            return Err(format!("{slot} is not aligned to {}", memory.table_alignment));
+        }
+        if slot.0.checked_add(memory.table_size.get()).is_none() {
+            return Err(format!("{} slots at {slot} pass the end of the table", memory.table_size.get()));
+        }
+    }
+    Ok(())
+}

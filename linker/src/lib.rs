@@ -1,0 +1,52 @@
+//! pydl-linker decides how WebAssembly side modules (`.so` files with a `dylink.0` section) are linked into a
+//! running main module. It does no I/O, knows no WebAssembly engine and holds no instances: bytes go in, a
+//! [`LoadPlan`] comes out, and whoever executes the plan needs no policy of its own.
+//!
+//! The pipeline, in order; a stage's type can only be made by its stage:
+//!
+//! | stage | function | result |
+//! |---|---|---|
+//! | parse | [`ParsedModule::parse`] | [`ParsedModule`] |
+//! | follow NEEDED | [`LoadOrder::discover`] | [`LoadOrder`] |
+//! | resolve symbols | [`LoadOrder::resolve`] | [`ResolvedModules`] |
+//! | lay out | [`ResolvedModules::reservation`], [`ResolvedModules::place`] | [`PlacedModules`] |
+//! | plan | [`PlacedModules::plan`] | [`LoadPlan`] |
+//! | commit | [`Namespace::commit`] | the libraries are known to later loads |
+//!
+//! The format is the one of WebAssembly/tool-conventions, `DynamicLinking.md`; the scope rules are those of ELF.
+
+pub mod abi;
+mod abi_family;
+mod error;
+mod ids;
+mod inspect;
+mod layout;
+mod main_module;
+mod namespace;
+mod needed;
+mod parse;
+mod plan;
+mod resolve;
+mod thunks;
+
+pub use abi_family::{AbiEvidence, AbiFamily};
+pub use error::{LinkError, ParseError, SymbolProblem};
+pub use ids::{
+    Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
+};
+pub use inspect::{ExportReport, ImportReport, ModuleReport, Provider, inspect};
+pub use layout::{
+    LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
+};
+pub use main_module::{MainDefect, MainModule};
+pub use namespace::{Library, Namespace, Scope, Symbol, SymbolKind, SymbolValue};
+pub use needed::{
+    FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,
+    OpenMode, Requester, Start,
+};
+pub use parse::{
+    DylinkInfo, ElementSlot, Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule, Signature,
+};
+pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
+pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
+pub use thunks::{Thunk, ThunkKind};

@@ -1,0 +1,185 @@
+//! Owns what makes a main module able to host libraries, and the wording of what it lacks. Must not know libraries.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wasmparser::{Operator, Parser, Payload};
+
+use crate::abi;
+use crate::abi_family::{AbiEvidence, AbiFamily};
+use crate::error::{LinkError, ParseError};
+use crate::ids::FuncIndex;
+use crate::parse::{ExportKind, ParsedModule};
+
+/// Something a main module lacks for hosting libraries; printed with the linker flag that supplies it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum MainDefect {
+    /// No exported linear memory.
+    NoMemory,
+    /// No exported function table.
+    NoTable,
+    /// The function table has a maximum, so no library's functions fit in.
+    TableNotGrowable,
+    /// The C stack pointer is not exported as a mutable global.
+    NoStackPointer,
+    /// No allocator that could place a library's static data.
+    NoAllocator,
+    /// Exports are wrapped so that each call runs the constructors and destructors of the whole program.
+    CommandWrappers,
+    /// Nothing in the module ever calls `dlopen`.
+    NoDlfcn,
+    /// The helper through which libraries are read with the guest's permissions is missing.
+    NoReadFile,
+}
+
+impl fmt::Display for MainDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MainDefect::NoMemory => {
+                "it exports no memory `memory`: link it without --import-memory, or with --export-memory"
+            }
+            MainDefect::NoTable => {
+                "it exports no function table `__indirect_function_table`: link with -Wl,--export-table"
+            }
+            MainDefect::TableNotGrowable => {
+                "its function table cannot grow: link with -Wl,--growable-table"
+            }
+            MainDefect::NoStackPointer => {
+                "it exports no mutable global `__stack_pointer` (--export-all does not either): link with \
+                 -Wl,--export=__stack_pointer"
+            }
+            MainDefect::NoAllocator => {
+                "it exports no allocator (`aligned_alloc`, `malloc` and `free`): link with -Wl,--export-all and \
+                 -Wl,--whole-archive -lc -Wl,--no-whole-archive"
+            }
+            MainDefect::CommandWrappers => {
+                "its exports are command_export wrappers, which run all constructors and destructors at each call: \
+                 link with -Wl,--export-all or -Wl,--export=__wasm_call_ctors"
+            }
+            MainDefect::NoDlfcn => {
+                "it imports nothing from `pydl_dlfcn_v1`, so it has no working dlopen: compile and link pydl's \
+                 libdl.c (loader/guest/wasi) into it"
+            }
+            MainDefect::NoReadFile => {
+                "it does not export `pydl_read_file`: link pydl's libdl.c (loader/guest/wasi) with -Wl,--export-all \
+                 or -Wl,--export=pydl_read_file"
+            }
+        })
+    }
+}
+
+/// The main module of a process, read once.
+#[derive(Clone, Debug)]
+pub struct MainModule {
+    name: String,
+    module: Arc<ParsedModule>,
+    abi: Option<AbiEvidence>,
+    defects: Vec<MainDefect>,
+}
+
+impl MainModule {
+    /// Reads a main module; `name` is what messages call it. Errs when the bytes are not a WebAssembly module. What
+    /// it lacks for hosting libraries is no error here: see [`MainModule::require_hosting`].
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<MainModule, ParseError> {
+        let module = ParsedModule::parse(bytes)?;
+        let abi = AbiEvidence::find(&module, name);
+        let mut defects = Vec::new();
+        let mut require = |present: bool, defect| {
+            if !present {
+                defects.push(defect);
+            }
+        };
+        let export = |name: &str| module.exports.get(name).map(|e| &e.kind);
+        let function = |name: &str| matches!(export(name), Some(ExportKind::Function { .. }));
+        require(matches!(export(abi::MEMORY), Some(ExportKind::Memory(_))), MainDefect::NoMemory);
+        match export(abi::TABLE) {
+            Some(ExportKind::Table(table)) => {
+                require(table.maximum.is_none(), MainDefect::TableNotGrowable);
+            }
+            _ => require(false, MainDefect::NoTable),
+        }
+        let stack = matches!(export(abi::STACK_POINTER), Some(ExportKind::Global(g)) if g.mutable);
+        require(stack, MainDefect::NoStackPointer);
+        let allocator = [abi::ALIGNED_ALLOC, abi::MALLOC, abi::FREE].into_iter().all(function);
+        require(allocator, MainDefect::NoAllocator);
+        require(!has_command_wrappers(&module, bytes)?, MainDefect::CommandWrappers);
+        if abi.as_ref().is_none_or(|abi| abi.family == AbiFamily::Wasi) {
+            require(module.imports_from(abi::DLFCN), MainDefect::NoDlfcn);
+            require(function(abi::READ_FILE), MainDefect::NoReadFile);
+        }
+        Ok(MainModule { name: name.to_owned(), module: Arc::new(module), abi, defects })
+    }
+
+    /// What messages call the module.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The module's contents.
+    pub fn module(&self) -> &Arc<ParsedModule> {
+        &self.module
+    }
+
+    /// Which C library it carries, when something shows it.
+    pub fn abi(&self) -> Option<&AbiEvidence> {
+        self.abi.as_ref()
+    }
+
+    /// Everything that keeps the module from hosting libraries; empty for a module that can.
+    pub fn defects(&self) -> &[MainDefect] {
+        &self.defects
+    }
+
+    /// Errs with the list of what is missing when the module cannot host libraries.
+    pub fn require_hosting(&self) -> Result<(), LinkError> {
+        if self.defects.is_empty() {
+            return Ok(());
+        }
+        Err(LinkError::MainCannotHost { main: self.name.clone(), defects: self.defects.clone() })
+    }
+}
+
+/// Whether wasm-ld wrapped the exports of a command (lld, `createCommandExportWrappers`): each wrapper begins
+/// with a call of the constructors and ends with a call of the destructors, the same two functions in every
+/// wrapper. Wrappers are not made when the constructors are exported themselves.
+fn has_command_wrappers(module: &ParsedModule, bytes: &[u8]) -> Result<bool, ParseError> {
+    if module.exports.contains_key(abi::CALL_CTORS) {
+        return Ok(false);
+    }
+    let index = |name: &str| match module.exports.get(name).map(|e| &e.kind) {
+        Some(ExportKind::Function { index, .. }) => Some(*index),
+        _ => None,
+    };
+    let (Some(malloc), Some(free)) = (index(abi::MALLOC), index(abi::FREE)) else { return Ok(false) };
+    let malloc = outer_calls(module, bytes, malloc)?;
+    Ok(malloc.is_some() && malloc == outer_calls(module, bytes, free)?)
+}
+
+/// The functions that the body of `function` calls first and last, when it begins and ends with a call.
+fn outer_calls(
+    module: &ParsedModule,
+    bytes: &[u8],
+    function: FuncIndex,
+) -> Result<Option<(u32, u32)>, ParseError> {
+    let Some(wanted) = function.0.checked_sub(module.imported_functions) else { return Ok(None) };
+    let mut position = 0;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let Payload::CodeSectionEntry(body) = payload? else { continue };
+        if position != wanted {
+            position += 1;
+            continue;
+        }
+        let operators: Vec<_> =
+            body.get_operators_reader()?.into_iter().take(64).collect::<Result<_, _>>()?;
+        return Ok(match operators.as_slice() {
+            [
+                Operator::Call { function_index: first },
+                ..,
+                Operator::Call { function_index: last },
+                Operator::End,
+            ] => Some((*first, *last)),
+            _ => None,
+        });
+    }
+    Ok(None)
+}

@@ -1,0 +1,368 @@
+//! Owns what is loaded in a process and which definition a name has: the libraries, the global scope, and the one
+//! table slot of each function. Changes only by [`Namespace::commit`] and the small updates named here. Must not
+//! know instances.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use wasmparser::GlobalType;
+
+use crate::abi;
+use crate::ids::{Address, FuncIndex, ModuleId, TableSlot};
+use crate::main_module::MainModule;
+use crate::needed::FileIdentity;
+use crate::parse::{ExportKind, ImportKind, ParsedModule, Signature};
+use crate::plan::LoadPlan;
+use crate::resolve::{Binding, FunctionRef};
+
+/// A library of a process: a loaded side module.
+#[derive(Clone, Debug)]
+pub struct Library {
+    /// Its id.
+    pub id: ModuleId,
+    /// Absolute path of its file in the guest.
+    pub path: String,
+    /// Identity of that file, where known.
+    pub identity: Option<FileIdentity>,
+    /// Its contents.
+    pub module: Arc<ParsedModule>,
+    /// The libraries it needs, in NEEDED order.
+    pub needed: Vec<ModuleId>,
+    /// Where its static data begins.
+    pub memory_base: Address,
+    /// Where its own table slots begin.
+    pub table_base: TableSlot,
+    /// What each import was bound to, in import order.
+    pub bindings: Arc<[Binding]>,
+    /// How many `dlopen` calls without `dlclose` there are.
+    pub references: u32,
+    /// Set when its initialization ended in a trap or exception: how.
+    pub failure: Option<String>,
+}
+
+/// The symbols that a module or scope is asked for, as `dlsym` and the resolver see them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Symbol {
+    /// The module that defines it.
+    pub definer: ModuleId,
+    /// What it is.
+    pub kind: SymbolKind,
+}
+
+/// What a symbol is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SymbolKind {
+    /// A function of this index in the definer.
+    Function(FuncIndex, Signature),
+    /// Data at this offset, in bytes, from the definer's memory base.
+    Data(u32),
+    /// A global that is not a data symbol.
+    Global(GlobalType),
+    /// An exception tag.
+    Tag(Signature),
+}
+
+impl SymbolKind {
+    /// What messages call it: `function (i32) -> i32`, `data` and so on.
+    pub fn describe(&self) -> String {
+        match self {
+            SymbolKind::Function(_, signature) => format!("function {signature}"),
+            SymbolKind::Data(_) => "data".to_owned(),
+            SymbolKind::Global(ty) => describe_global(ty),
+            SymbolKind::Tag(signature) => format!("tag {signature}"),
+        }
+    }
+}
+
+/// What messages call a global's type.
+pub(crate) fn describe_global(ty: &GlobalType) -> String {
+    format!("{}global {}", if ty.mutable { "mutable " } else { "" }, ty.content_type)
+}
+
+/// What `dlsym` returns for a symbol.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SymbolValue {
+    /// A data symbol's address.
+    Address(Address),
+    /// A function that has this table slot.
+    Slot(TableSlot),
+    /// A function without a table slot; give it one and tell [`Namespace::record_slot`].
+    NoSlotYet(FunctionRef),
+}
+
+/// Where a search for a symbol looks.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'a> {
+    /// The main module and every library opened with `RTLD_GLOBAL`, in load order: `RTLD_DEFAULT`.
+    Global,
+    /// A library and what it needs, breadth first: `dlsym` with a handle.
+    Library(&'a Library),
+}
+
+/// What is loaded in a process.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    main: Arc<MainModule>,
+    libraries: Vec<Library>,
+    /// Main first, then the global libraries in the order in which they became global.
+    global: Vec<ModuleId>,
+    by_path: BTreeMap<String, ModuleId>,
+    by_identity: BTreeMap<FileIdentity, ModuleId>,
+    by_file_name: BTreeMap<String, ModuleId>,
+    /// Slots given to functions that no element segment has a slot for.
+    slots: BTreeMap<FunctionRef, TableSlot>,
+    host_functions: Arc<BTreeMap<(String, String), Signature>>,
+}
+
+impl Namespace {
+    /// The namespace of a process in which only `main` is loaded. `host_functions` are what the host offers to
+    /// import directly, by import module and name: WASI's functions.
+    pub fn new(
+        main: Arc<MainModule>,
+        host_functions: impl IntoIterator<Item = ((String, String), Signature)>,
+    ) -> Namespace {
+        Namespace {
+            main,
+            libraries: Vec::new(),
+            global: vec![ModuleId::MAIN],
+            by_path: BTreeMap::new(),
+            by_identity: BTreeMap::new(),
+            by_file_name: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            host_functions: Arc::new(host_functions.into_iter().collect()),
+        }
+    }
+
+    /// The functions that `main` itself imports from a host, as a stand-in for the host's own list where there is no
+    /// host, as in `pydl deps`.
+    pub fn host_functions_of(main: &MainModule) -> impl Iterator<Item = ((String, String), Signature)> + '_ {
+        main.module().imports.iter().filter_map(|import| match &import.kind {
+            ImportKind::Function(signature) if import.module != abi::ENV => {
+                Some(((import.module.clone(), import.name.clone()), signature.clone()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The main module.
+    pub fn main(&self) -> &Arc<MainModule> {
+        &self.main
+    }
+
+    /// All libraries in load order.
+    pub fn libraries(&self) -> &[Library] {
+        &self.libraries
+    }
+
+    /// The library of an id; `None` for the main module and for ids that are not given yet.
+    pub fn library(&self, id: ModuleId) -> Option<&Library> {
+        self.libraries.get(id.index().checked_sub(1)?)
+    }
+
+    fn library_mut(&mut self, id: ModuleId) -> Option<&mut Library> {
+        self.libraries.get_mut(id.index().checked_sub(1)?)
+    }
+
+    /// The contents of a module.
+    pub fn module(&self, id: ModuleId) -> Option<&Arc<ParsedModule>> {
+        match id {
+            ModuleId::MAIN => Some(self.main.module()),
+            id => self.library(id).map(|library| &library.module),
+        }
+    }
+
+    /// What messages call a module: its path, or the main module's name.
+    pub fn name(&self, id: ModuleId) -> &str {
+        match self.library(id) {
+            Some(library) => &library.path,
+            None => self.main.name(),
+        }
+    }
+
+    /// The main module followed by the libraries opened with `RTLD_GLOBAL`.
+    pub fn global_scope(&self) -> &[ModuleId] {
+        &self.global
+    }
+
+    /// The id that the library after `more` further new libraries gets; `None` when they are used up.
+    pub(crate) fn next_id(&self, more: usize) -> Option<ModuleId> {
+        ModuleId::MAIN.following(self.libraries.len().checked_add(1)?.checked_add(more)?)
+    }
+
+    /// The library of a file, under whatever path it was opened.
+    pub fn find(&self, path: &str, identity: Option<FileIdentity>) -> Option<ModuleId> {
+        let by_identity = || identity.and_then(|identity| self.by_identity.get(&identity));
+        self.by_path.get(path).or_else(by_identity).copied()
+    }
+
+    /// The first library whose file has this name, for NEEDED entries that a search does not find, as ELF loaders
+    /// match sonames.
+    pub fn find_by_file_name(&self, name: &str) -> Option<ModuleId> {
+        self.by_file_name.get(name).copied()
+    }
+
+    /// The type of a function that the host offers to import directly.
+    pub fn host_function(&self, module: &str, name: &str) -> Option<&Signature> {
+        self.host_functions.get(&(module.to_owned(), name.to_owned()))
+    }
+
+    /// The first definition of `name` in a scope.
+    pub fn lookup(&self, name: &str, scope: Scope<'_>) -> Option<Symbol> {
+        match scope {
+            Scope::Global => self.global.iter().find_map(|id| self.definition(*id, name)),
+            Scope::Library(library) => {
+                self.with_dependencies(library.id).iter().find_map(|id| self.definition(*id, name))
+            }
+        }
+    }
+
+    /// What `dlsym` answers for a symbol: its address or slot. `None` for symbols that C cannot point to.
+    pub fn value(&self, symbol: &Symbol) -> Option<SymbolValue> {
+        match &symbol.kind {
+            SymbolKind::Data(offset) => {
+                let base = self.library(symbol.definer).map_or(Address(0), |library| library.memory_base);
+                Some(SymbolValue::Address(base.plus(*offset)))
+            }
+            SymbolKind::Function(index, _) => {
+                let function = self.canonical(FunctionRef { definer: symbol.definer, index: *index });
+                Some(match self.slot(function) {
+                    Some(slot) => SymbolValue::Slot(slot),
+                    None => SymbolValue::NoSlotYet(function),
+                })
+            }
+            SymbolKind::Global(_) | SymbolKind::Tag(_) => None,
+        }
+    }
+
+    /// The one slot of a function, when it has one: from its module's element segments, or given later.
+    pub fn slot(&self, function: FunctionRef) -> Option<TableSlot> {
+        if let Some(slot) = self.slots.get(&function) {
+            return Some(*slot);
+        }
+        let element = self.module(function.definer)?.element_slots.get(&function.index)?;
+        // A main module that is not position-independent has absolute slots only.
+        let table_base = self.library(function.definer).map_or(TableSlot(0), |l| l.table_base);
+        Some(element.resolve(table_base))
+    }
+
+    /// Remembers the slot that was given to a function.
+    pub fn record_slot(&mut self, function: FunctionRef, slot: TableSlot) {
+        self.slots.entry(function).or_insert(slot);
+    }
+
+    /// The function behind a re-exported import: the module that really defines it.
+    pub fn canonical(&self, function: FunctionRef) -> FunctionRef {
+        let mut current = function;
+        // A module may re-export what another re-exports; a circle among them defines nothing and ends the walk.
+        for _ in 0..=self.libraries.len() {
+            let Some(library) = self.library(current.definer) else { break };
+            match reexported(&library.module, &library.bindings, current.index) {
+                Some(behind) => current = behind,
+                None => break,
+            }
+        }
+        current
+    }
+
+    /// The definition that a module itself has of a name.
+    pub(crate) fn definition(&self, id: ModuleId, name: &str) -> Option<Symbol> {
+        definition_in(self.module(id)?, id, name)
+    }
+
+    /// A library and what it needs, breadth first.
+    pub(crate) fn with_dependencies(&self, id: ModuleId) -> Vec<ModuleId> {
+        let mut order = indexmap::IndexSet::from([id]);
+        let mut next = 0;
+        while let Some(id) = order.get_index(next).copied() {
+            if let Some(library) = self.library(id) {
+                order.extend(library.needed.iter().copied());
+            }
+            next += 1;
+        }
+        order.into_iter().collect()
+    }
+
+    /// Enters the libraries of an executed plan. Their initialization may still have to run.
+    pub fn commit(&mut self, plan: &LoadPlan) {
+        for planned in &plan.libraries {
+            let library = planned.library.clone();
+            self.by_path.insert(library.path.clone(), library.id);
+            if let Some(identity) = library.identity {
+                self.by_identity.insert(identity, library.id);
+            }
+            let file_name = library.path.rsplit('/').next().unwrap_or_default();
+            self.by_file_name.entry(file_name.to_owned()).or_insert(library.id);
+            self.libraries.push(library);
+        }
+        for (function, slot) in plan.new_slots() {
+            self.record_slot(function, slot);
+        }
+    }
+
+    /// Counts one more `dlopen` of a library and, if asked for, makes it and its dependencies global.
+    pub fn open(&mut self, id: ModuleId, global: bool) {
+        if let Some(library) = self.library_mut(id) {
+            library.references = library.references.saturating_add(1);
+        }
+        if global {
+            let known: BTreeSet<ModuleId> = self.global.iter().copied().collect();
+            let new = self.with_dependencies(id).into_iter().filter(|id| !known.contains(id));
+            let new: Vec<ModuleId> = new.collect();
+            self.global.extend(new);
+        }
+    }
+
+    /// Counts one `dlopen` less. False when the library is not open.
+    pub fn close(&mut self, id: ModuleId) -> bool {
+        match self.library_mut(id) {
+            Some(library) if library.references > 0 => {
+                library.references -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that the initialization of a library did not end well, and why.
+    pub fn mark_failed(&mut self, id: ModuleId, why: &str) {
+        if let Some(library) = self.library_mut(id) {
+            library.failure = Some(why.to_owned());
+        }
+    }
+}
+
+/// The definition that a module has of a name; names that are parts of the ABI are none.
+pub(crate) fn definition_in(module: &ParsedModule, id: ModuleId, name: &str) -> Option<Symbol> {
+    if !abi::is_symbol(name) {
+        return None;
+    }
+    let kind = match &module.exports.get(name)?.kind {
+        ExportKind::Function { index, signature } => SymbolKind::Function(*index, signature.clone()),
+        ExportKind::Data { offset } => SymbolKind::Data(*offset),
+        ExportKind::Global(ty) => SymbolKind::Global(*ty),
+        ExportKind::Tag(signature) => SymbolKind::Tag(signature.clone()),
+        ExportKind::Memory(_) | ExportKind::Table(_) => return None,
+    };
+    Some(Symbol { definer: id, kind })
+}
+
+/// What function index `index` of a module with these bindings really is, when it is an import bound to another
+/// module's function.
+pub(crate) fn reexported(
+    module: &ParsedModule,
+    bindings: &[Binding],
+    index: FuncIndex,
+) -> Option<FunctionRef> {
+    if index.0 >= module.imported_functions {
+        return None;
+    }
+    let mut functions = module
+        .imports
+        .iter()
+        .zip(bindings)
+        .filter(|(import, _)| matches!(import.kind, ImportKind::Function(_)));
+    match functions.nth(index.0 as usize)?.1 {
+        Binding::Function { function, .. } | Binding::SlotThunk { function, .. } => Some(*function),
+        _ => None,
+    }
+}

@@ -1,0 +1,349 @@
+//! Owns the walk along NEEDED entries: which files a load needs, in which order they are initialized, and in which
+//! order they are searched for symbols. Asks a [`LibrarySource`] for files. Must not know directories.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::abi;
+use crate::abi_family::AbiEvidence;
+use crate::error::LinkError;
+use crate::ids::ModuleId;
+use crate::namespace::Namespace;
+use crate::parse::ParsedModule;
+
+/// Who asks for a library: the main program, or the library that names it as NEEDED.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Requester {
+    /// Path of the requesting library's file.
+    pub path: String,
+    /// Its `RUNTIME_PATH`, in order, `$ORIGIN` not expanded.
+    pub runtime_path: Vec<String>,
+}
+
+/// A request for one library file.
+#[derive(Clone, Copy, Debug)]
+pub struct LibraryRequest<'a> {
+    /// The name as it was given to `dlopen` or stands in NEEDED.
+    pub name: &'a str,
+    /// The library whose NEEDED names it; `None` for `dlopen`.
+    pub requester: Option<&'a Requester>,
+}
+
+/// What makes two paths the same file: device and inode number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FileIdentity {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+}
+
+/// A library file that was found and read.
+#[derive(Clone, Debug)]
+pub struct FoundLibrary {
+    /// Absolute path, without `.`, `..` or symbolic links.
+    pub path: String,
+    /// Its identity, where the file system tells.
+    pub identity: Option<FileIdentity>,
+    /// The contents.
+    pub bytes: Arc<[u8]>,
+}
+
+/// No file served a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LibraryNotFound {
+    /// The name that was asked for.
+    pub name: String,
+    /// Path of the library whose NEEDED names it.
+    pub requester: Option<String>,
+    /// Every path that was tried, with what was wrong with it.
+    pub tried: Vec<(String, String)>,
+}
+
+impl fmt::Display for LibraryNotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: cannot be opened", self.name)?;
+        if let Some(requester) = &self.requester {
+            write!(f, ", needed by {requester}")?;
+        }
+        match self.tried.as_slice() {
+            [] => f.write_str("; no folder to search for it is known"),
+            [(path, why)] if *path == self.name => write!(f, ": {why}"),
+            several => {
+                f.write_str("; tried")?;
+                for (position, (path, why)) in several.iter().enumerate() {
+                    write!(f, "{} {path} ({why})", if position == 0 { "" } else { "," })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Finds and reads library files for the linker.
+pub trait LibrarySource {
+    /// Finds the file for a request and reads it. Errs with everything that was tried.
+    fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound>;
+}
+
+/// How a library is to be opened: the mode argument of `dlopen` (POSIX.1-2024), with the numbers of musl.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OpenMode {
+    /// `RTLD_GLOBAL`: later loads see the library's symbols.
+    pub global: bool,
+    /// `RTLD_NOLOAD`: only look whether it is loaded.
+    pub noload: bool,
+    /// `RTLD_NODELETE`: never unload it.
+    pub nodelete: bool,
+}
+
+impl OpenMode {
+    const LAZY: u32 = 1;
+    const NOW: u32 = 2;
+    const NOLOAD: u32 = 4;
+    const GLOBAL: u32 = 0x100;
+    const NODELETE: u32 = 0x1000;
+    /// wasi-libc's `RTLD_LOCAL`; musl's and ours is 0.
+    const WASI_LOCAL: u32 = 8;
+
+    /// Reads the mode argument of `dlopen`. Errs, in words, when neither `RTLD_LAZY` nor `RTLD_NOW` is given and
+    /// when an unknown bit is set. Both bind at once: POSIX leaves the time of lazy binding to the implementation.
+    pub fn from_flags(flags: u32) -> Result<OpenMode, String> {
+        let known = Self::LAZY | Self::NOW | Self::NOLOAD | Self::GLOBAL | Self::NODELETE | Self::WASI_LOCAL;
+        if flags & !known != 0 {
+            return Err(format!("invalid mode for dlopen(): unknown bits {:#x}", flags & !known));
+        }
+        if flags & (Self::LAZY | Self::NOW) == 0 {
+            return Err("invalid mode for dlopen(): Either RTLD_LAZY or RTLD_NOW is required".to_owned());
+        }
+        Ok(OpenMode {
+            global: flags & Self::GLOBAL != 0,
+            noload: flags & Self::NOLOAD != 0,
+            nodelete: flags & Self::NODELETE != 0,
+        })
+    }
+}
+
+/// A library that a load brings in.
+#[derive(Clone, Debug)]
+pub struct NewLibrary {
+    /// The id it will have once committed.
+    pub id: ModuleId,
+    /// The file it comes from.
+    pub file: FoundLibrary,
+    /// What is in it.
+    pub module: Arc<ParsedModule>,
+    /// The libraries it needs, new or loaded, in the order of its NEEDED entries.
+    pub needed: Vec<ModuleId>,
+}
+
+/// What a request leads to.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// The library is loaded already.
+    Loaded(ModuleId),
+    /// These libraries have to be loaded.
+    New(LoadOrder),
+}
+
+/// The libraries of one load, discovered and parsed.
+#[derive(Clone, Debug)]
+pub struct LoadOrder {
+    /// New libraries, indexed by id less the first new id: in the order of discovery.
+    pub(crate) libraries: Vec<NewLibrary>,
+    /// The first id of `libraries`.
+    pub(crate) first: ModuleId,
+    /// The order of instantiation and initialization: dependencies first. Within a cycle, the library that was
+    /// reached last comes first.
+    pub(crate) initialization: Vec<ModuleId>,
+    /// The order in which the libraries of this load are searched for symbols: breadth first from the one that
+    /// was asked for, loaded libraries included.
+    pub(crate) search: Vec<ModuleId>,
+}
+
+impl LoadOrder {
+    /// Finds everything that opening `name` brings in. Errs when a file is missing, malformed, not a side module or
+    /// of another ABI than the main module.
+    pub fn discover(
+        namespace: &Namespace,
+        name: &str,
+        source: &mut dyn LibrarySource,
+    ) -> Result<Start, LinkError> {
+        let (start, missing) = Self::discover_present(namespace, name, source)?;
+        if missing.is_empty() { Ok(start) } else { Err(LinkError::NotFound(missing)) }
+    }
+
+    /// Like [`LoadOrder::discover`], leaving out needed libraries that are missing; returns them beside.
+    pub(crate) fn discover_present(
+        namespace: &Namespace,
+        name: &str,
+        source: &mut dyn LibrarySource,
+    ) -> Result<(Start, Vec<LibraryNotFound>), LinkError> {
+        let mut discovery = Discovery {
+            namespace,
+            source,
+            libraries: Vec::new(),
+            by_path: BTreeMap::new(),
+            by_identity: BTreeMap::new(),
+            missing: Vec::new(),
+        };
+        let root = discovery.enter(LibraryRequest { name, requester: None })?;
+        let Some(root) = root else { return Err(LinkError::NotFound(discovery.missing)) };
+        if namespace.library(root).is_some() {
+            return Ok((Start::Loaded(root), Vec::new()));
+        }
+        // `libraries` grows while it is walked: breadth first, every file once.
+        let mut next = 0;
+        while next < discovery.libraries.len() {
+            let needed = discovery.follow(next)?;
+            discovery.libraries[next].needed = needed;
+            next += 1;
+        }
+        let Discovery { libraries, missing, .. } = discovery;
+        let mut order = LoadOrder {
+            first: root,
+            initialization: Vec::with_capacity(libraries.len()),
+            search: Vec::new(),
+            libraries,
+        };
+        order.initialization = order.dependencies_first();
+        order.search = order.breadth_first(namespace);
+        Ok((Start::New(order), missing))
+    }
+
+    /// The library that was asked for.
+    pub fn root(&self) -> &NewLibrary {
+        &self.libraries[0]
+    }
+
+    /// All new libraries in the order of their initialization.
+    pub fn in_initialization_order(&self) -> impl Iterator<Item = &NewLibrary> {
+        self.initialization.iter().filter_map(|id| self.new_library(*id))
+    }
+
+    pub(crate) fn new_library(&self, id: ModuleId) -> Option<&NewLibrary> {
+        self.libraries.get(id.index().checked_sub(self.first.index())?)
+    }
+
+    /// Post-order of a depth-first walk along NEEDED, without recursion: chains may be long.
+    fn dependencies_first(&self) -> Vec<ModuleId> {
+        let mut order = Vec::with_capacity(self.libraries.len());
+        let mut entered = vec![false; self.libraries.len()];
+        let mut path = vec![(0_usize, 0_usize)];
+        entered[0] = true;
+        while let Some((library, next)) = path.last_mut() {
+            let this = &self.libraries[*library];
+            let Some(needed) = this.needed.get(*next) else {
+                order.push(this.id);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            let child = needed.index().checked_sub(self.first.index());
+            if let Some(child) = child.filter(|child| !entered[*child]) {
+                entered[child] = true;
+                path.push((child, 0));
+            }
+        }
+        order
+    }
+
+    fn breadth_first(&self, namespace: &Namespace) -> Vec<ModuleId> {
+        let mut order = indexmap::IndexSet::from([self.first]);
+        let mut next = 0;
+        while let Some(id) = order.get_index(next).copied() {
+            let needed = match self.new_library(id) {
+                Some(new) => new.needed.as_slice(),
+                None => namespace.library(id).map_or(&[][..], |loaded| loaded.needed.as_slice()),
+            };
+            order.extend(needed.iter().copied());
+            next += 1;
+        }
+        order.into_iter().collect()
+    }
+}
+
+struct Discovery<'a> {
+    namespace: &'a Namespace,
+    source: &'a mut dyn LibrarySource,
+    libraries: Vec<NewLibrary>,
+    by_path: BTreeMap<String, ModuleId>,
+    by_identity: BTreeMap<FileIdentity, ModuleId>,
+    missing: Vec<LibraryNotFound>,
+}
+
+impl Discovery<'_> {
+    /// The ids of what library number `position` needs, entering those that are new.
+    fn follow(&mut self, position: usize) -> Result<Vec<ModuleId>, LinkError> {
+        let library = &self.libraries[position];
+        let module = library.module.clone();
+        let Some(dylink) = &module.dylink else { return Ok(Vec::new()) };
+        let requester = Requester {
+            path: library.file.path.clone(),
+            runtime_path: dylink.runtime_path.iter().cloned().collect(),
+        };
+        let mut needed = Vec::with_capacity(dylink.needed.len());
+        for name in dylink.needed.iter().filter(|name| !abi::is_in_main(name)) {
+            needed.extend(self.enter(LibraryRequest { name, requester: Some(&requester) })?);
+        }
+        Ok(needed)
+    }
+
+    /// The id of the library that serves a request; a new one is read and parsed. `None` when there is no file, which
+    /// is noted.
+    fn enter(&mut self, request: LibraryRequest<'_>) -> Result<Option<ModuleId>, LinkError> {
+        let found = match self.source.find(request) {
+            Ok(found) => found,
+            Err(not_found) => {
+                let loaded = self.namespace.find_by_file_name(request.name);
+                if loaded.is_none() || request.requester.is_none() {
+                    self.missing.push(not_found);
+                    return Ok(None);
+                }
+                return Ok(loaded);
+            }
+        };
+        if let Some(loaded) = self.namespace.find(&found.path, found.identity) {
+            return Ok(Some(loaded));
+        }
+        let by_identity = found.identity.and_then(|identity| self.by_identity.get(&identity));
+        if let Some(known) = self.by_path.get(&found.path).or(by_identity) {
+            return Ok(Some(*known));
+        }
+        let module = check_side_module(self.namespace, &found)?;
+        let id = self.namespace.next_id(self.libraries.len()).ok_or_else(|| LinkError::DoesNotFit {
+            library: found.path.clone(),
+            why: "too many libraries".to_owned(),
+        })?;
+        self.by_path.insert(found.path.clone(), id);
+        if let Some(identity) = found.identity {
+            self.by_identity.insert(identity, id);
+        }
+        let module = Arc::new(module);
+        self.libraries.push(NewLibrary { id, file: found, module, needed: Vec::new() });
+        Ok(Some(id))
+    }
+}
+
+fn check_side_module(namespace: &Namespace, found: &FoundLibrary) -> Result<ParsedModule, LinkError> {
+    let library = || found.path.clone();
+    let module = ParsedModule::parse(&found.bytes)
+        .map_err(|error| LinkError::Malformed { library: library(), error })?;
+    module.require_side_module().map_err(|why| LinkError::NotASideModule { library: library(), why })?;
+    let main = namespace.main();
+    let evidence = AbiEvidence::find(&module, &found.path);
+    if let (Some(own), Some(mains)) = (evidence, main.abi())
+        && own.family != mains.family
+    {
+        return Err(LinkError::AbiMismatch {
+            library: library(),
+            library_abi: own.family,
+            library_evidence: own.because,
+            main: main.name().to_owned(),
+            main_abi: mains.family,
+            main_evidence: mains.because.clone(),
+        });
+    }
+    Ok(module)
+}

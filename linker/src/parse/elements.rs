@@ -1,0 +1,105 @@
+//! Owns the answer to "which table slot already holds this function?", read from active element segments. The
+//! compiler takes a function's address through these slots, so any other slot for it would break `==` on function
+//! pointers. Must not know symbols.
+
+use std::collections::BTreeMap;
+
+use wasmparser::{ConstExpr, ElementItems, ElementKind, ElementSectionReader, Operator};
+
+use crate::error::ParseError;
+use crate::ids::{FuncIndex, TableSlot};
+
+/// Where an element segment puts a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ElementSlot {
+    /// At this slot, as in a main module that is not position-independent.
+    Absolute(u32),
+    /// At this many slots after the module's `__table_base`.
+    FromTableBase(u32),
+}
+
+impl ElementSlot {
+    /// The slot itself, in a module whose own slots begin at `table_base`.
+    pub fn resolve(self, table_base: TableSlot) -> TableSlot {
+        match self {
+            ElementSlot::Absolute(slot) => TableSlot(slot),
+            ElementSlot::FromTableBase(offset) => table_base.plus(offset),
+        }
+    }
+
+    fn plus(self, delta: u32) -> Option<ElementSlot> {
+        match self {
+            ElementSlot::Absolute(n) => n.checked_add(delta).map(ElementSlot::Absolute),
+            ElementSlot::FromTableBase(n) => n.checked_add(delta).map(ElementSlot::FromTableBase),
+        }
+    }
+}
+
+/// Reads the element section; `table_base` is the index of the imported global `__table_base`. The first slot of
+/// a function that has several is its canonical one.
+pub(super) fn slots(
+    section: ElementSectionReader<'_>,
+    table_base: Option<u32>,
+) -> Result<BTreeMap<FuncIndex, ElementSlot>, ParseError> {
+    let mut slots = BTreeMap::new();
+    for element in section {
+        let element = element?;
+        let ElementKind::Active { table_index, offset_expr } = element.kind else { continue };
+        let Some(first) = offset(&offset_expr, table_base)? else { continue };
+        if table_index.unwrap_or(0) != 0 {
+            continue;
+        }
+        for (position, function) in functions(element.items)?.into_iter().enumerate() {
+            let slot = u32::try_from(position).ok().and_then(|delta| first.plus(delta));
+            if let (Some(function), Some(slot)) = (function, slot) {
+                slots.entry(FuncIndex(function)).or_insert(slot);
+            }
+        }
+    }
+    Ok(slots)
+}
+
+/// The value of a segment's offset, when it is one that linkers write.
+fn offset(expr: &ConstExpr<'_>, table_base: Option<u32>) -> Result<Option<ElementSlot>, ParseError> {
+    let mut slot: Option<ElementSlot> = None;
+    for operator in expr.get_operators_reader() {
+        let operand = match operator? {
+            Operator::I32Const { value } => ElementSlot::Absolute(value.cast_unsigned()),
+            Operator::GlobalGet { global_index } if Some(global_index) == table_base => {
+                ElementSlot::FromTableBase(0)
+            }
+            Operator::I32Add | Operator::End => continue,
+            _ => return Ok(None),
+        };
+        slot = match (slot, operand) {
+            (None, only) => Some(only),
+            (Some(ElementSlot::Absolute(n)), other) | (Some(other), ElementSlot::Absolute(n)) => {
+                other.plus(n)
+            }
+            (Some(ElementSlot::FromTableBase(_)), ElementSlot::FromTableBase(_)) => None,
+        };
+        if slot.is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(slot)
+}
+
+/// The functions of a segment in order; `None` for an item that is not a plain function reference.
+fn functions(items: ElementItems<'_>) -> Result<Vec<Option<u32>>, ParseError> {
+    match items {
+        ElementItems::Functions(section) => {
+            section.into_iter().map(|f| Ok(Some(f?))).collect::<Result<_, ParseError>>()
+        }
+        ElementItems::Expressions(_, section) => section
+            .into_iter()
+            .map(|expr| {
+                let first = expr?.get_operators_reader().read()?;
+                Ok(match first {
+                    Operator::RefFunc { function_index } => Some(function_index),
+                    _ => None,
+                })
+            })
+            .collect(),
+    }
+}

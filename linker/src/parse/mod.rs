@@ -1,0 +1,322 @@
+//! Owns what is read out of one module: a single walk over its sections, without the function bodies and the data.
+//! The result holds for side modules and main modules alike. Must not know other modules.
+
+mod dylink;
+mod elements;
+mod exports;
+mod imports;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use indexmap::IndexMap;
+use wasmparser::{
+    BinaryReader, Chunk, CompositeInnerType, FuncType, GlobalType, MemoryType, Parser, Payload, TableType,
+    TypeRef, TypeSectionReader,
+};
+
+use crate::abi;
+use crate::error::ParseError;
+use crate::ids::FuncIndex;
+
+pub use dylink::{DylinkInfo, MemoryInfo};
+pub use elements::ElementSlot;
+pub use exports::{Export, ExportKind};
+pub use imports::{Import, ImportKind};
+
+/// A function type, printed as `(i32, i64) -> i32`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Signature(pub FuncType);
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |types: &[wasmparser::ValType]| {
+            types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        write!(f, "({}) -> ", list(self.0.params()))?;
+        match self.0.results() {
+            [] => f.write_str("()"),
+            [one] => write!(f, "{one}"),
+            several => write!(f, "({})", list(several)),
+        }
+    }
+}
+
+/// What a linker needs to know of a module.
+#[derive(Clone, Debug)]
+pub struct ParsedModule {
+    /// The `dylink.0` section; `None` for a module that is not dynamic.
+    pub dylink: Option<DylinkInfo>,
+    /// Imports in the order of the file, which is the order an engine wants them in.
+    pub imports: Vec<Import>,
+    /// Exports by name, in the order of the file.
+    pub exports: IndexMap<String, Export>,
+    /// The table slot that an element segment gives to a function, for functions that have one.
+    pub element_slots: BTreeMap<FuncIndex, ElementSlot>,
+    /// Whether the module has a start function, which runs when it is instantiated.
+    pub has_start: bool,
+    /// How many functions are imported; function indexes from here on are the module's own.
+    pub imported_functions: u32,
+    has_data: bool,
+    first_section: FirstSection,
+}
+
+/// What the first section of a module is, since `dylink.0` must be it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum FirstSection {
+    Dylink,
+    LegacyDylink,
+    Other,
+}
+
+/// The tables of the walk: index spaces that later sections refer to.
+#[derive(Default)]
+struct IndexSpaces {
+    types: Vec<Option<FuncType>>,
+    functions: Vec<u32>,
+    tables: Vec<TableType>,
+    memories: Vec<MemoryType>,
+    globals: Vec<GlobalDef>,
+    tags: Vec<u32>,
+    table_base: Option<u32>,
+}
+
+/// A global and, for a defined one with a constant initial value, that value.
+struct GlobalDef {
+    ty: GlobalType,
+    constant: Option<u32>,
+}
+
+impl IndexSpaces {
+    fn function_type(&self, ty: u32, offset: usize) -> Result<Signature, ParseError> {
+        match self.types.get(ty as usize) {
+            Some(Some(func)) => Ok(Signature(func.clone())),
+            Some(None) => Err(ParseError::new(offset, format!("type {ty} is not a function type"))),
+            None => Err(ParseError::new(offset, format!("type {ty} is out of bounds"))),
+        }
+    }
+}
+
+impl ParsedModule {
+    /// Reads a module. Errs when the bytes are not a WebAssembly module, when a section it needs is malformed, and
+    /// when the file ends early. What it does not look at (function bodies, data) is left to the engine's validator.
+    pub fn parse(bytes: &[u8]) -> Result<ParsedModule, ParseError> {
+        check_magic(bytes)?;
+        let mut module = ParsedModule {
+            dylink: None,
+            imports: Vec::new(),
+            exports: IndexMap::new(),
+            element_slots: BTreeMap::new(),
+            has_start: false,
+            imported_functions: 0,
+            has_data: false,
+            first_section: FirstSection::Other,
+        };
+        let mut spaces = IndexSpaces::default();
+        let mut sections = 0_usize;
+        let mut code_bodies = None;
+        let mut parser = Parser::new(0);
+        let mut rest = bytes;
+        loop {
+            let (payload, consumed) = match parser.parse(rest, true)? {
+                Chunk::Parsed { payload, consumed } => (payload, consumed),
+                Chunk::NeedMoreData(_) => {
+                    return Err(ParseError::new(bytes.len(), "the file ends inside a section"));
+                }
+            };
+            let mut skip = consumed;
+            if let Payload::CodeSectionStart { count, ref range, size } = payload {
+                code_bodies = Some(count);
+                parser.skip_section();
+                skip = consumed.saturating_add(size as usize);
+                if skip > rest.len() {
+                    return Err(ParseError::new(range.start, "the file ends inside the code section"));
+                }
+            }
+            if let Payload::End(_) = payload {
+                break;
+            }
+            if !matches!(payload, Payload::Version { .. }) {
+                module.note_section(&payload, sections)?;
+                sections += 1;
+                module.read_section(payload, &mut spaces)?;
+            }
+            rest = rest.get(skip..).unwrap_or_default();
+        }
+        module.check_complete(&spaces, code_bodies, bytes.len())?;
+        Ok(module)
+    }
+
+    /// The `dylink.0` contents of a side module, or in words why this is not one.
+    pub fn require_side_module(&self) -> Result<&DylinkInfo, String> {
+        match (&self.dylink, self.first_section) {
+            (Some(dylink), FirstSection::Dylink) => Ok(dylink),
+            (Some(_), _) => Err(format!(
+                "its `{}` section is not the first section, as the dynamic linking convention requires",
+                abi::DYLINK
+            )),
+            (None, FirstSection::LegacyDylink) => Err(format!(
+                "it has the legacy section `{}` of LLVM before 13; rebuild it with a current compiler",
+                abi::DYLINK_LEGACY
+            )),
+            (None, _) => Err(format!(
+                "it has no `{}` section; link it with `wasm-ld -shared --experimental-pic`",
+                abi::DYLINK
+            )),
+        }
+    }
+
+    /// Whether the import or export tables name a function from this import module.
+    pub fn imports_from(&self, module: &str) -> bool {
+        self.imports.iter().any(|import| import.module == module)
+    }
+
+    fn note_section(&mut self, payload: &Payload<'_>, position: usize) -> Result<(), ParseError> {
+        let Payload::CustomSection(custom) = payload else { return Ok(()) };
+        if custom.name() == abi::DYLINK_LEGACY && position == 0 {
+            self.first_section = FirstSection::LegacyDylink;
+        }
+        if custom.name() != abi::DYLINK {
+            return Ok(());
+        }
+        if position == 0 {
+            self.first_section = FirstSection::Dylink;
+        }
+        if self.dylink.is_some() {
+            return Err(ParseError::new(custom.data_offset(), "there are two `dylink.0` sections"));
+        }
+        self.dylink = Some(DylinkInfo::parse(custom.data(), custom.data_offset())?);
+        Ok(())
+    }
+
+    fn read_section(&mut self, payload: Payload<'_>, spaces: &mut IndexSpaces) -> Result<(), ParseError> {
+        match payload {
+            Payload::TypeSection(section) => read_types(section, spaces)?,
+            Payload::ImportSection(section) => imports::read(self, section, spaces)?,
+            Payload::FunctionSection(section) => {
+                for ty in section {
+                    spaces.functions.push(ty?);
+                }
+            }
+            Payload::TableSection(section) => {
+                for table in section {
+                    spaces.tables.push(table?.ty);
+                }
+            }
+            Payload::MemorySection(section) => {
+                for memory in section {
+                    spaces.memories.push(memory?);
+                }
+            }
+            Payload::TagSection(section) => {
+                for tag in section {
+                    spaces.tags.push(tag?.func_type_idx);
+                }
+            }
+            Payload::GlobalSection(section) => {
+                for global in section {
+                    let global = global?;
+                    let constant = exports::constant(&global.init_expr)?;
+                    spaces.globals.push(GlobalDef { ty: global.ty, constant });
+                }
+            }
+            Payload::ExportSection(section) => exports::read(self, section, spaces)?,
+            Payload::StartSection { .. } => self.has_start = true,
+            Payload::ElementSection(section) => {
+                self.element_slots = elements::slots(section, spaces.table_base)?;
+            }
+            Payload::DataSection(section) => self.has_data = section.count() > 0,
+            Payload::UnknownSection { id, range, .. } => {
+                return Err(ParseError::new(range.start, format!("section id {id} is unknown")));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Refuses files that were cut between two sections, where that can be told from what is left.
+    fn check_complete(
+        &self,
+        spaces: &IndexSpaces,
+        code_bodies: Option<u32>,
+        end: usize,
+    ) -> Result<(), ParseError> {
+        let truncated =
+            |what: String| Err(ParseError::new(end, format!("{what}: the file seems to be truncated")));
+        let defined = spaces.functions.len().saturating_sub(self.imported_functions as usize);
+        if defined != code_bodies.unwrap_or(0) as usize {
+            return truncated(format!(
+                "{defined} functions are declared, and the code section has {}",
+                code_bodies.unwrap_or(0)
+            ));
+        }
+        let Some(dylink) = &self.dylink else { return Ok(()) };
+        if self.exports.is_empty() && !self.has_start {
+            return truncated("the module exports nothing and has no start function".to_owned());
+        }
+        let slots = dylink.memory.table_size.get();
+        let outside = self.element_slots.values().find(|slot| match slot {
+            ElementSlot::FromTableBase(offset) => *offset >= slots,
+            ElementSlot::Absolute(_) => true,
+        });
+        if let (Some(slot), FirstSection::Dylink) = (outside, self.first_section) {
+            return Err(ParseError::new(
+                end,
+                match slot {
+                    ElementSlot::FromTableBase(offset) => format!(
+                        "an element segment fills slot {offset} of the {slots} that dylink.0 asks for"
+                    ),
+                    ElementSlot::Absolute(slot) => format!(
+                        "an element segment fills slot {slot} of the process's table, not one of its own"
+                    ),
+                },
+            ));
+        }
+        // Linkers write the relocation function only for static data that is in the file.
+        let relocates = self.exports.contains_key(abi::APPLY_DATA_RELOCS);
+        if relocates && dylink.memory.memory_size > 0 && !self.has_data && !self.has_start {
+            return truncated(format!(
+                "`{}` is there, and the data it relocates is not",
+                abi::APPLY_DATA_RELOCS
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Tells what a file that is not a WebAssembly module is, by its first bytes.
+fn check_magic(bytes: &[u8]) -> Result<(), ParseError> {
+    let refuse = |what: &str| Err(ParseError::new(0, what.to_owned()));
+    match bytes {
+        [] => refuse("the file is empty"),
+        [0x7f, b'E', b'L', b'F', ..] => refuse(
+            "not a WebAssembly module but a native ELF file (Linux); a build for WebAssembly is needed",
+        ),
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] => refuse(
+            "not a WebAssembly module but a native Mach-O file (macOS); a build for WebAssembly is needed",
+        ),
+        [b'M', b'Z', ..] => refuse(
+            "not a WebAssembly module but a native PE file (Windows); a build for WebAssembly is needed",
+        ),
+        [0, b'a', b's', b'm', 0x0d, _, 1, 0, ..] => refuse(
+            "a WebAssembly component, not a module; the dynamic linking convention is for core modules",
+        ),
+        [0, b'a', b's', b'm', rest @ ..] => {
+            let header = BinaryReader::new(rest, 4);
+            if header.bytes_remaining() < 4 { refuse("the file ends inside its header") } else { Ok(()) }
+        }
+        _ => refuse("not a WebAssembly module: it does not begin with the bytes 00 61 73 6d"),
+    }
+}
+
+fn read_types(section: TypeSectionReader<'_>, spaces: &mut IndexSpaces) -> Result<(), ParseError> {
+    for group in section {
+        for ty in group?.into_types() {
+            spaces.types.push(match ty.composite_type.inner {
+                CompositeInnerType::Func(func) => Some(func),
+                _ => None,
+            });
+        }
+    }
+    Ok(())
+}

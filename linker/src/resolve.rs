@@ -1,0 +1,513 @@
+//! Owns the choice of a definition for every import of the libraries of a load. All failures are collected, sorted
+//! and reported at once. Must not know addresses: what a definition's address will be is layout's business.
+//!
+//! The scope of a library's imports is the global scope (the main module, then the libraries opened with
+//! `RTLD_GLOBAL`), then the libraries of the load breadth first from the one asked for, as in ELF (System V ABI,
+//! chapter 5, "Shared Object Dependencies"). The first definition wins, weak or not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wasmparser::{GlobalType, RefType, ValType};
+
+use crate::abi;
+use crate::error::{LinkError, SymbolProblem};
+use crate::ids::{FuncIndex, ModuleId};
+use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, reexported};
+use crate::needed::{LoadOrder, NewLibrary};
+use crate::parse::{Import, ImportKind, ParsedModule, Signature};
+use crate::thunks::{Thunk, ThunkKind, is_encodable};
+
+/// A function of the process: the module that defines it and its index there. Two references are equal exactly when
+/// they are the same function.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FunctionRef {
+    /// The defining module.
+    pub definer: ModuleId,
+    /// Its index there.
+    pub index: FuncIndex,
+}
+
+/// Where a tag comes from.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum TagSource {
+    /// The export of this name of the main module.
+    Main(String),
+    /// The one tag of this name that the process makes when first asked for it.
+    Process(String),
+}
+
+/// What an import is bound to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Binding {
+    /// The process's memory.
+    Memory,
+    /// The process's function table.
+    Table,
+    /// The process's stack pointer.
+    StackPointer,
+    /// The importing library's memory base.
+    MemoryBase,
+    /// The importing library's table base.
+    TableBase,
+    /// An exception tag.
+    Tag(TagSource),
+    /// A function of a module that has an instance by then, under one of its export names.
+    Function {
+        /// The function.
+        function: FunctionRef,
+        /// The module to take it from, and the name of its export there.
+        from: (ModuleId, String),
+    },
+    /// A thunk that calls the function through its table slot, since its module has no instance yet.
+    SlotThunk {
+        /// The function.
+        function: FunctionRef,
+        /// Which thunk of the load.
+        thunk: usize,
+    },
+    /// A thunk around a host function or in place of a weak undefined one.
+    Thunk(usize),
+    /// The address of data (`GOT.mem`, or an immutable global of `env`).
+    DataAddress {
+        /// The defining module.
+        definer: ModuleId,
+        /// Bytes from its memory base.
+        offset: u32,
+    },
+    /// The table slot of a function (`GOT.func`).
+    FunctionSlot(FunctionRef),
+    /// 0, for a weak undefined symbol in the GOT.
+    Null,
+    /// A global that is no data symbol, as it is.
+    Global {
+        /// The defining module.
+        definer: ModuleId,
+        /// Its export.
+        export: String,
+    },
+}
+
+/// A new library with all its imports bound.
+#[derive(Clone, Debug)]
+pub struct ResolvedLibrary {
+    /// The library.
+    pub library: NewLibrary,
+    /// One binding for each import, in import order.
+    pub bindings: Arc<[Binding]>,
+}
+
+/// The libraries of a load with all imports bound.
+#[derive(Clone, Debug)]
+pub struct ResolvedModules {
+    /// In initialization order.
+    pub(crate) libraries: Vec<ResolvedLibrary>,
+    /// The library that was asked for.
+    pub(crate) root: ModuleId,
+    /// The thunks the load needs.
+    pub(crate) thunks: Vec<Thunk>,
+    /// The functions that need a slot and have none, in order of first use, each with an export to take it from.
+    pub(crate) slotless: Vec<(FunctionRef, (ModuleId, String))>,
+}
+
+impl LoadOrder {
+    /// Binds every import of the new libraries. Errs with the full list of symbols that cannot be bound.
+    pub fn resolve(self, namespace: &Namespace) -> Result<ResolvedModules, LinkError> {
+        let mut resolver = Resolver::new(namespace, &self);
+        let mut libraries = Vec::with_capacity(self.libraries.len());
+        let mut problems = Vec::new();
+        for library in self.in_initialization_order() {
+            let bindings = resolver.library(library, &mut problems);
+            resolver.bound.insert(library.id, bindings.clone());
+            libraries.push(ResolvedLibrary { library: library.clone(), bindings });
+        }
+        if !problems.is_empty() {
+            problems.sort();
+            problems.dedup();
+            return Err(LinkError::Symbols { library: self.root().file.path.clone(), problems });
+        }
+        let slotless = resolver.slotless(&libraries);
+        Ok(ResolvedModules { root: self.root().id, thunks: resolver.thunks, slotless, libraries })
+    }
+
+    /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.
+    pub(crate) fn explain(&self, namespace: &Namespace) -> Explanation {
+        let mut resolver = Resolver::new(namespace, self);
+        let results = self
+            .in_initialization_order()
+            .map(|library| {
+                let imports = library.module.imports.iter();
+                (library.id, imports.map(|import| resolver.import(library, import)).collect())
+            })
+            .collect();
+        Explanation { results, thunks: resolver.thunks }
+    }
+}
+
+/// The result of [`LoadOrder::explain`].
+pub(crate) struct Explanation {
+    /// One result for each import, for each new library.
+    pub(crate) results: Vec<(ModuleId, Vec<Result<Binding, SymbolProblem>>)>,
+    /// The thunks that bindings refer to.
+    pub(crate) thunks: Vec<Thunk>,
+}
+
+impl Binding {
+    /// The module whose definition the import is bound to; `None` for what the loader provides and for nothing.
+    pub(crate) fn definer(&self) -> Option<ModuleId> {
+        match self {
+            Binding::Function { from: (definer, _), .. }
+            | Binding::DataAddress { definer, .. }
+            | Binding::Global { definer, .. } => Some(*definer),
+            Binding::SlotThunk { function, .. } | Binding::FunctionSlot(function) => Some(function.definer),
+            Binding::Tag(TagSource::Main(_)) => Some(ModuleId::MAIN),
+            Binding::Tag(TagSource::Process(_))
+            | Binding::Memory
+            | Binding::Table
+            | Binding::StackPointer
+            | Binding::MemoryBase
+            | Binding::TableBase
+            | Binding::Thunk(_)
+            | Binding::Null => None,
+        }
+    }
+}
+
+struct Resolver<'a> {
+    namespace: &'a Namespace,
+    order: &'a LoadOrder,
+    /// Position of each new library in the order of instantiation.
+    position: BTreeMap<ModuleId, usize>,
+    /// The bindings of the new libraries that are done.
+    bound: BTreeMap<ModuleId, Arc<[Binding]>>,
+    thunks: Vec<Thunk>,
+    thunk_of: BTreeMap<ThunkKey, usize>,
+    /// Every function whose slot something needs, with an export to take it from.
+    slots_used: indexmap::IndexMap<FunctionRef, (ModuleId, String)>,
+}
+
+/// What makes two thunks the same.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum ThunkKey {
+    Slot(FunctionRef),
+    Host(String, String),
+    Undefined(String, String),
+}
+
+impl<'a> Resolver<'a> {
+    fn new(namespace: &'a Namespace, order: &'a LoadOrder) -> Resolver<'a> {
+        let position = order.initialization.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        Resolver {
+            namespace,
+            order,
+            position,
+            bound: BTreeMap::new(),
+            thunks: Vec::new(),
+            thunk_of: BTreeMap::new(),
+            slots_used: indexmap::IndexMap::new(),
+        }
+    }
+
+    fn library(&mut self, library: &NewLibrary, problems: &mut Vec<SymbolProblem>) -> Arc<[Binding]> {
+        let mut bindings = Vec::with_capacity(library.module.imports.len());
+        for import in &library.module.imports {
+            match self.import(library, import) {
+                Ok(binding) => bindings.push(binding),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        bindings.into()
+    }
+
+    fn import(&mut self, library: &NewLibrary, import: &Import) -> Result<Binding, SymbolProblem> {
+        let wanted = Wanted { importer: library, import };
+        match (import.module.as_str(), &import.kind) {
+            (abi::ENV, ImportKind::Memory(ty)) if import.name == abi::MEMORY => {
+                if ty.memory64 || ty.shared {
+                    return Err(wanted.unsupported(
+                        "the library is built for shared or 64-bit memory, and the process has neither",
+                    ));
+                }
+                Ok(Binding::Memory)
+            }
+            (abi::ENV, ImportKind::Table(ty)) if import.name == abi::TABLE => {
+                if ty.table64 || ty.shared || ty.element_type != RefType::FUNCREF {
+                    return Err(wanted.unsupported("the process's table is a 32-bit table of funcref"));
+                }
+                Ok(Binding::Table)
+            }
+            (abi::ENV, ImportKind::Global(ty)) => self.env_global(&wanted, ty),
+            (abi::ENV, ImportKind::Tag(signature)) => self.tag(&wanted, signature),
+            (abi::ENV, ImportKind::Function(signature)) => self.function(&wanted, signature),
+            (abi::GOT_MEM, ImportKind::Global(ty)) => self.got(&wanted, ty, Got::Data),
+            (abi::GOT_FUNC, ImportKind::Global(ty)) => self.got(&wanted, ty, Got::Function),
+            (_, ImportKind::Function(signature)) => self.host_function(&wanted, signature),
+            (abi::ENV | abi::GOT_MEM | abi::GOT_FUNC, kind) => {
+                let why = format!("a {} cannot be imported under this name", kind.word());
+                Err(wanted.unsupported(&why))
+            }
+            _ => Err(wanted.unknown_module()),
+        }
+    }
+
+    fn env_global(&self, wanted: &Wanted<'_>, ty: &GlobalType) -> Result<Binding, SymbolProblem> {
+        let is = |name: &str, mutable| wanted.import.name == name && is_i32(ty, mutable);
+        if is(abi::STACK_POINTER, true) {
+            return Ok(Binding::StackPointer);
+        }
+        if is(abi::MEMORY_BASE, false) {
+            return Ok(Binding::MemoryBase);
+        }
+        if is(abi::TABLE_BASE, false) {
+            return Ok(Binding::TableBase);
+        }
+        let found = self.lookup(&wanted.import.name).ok_or_else(|| wanted.undefined())?;
+        match found.kind {
+            SymbolKind::Data(offset) if is_i32(ty, false) => {
+                Ok(Binding::DataAddress { definer: found.definer, offset })
+            }
+            SymbolKind::Global(defined) if defined == *ty && self.has_instance(wanted, &found) => {
+                Ok(Binding::Global { definer: found.definer, export: wanted.import.name.clone() })
+            }
+            _ => Err(self.wrong_type(wanted, &found)),
+        }
+    }
+
+    fn tag(&self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
+        let name = &wanted.import.name;
+        match self.namespace.main().module().exports.get(name).map(|e| &e.kind) {
+            Some(crate::parse::ExportKind::Tag(defined)) if defined == signature => {
+                Ok(Binding::Tag(TagSource::Main(name.clone())))
+            }
+            Some(other) => {
+                let found = match other {
+                    crate::parse::ExportKind::Tag(defined) => format!("tag {defined}"),
+                    other => other.word().to_owned(),
+                };
+                Err(wanted.wrong_type(self.namespace.main().name(), found))
+            }
+            None if (name == abi::CPP_EXCEPTION || name == abi::C_LONGJMP)
+                && signature.0.params() == [ValType::I32]
+                && signature.0.results().is_empty() =>
+            {
+                Ok(Binding::Tag(TagSource::Process(name.clone())))
+            }
+            None => Err(wanted.undefined()),
+        }
+    }
+
+    fn function(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
+        let name = &wanted.import.name;
+        let Some(found) = self.lookup(name) else {
+            if !wanted.is_weak() {
+                return Err(wanted.undefined());
+            }
+            let key = ThunkKey::Undefined(name.clone(), signature.to_string());
+            return self.thunk(wanted, key, signature, ThunkKind::Undefined).map(Binding::Thunk);
+        };
+        match &found.kind {
+            SymbolKind::Function(index, defined) if defined == signature => {
+                let from = (found.definer, name.clone());
+                let function = self.canonical(FunctionRef { definer: found.definer, index: *index });
+                if self.has_instance(wanted, &found) {
+                    return Ok(Binding::Function { function, from });
+                }
+                self.slots_used.entry(function).or_insert(from);
+                let kind = ThunkKind::Slot(function);
+                let thunk = self.thunk(wanted, ThunkKey::Slot(function), signature, kind)?;
+                Ok(Binding::SlotThunk { function, thunk })
+            }
+            _ => Err(self.wrong_type(wanted, &found)),
+        }
+    }
+
+    fn got(&mut self, wanted: &Wanted<'_>, ty: &GlobalType, got: Got) -> Result<Binding, SymbolProblem> {
+        if !is_i32(ty, true) {
+            let why = format!("a GOT cell is a mutable i32 global, not a {}", describe_global(ty));
+            return Err(wanted.unsupported(&why));
+        }
+        let Some(found) = self.lookup(&wanted.import.name) else {
+            return if wanted.is_weak() { Ok(Binding::Null) } else { Err(wanted.undefined()) };
+        };
+        match (&found.kind, got) {
+            (SymbolKind::Data(offset), Got::Data) => {
+                Ok(Binding::DataAddress { definer: found.definer, offset: *offset })
+            }
+            (SymbolKind::Function(index, _), Got::Function) => {
+                let function = self.canonical(FunctionRef { definer: found.definer, index: *index });
+                let from = (found.definer, wanted.import.name.clone());
+                self.slots_used.entry(function).or_insert(from);
+                Ok(Binding::FunctionSlot(function))
+            }
+            _ => Err(self.wrong_type(wanted, &found)),
+        }
+    }
+
+    /// A function that the host offers under its own import module, such as WASI's. The host finds the memory in the
+    /// caller's exports, and a side module exports none: a thunk that does calls it.
+    fn host_function(
+        &mut self,
+        wanted: &Wanted<'_>,
+        signature: &Signature,
+    ) -> Result<Binding, SymbolProblem> {
+        let Import { module, name, .. } = wanted.import;
+        match self.namespace.host_function(module, name) {
+            Some(offered) if offered == signature => {
+                let kind = ThunkKind::Host { module: module.clone(), name: name.clone() };
+                let key = ThunkKey::Host(module.clone(), name.clone());
+                self.thunk(wanted, key, signature, kind).map(Binding::Thunk)
+            }
+            Some(offered) => Err(wanted.wrong_type("the host", SymbolProblem::function(offered))),
+            None if module == abi::WASI_PREVIEW1 => Err(wanted.undefined()),
+            None => Err(wanted.unknown_module()),
+        }
+    }
+
+    fn thunk(
+        &mut self,
+        wanted: &Wanted<'_>,
+        key: ThunkKey,
+        signature: &Signature,
+        kind: ThunkKind,
+    ) -> Result<usize, SymbolProblem> {
+        if !is_encodable(signature) {
+            return Err(
+                wanted.unsupported("its type has reference types, for which no thunk can be generated")
+            );
+        }
+        let thunks = &mut self.thunks;
+        Ok(*self.thunk_of.entry(key).or_insert_with(|| {
+            let symbol = wanted.import.name.clone();
+            thunks.push(Thunk { symbol, signature: signature.clone(), kind });
+            thunks.len() - 1
+        }))
+    }
+
+    /// The first definition in scope.
+    fn lookup(&self, name: &str) -> Option<Symbol> {
+        let scope = self.namespace.global_scope().iter().chain(&self.order.search);
+        scope.copied().find_map(|id| definition_in(self.module(id)?, id, name))
+    }
+
+    fn module(&self, id: ModuleId) -> Option<&Arc<ParsedModule>> {
+        match self.order.new_library(id) {
+            Some(new) => Some(&new.module),
+            None => self.namespace.module(id),
+        }
+    }
+
+    /// Whether the definer will have an instance when the importer is instantiated.
+    fn has_instance(&self, wanted: &Wanted<'_>, found: &Symbol) -> bool {
+        match (self.position.get(&found.definer), self.position.get(&wanted.importer.id)) {
+            (Some(definer), Some(importer)) => definer < importer,
+            _ => true,
+        }
+    }
+
+    fn canonical(&self, function: FunctionRef) -> FunctionRef {
+        let mut current = function;
+        for _ in 0..=self.bound.len() {
+            let behind = self
+                .order
+                .new_library(current.definer)
+                .and_then(|new| reexported(&new.module, self.bound.get(&new.id)?, current.index));
+            match behind {
+                Some(behind) => current = behind,
+                None => break,
+            }
+        }
+        self.namespace.canonical(current)
+    }
+
+    /// Of the functions whose slot something needs, those that neither have one nor get one from an element segment.
+    fn slotless(&mut self, libraries: &[ResolvedLibrary]) -> Vec<(FunctionRef, (ModuleId, String))> {
+        let by_id: BTreeMap<ModuleId, &ResolvedLibrary> =
+            libraries.iter().map(|resolved| (resolved.library.id, resolved)).collect();
+        let has_slot = |function: &FunctionRef| match by_id.get(&function.definer) {
+            Some(new) => new.library.module.element_slots.contains_key(&function.index),
+            None => self.namespace.slot(*function).is_some(),
+        };
+        let used = std::mem::take(&mut self.slots_used);
+        used.into_iter().filter(|(function, _)| !has_slot(function)).collect()
+    }
+
+    fn wrong_type(&self, wanted: &Wanted<'_>, found: &Symbol) -> SymbolProblem {
+        let definer = match self.order.new_library(found.definer) {
+            Some(new) => &new.file.path,
+            None => self.namespace.name(found.definer),
+        };
+        wanted.wrong_type(definer, found.kind.describe())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Got {
+    Data,
+    Function,
+}
+
+/// An import that is being bound, with who imports it: what messages are made of.
+struct Wanted<'a> {
+    importer: &'a NewLibrary,
+    import: &'a Import,
+}
+
+impl Wanted<'_> {
+    fn is_weak(&self) -> bool {
+        let dylink = self.importer.module.dylink.as_ref();
+        dylink.is_some_and(|dylink| dylink.weak_imports.contains(&self.import.name))
+    }
+
+    fn importer(&self) -> String {
+        self.importer.file.path.clone()
+    }
+
+    fn describe(&self) -> String {
+        match (self.import.module.as_str(), &self.import.kind) {
+            (abi::GOT_MEM, _) => "data".to_owned(),
+            (abi::GOT_FUNC, _) => "function, by address".to_owned(),
+            (_, ImportKind::Function(signature)) => SymbolProblem::function(signature),
+            (_, ImportKind::Tag(signature)) => format!("tag {signature}"),
+            (_, ImportKind::Global(ty)) => describe_global(ty),
+            (_, other) => other.word().to_owned(),
+        }
+    }
+
+    fn undefined(&self) -> SymbolProblem {
+        SymbolProblem::Undefined {
+            importer: self.importer(),
+            symbol: self.import.name.clone(),
+            wanted: self.describe(),
+        }
+    }
+
+    fn wrong_type(&self, definer: &str, found: String) -> SymbolProblem {
+        SymbolProblem::WrongType {
+            importer: self.importer(),
+            symbol: self.import.name.clone(),
+            wanted: self.describe(),
+            definer: definer.to_owned(),
+            found,
+        }
+    }
+
+    fn unknown_module(&self) -> SymbolProblem {
+        SymbolProblem::UnknownImportModule {
+            importer: self.importer(),
+            module: self.import.module.clone(),
+            name: self.import.name.clone(),
+        }
+    }
+
+    fn unsupported(&self, why: &str) -> SymbolProblem {
+        SymbolProblem::Unsupported {
+            importer: self.importer(),
+            import: format!("{}.{}", self.import.module, self.import.name),
+            why: why.to_owned(),
+        }
+    }
+}
+
+fn is_i32(ty: &GlobalType, mutable: bool) -> bool {
+    ty.content_type == ValType::I32 && ty.mutable == mutable && !ty.shared
+}
