@@ -33,58 +33,65 @@ pub struct AbiEvidence {
     pub because: String,
 }
 
-/// Symbols that Emscripten's C library and compiler runtime have and wasi-libc has not.
+/// Names that only Emscripten has: its system interface, its compiler runtime, its JavaScript bridge.
 const EMSCRIPTEN_SYMBOLS: &[&str] = &[
     "__THREW__",
     "__resumeException",
-    "__small_fprintf",
-    "__small_printf",
-    "__small_sprintf",
+    "_abort_js",
     "_dlopen_js",
     "_dlsym_js",
     "_mmap_js",
     "_munmap_js",
-    "fiprintf",
     "getTempRet0",
-    "iprintf",
     "setTempRet0",
     "setThrew",
-    "siprintf",
-    "sniprintf",
-    "vfiprintf",
-    "vsiprintf",
-    "vsniprintf",
 ];
 const EMSCRIPTEN_PREFIXES: &[&str] =
     &["emscripten_", "_emscripten_", "__syscall_", "invoke_", "__em_js__", "__cxa_find_matching_catch_"];
+/// Names that wasi-libc's headers and start-up code refer to, and Emscripten's never.
 const WASI_SYMBOLS: &[&str] = &["errno", "__main_void"];
 const WASI_PREFIXES: &[&str] = &["__wasi_", "__wasilibc_", "__imported_wasi_"];
+/// Names that both may define, and that compilers refer to for Emscripten only: its `<errno.h>`, and the variants of
+/// `printf` without floating point or `long double` that LLVM calls there (`TargetLibraryInfo`).
+const EMSCRIPTEN_REFERENCES: &[&str] = &[
+    "__errno_location",
+    "__small_fprintf",
+    "__small_printf",
+    "__small_sprintf",
+    "fiprintf",
+    "iprintf",
+    "siprintf",
+];
 /// The platform part of a CPython extension module's file name (`sysconfig` variable `EXT_SUFFIX`).
 const EMSCRIPTEN_FILE_TAG: &str = "-wasm32-emscripten";
 const WASI_FILE_TAG: &str = "-wasm32-wasi";
 
 impl AbiEvidence {
     /// Looks for signs of an ABI in `module`, whose file has the name `file_name`; `None` when there are none, as
-    /// in a module that uses nothing in which the two C libraries differ by name.
+    /// in a library that uses nothing in which the two C libraries differ by name.
     ///
-    /// Emscripten modules may import WASI functions too, so its signs count first.
+    /// Emscripten modules may import WASI functions too, so its own names count first.
     pub fn find(module: &ParsedModule, file_name: &str) -> Option<AbiEvidence> {
-        let evidence = |family, because| Some(AbiEvidence { family, because });
-        if let Some(sign) = sign_in(module, is_emscripten) {
-            return evidence(AbiFamily::Emscripten, sign);
-        }
-        if file_name.contains(EMSCRIPTEN_FILE_TAG) {
-            let because = format!("its file name has the tag `{EMSCRIPTEN_FILE_TAG}`");
-            return evidence(AbiFamily::Emscripten, because);
-        }
-        if let Some(sign) = sign_in(module, is_wasi) {
-            return evidence(AbiFamily::Wasi, sign);
-        }
-        if file_name.contains(WASI_FILE_TAG) {
-            return evidence(AbiFamily::Wasi, format!("its file name has the tag `{WASI_FILE_TAG}`"));
-        }
-        let wasi = [abi::WASI_PREVIEW1, abi::DLFCN].into_iter().find(|m| module.imports_from(m))?;
-        evidence(AbiFamily::Wasi, format!("it imports from `{wasi}`"))
+        let tag = |tag: &str| file_name.contains(tag).then(|| format!("its file name has the tag `{tag}`"));
+        let emscripten = |because| AbiEvidence { family: AbiFamily::Emscripten, because };
+        let wasi = |because| AbiEvidence { family: AbiFamily::Wasi, because };
+        let import = |is_sign: fn(&str) -> bool| {
+            let mut imports = module.imports.iter();
+            let sign = imports.find(|import| is_sign(&import.name))?;
+            Some(format!("it imports `{}.{}`", sign.module, sign.name))
+        };
+        let from = || {
+            let mut modules = [abi::DLFCN, abi::WASI_PREVIEW1].into_iter();
+            let module = modules.find(|name| module.imports_from(name))?;
+            Some(format!("it imports from `{module}`"))
+        };
+        import(is_emscripten)
+            .map(emscripten)
+            .or_else(|| tag(EMSCRIPTEN_FILE_TAG).map(emscripten))
+            .or_else(|| import(is_wasi).map(wasi))
+            .or_else(|| tag(WASI_FILE_TAG).map(wasi))
+            .or_else(|| import(|name| EMSCRIPTEN_REFERENCES.contains(&name)).map(emscripten))
+            .or_else(|| from().map(wasi))
     }
 }
 
@@ -94,14 +101,4 @@ fn is_emscripten(name: &str) -> bool {
 
 fn is_wasi(name: &str) -> bool {
     WASI_SYMBOLS.contains(&name) || WASI_PREFIXES.iter().any(|p| name.starts_with(p))
-}
-
-fn sign_in(module: &ParsedModule, is_sign: fn(&str) -> bool) -> Option<String> {
-    let import = module.imports.iter().find(|import| is_sign(&import.name));
-    if let Some(import) = import {
-        return Some(format!("it imports `{}.{}`", import.module, import.name));
-    }
-    // A side module's exports are its own names: only a main module's tell of its C library.
-    let mut exports = module.exports.keys().filter(|_| module.dylink.is_none());
-    exports.find(|name| is_sign(name)).map(|name| format!("it exports `{name}`"))
 }

@@ -134,7 +134,7 @@ fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
 
 /// Fills in what a load into a process of `main` would do.
 fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule>) {
-    let namespace = Namespace::new(main.clone(), Namespace::host_functions_of(main));
+    let namespace = Namespace::new(main.clone(), Arc::new(Namespace::host_functions_of(main).collect()));
     let found = LoadOrder::discover_present(&namespace, &report.path, &mut Given { files });
     let (order, missing) = match found {
         Ok((Start::New(order), missing)) => (order, missing),

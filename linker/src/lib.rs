@@ -39,7 +39,7 @@ pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
 };
 pub use main_module::{MainDefect, MainModule};
-pub use namespace::{Library, Namespace, Scope, Symbol, SymbolKind, SymbolValue};
+pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue};
 pub use needed::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,
     OpenMode, Requester, Start,
@@ -49,4 +49,4 @@ pub use parse::{
 };
 pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
 pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
-pub use thunks::{Thunk, ThunkKind};
+pub use thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};

@@ -11,7 +11,7 @@ use crate::abi;
 use crate::ids::{Address, FuncIndex, ModuleId, TableSlot};
 use crate::main_module::MainModule;
 use crate::needed::FileIdentity;
-use crate::parse::{ExportKind, ImportKind, ParsedModule, Signature};
+use crate::parse::{ElementSlot, ExportKind, ImportKind, ParsedModule, Signature};
 use crate::plan::LoadPlan;
 use crate::resolve::{Binding, FunctionRef};
 
@@ -90,6 +90,31 @@ pub enum SymbolValue {
     NoSlotYet(FunctionRef),
 }
 
+/// What a pointer points into: the answer of `dladdr`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PointedTo {
+    /// The module.
+    pub module: ModuleId,
+    /// Begin of its static data.
+    pub base: Address,
+    /// The nearest symbol at or before the pointer, with its own address or slot.
+    pub symbol: Option<(String, u32)>,
+}
+
+impl Library {
+    /// Whether an address lies in its static data.
+    pub fn holds_data(&self, address: Address) -> bool {
+        let size = self.module.dylink.as_ref().map_or(0, |dylink| dylink.memory.memory_size);
+        address.0.checked_sub(self.memory_base.0).is_some_and(|offset| offset < size)
+    }
+
+    /// Whether a slot is one of its own.
+    pub fn holds_slot(&self, slot: TableSlot) -> bool {
+        let size = self.module.dylink.as_ref().map_or(0, |dylink| dylink.memory.table_size.get());
+        slot.0.checked_sub(self.table_base.0).is_some_and(|offset| offset < size)
+    }
+}
+
 /// Where a search for a symbol looks.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'a> {
@@ -119,7 +144,7 @@ impl Namespace {
     /// import directly, by import module and name: WASI's functions.
     pub fn new(
         main: Arc<MainModule>,
-        host_functions: impl IntoIterator<Item = ((String, String), Signature)>,
+        host_functions: Arc<BTreeMap<(String, String), Signature>>,
     ) -> Namespace {
         Namespace {
             main,
@@ -129,7 +154,7 @@ impl Namespace {
             by_identity: BTreeMap::new(),
             by_file_name: BTreeMap::new(),
             slots: BTreeMap::new(),
-            host_functions: Arc::new(host_functions.into_iter().collect()),
+            host_functions,
         }
     }
 
@@ -220,7 +245,7 @@ impl Namespace {
     pub fn value(&self, symbol: &Symbol) -> Option<SymbolValue> {
         match &symbol.kind {
             SymbolKind::Data(offset) => {
-                let base = self.library(symbol.definer).map_or(Address(0), |library| library.memory_base);
+                let (base, _) = self.bases(symbol.definer);
                 Some(SymbolValue::Address(base.plus(*offset)))
             }
             SymbolKind::Function(index, _) => {
@@ -241,8 +266,7 @@ impl Namespace {
         }
         let element = self.module(function.definer)?.element_slots.get(&function.index)?;
         // A main module that is not position-independent has absolute slots only.
-        let table_base = self.library(function.definer).map_or(TableSlot(0), |l| l.table_base);
-        Some(element.resolve(table_base))
+        Some(element.resolve(self.bases(function.definer).1))
     }
 
     /// Remembers the slot that was given to a function.
@@ -280,6 +304,61 @@ impl Namespace {
             next += 1;
         }
         order.into_iter().collect()
+    }
+
+    /// What a pointer points into. A pointer does not tell whether it is an address or a table slot: it is taken for
+    /// data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
+    /// main module. `None` when it is none of them.
+    pub fn find_address(&self, pointer: u32) -> Option<PointedTo> {
+        let of_data = self.libraries.iter().find(|library| library.holds_data(Address(pointer)));
+        if let Some(library) = of_data {
+            return Some(self.data_symbol(library.id, library.memory_base, pointer));
+        }
+        if let Some(found) = self.function_at(TableSlot(pointer)) {
+            return Some(found);
+        }
+        let end = match self.main.module().exports.get("__heap_base").map(|e| &e.kind) {
+            Some(ExportKind::Data { offset }) => *offset,
+            _ => 0,
+        };
+        (pointer < end).then(|| self.data_symbol(ModuleId::MAIN, Address(0), pointer))
+    }
+
+    /// The last data symbol of a module at or before `pointer`.
+    fn data_symbol(&self, module: ModuleId, base: Address, pointer: u32) -> PointedTo {
+        let exports = self.module(module).map(|module| &module.exports);
+        let symbols = exports.into_iter().flatten().filter_map(|(name, export)| match export.kind {
+            ExportKind::Data { offset } if abi::is_symbol(name) => {
+                let address = base.plus(offset).0;
+                (address <= pointer).then(|| (name.clone(), address))
+            }
+            _ => None,
+        });
+        PointedTo { module, base, symbol: symbols.max_by_key(|(_, address)| *address) }
+    }
+
+    /// The function behind a slot, when some module exports it.
+    fn function_at(&self, slot: TableSlot) -> Option<PointedTo> {
+        let owns = |library: &&Library| library.holds_slot(slot);
+        let given = self.slots.iter().find(|(_, given)| **given == slot).map(|(f, _)| f.definer);
+        let owner = given.or_else(|| self.libraries.iter().find(owns).map(|library| library.id));
+        let module = owner.or_else(|| {
+            let slots = &self.main.module().element_slots;
+            slots.values().any(|s| *s == ElementSlot::Absolute(slot.0)).then_some(ModuleId::MAIN)
+        })?;
+        let (base, _) = self.bases(module);
+        let mut exports = self.module(module)?.exports.iter();
+        let name = exports.find(|(_, export)| match export.kind {
+            ExportKind::Function { index, .. } => {
+                self.slot(FunctionRef { definer: module, index }) == Some(slot)
+            }
+            _ => false,
+        });
+        Some(PointedTo { module, base, symbol: name.map(|(name, _)| (name.clone(), slot.0)) })
+    }
+
+    fn bases(&self, module: ModuleId) -> (Address, TableSlot) {
+        self.library(module).map_or((Address(0), TableSlot(0)), |l| (l.memory_base, l.table_base))
     }
 
     /// Enters the libraries of an executed plan. Their initialization may still have to run.

@@ -11,7 +11,7 @@ use crate::layout::{LibraryPlacement, PlacedModules};
 use crate::namespace::{Library, Namespace};
 use crate::parse::{ExportKind, ImportKind};
 use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, TagSource};
-use crate::thunks::{self, Target, ThunkKind};
+use crate::thunks::{self, ThunkModule};
 
 /// What to pass for one import of a library.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,7 +49,7 @@ pub enum LoadStep {
         /// So many bytes.
         size: u32,
     },
-    /// Instantiate the load's thunk module with the host functions it imports, the table and the memory.
+    /// Instantiate the load's thunk module with [`ThunkModule::imports`].
     InstantiateThunks,
     /// Instantiate a library with these imports, in import order. Its start function runs.
     Instantiate {
@@ -95,7 +95,7 @@ pub struct LoadPlan {
     pub libraries: Vec<PlannedLibrary>,
     /// The thunk module, if the load needs one: to be compiled and instantiated by
     /// [`LoadStep::InstantiateThunks`].
-    pub thunk_module: Option<Vec<u8>>,
+    pub thunk_module: Option<ThunkModule>,
     /// What to do, in this order.
     pub steps: Vec<LoadStep>,
 }
@@ -204,20 +204,9 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn thunk_module(&self) -> Option<Vec<u8>> {
+    fn thunk_module(&self) -> Option<ThunkModule> {
         let thunks = &self.placed.resolved.thunks;
-        let targets: Vec<_> = thunks
-            .iter()
-            .map(|thunk| {
-                let target = match &thunk.kind {
-                    ThunkKind::Slot(function) => Target::Slot(self.slot(*function)),
-                    ThunkKind::Host { module, name } => Target::Host { module, name },
-                    ThunkKind::Undefined => Target::Trap,
-                };
-                (thunk, target)
-            })
-            .collect();
-        (!targets.is_empty()).then(|| thunks::generate(&targets))
+        (!thunks.is_empty()).then(|| thunks::generate(thunks, |function| self.slot(function)))
     }
 
     fn set_slots(&self) -> impl Iterator<Item = LoadStep> {

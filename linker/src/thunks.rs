@@ -4,8 +4,8 @@
 
 use indexmap::IndexMap;
 use wasm_encoder::{
-    CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, MemoryType,
-    Module, NameMap, NameSection, RefType, TableType, TypeSection, ValType,
+    CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalType, ImportSection,
+    MemoryType, Module, NameMap, NameSection, RefType, TableType, TypeSection, ValType,
 };
 
 use crate::abi;
@@ -63,26 +63,51 @@ fn encode_type(ty: wasmparser::ValType) -> Option<ValType> {
     })
 }
 
-/// What a thunk's body calls.
-pub(crate) enum Target<'a> {
+/// An import of a thunk module.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ThunkImport {
+    /// A host function.
+    Host {
+        /// Its import module.
+        module: String,
+        /// Its name.
+        name: String,
+    },
+    /// An immutable `i32` global that holds a table slot.
     Slot(TableSlot),
-    Host { module: &'a str, name: &'a str },
-    Trap,
+    /// The process's function table.
+    Table,
+    /// The process's memory.
+    Memory,
 }
 
-/// Generates the thunk module. Its imports are, in this order, the host functions in the order in which `targets`
-/// first names them, then the table, then the memory.
-pub(crate) fn generate(thunks: &[(&Thunk, Target<'_>)]) -> Vec<u8> {
+/// A generated module, with what to instantiate it with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ThunkModule {
+    /// The module. It depends on the thunks' types and names alone, not on slots, so that compiled code can be cached.
+    pub bytes: Vec<u8>,
+    /// Its imports, in import order.
+    pub imports: Vec<ThunkImport>,
+}
+
+/// Generates the module of `thunks`; `slot` tells the slot of a function.
+pub(crate) fn generate(thunks: &[Thunk], slot: impl Fn(FunctionRef) -> TableSlot) -> ThunkModule {
     let mut types = Types::default();
     let mut imports = ImportSection::new();
-    let mut hosts: IndexMap<(&str, &str), u32> = IndexMap::new();
-    for (thunk, target) in thunks {
-        if let Target::Host { module, name } = target {
-            let next = count(hosts.len());
-            hosts.entry((module, name)).or_insert_with(|| {
-                imports.import(module, name, EntityType::Function(types.index(&thunk.signature)));
-                next
-            });
+    let mut bound = Vec::new();
+    let mut hosts = 0;
+    for thunk in thunks {
+        if let ThunkKind::Host { module, name } = &thunk.kind {
+            imports.import(module, name, EntityType::Function(types.index(&thunk.signature)));
+            bound.push(ThunkImport::Host { module: module.clone(), name: name.clone() });
+            hosts += 1;
+        }
+    }
+    for thunk in thunks {
+        if let ThunkKind::Slot(function) = thunk.kind {
+            let ty = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
+            imports.import("slot", &thunk.symbol, ty);
+            bound.push(ThunkImport::Slot(slot(function)));
         }
     }
     let table = TableType {
@@ -96,18 +121,20 @@ pub(crate) fn generate(thunks: &[(&Thunk, Target<'_>)]) -> Vec<u8> {
         MemoryType { minimum: 0, maximum: None, memory64: false, shared: false, page_size_log2: None };
     imports.import(abi::ENV, abi::TABLE, table);
     imports.import(abi::ENV, abi::MEMORY, memory);
+    bound.extend([ThunkImport::Table, ThunkImport::Memory]);
 
     let mut functions = FunctionSection::new();
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
     let mut names = NameMap::new();
-    for (position, (thunk, target)) in thunks.iter().enumerate() {
+    let mut next_import = Counters::default();
+    for (position, thunk) in thunks.iter().enumerate() {
         let ty = types.index(&thunk.signature);
-        let index = count(hosts.len()) + count(position);
+        let index = hosts + count(position);
         functions.function(ty);
         exports.export(&export_name(position), ExportKind::Func, index);
         names.append(index, &format!("thunk of {}", thunk.symbol));
-        code.function(&body(thunk, target, ty, &hosts));
+        code.function(&body(thunk, ty, &mut next_import));
     }
     exports.export(abi::MEMORY, ExportKind::Memory, 0);
 
@@ -122,24 +149,32 @@ pub(crate) fn generate(thunks: &[(&Thunk, Target<'_>)]) -> Vec<u8> {
         .section(&exports)
         .section(&code)
         .section(&name_section);
-    module.finish()
+    ThunkModule { bytes: module.finish(), imports: bound }
 }
 
-fn body(thunk: &Thunk, target: &Target<'_>, ty: u32, hosts: &IndexMap<(&str, &str), u32>) -> Function {
+/// How many imports of each kind the bodies have used; bodies use them in import order.
+#[derive(Default)]
+struct Counters {
+    host: u32,
+    slot: u32,
+}
+
+fn next(counter: &mut u32) -> u32 {
+    let this = *counter;
+    *counter += 1;
+    this
+}
+
+fn body(thunk: &Thunk, ty: u32, next_import: &mut Counters) -> Function {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
-    if !matches!(target, Target::Trap) {
-        for parameter in 0..count(thunk.signature.0.params().len()) {
-            sink.local_get(parameter);
-        }
+    for parameter in 0..count(thunk.signature.0.params().len()) {
+        sink.local_get(parameter);
     }
-    match target {
-        Target::Slot(slot) => sink.i32_const(slot.0.cast_signed()).call_indirect(0, ty),
-        Target::Host { module, name } => {
-            // Every host target was entered by `generate`.
-            sink.call(hosts.get(&(*module, *name)).copied().unwrap_or_default())
-        }
-        Target::Trap => sink.unreachable(),
+    match thunk.kind {
+        ThunkKind::Slot(_) => sink.global_get(next(&mut next_import.slot)).call_indirect(0, ty),
+        ThunkKind::Host { .. } => sink.call(next(&mut next_import.host)),
+        ThunkKind::Undefined => sink.unreachable(),
     };
     sink.end();
     function

@@ -1,1 +1,48 @@
+//! pydl-loader runs a main module (a `python.wasm`) in wasmtime and loads side modules (`.so` files) into it when the
+//! guest calls `dlopen`. It executes the plans of `pydl-linker` and decides nothing that the linker decides.
+//!
+//! ```no_run
+//! use pydl_loader::{Captured, Compiler, ExitStatus, Image, Process, ProcessOptions};
+//!
+//! # fn main() -> Result<(), pydl_loader::LoadError> {
+//! let compiler = Compiler::new()?;
+//! let image = Image::from_file(&compiler, "testdata/python/python.wasm")?;
+//! let stdout = Captured::new();
+//! let options = ProcessOptions::python(image.path())
+//!     .args(["-c", "import fputs; print(fputs.__file__)"])
+//!     .side_module("testdata/fputs/fputs.so")
+//!     .stdout(&stdout);
+//! let status = Process::new(&image, options)?.run();
+//! assert_eq!(status, ExitStatus::Exited(0));
+//! print!("{}", String::from_utf8_lossy(&stdout.contents()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An [`Image`] is a compiled main module and may be shared between threads; a [`Process`] is one running instance. A
+//! process sees the files, the environment and the streams that its [`ProcessOptions`] name, and nothing else.
 
+mod address_space;
+mod backtrace;
+mod cache;
+mod compile;
+mod dlfcn;
+mod engine;
+mod error;
+mod execute;
+mod interrupt;
+mod options;
+mod process;
+mod python;
+mod search;
+mod staging;
+mod system;
+
+pub use backtrace::GuestTrap;
+pub use cache::{Cache, CacheError};
+pub use compile::Compiler;
+pub use error::LoadError;
+pub use interrupt::InterruptHandle;
+pub use options::{Captured, Input, Mount, ProcessOptions};
+pub use process::{ExitStatus, Image, Process};
+pub use python::Installation;

@@ -1,0 +1,208 @@
+//! Owns the command line: its grammar, its help, and where pydl's own arguments end and Python's begin. Must not know
+//! what commands do.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// Run Python on WebAssembly with C extensions, and look into them.
+///
+/// pydl runs a CPython that was compiled to WebAssembly, in a sandbox, and loads its C extensions: side modules, which
+/// are `.so` files in the format of WebAssembly dynamic linking.
+#[derive(Parser, Debug)]
+#[command(name = "pydl", version, max_term_width = 100, after_long_help = EXIT_STATUS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  The guest's own; for `deps`, 0 when every file would load as far as can be told, else 1.
+  2    the command line is wrong
+  126  a file cannot be read, or is not what it should be
+  127  a file cannot be linked
+  134  the guest ended in a trap";
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Run(Run),
+    Deps(Deps),
+}
+
+/// Run a main module, such as python.wasm, with side modules
+///
+/// The first of SCRIPT, -c, -m or -- begins Python's own arguments, which are passed on as they are. With none of them
+/// Python reads its standard input: a script, or what you type.
+///
+/// The guest sees nothing of this machine but what is given here: the standard library beside MAIN, the side modules,
+/// SCRIPT itself, and what --dir and --env name.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "pydl run MAIN [OPTIONS] [SCRIPT | -c CODE | -m MODULE | --] [ARGS]...",
+    after_help = RUN_EXAMPLES
+)]
+pub struct Run {
+    /// The main module: a python.wasm built for WASI, with lib/python3.N beside it
+    pub main: PathBuf,
+    /// Make a side module importable (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub side: Vec<PathBuf>,
+    /// Show a folder to the guest, by default under the same path (repeatable)
+    #[arg(long, value_name = "HOST[::GUEST]")]
+    pub dir: Vec<String>,
+    /// Set an environment variable (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// Start in this folder of the guest [default: /]
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<String>,
+    /// Keep compiled code here [default: $PYDL_CACHE_DIR, or pydl in the user's cache folder]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    pub cache_dir: Option<PathBuf>,
+    /// Keep no compiled code
+    #[arg(long)]
+    pub no_cache: bool,
+    /// What follows, from SCRIPT, -c, -m or -- on
+    #[arg(skip)]
+    pub python: Python,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  pydl run python.wasm -c 'print(1)'
+  pydl run python.wasm --side fputs.so -c 'import fputs; print(fputs.__file__)'
+  pydl run python.wasm --dir . script.py --verbose
+  pydl run python.wasm --dir data::/data --cwd /data -m json.tool in.json
+  echo 'print(2)' | pydl run python.wasm";
+
+/// Python's own part of the command line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Python {
+    /// What follows `argv[0]`.
+    pub arguments: Vec<OsString>,
+    /// Whether the first of them is a script, rather than an option.
+    pub has_script: bool,
+}
+
+/// Tell what side modules need and offer
+///
+/// For each FILE: its memory and table needs, the libraries it needs, imports by kind, exports, and the Python modules
+/// it defines. With --main, every import is marked with who provides it, by the rules of a real load; NEEDED libraries
+/// are looked for among the FILEs.
+#[derive(Args, Debug)]
+#[command(after_help = DEPS_EXAMPLES)]
+pub struct Deps {
+    /// Side modules
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The main module to check against
+    #[arg(long, value_name = "MAIN")]
+    pub main: Option<PathBuf>,
+    /// Print JSON (see docs/deps.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
+const DEPS_EXAMPLES: &str = "\
+Examples:
+  pydl deps fputs.so
+  pydl deps fputs.so --main python.wasm
+  pydl deps build/*.so --main python.wasm --json";
+
+/// Parses a whole command line, program name first.
+pub fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
+    let python = match line.get(1).and_then(|word| word.to_str()) {
+        Some("run") => split_python(&mut line),
+        _ => Python::default(),
+    };
+    let mut matches = Cli::command().try_get_matches_from(line)?;
+    let mut command = Cli::from_arg_matches_mut(&mut matches)?.command;
+    if let Command::Run(run) = &mut command {
+        run.python = python;
+    }
+    Ok(command)
+}
+
+/// Cuts a `run` line off where Python's arguments begin: at the second word that is no option of pydl's, nor the value
+/// of one. A `--` there belongs to neither.
+fn split_python(line: &mut Vec<OsString>) -> Python {
+    let command = Cli::command();
+    let run = command.find_subcommand("run");
+    let takes_value = |word: &OsStr| {
+        let name = word.to_str().and_then(|word| word.strip_prefix("--")).unwrap_or_default();
+        let mut options = run.into_iter().flat_map(clap::Command::get_arguments);
+        options.any(|o| o.get_long() == Some(name) && o.get_action().takes_values())
+    };
+    let mut at = 2;
+    let mut has_main = false;
+    while let Some(word) = line.get(at) {
+        let is_option = word.as_encoded_bytes().starts_with(b"-");
+        if !is_option && !has_main {
+            has_main = true;
+            at += 1;
+        } else if has_main && (!is_option || word == "-" || word == "-c" || word == "-m" || word == "--") {
+            break;
+        } else {
+            at += if takes_value(word) { 2 } else { 1 };
+        }
+    }
+    let mut arguments = line.split_off(at.min(line.len()));
+    let has_script = arguments.first().is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    if arguments.first().is_some_and(|word| word == "--") {
+        arguments.remove(0);
+        let script = arguments.first().is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
+        return Python { arguments, has_script: script };
+    }
+    Python { arguments, has_script }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(words: &str) -> Run {
+        let line = std::iter::once("pydl").chain(words.split(' ')).map(OsString::from).collect();
+        match parse(line) {
+            Ok(Command::Run(run)) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn python(words: &str) -> Vec<String> {
+        run(words).python.arguments.into_iter().map(|word| word.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn python_begins_at_script_c_m_or_dashes() {
+        assert_eq!(python("run main.wasm script.py --side x"), ["script.py", "--side", "x"]);
+        assert_eq!(python("run main.wasm -c pass -- --help"), ["-c", "pass", "--", "--help"]);
+        assert_eq!(python("run main.wasm -m json.tool -h"), ["-m", "json.tool", "-h"]);
+        assert_eq!(python("run main.wasm -- -I -c pass"), ["-I", "-c", "pass"]);
+        assert_eq!(python("run main.wasm -"), ["-"]);
+        assert!(python("run main.wasm --").is_empty());
+        assert!(python("run main.wasm").is_empty());
+    }
+
+    #[test]
+    fn options_stand_before_and_after_main() {
+        let run = run("run --side a.so main.wasm --side=b.so --dir . --no-cache s.py");
+        assert_eq!(run.side, [PathBuf::from("a.so"), PathBuf::from("b.so")]);
+        assert_eq!(run.main, PathBuf::from("main.wasm"));
+        assert_eq!(run.dir, ["."]);
+        assert!(run.python.has_script);
+        assert_eq!(run.python.arguments, ["s.py"]);
+    }
+
+    #[test]
+    fn unknown_options_are_errors() {
+        let line = ["pydl", "run", "main.wasm", "--sied", "x.so"].map(OsString::from).to_vec();
+        assert!(parse(line).is_err());
+    }
+}

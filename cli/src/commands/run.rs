@@ -1,0 +1,144 @@
+//! Owns `pydl run`: from arguments to a process, and from its end to an exit status. Must not know linking.
+
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use pydl_loader::{Cache, Compiler, Image, InterruptHandle, Mount, Process, ProcessOptions};
+
+use crate::args::Run;
+use crate::render::progress::Progress;
+use crate::report::{Usage, guest_status};
+
+/// Runs the guest to its end.
+pub fn run(run: &Run) -> Result<ExitCode> {
+    let compiler = compiler(run)?;
+    let image = load(&compiler, &run.main)?;
+    let process = Process::new(&image, options(run)?)?;
+    interrupt_on_ctrl_c(process.interrupt_handle())?;
+    Ok(guest_status(&process.run()))
+}
+
+fn load(compiler: &Compiler, main: &Path) -> Result<Image> {
+    let mut progress = None;
+    let image = Image::from_file_with(compiler, main, || progress = Some(Progress::compiling(main)));
+    drop(progress);
+    Ok(image?)
+}
+
+/// The compiler with the cache the user wants. A cache that cannot be used costs time, not the run, unless it was asked
+/// for by name.
+fn compiler(run: &Run) -> Result<Compiler> {
+    let compiler = Compiler::new()?;
+    if run.no_cache {
+        return Ok(compiler);
+    }
+    if let Some(directory) = &run.cache_dir {
+        return Ok(compiler.with_cache(Cache::open(directory).map_err(pydl_loader::LoadError::from)?));
+    }
+    let Some(directory) = default_cache() else { return Ok(compiler) };
+    match Cache::open(directory) {
+        Ok(cache) => Ok(compiler.with_cache(cache)),
+        Err(error) => {
+            eprintln!("pydl: warning: compiled code is not kept: {error}");
+            Ok(compiler)
+        }
+    }
+}
+
+/// `$PYDL_CACHE_DIR`, or `pydl` in the user's cache folder (XDG Base Directory Specification).
+fn default_cache() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("PYDL_CACHE_DIR").or_else(|| {
+        let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+        Some(cache?.join("pydl"))
+    })
+}
+
+fn options(run: &Run) -> Result<ProcessOptions> {
+    let mut options = ProcessOptions::python(&run.main).inherit_streams();
+    for side in &run.side {
+        options = options.side_module(side);
+    }
+    let mounts = run.dir.iter().map(|dir| mount(dir)).collect::<Result<Vec<_>>>()?;
+    let cwd = run.cwd.as_deref().unwrap_or("/");
+    if let Some(script) = run.python.arguments.first().filter(|_| run.python.has_script) {
+        options = give_script(options, Path::new(script), cwd, &mounts)?;
+    }
+    for mount in mounts {
+        options = options.mount(mount);
+    }
+    for assignment in &run.env {
+        let (name, value) = assignment
+            .split_once('=')
+            .ok_or_else(|| Usage(format!("--env {assignment}: it should be NAME=VALUE")))?;
+        options = options.env(name, value);
+    }
+    if let Some(cwd) = &run.cwd {
+        options = options.working_directory(cwd);
+    }
+    for argument in &run.python.arguments {
+        let text = argument.to_str().ok_or_else(|| {
+            Usage(format!("argument {}: WASI passes UTF-8 only", argument.to_string_lossy()))
+        })?;
+        options = options.args([text]);
+    }
+    Ok(options)
+}
+
+/// Reads `HOST[::GUEST]`.
+fn mount(dir: &str) -> Result<Mount> {
+    let (host, guest) = match dir.split_once("::") {
+        Some((host, guest)) => (host, guest_path("/", Path::new(guest))),
+        None => (dir, guest_path("/", Path::new(dir))),
+    };
+    let guest = guest.ok_or_else(|| {
+        Usage(format!("--dir {dir}: say what its path in the guest is to be, as in --dir {host}::/data"))
+    })?;
+    if !Path::new(host).is_dir() {
+        let why = if Path::new(host).exists() { "not a folder" } else { "no such folder" };
+        return Err(Usage(format!("--dir {dir}: {host}: {why}")).into());
+    }
+    Ok(Mount { host: host.into(), guest, read_only: false })
+}
+
+/// The absolute form of `path` in the guest, seen from folder `from`; `None` when it leads out of the root or is not
+/// UTF-8.
+fn guest_path(from: &str, path: &Path) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    let whole = Path::new(from).join(path);
+    for component in whole.components() {
+        match component {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::ParentDir => drop(parts.pop()?),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+/// Shows the script to the guest under the path it is called by, unless a mounted folder does so already. Nothing else
+/// of its folder becomes visible.
+fn give_script(
+    options: ProcessOptions,
+    script: &Path,
+    cwd: &str,
+    mounts: &[Mount],
+) -> Result<ProcessOptions> {
+    let guest = guest_path(cwd, script).ok_or_else(|| {
+        anyhow!(Usage(format!("script {}: its path leads out of the guest", script.display())))
+    })?;
+    let inside = |mount: &Mount| Path::new(&guest).starts_with(&mount.guest);
+    if mounts.iter().any(inside) {
+        return Ok(options);
+    }
+    if !script.is_file() {
+        return Err(Usage(format!("can't open script {}: no such file", script.display())).into());
+    }
+    Ok(options.file(script, guest))
+}
+
+/// Hands Ctrl-C to the guest.
+fn interrupt_on_ctrl_c(guest: InterruptHandle) -> Result<()> {
+    ctrlc::set_handler(move || guest.interrupt()).context("Ctrl-C cannot be handled")
+}

@@ -1,0 +1,5 @@
+//! How results look on a terminal, in a pipe and as JSON.
+
+pub mod json;
+pub mod progress;
+pub mod text;

@@ -1,0 +1,324 @@
+//! Owns the shared resources of a process: the memory through the guest's own allocator, the function table, and the
+//! stack pointer. The only place that grows or hands out any of them. All or nothing: a reservation that cannot be met
+//! leaves nothing taken. Must not know what is put there.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pydl_linker::{
+    Address, Alignment, LibraryPlacement, LibraryReservation, Placement, Reservation, SlotCount, TableSlot,
+    abi,
+};
+use wasmtime::{AsContextMut, Global, Instance, Memory, Ref, Table, TypedFunc, Val, WasmParams, WasmResults};
+
+/// What a guest's allocator is asked for at least, in bytes: the alignment C programs rely on.
+const MINIMUM_ALIGNMENT: u32 = 16;
+
+/// Why the process has no room: a sentence for an error message, or the end of the guest.
+pub(crate) enum NoRoom {
+    /// The request cannot be met.
+    Refused { library: String, why: String },
+    /// The guest's allocator ended the guest.
+    Guest(wasmtime::Error),
+}
+
+/// The shared resources of one process.
+#[derive(Clone)]
+pub(crate) struct AddressSpace {
+    pub memory: Memory,
+    pub table: Table,
+    pub stack_pointer: Global,
+    aligned_alloc: TypedFunc<(u32, u32), u32>,
+    malloc: TypedFunc<u32, u32>,
+    free: TypedFunc<u32, ()>,
+    /// Shared by all clones. Never held while guest code runs, since that may load libraries itself.
+    free_slots: Arc<Mutex<FreeSlots>>,
+}
+
+/// Free slots that the table has: first slot and length of each run.
+type FreeSlots = BTreeMap<u32, u32>;
+
+impl AddressSpace {
+    /// Takes the resources from the main module's exports; `None` when it lacks one. The linker has told by then which.
+    pub(crate) fn of(mut store: impl AsContextMut, main: &Instance) -> Option<AddressSpace> {
+        let store = &mut store;
+        Some(AddressSpace {
+            memory: main.get_memory(&mut *store, abi::MEMORY)?,
+            table: main.get_table(&mut *store, abi::TABLE)?,
+            stack_pointer: main.get_global(&mut *store, abi::STACK_POINTER)?,
+            aligned_alloc: main.get_typed_func(&mut *store, abi::ALIGNED_ALLOC).ok()?,
+            malloc: main.get_typed_func(&mut *store, abi::MALLOC).ok()?,
+            free: main.get_typed_func(&mut *store, abi::FREE).ok()?,
+            free_slots: Arc::default(),
+        })
+    }
+
+    /// Calls a guest function. When it does not return, the stack pointer is put back to where it was, since the
+    /// frames that would have done so are gone.
+    pub(crate) fn call<P: WasmParams, R: WasmResults>(
+        &self,
+        mut store: impl AsContextMut,
+        function: &TypedFunc<P, R>,
+        parameters: P,
+    ) -> wasmtime::Result<R> {
+        let before = self.stack_pointer.get(&mut store);
+        let result = function.call(&mut store, parameters);
+        if result.is_err() {
+            self.stack_pointer.set(&mut store, before)?;
+        }
+        result
+    }
+
+    /// Allocates everything that a load needs.
+    pub(crate) fn reserve(
+        &self,
+        mut store: impl AsContextMut,
+        reservation: &Reservation,
+    ) -> Result<Placement, NoRoom> {
+        let mut taken = Placement { libraries: Vec::new(), function_slots: Vec::new() };
+        match self.reserve_into(&mut store, reservation, &mut taken) {
+            Ok(()) => Ok(taken),
+            Err(no_room) => {
+                // A guest that has ended cannot take its memory back, and need not.
+                if matches!(no_room, NoRoom::Refused { .. }) {
+                    self.release(&mut store, reservation, &taken);
+                }
+                Err(no_room)
+            }
+        }
+    }
+
+    fn reserve_into(
+        &self,
+        mut store: impl AsContextMut,
+        reservation: &Reservation,
+        taken: &mut Placement,
+    ) -> Result<(), NoRoom> {
+        for library in &reservation.libraries {
+            // Noted before the slots are taken, so that a failure there frees the memory.
+            let memory_base = self.take_memory(&mut store, library)?;
+            taken.libraries.push(LibraryPlacement { memory_base, table_base: TableSlot(0) });
+            let table_base =
+                self.take_slots(&mut store, &library.path, library.table_size, library.table_alignment)?;
+            if let Some(last) = taken.libraries.last_mut() {
+                last.table_base = table_base;
+            }
+        }
+        let path = reservation.libraries.last().map_or("", |root| root.path.as_str());
+        let count = reservation.function_slots;
+        let first = self.take_slots(&mut store, path, count, Alignment::ONE)?;
+        taken.function_slots = (first.0..first.0 + count.get()).map(TableSlot).collect();
+        Ok(())
+    }
+
+    /// Gives back what was reserved for a load that did not come to life. Best effort: the guest's `free` may fail.
+    pub(crate) fn release(&self, mut store: impl AsContextMut, reservation: &Reservation, taken: &Placement) {
+        for (library, placed) in reservation.libraries.iter().zip(&taken.libraries) {
+            if library.memory_size > 0 {
+                self.free(&mut store, placed.memory_base);
+            }
+            if placed.table_base.0 > 0 {
+                self.release_slots(&mut store, placed.table_base, library.table_size.get());
+            }
+        }
+        if let Some(first) = taken.function_slots.first() {
+            self.release_slots(&mut store, *first, reservation.function_slots.get());
+        }
+    }
+
+    /// One table slot for a function whose address is asked for.
+    pub(crate) fn take_slot(&self, store: impl AsContextMut) -> Option<TableSlot> {
+        let one = SlotCount::new(1).ok()?;
+        self.take_slots(store, "", one, Alignment::ONE).ok()
+    }
+
+    fn take_memory(
+        &self,
+        mut store: impl AsContextMut,
+        library: &LibraryReservation,
+    ) -> Result<Address, NoRoom> {
+        if library.memory_size == 0 {
+            return Ok(Address(0));
+        }
+        let refused = |why: String| NoRoom::Refused { library: library.path.clone(), why };
+        let alignment = library.memory_alignment.get().max(MINIMUM_ALIGNMENT);
+        // C11's aligned_alloc wants a multiple of the alignment.
+        let size = library.memory_size.checked_next_multiple_of(alignment);
+        let size = size.ok_or_else(|| refused("its memory does not fit a 32-bit memory".to_owned()))?;
+        let address = self.call(&mut store, &self.aligned_alloc, (alignment, size)).map_err(NoRoom::Guest)?;
+        if address == 0 {
+            return Err(refused(format!(
+                "the guest's allocator has no {size} bytes aligned to {} for its static data",
+                library.memory_alignment
+            )));
+        }
+        let end = u64::from(address) + u64::from(size);
+        if end > self.memory.data_size(&store) as u64 {
+            return Err(refused(format!(
+                "the guest's allocator returned {address:#x}, which is outside its memory"
+            )));
+        }
+        Ok(Address(address))
+    }
+
+    fn take_slots(
+        &self,
+        mut store: impl AsContextMut,
+        library: &str,
+        count: SlotCount,
+        alignment: Alignment,
+    ) -> Result<TableSlot, NoRoom> {
+        if count.get() == 0 {
+            return Ok(TableSlot(0));
+        }
+        let mut free = self.free_slots();
+        if let Some(slot) = recycle_slots(&mut free, count.get(), alignment) {
+            return Ok(slot);
+        }
+        let refused = || NoRoom::Refused {
+            library: library.to_owned(),
+            why: format!("the function table has no room for {} more slots", count.get()),
+        };
+        let end = u32::try_from(self.table.size(&store)).map_err(|_| refused())?;
+        let first = end.checked_next_multiple_of(alignment.get()).ok_or_else(refused)?;
+        let grown = first.checked_add(count.get()).filter(|size| *size <= SlotCount::MAX);
+        let grown = grown.ok_or_else(refused)?;
+        let more = u64::from(grown - end);
+        self.table.grow(&mut store, more, Ref::Func(None)).map_err(|_| refused())?;
+        if first > end {
+            free.insert(end, first - end);
+        }
+        Ok(TableSlot(first))
+    }
+
+    fn free_slots(&self) -> MutexGuard<'_, FreeSlots> {
+        self.free_slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn release_slots(&self, mut store: impl AsContextMut, first: TableSlot, count: u32) {
+        if count == 0 {
+            return;
+        }
+        let none = Ref::Func(None);
+        let _ = self.table.fill(&mut store, u64::from(first.0), none, u64::from(count));
+        add_run(&mut self.free_slots(), first.0, count);
+    }
+
+    fn free(&self, mut store: impl AsContextMut, address: Address) {
+        let _ = self.call(&mut store, &self.free, address.0);
+    }
+
+    /// Allocates and fills guest memory that someone in the guest will own; `None` when there is none.
+    pub(crate) fn copy_in(
+        &self,
+        mut store: impl AsContextMut,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Option<Address>> {
+        let size = u32::try_from(bytes.len())?;
+        let address = self.call(&mut store, &self.malloc, size.max(1))?;
+        if address == 0 || self.memory.write(&mut store, address as usize, bytes).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(Address(address)))
+    }
+
+    /// Frees what [`AddressSpace::copy_in`] or the guest allocated.
+    pub(crate) fn give_back(&self, mut store: impl AsContextMut, address: Address) -> wasmtime::Result<()> {
+        self.call(&mut store, &self.free, address.0)
+    }
+
+    /// A copy of guest memory; `None` when it is out of bounds.
+    pub(crate) fn copy_out(
+        &self,
+        mut store: impl AsContextMut,
+        address: Address,
+        size: u32,
+    ) -> Option<Vec<u8>> {
+        let start = address.0 as usize;
+        let memory = self.memory.data(&mut store);
+        memory.get(start..start.checked_add(size as usize)?).map(<[u8]>::to_vec)
+    }
+
+    /// A NUL-terminated string of guest memory, without the NUL; `None` when it passes `limit` or the end of memory.
+    pub(crate) fn string(
+        &self,
+        mut store: impl AsContextMut,
+        address: Address,
+        limit: usize,
+    ) -> Option<Vec<u8>> {
+        let memory = self.memory.data(&mut store).get(address.0 as usize..)?;
+        let length = memory.iter().take(limit).position(|byte| *byte == 0)?;
+        Some(memory[..length].to_vec())
+    }
+
+    /// Moves the stack pointer below what the running code may use without having said so: LLVM lets leaf functions
+    /// use 128 bytes below it (`WebAssemblyFrameLowering`, `RedZoneSize`). Returns the value to put back.
+    pub(crate) fn skip_red_zone(&self, mut store: impl AsContextMut) -> wasmtime::Result<Val> {
+        let before = self.stack_pointer.get(&mut store);
+        if let Val::I32(address) = before {
+            self.stack_pointer.set(&mut store, Val::I32(address.wrapping_sub(256) & !15))?;
+        }
+        Ok(before)
+    }
+}
+
+/// First fit among the free runs.
+fn recycle_slots(free: &mut FreeSlots, count: u32, alignment: Alignment) -> Option<TableSlot> {
+    let fits = |(start, length): (&u32, &u32)| {
+        let first = start.checked_next_multiple_of(alignment.get())?;
+        let end = first.checked_add(count)?;
+        (end <= start + length).then_some((*start, *length, first, end))
+    };
+    let (start, length, first, end) = free.iter().find_map(fits)?;
+    free.remove(&start);
+    if first > start {
+        free.insert(start, first - start);
+    }
+    if start + length > end {
+        free.insert(end, start + length - end);
+    }
+    Some(TableSlot(first))
+}
+
+/// Adds a run, joined with its neighbours.
+fn add_run(free: &mut FreeSlots, first: u32, count: u32) {
+    let (mut start, mut length) = (first, count);
+    if let Some(following) = free.remove(&(start + length)) {
+        length += following;
+    }
+    let before = free.range(..start).next_back().map(|(s, l)| (*s, *l));
+    if let Some((before, its_length)) = before.filter(|(s, l)| s + l == start) {
+        start = before;
+        length += its_length;
+    }
+    free.insert(start, length);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn align(log2: u32) -> Alignment {
+        Alignment::from_log2(log2).unwrap()
+    }
+
+    #[test]
+    fn runs_join_with_both_neighbours() {
+        let mut free = FreeSlots::new();
+        add_run(&mut free, 10, 5);
+        add_run(&mut free, 20, 5);
+        assert_eq!(free, BTreeMap::from([(10, 5), (20, 5)]));
+        add_run(&mut free, 15, 5);
+        assert_eq!(free, BTreeMap::from([(10, 15)]));
+    }
+
+    #[test]
+    fn recycling_splits_a_run_and_honours_alignment() {
+        let mut free = BTreeMap::from([(3, 10)]);
+        assert_eq!(recycle_slots(&mut free, 4, align(2)), Some(TableSlot(4)));
+        assert_eq!(free, BTreeMap::from([(3, 1), (8, 5)]));
+        assert_eq!(recycle_slots(&mut free, 6, align(0)), None);
+        assert_eq!(recycle_slots(&mut free, 5, align(0)), Some(TableSlot(8)));
+        assert_eq!(free, BTreeMap::from([(3, 1)]));
+    }
+}

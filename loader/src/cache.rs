@@ -1,0 +1,267 @@
+//! Owns the directory of compiled code. An entry is keyed by the content of the WebAssembly module and by everything
+//! that compiled code depends on; it is written whole or not at all; a damaged one counts as absent. Must not know
+//! modules or symbols.
+//!
+//! Compiled code is machine code that will be run, so an entry is used only if it is what was written: beside each
+//! entry lies its seal, a checksum with the size, times and inode number the file had then. When those still agree
+//! the file has not been written to since; when they do not, the checksum decides.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime::{Engine, Module};
+
+/// A directory cannot serve as the cache.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// It cannot be made or looked at.
+    #[error("cache directory {}: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others than this user could put code into it.
+    #[error(
+        "cache directory {}: {why}, so others could put machine code into it; use a directory of your own \
+         (chmod 700)",
+        path.display()
+    )]
+    NotPrivate {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is, or who may write.
+        why: String,
+    },
+}
+
+/// A private directory of compiled code. Removing the directory, or any file in it, is always safe.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    directory: PathBuf,
+}
+
+impl Cache {
+    /// Uses `directory`, made with mode 0700 if it is not there. Errs when it cannot be made, when it belongs to
+    /// another user, and when others may write to it.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Cache, CacheError> {
+        let directory = directory.into();
+        let failed = |source| CacheError::Directory { path: directory.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
+        let metadata = fs::metadata(&directory).map_err(failed)?;
+        let not_private = |why: String| CacheError::NotPrivate { path: directory.clone(), why };
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(not_private(format!("it belongs to user {}", metadata.uid())));
+        }
+        if metadata.mode() & 0o022 != 0 {
+            return Err(not_private(format!("its mode is {:o}", metadata.mode() & 0o777)));
+        }
+        Ok(Cache { directory })
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn key(engine: &Engine, wasm: &[u8]) -> CacheKey {
+        let mut hasher = KeyHasher(blake3::Hasher::new());
+        hasher.0.update(wasm);
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        CacheKey(hasher.0.finalize().to_hex().to_string())
+    }
+
+    /// The module of an entry; `None` when there is none or it is damaged.
+    pub(crate) fn load(&self, engine: &Engine, key: &CacheKey) -> Option<Module> {
+        let code = self.code_path(key);
+        let metadata = fs::metadata(&code).ok()?;
+        let seal = Seal::read(&self.seal_path(key))?;
+        if seal.stamp != Stamp::of(&metadata) {
+            if Seal::checksum(&fs::read(&code).ok()?) != seal.checksum {
+                return None;
+            }
+            // Only touched or copied: seal it anew, or the checksum is computed each time. No harm if that fails.
+            let _ = Seal { stamp: Stamp::of(&metadata), ..seal }.write(self, key);
+        }
+        // SAFETY: the file holds what `Module::serialize` returned. `store` wrote it and its seal, into a directory
+        // that only this user can write to; the seal shows that it has not changed since.
+        unsafe { Module::deserialize_file(engine, &code) }.ok()
+    }
+
+    /// Writes an entry. A failure is no one's problem: the next process compiles again.
+    pub(crate) fn store(&self, key: &CacheKey, module: &Module) -> io::Result<()> {
+        let bytes = module.serialize().map_err(io::Error::other)?;
+        let code = self.code_path(key);
+        self.write_whole(&code, &bytes)?;
+        let stamp = Stamp::of(&fs::metadata(&code)?);
+        Seal { checksum: Seal::checksum(&bytes), stamp }.write(self, key)
+    }
+
+    fn code_path(&self, key: &CacheKey) -> PathBuf {
+        self.directory.join(format!("{}.cwasm", key.0))
+    }
+
+    fn seal_path(&self, key: &CacheKey) -> PathBuf {
+        self.directory.join(format!("{}.seal", key.0))
+    }
+
+    /// Writes a file under another name and renames it, so that no one ever sees a part of it.
+    fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.directory.join(format!(".{}.{count}.tmp", std::process::id()));
+        let written = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)
+            .and_then(|mut file: File| file.write_all(bytes))
+            .and_then(|()| fs::rename(&temporary, path));
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+}
+
+/// What an entry is found by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct CacheKey(String);
+
+/// Lets wasmtime's compatibility hash flow into the key.
+struct KeyHasher(blake3::Hasher);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0.finalize().as_bytes()[..8]);
+        u64::from_le_bytes(first)
+    }
+}
+
+/// What the file system says of a file; any write changes it.
+#[derive(PartialEq, Eq, Debug)]
+struct Stamp {
+    size: u64,
+    inode: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            size: metadata.size(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// What proves that an entry is unchanged.
+struct Seal {
+    checksum: String,
+    stamp: Stamp,
+}
+
+impl Seal {
+    fn checksum(bytes: &[u8]) -> String {
+        blake3::hash(bytes).to_hex().to_string()
+    }
+
+    fn read(path: &Path) -> Option<Seal> {
+        let text = fs::read_to_string(path).ok()?;
+        let mut fields = text.split_ascii_whitespace();
+        let checksum = fields.next()?.to_owned();
+        let mut number = || fields.next()?.parse::<i64>().ok();
+        let (size, inode) = (number()?, number()?);
+        let modified = (number()?, number()?);
+        let changed = (number()?, number()?);
+        let stamp = Stamp { size: size.cast_unsigned(), inode: inode.cast_unsigned(), modified, changed };
+        Some(Seal { checksum, stamp })
+    }
+
+    fn write(&self, cache: &Cache, key: &CacheKey) -> io::Result<()> {
+        let Stamp { size, inode, modified, changed } = &self.stamp;
+        let text = format!(
+            "{} {} {} {} {} {} {}\n",
+            self.checksum,
+            size.cast_signed(),
+            inode.cast_signed(),
+            modified.0,
+            modified.1,
+            changed.0,
+            changed.1
+        );
+        cache.write_whole(&cache.seal_path(key), text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
+
+    fn cache() -> (tempfile::TempDir, Cache, Engine, CacheKey) {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(directory.path().join("cache")).unwrap();
+        let engine = crate::engine::engine().unwrap();
+        let key = Cache::key(&engine, EMPTY);
+        let module = Module::new(&engine, EMPTY).unwrap();
+        cache.store(&key, &module).unwrap();
+        (directory, cache, engine, key)
+    }
+
+    #[test]
+    fn stored_entries_load() {
+        let (_directory, cache, engine, key) = cache();
+        assert!(cache.load(&engine, &key).is_some());
+    }
+
+    #[test]
+    fn every_flipped_byte_makes_an_entry_absent() {
+        let (_directory, cache, engine, key) = cache();
+        let path = cache.code_path(&key);
+        let good = fs::read(&path).unwrap();
+        for position in (0..good.len()).step_by(97) {
+            let mut bad = good.clone();
+            bad[position] ^= 0x40;
+            fs::write(&path, &bad).unwrap();
+            assert!(cache.load(&engine, &key).is_none(), "byte {position}");
+        }
+        fs::write(&path, &good).unwrap();
+        assert!(cache.load(&engine, &key).is_some(), "rewritten as it was");
+    }
+
+    #[test]
+    fn truncated_or_unsealed_entries_are_absent() {
+        let (_directory, cache, engine, key) = cache();
+        let path = cache.code_path(&key);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, &good[..good.len() / 2]).unwrap();
+        assert!(cache.load(&engine, &key).is_none());
+        fs::write(&path, &good).unwrap();
+        fs::remove_file(cache.seal_path(&key)).unwrap();
+        assert!(cache.load(&engine, &key).is_none());
+    }
+
+    #[test]
+    fn directories_open_to_others_are_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(Cache::open(directory.path()), Err(CacheError::NotPrivate { .. })));
+    }
+}

@@ -1,0 +1,50 @@
+//! Owns the way from bytes to compiled code, through the cache. Must not know what a module is for.
+
+use std::sync::Arc;
+
+use wasmtime::{Engine, Module};
+
+use crate::cache::Cache;
+use crate::engine;
+use crate::error::LoadError;
+
+/// Compiles modules, and keeps what it compiled if it has a cache. Cloning shares both.
+#[derive(Clone)]
+pub struct Compiler {
+    engine: Engine,
+    cache: Option<Arc<Cache>>,
+}
+
+impl Compiler {
+    /// A compiler without a cache. Errs when the engine does not support this machine.
+    pub fn new() -> Result<Compiler, LoadError> {
+        Ok(Compiler { engine: engine::engine()?, cache: None })
+    }
+
+    /// The same compiler with a cache.
+    pub fn with_cache(self, cache: Cache) -> Compiler {
+        Compiler { cache: Some(Arc::new(cache)), ..self }
+    }
+
+    /// The engine that all modules of a process share.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The compiled form of `wasm`; `name` is what messages call it. `on_compile` is called before the compiler starts,
+    /// which may take seconds, and not when the cache has the module. Errs when the module is invalid.
+    pub fn compile(&self, name: &str, wasm: &[u8], on_compile: impl FnOnce()) -> Result<Module, LoadError> {
+        let entry = self.cache.as_ref().map(|cache| (cache, Cache::key(&self.engine, wasm)));
+        if let Some(module) = entry.as_ref().and_then(|(cache, key)| cache.load(&self.engine, key)) {
+            return Ok(module);
+        }
+        on_compile();
+        let module = Module::new(&self.engine, wasm)
+            .map_err(|error| LoadError::Compile { name: name.to_owned(), why: format!("{error:#}") })?;
+        if let Some((cache, key)) = entry {
+            // A full disk must not keep anybody from running a program.
+            let _ = cache.store(&key, &module);
+        }
+        Ok(module)
+    }
+}

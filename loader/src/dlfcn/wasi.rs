@@ -1,0 +1,107 @@
+//! Owns the host side of `loader/guest/wasi/libdl.c`: the functions of import module `pydl_dlfcn_v1`, which read their
+//! arguments from guest memory and leave errors for `dlerror`. Must not know what loading a library takes.
+
+use pydl_linker::{Address, ModuleId, OpenMode, abi};
+use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory};
+
+use super::{AddressInfo, Failure};
+use crate::process::ProcessState;
+
+/// The most bytes of a file or symbol name that a guest may pass. C++ symbols get long.
+const NAME_LIMIT: usize = 1 << 20;
+
+/// Defines the functions of `pydl_dlfcn_v1`.
+pub(crate) fn add_to_linker(linker: &mut Linker<ProcessState>) -> wasmtime::Result<()> {
+    linker.func_wrap(abi::DLFCN, "dlopen", dlopen)?;
+    linker.func_wrap(abi::DLFCN, "dlsym", dlsym)?;
+    linker.func_wrap(abi::DLFCN, "dlclose", dlclose)?;
+    linker.func_wrap(abi::DLFCN, "dlerror", dlerror)?;
+    linker.func_wrap(abi::DLFCN, "dladdr", dladdr)?;
+    Ok(())
+}
+
+type Guest<'a> = Caller<'a, ProcessState>;
+
+/// `dlopen(file, flags)`: a handle, or 0 with an error pending.
+fn dlopen(mut guest: Guest<'_>, file: u32, flags: u32) -> wasmtime::Result<u32> {
+    let mode = OpenMode::from_flags(flags).map_err(Failure::Refused);
+    let opened = mode.and_then(|mode| {
+        if file == 0 {
+            return Ok(ModuleId::MAIN);
+        }
+        let name = name(&mut guest, file)?;
+        super::open(&mut guest.as_context_mut(), &name, mode)
+    });
+    or_pending(&mut guest, opened.map(super::handle_of), 0)
+}
+
+/// `dlsym(handle, name)`: an address or slot, or 0 with an error pending.
+fn dlsym(mut guest: Guest<'_>, handle: u32, symbol: u32) -> wasmtime::Result<u32> {
+    let found = name(&mut guest, symbol)
+        .and_then(|symbol| super::symbol(&mut guest.as_context_mut(), handle, &symbol));
+    or_pending(&mut guest, found, 0)
+}
+
+/// `dlclose(handle)`: 0, or -1 with an error pending.
+fn dlclose(mut guest: Guest<'_>, handle: u32) -> wasmtime::Result<i32> {
+    let closed = super::close(&mut guest.as_context_mut(), handle);
+    or_pending(&mut guest, closed.map(|()| 0), -1)
+}
+
+/// `dlerror(buffer, size)`: bytes of the pending message with its NUL, 0 if there is none. It is copied to `buffer`, and
+/// then no longer pending, if `size` is enough.
+fn dlerror(mut guest: Guest<'_>, buffer: u32, size: u32) -> wasmtime::Result<u32> {
+    let Some(message) = guest.data().dl_error.clone() else { return Ok(0) };
+    // A NUL inside would end the C string early.
+    let bytes: Vec<u8> = message.bytes().map(|b| if b == 0 { b'?' } else { b }).chain([0]).collect();
+    let length = u32::try_from(bytes.len())?;
+    if size >= length {
+        memory(&mut guest)?.write(&mut guest, buffer as usize, &bytes)?;
+        guest.data_mut().dl_error = None;
+    }
+    Ok(length)
+}
+
+/// `dladdr(pointer, info)`: 1 with the four pointers of `Dl_info` filled in, or 0, without an error.
+fn dladdr(mut guest: Guest<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
+    match super::address(&mut guest.as_context_mut(), pointer) {
+        Ok(Some(AddressInfo { file, base, symbol })) => {
+            let (name, value) = symbol.unwrap_or((Address(0), 0));
+            let fields: Vec<u8> =
+                [file.0, base.0, name.0, value].iter().flat_map(|field| field.to_le_bytes()).collect();
+            memory(&mut guest)?.write(&mut guest, info as usize, &fields)?;
+            Ok(1)
+        }
+        Ok(None) | Err(Failure::Refused(_)) => Ok(0),
+        Err(Failure::Ended(error)) => Err(error),
+    }
+}
+
+/// The result, or `failed` with the message left for `dlerror`.
+fn or_pending<T>(guest: &mut Guest<'_>, result: Result<T, Failure>, failed: T) -> wasmtime::Result<T> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(Failure::Refused(message)) => {
+            guest.data_mut().dl_error = Some(message);
+            Ok(failed)
+        }
+        Err(Failure::Ended(error)) => Err(error),
+    }
+}
+
+/// The caller's memory: the main module's, since only that imports these functions.
+fn memory(guest: &mut Guest<'_>) -> wasmtime::Result<Memory> {
+    let export = guest.get_export(abi::MEMORY).and_then(Extern::into_memory);
+    export.ok_or_else(|| wasmtime::Error::msg("the caller of a dlfcn function exports no memory"))
+}
+
+/// A name that the guest passes.
+fn name(guest: &mut Guest<'_>, address: u32) -> Result<String, Failure> {
+    let refused = |why: &str| Failure::Refused(format!("the name at address {address:#x} {why}"));
+    let memory = memory(guest).map_err(Failure::Ended)?;
+    let bytes = memory.data(&guest).get(address as usize..).unwrap_or_default();
+    let length = bytes.iter().take(NAME_LIMIT).position(|byte| *byte == 0);
+    let length = length.ok_or_else(|| refused("has no end"))?;
+    let name = std::str::from_utf8(&bytes[..length]).map_err(|_| refused("is not UTF-8"))?;
+    Ok(name.to_owned())
+}

@@ -1,0 +1,24 @@
+//! Owns the configuration of wasmtime: one for all modules, since code compiled under another cannot be mixed in. Must
+//! not know modules.
+
+use wasmtime::{Config, Engine};
+
+use crate::error::LoadError;
+
+/// Bytes of native stack that guest code may use. Python's own recursion limits are tuned to 16 MiB
+/// (CPython, `Tools/wasm/`), so that `RecursionError` comes before a trap.
+pub(crate) const GUEST_STACK: usize = 16 << 20;
+
+/// Bytes of native stack for the thread that runs a guest: the guest's own, and room for the host functions and the
+/// compiler that run on top of it.
+pub(crate) const THREAD_STACK: usize = GUEST_STACK + (8 << 20);
+
+/// Makes an engine. Epochs are on so that a running guest can be interrupted.
+pub(crate) fn engine() -> Result<Engine, LoadError> {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.max_wasm_stack(GUEST_STACK);
+    // Not used, but the engine wants it to be no smaller.
+    config.async_stack_size(THREAD_STACK);
+    Engine::new(&config).map_err(LoadError::engine)
+}

@@ -1,0 +1,84 @@
+//! Owns the errors of the embedder's API and their wording. What the linker finds wrong keeps the linker's words. Must
+//! not know exit codes.
+
+use std::path::{Path, PathBuf};
+
+use pydl_linker::{LinkError, ParseError};
+
+use crate::cache::CacheError;
+
+/// A process cannot be made, or a library cannot be loaded into it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file of the host cannot be read or prepared.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// The main module is not a WebAssembly module.
+    #[error("{}: {error}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        error: ParseError,
+    },
+
+    /// The engine refuses a module: it is invalid, or uses features that are not supported.
+    #[error("{name}: cannot be compiled: {why}")]
+    Compile {
+        /// The file.
+        name: String,
+        /// The engine's reason.
+        why: String,
+    },
+
+    /// The main module cannot be started.
+    #[error("{name}: not a main module that can be run: {why}")]
+    NotRunnable {
+        /// The file.
+        name: String,
+        /// What is missing.
+        why: String,
+    },
+
+    /// The main module imports what the host does not offer.
+    #[error("{name}: imports that nothing provides:{}", .imports.iter().map(|i| format!("\n  {i}")).collect::<String>())]
+    MissingImports {
+        /// The file.
+        name: String,
+        /// `module.name (type)`, in import order.
+        imports: Vec<String>,
+    },
+
+    /// A library cannot be linked.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+
+    /// An option of the process cannot be met.
+    #[error("{0}")]
+    Option(String),
+
+    /// The compiled-code cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+
+    /// The engine failed in a way that is no fault of a module.
+    #[error("the WebAssembly engine failed: {0}")]
+    Engine(String),
+}
+
+impl LoadError {
+    pub(crate) fn engine(error: wasmtime::Error) -> LoadError {
+        LoadError::Engine(format!("{error:#}"))
+    }
+
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> LoadError {
+        LoadError::File { path: path.to_owned(), source }
+    }
+}

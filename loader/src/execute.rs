@@ -1,0 +1,159 @@
+//! Owns the interpretation of load plans: one match arm for each step, and no policy. Must not know why a step is there.
+
+use std::collections::BTreeMap;
+
+use pydl_linker::{
+    BoundImport, LoadPlan, LoadStep, ModuleId, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
+};
+use wasmtime::{
+    AsContext, Extern, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
+    StoreContextMut, Tag, TagType, Val, ValType,
+};
+
+use crate::address_space::AddressSpace;
+use crate::process::ProcessState;
+
+/// What a plan is executed with, and what comes of it.
+pub(crate) struct Execution<'a, 'store> {
+    pub store: &'a mut StoreContextMut<'store, ProcessState>,
+    pub space: &'a AddressSpace,
+    /// The instances of the modules that are loaded, by id.
+    pub loaded: &'a [Instance],
+    /// The compiled new libraries.
+    pub modules: &'a BTreeMap<ModuleId, Module>,
+    /// The compiled thunk module.
+    pub thunk_module: Option<&'a Module>,
+    /// The instances that the plan makes, by id.
+    pub instances: BTreeMap<ModuleId, Instance>,
+    pub thunks: Option<Instance>,
+}
+
+impl Execution<'_, '_> {
+    /// Executes the steps up to the first constructor. Until then nothing outside of the plan's own reservation has
+    /// changed, so that a failure can be taken back by releasing that.
+    pub(crate) fn prepare(&mut self, plan: &LoadPlan) -> wasmtime::Result<()> {
+        for step in plan.steps.iter().filter(|step| !matches!(step, LoadStep::Construct(_))) {
+            self.step(plan, step)?;
+        }
+        Ok(())
+    }
+
+    /// Executes one step.
+    pub(crate) fn step(&mut self, plan: &LoadPlan, step: &LoadStep) -> wasmtime::Result<()> {
+        match step {
+            LoadStep::Zero { address, size } => {
+                let start = address.0 as usize;
+                let memory = self.space.memory.data_mut(&mut *self.store);
+                let range = start..start.saturating_add(*size as usize);
+                memory.get_mut(range).ok_or_else(|| missing("memory of the reservation"))?.fill(0);
+            }
+            LoadStep::InstantiateThunks => {
+                let (Some(thunks), Some(module)) = (&plan.thunk_module, self.thunk_module) else {
+                    return Err(missing("the compiled thunk module"));
+                };
+                let imports = self.thunk_imports(thunks)?;
+                self.thunks = Some(Instance::new(&mut *self.store, module, &imports)?);
+            }
+            LoadStep::Instantiate { library, imports } => {
+                let module = self.modules.get(library).ok_or_else(|| missing("a compiled library"))?;
+                let imports: Vec<Extern> =
+                    imports.iter().map(|import| self.import(import)).collect::<Result<_, _>>()?;
+                let instance = Instance::new(&mut *self.store, module, &imports)?;
+                self.instances.insert(*library, instance);
+            }
+            LoadStep::SetSlot { slot, from: (module, name), .. } => {
+                let function = self.function(*module, name)?;
+                set_slot(&mut *self.store, self.space, *slot, function)?;
+            }
+            LoadStep::Relocate(library) => self.call(*library, abi::APPLY_DATA_RELOCS)?,
+            LoadStep::Construct(library) => self.call(*library, abi::CALL_CTORS)?,
+        }
+        Ok(())
+    }
+
+    fn instance(&self, id: ModuleId) -> wasmtime::Result<Instance> {
+        let loaded = || self.loaded.get(id.index()).copied();
+        self.instances.get(&id).copied().or_else(loaded).ok_or_else(|| missing("an instance"))
+    }
+
+    fn call(&mut self, library: ModuleId, export: &str) -> wasmtime::Result<()> {
+        let function = self.instance(library)?.get_typed_func::<(), ()>(&mut *self.store, export)?;
+        self.space.call(&mut *self.store, &function, ())
+    }
+
+    fn function(&mut self, module: ModuleId, name: &str) -> wasmtime::Result<Func> {
+        let function = self.instance(module)?.get_func(&mut *self.store, name);
+        function.ok_or_else(|| missing("an exported function"))
+    }
+
+    fn thunk_imports(&mut self, thunks: &ThunkModule) -> wasmtime::Result<Vec<Extern>> {
+        let mut imports = Vec::with_capacity(thunks.imports.len());
+        for import in &thunks.imports {
+            imports.push(match import {
+                ThunkImport::Table => self.space.table.into(),
+                ThunkImport::Memory => self.space.memory.into(),
+                ThunkImport::Slot(slot) => self.i32_global(slot.0, Mutability::Const)?,
+                ThunkImport::Host { module, name } => {
+                    let linker = self.store.data().host_functions.clone();
+                    linker.get(&mut *self.store, module, name)?
+                }
+            });
+        }
+        Ok(imports)
+    }
+
+    fn import(&mut self, import: &BoundImport) -> wasmtime::Result<Extern> {
+        Ok(match import {
+            BoundImport::Memory => self.space.memory.into(),
+            BoundImport::Table => self.space.table.into(),
+            BoundImport::StackPointer => self.space.stack_pointer.into(),
+            BoundImport::Constant(value) => self.i32_global(*value, Mutability::Const)?,
+            BoundImport::GotCell(value) => self.i32_global(*value, Mutability::Var)?,
+            BoundImport::Export { module, name } => {
+                let export = self.instance(*module)?.get_export(&mut *self.store, name);
+                export.ok_or_else(|| missing("an export"))?
+            }
+            BoundImport::Thunk(index) => {
+                let thunks = self.thunks.ok_or_else(|| missing("the thunks"))?;
+                let thunk = thunks.get_export(&mut *self.store, &LoadPlan::thunk_export(*index));
+                thunk.ok_or_else(|| missing("a thunk"))?
+            }
+            BoundImport::Tag(TagSource::Main(name)) => {
+                let tag = self.instance(ModuleId::MAIN)?.get_export(&mut *self.store, name);
+                tag.ok_or_else(|| missing("a tag"))?
+            }
+            BoundImport::Tag(TagSource::Process(name)) => self.process_tag(name)?.into(),
+        })
+    }
+
+    /// The process's one tag of a name, of type `(i32)`: made when first asked for.
+    fn process_tag(&mut self, name: &str) -> wasmtime::Result<Tag> {
+        if let Some(tag) = self.store.data().tags.get(name) {
+            return Ok(*tag);
+        }
+        let ty = TagType::new(FuncType::new(self.store.as_context().engine(), [ValType::I32], []));
+        let tag = Tag::new(&mut *self.store, &ty)?;
+        self.store.data_mut().tags.insert(name.to_owned(), tag);
+        Ok(tag)
+    }
+
+    fn i32_global(&mut self, value: u32, mutability: Mutability) -> wasmtime::Result<Extern> {
+        let ty = GlobalType::new(ValType::I32, mutability);
+        Ok(Global::new(&mut *self.store, ty, Val::I32(value.cast_signed()))?.into())
+    }
+}
+
+/// Puts a function into a slot of the process's table.
+pub(crate) fn set_slot(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    space: &AddressSpace,
+    slot: TableSlot,
+    function: Func,
+) -> wasmtime::Result<()> {
+    space.table.set(store, u64::from(slot.0), Ref::Func(Some(function)))
+}
+
+/// A plan names something that is not there: a mistake of pydl, told instead of a panic.
+fn missing(what: &str) -> wasmtime::Error {
+    wasmtime::Error::msg(format!("internal error in executing a load plan: {what} is missing"))
+}

@@ -1,0 +1,85 @@
+//! Owns the way to interrupt a running guest from another thread: as Ctrl-C does, wherever the guest is. Must not know
+//! what an interrupt means to the guest.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use wasmtime::Engine;
+
+/// Interrupts one process. Cloning makes another handle for the same process.
+#[derive(Clone)]
+pub struct InterruptHandle {
+    engine: Engine,
+    state: Arc<InterruptState>,
+}
+
+impl InterruptHandle {
+    pub(crate) fn new(engine: &Engine) -> InterruptHandle {
+        InterruptHandle { engine: engine.clone(), state: Arc::default() }
+    }
+
+    pub(crate) fn state(&self) -> &Arc<InterruptState> {
+        &self.state
+    }
+
+    /// Interrupts the guest: Python gets a `KeyboardInterrupt`; a guest without `PyErr_SetInterrupt` is ended with
+    /// [`crate::ExitStatus::Interrupted`]. Has no effect once the guest has ended.
+    pub fn interrupt(&self) {
+        self.state.raise();
+        self.engine.increment_epoch();
+    }
+}
+
+/// What the two sides of an interrupt share.
+#[derive(Default)]
+pub(crate) struct InterruptState {
+    pending: AtomicBool,
+    waiting: Notify,
+    sleeping: (Mutex<()>, Condvar),
+}
+
+impl InterruptState {
+    fn raise(&self) {
+        self.pending.store(true, Ordering::SeqCst);
+        self.waiting.notify_waiters();
+        let _guard = self.sleeping.0.lock();
+        self.sleeping.1.notify_all();
+    }
+
+    /// Whether an interrupt came since the last call.
+    pub(crate) fn take(&self) -> bool {
+        self.pending.swap(false, Ordering::SeqCst)
+    }
+
+    /// Sleeps for `duration` or until an interrupt comes; true in the latter case.
+    pub(crate) fn sleep(&self, duration: Duration) -> bool {
+        let pending = || self.pending.load(Ordering::SeqCst);
+        let Ok(guard) = self.sleeping.0.lock() else { return pending() };
+        let _ = self.sleeping.1.wait_timeout_while(guard, duration, |()| !pending());
+        pending()
+    }
+
+    /// Waits for `work` or an interrupt, whichever is first; `None` for an interrupt, which drops the work.
+    pub(crate) async fn race<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let interrupted = self.waiting.notified();
+        tokio::pin!(work, interrupted);
+        interrupted.as_mut().enable();
+        if self.pending.load(Ordering::SeqCst) {
+            return None;
+        }
+        std::future::poll_fn(|context| {
+            if let std::task::Poll::Ready(result) = work.as_mut().poll(context) {
+                return std::task::Poll::Ready(Some(result));
+            }
+            interrupted.as_mut().poll(context).map(|()| None)
+        })
+        .await
+    }
+}
+
+/// The guest was interrupted and has no way to handle that: ends it.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;

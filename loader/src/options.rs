@@ -1,0 +1,222 @@
+//! Owns what an embedder may say of a process: arguments, environment, files, streams. Must not know the host's own
+//! environment or command line.
+
+use std::path::{Path, PathBuf};
+
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+
+use crate::error::LoadError;
+use crate::python::Installation;
+
+/// A folder of the host that the guest sees, for reading and writing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mount {
+    /// The folder of the host.
+    pub host: PathBuf,
+    /// Its absolute path in the guest.
+    pub guest: String,
+    /// Whether the guest may only read.
+    pub read_only: bool,
+}
+
+/// A file of the host that the guest sees, for reading.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct GuestFile {
+    pub host: PathBuf,
+    pub guest: String,
+}
+
+/// Where a guest's standard input comes from.
+#[derive(Clone, Debug, Default)]
+pub enum Input {
+    /// Nowhere: end of file at once.
+    #[default]
+    Empty,
+    /// The standard input of this program.
+    Inherit,
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
+
+/// Where a guest's standard output or standard error goes.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Output {
+    #[default]
+    Discard,
+    Inherit,
+    Capture(Captured),
+}
+
+/// Memory that takes a guest's output. Cloning makes another view of the same memory.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    pub(crate) pipe: MemoryOutputPipe,
+}
+
+impl Captured {
+    /// The most bytes that are kept: 64 MiB. A guest that writes more gets an error.
+    pub const CAPACITY: usize = 64 << 20;
+
+    /// Room for [`Captured::CAPACITY`] bytes, taken as they come.
+    pub fn new() -> Captured {
+        Captured { pipe: MemoryOutputPipe::new(Self::CAPACITY) }
+    }
+
+    /// What was written so far.
+    pub fn contents(&self) -> Vec<u8> {
+        self.pipe.contents().to_vec()
+    }
+}
+
+impl Default for Captured {
+    fn default() -> Self {
+        Captured::new()
+    }
+}
+
+/// The folder of the guest that holds side modules when no Python installation says otherwise.
+const SIDE_FOLDER: &str = "/usr/local/lib/pydl";
+
+/// Everything a process is given. What is not named here, the guest does not see: by default there is no file, no
+/// environment variable, an empty standard input, and output goes nowhere.
+#[derive(Clone, Debug)]
+pub struct ProcessOptions {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) files: Vec<GuestFile>,
+    pub(crate) side_folder: String,
+    pub(crate) side_modules: Vec<PathBuf>,
+    pub(crate) working_directory: Option<String>,
+    pub(crate) stdin: Input,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+}
+
+impl ProcessOptions {
+    /// Options for any main module; `program` is its `argv[0]`.
+    pub fn new(program: impl Into<String>) -> ProcessOptions {
+        ProcessOptions {
+            arguments: vec![program.into()],
+            environment: Vec::new(),
+            mounts: Vec::new(),
+            files: Vec::new(),
+            side_folder: SIDE_FOLDER.to_owned(),
+            side_modules: Vec::new(),
+            working_directory: None,
+            stdin: Input::Empty,
+            stdout: Output::Discard,
+            stderr: Output::Discard,
+        }
+    }
+
+    /// Options for a Python main module: its standard library is found beside the file `main` (see
+    /// [`Installation::beside`]) and mounted where Python looks for it, and side modules go where Python looks for
+    /// extension modules. Without a standard library beside it, the same as [`ProcessOptions::new`] but for a
+    /// `PYTHONPATH` to the side modules.
+    pub fn python(main: &Path) -> ProcessOptions {
+        match Installation::beside(main) {
+            Some(installation) => {
+                let mut options = ProcessOptions::new(installation.executable());
+                options.side_folder = installation.extension_folder();
+                options.mounts.push(installation.mount());
+                options
+            }
+            None => ProcessOptions::new("python").env("PYTHONPATH", SIDE_FOLDER),
+        }
+    }
+
+    /// Appends arguments after `argv[0]` and those given before.
+    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> ProcessOptions {
+        self.arguments.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable. The last one of a name counts.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> ProcessOptions {
+        let name = name.into();
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Shows a folder of the host to the guest.
+    pub fn mount(mut self, mount: Mount) -> ProcessOptions {
+        self.mounts.push(mount);
+        self
+    }
+
+    /// Shows one file of the host to the guest under an absolute path, for reading. Nothing else in its folder is
+    /// visible. The guest gets a copy made when the process is.
+    pub fn file(mut self, host: impl Into<PathBuf>, guest: impl Into<String>) -> ProcessOptions {
+        self.files.push(GuestFile { host: host.into(), guest: guest.into() });
+        self
+    }
+
+    /// Makes a side module available to `dlopen` and, in Python, to `import`, under its own file name.
+    pub fn side_module(mut self, host: impl Into<PathBuf>) -> ProcessOptions {
+        self.side_modules.push(host.into());
+        self
+    }
+
+    /// The folder the guest starts in; `/` unless given.
+    pub fn working_directory(mut self, guest: impl Into<String>) -> ProcessOptions {
+        self.working_directory = Some(guest.into());
+        self
+    }
+
+    /// Where standard input comes from.
+    pub fn stdin(mut self, stdin: Input) -> ProcessOptions {
+        self.stdin = stdin;
+        self
+    }
+
+    /// Captures standard output.
+    pub fn stdout(mut self, stdout: &Captured) -> ProcessOptions {
+        self.stdout = Output::Capture(stdout.clone());
+        self
+    }
+
+    /// Captures standard error.
+    pub fn stderr(mut self, stderr: &Captured) -> ProcessOptions {
+        self.stderr = Output::Capture(stderr.clone());
+        self
+    }
+
+    /// Uses this program's own standard input, output and error.
+    pub fn inherit_streams(mut self) -> ProcessOptions {
+        self.stdin = Input::Inherit;
+        self.stdout = Output::Inherit;
+        self.stderr = Output::Inherit;
+        self
+    }
+
+    /// The absolute paths of the guest's files, side modules among them. Errs when two have the same path or a name
+    /// cannot be one in the guest.
+    pub(crate) fn guest_files(&self) -> Result<Vec<GuestFile>, LoadError> {
+        let mut files = self.files.clone();
+        for host in &self.side_modules {
+            let name = host.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+                LoadError::Option(format!("side module {}: its file name is not UTF-8", host.display()))
+            })?;
+            let guest = format!("{}/{name}", self.side_folder);
+            files.push(GuestFile { host: host.clone(), guest });
+        }
+        for (position, file) in files.iter().enumerate() {
+            if let Some(other) = files[..position].iter().find(|other| other.guest == file.guest) {
+                return Err(LoadError::Option(format!(
+                    "{} and {} would both be {} in the guest",
+                    other.host.display(),
+                    file.host.display(),
+                    file.guest
+                )));
+            }
+        }
+        Ok(files)
+    }
+
+    /// An environment variable of the guest.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}

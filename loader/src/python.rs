@@ -1,0 +1,60 @@
+//! Owns what is particular to a CPython main module: where its standard library is, how it finds it in the guest, and
+//! how it is interrupted. Must not know linking.
+
+use std::path::{Path, PathBuf};
+
+use crate::options::Mount;
+
+/// The exported function that does what a `SIGINT` does: the next bytecode raises `KeyboardInterrupt`. It only sets
+/// flags, so that it may be called wherever the guest is (CPython, `Modules/signalmodule.c`).
+pub(crate) const SET_INTERRUPT: &str = "PyErr_SetInterrupt";
+
+/// Where the guest finds its Python. CPython derives everything else from `argv[0]` (`Modules/getpath.py`).
+const PREFIX: &str = "/usr/local";
+
+/// A standard library beside a main module: a folder `lib/python3.N` with an `os.py`, in the main module's folder or
+/// the one above.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Installation {
+    library: PathBuf,
+    version: String,
+}
+
+impl Installation {
+    /// Looks for a standard library beside the file `main`. When there are several, the newest version counts.
+    pub fn beside(main: &Path) -> Option<Installation> {
+        let folder = match main.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => return None,
+        };
+        [folder.join("lib"), folder.join("../lib")].into_iter().find_map(|library| {
+            let entries = std::fs::read_dir(&library).ok()?;
+            let minors = entries.flatten().filter_map(|entry| {
+                let minor = entry.file_name().to_str()?.strip_prefix("python3.")?.parse::<u32>().ok()?;
+                entry.path().join("os.py").is_file().then_some(minor)
+            });
+            let version = format!("3.{}", minors.max()?);
+            Some(Installation { library, version })
+        })
+    }
+
+    /// The version, such as `3.13`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What the guest is called: its `argv[0]` and `sys.executable`.
+    pub(crate) fn executable(&self) -> String {
+        format!("{PREFIX}/bin/python{}", self.version)
+    }
+
+    /// The guest's folder for extension modules; it is on `sys.path` whatever options Python is given.
+    pub(crate) fn extension_folder(&self) -> String {
+        format!("{PREFIX}/lib/python{}/lib-dynload", self.version)
+    }
+
+    pub(crate) fn mount(&self) -> Mount {
+        Mount { host: self.library.clone(), guest: format!("{PREFIX}/lib"), read_only: true }
+    }
+}

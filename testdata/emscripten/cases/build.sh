@@ -1,0 +1,26 @@
+#!/bin/bash
+# Builds the side modules of these cases with Emscripten.
+#
+# Owns: how the .so files of the folders beside it are made. usage: build.sh [OUTDIR]   (in place unless OUTDIR is given)
+# Needs: emcc and em++ 6.0.5, as Debian sid has them
+set -eu
+cd "$(dirname "$0")"
+out=${1:-$PWD}
+flags="-O2 -fPIC -fwasm-exceptions -sSUPPORT_LONGJMP=wasm -sSIDE_MODULE=1"
+for case in chain dl eh static_ctors; do mkdir -p "$out/$case"; done
+
+# chain: a diamond, case needs b and c, and both need d
+emcc $flags chain/d.c -o "$out/chain/libchaind.so"
+for name in b c; do emcc $flags "chain/$name.c" "$out/chain/libchaind.so" -o "$out/chain/libchain$name.so"; done
+emcc $flags chain/case.c "$out/chain/libchainb.so" "$out/chain/libchainc.so" "$out/chain/libchaind.so" -o "$out/chain/case.so"
+
+# dl: nothing needs anything, all is opened at run time
+for name in case global plugin user; do emcc $flags "dl/$name.c" -o "$out/dl/$name.so"; done
+
+# C++: case needs the library
+for pair in eh/libthrow static_ctors/libstatics; do
+    case=${pair%/*}
+    em++ $flags -std=c++20 "$case/lib.cpp" -o "$out/$pair.so"
+    em++ $flags -std=c++20 "$case/case.cpp" "$out/$pair.so" -o "$out/$case/case.so"
+done
+find "$out" -name '*.so' -exec chmod 644 {} +
