@@ -1,6 +1,7 @@
 //! Owns the data behind `pydl deps`: what a file needs and offers, and who would provide what it imports. Rests on the
 //! same discovery and resolution as a load, so that it cannot come to another answer. Must not know files or terminals.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::abi_family::AbiEvidence;
@@ -10,7 +11,7 @@ use crate::main_module::MainModule;
 use crate::namespace::Namespace;
 use crate::needed::{FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, Start};
 use crate::parse::{Export, Import, MemoryInfo, ParsedModule};
-use crate::resolve::Binding;
+use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
 
 /// Who provides an import.
@@ -39,7 +40,8 @@ pub struct ImportReport {
     pub import: Import,
     /// Whether it may stay undefined.
     pub weak: bool,
-    /// Who provides it; `None` when no main module was given.
+    /// Who provides it; `None` when that was not looked for: no main module was given, or the load would be refused
+    /// before.
     pub provider: Option<Provider>,
 }
 
@@ -61,7 +63,7 @@ pub struct ModuleReport {
     pub not_a_side_module: Option<String>,
     /// The ABI it was compiled for, when something shows it.
     pub abi: Option<AbiEvidence>,
-    /// Memory and table needs.
+    /// Memory and table needs; all zero in a file that is not a side module.
     pub memory: MemoryInfo,
     /// Names of the libraries it needs.
     pub needed: Vec<String>,
@@ -71,10 +73,15 @@ pub struct ModuleReport {
     pub imports: Vec<ImportReport>,
     /// All exports in file order.
     pub exports: Vec<ExportReport>,
-    /// Needed libraries that are not among the given files.
+    /// Name of the main module that the file was checked against.
+    pub checked_against: Option<String>,
+    /// Why the load would be refused whatever its symbols are.
+    pub refused: Vec<LinkError>,
+    /// Libraries that the file or a library of the load needs, and that are not among the given files.
     pub needed_missing: Vec<LibraryNotFound>,
-    /// Why the library would be refused before any symbol is looked at.
-    pub refused: Option<LinkError>,
+    /// Every symbol of the load that cannot be bound, sorted: those that the file imports, and those that the libraries
+    /// it needs import.
+    pub problems: Vec<SymbolProblem>,
 }
 
 impl ModuleReport {
@@ -83,103 +90,154 @@ impl ModuleReport {
         self.exports.iter().filter_map(|export| export.name.strip_prefix("PyInit_"))
     }
 
-    /// Whether a load would succeed, as far as the given files tell. Without a main module nothing is known to be
-    /// missing.
-    pub fn would_load(&self) -> bool {
-        let missing = |i: &ImportReport| matches!(i.provider, Some(Provider::Missing(_)));
-        self.not_a_side_module.is_none()
-            && self.refused.is_none()
-            && (self.imports.iter().all(|i| i.provider.is_none()) || self.needed_missing.is_empty())
-            && !self.imports.iter().any(missing)
+    /// Whether a load would succeed, as far as the given files tell. `None` when nothing speaks against it and there was
+    /// no main module to check against.
+    pub fn would_load(&self) -> Option<bool> {
+        let refuted = self.reasons().next().is_some();
+        (refuted || self.checked_against.is_some()).then_some(!refuted)
+    }
+
+    /// Why a load would fail, one text for each reason.
+    pub fn reasons(&self) -> impl Iterator<Item = String> {
+        let refused = self.refused.iter().map(ToString::to_string);
+        let missing = self.needed_missing.iter().map(|missing| match &missing.requester {
+            Some(requester) => {
+                format!("{requester}: needs {}, which is not among the given files", missing.name)
+            }
+            None => missing.to_string(),
+        });
+        refused.chain(missing).chain(self.problems.iter().map(ToString::to_string))
     }
 }
 
-/// Describes the first of `files`; the others may serve its NEEDED entries by file name. With a main module, every
-/// import gets its provider. Errs when the file is not a WebAssembly module.
+/// Describes the first of `files`. With a main module, every import gets its provider as in a load into a process of it
+/// in which no library is loaded yet; the other files then serve NEEDED entries, by file name, those of the requester's
+/// own folder first. Errs when the file is not a WebAssembly module; `None` when there is no file.
 pub fn inspect(
     files: &[FoundLibrary],
     main: Option<&Arc<MainModule>>,
 ) -> Result<Option<ModuleReport>, ParseError> {
     let Some(file) = files.first() else { return Ok(None) };
     let module = ParsedModule::parse(&file.bytes)?;
-    let mut report = describe(file, &module);
-    if let (Some(main), None) = (main, &report.not_a_side_module) {
-        link(&mut report, files, main);
+    let mut report = describe(file, module);
+    if let Some(main) = main {
+        report.checked_against = Some(main.name().to_owned());
+        report.refused.extend(main.require_hosting().err());
+        if report.not_a_side_module.is_none() {
+            link(&mut report, files, main);
+        }
     }
     Ok(Some(report))
 }
 
-fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
-    let dylink = module.dylink.clone().unwrap_or_default();
-    let import = |import: &Import| ImportReport {
-        import: import.clone(),
-        weak: dylink.weak_imports.contains(&import.name),
-        provider: None,
+fn describe(file: &FoundLibrary, module: ParsedModule) -> ModuleReport {
+    let abi = AbiEvidence::find(&module, &file.path);
+    let not_a_side_module = module.require_side_module().err();
+    let refused = not_a_side_module
+        .clone()
+        .map(|why| LinkError::NotASideModule { library: file.path.clone(), why });
+    let dylink = module.dylink.unwrap_or_default();
+    let import = |import: Import| {
+        let weak = dylink.weak_imports.contains(&import.name);
+        ImportReport { import, weak, provider: None }
     };
-    let export =
-        |(name, export): (&String, &Export)| ExportReport { name: name.clone(), export: export.clone() };
     ModuleReport {
         path: file.path.clone(),
-        not_a_side_module: module.require_side_module().err(),
-        abi: AbiEvidence::find(module, &file.path),
+        not_a_side_module,
+        abi,
         memory: dylink.memory,
-        imports: module.imports.iter().map(import).collect(),
-        exports: module.exports.iter().map(export).collect(),
+        imports: module.imports.into_iter().map(import).collect(),
+        exports: module.exports.into_iter().map(|(name, export)| ExportReport { name, export }).collect(),
         needed: dylink.needed.into_iter().collect(),
         runtime_path: dylink.runtime_path.into_iter().collect(),
+        checked_against: None,
+        refused: refused.into_iter().collect(),
         needed_missing: Vec::new(),
-        refused: None,
+        problems: Vec::new(),
     }
 }
 
 /// Fills in what a load into a process of `main` would do.
 fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule>) {
     let namespace = Namespace::new(main.clone(), Arc::new(Namespace::host_functions_of(main).collect()));
-    let found = LoadOrder::discover_present(&namespace, &report.path, &mut Given { files });
+    let found = LoadOrder::discover_present(&namespace, &report.path, &mut Given::of(files));
     let (order, missing) = match found {
         Ok((Start::New(order), missing)) => (order, missing),
+        // Nothing is loaded in a new namespace.
         Ok((Start::Loaded(_), _)) => return,
         Err(error) => {
-            report.refused = Some(error);
+            report.refused.push(error);
             return;
         }
     };
     report.needed_missing = missing;
+    let Explanation { results, thunks } = order.explain(&namespace);
     let root = order.root().id;
-    let explained = order.explain(&namespace);
-    let Some((_, bindings)) = explained.results.into_iter().find(|(id, _)| *id == root) else { return };
-    for (import, binding) in report.imports.iter_mut().zip(bindings) {
-        import.provider = Some(match binding {
-            Err(problem) => Provider::Missing(problem),
-            Ok(Binding::Thunk(thunk)) => match explained.thunks.get(thunk).map(|t| &t.kind) {
-                Some(ThunkKind::Host { .. }) => Provider::Host,
-                _ => Provider::WeakUndefined,
-            },
-            Ok(Binding::Null) => Provider::WeakUndefined,
-            Ok(binding) => match binding.definer() {
-                None => Provider::Loader,
-                Some(ModuleId::MAIN) => Provider::Main,
-                Some(id) if id == root => Provider::Itself,
-                Some(id) => {
-                    Provider::Library(order.new_library(id).map(|l| l.file.path.clone()).unwrap_or_default())
-                }
-            },
-        });
+    let provider = |binding: &Binding| match binding {
+        Binding::Thunk(thunk) => match thunks.get(*thunk).map(|thunk| &thunk.kind) {
+            Some(ThunkKind::Host { .. }) => Provider::Host,
+            _ => Provider::WeakUndefined,
+        },
+        Binding::Null => Provider::WeakUndefined,
+        binding => match binding.definer() {
+            None => Provider::Loader,
+            Some(ModuleId::MAIN) => Provider::Main,
+            Some(id) if id == root => Provider::Itself,
+            Some(id) => {
+                Provider::Library(order.new_library(id).map(|l| l.file.path.clone()).unwrap_or_default())
+            }
+        },
+    };
+    for (id, bindings) in results {
+        if id == root {
+            for (import, binding) in report.imports.iter_mut().zip(&bindings) {
+                import.provider = Some(match binding {
+                    Ok(binding) => provider(binding),
+                    Err(problem) => Provider::Missing(problem.clone()),
+                });
+            }
+        }
+        report.problems.extend(bindings.into_iter().filter_map(Result::err));
+    }
+    report.problems.sort();
+    report.problems.dedup();
+    if report.problems.is_empty() && report.needed_missing.is_empty() {
+        let fits = order.resolve(&namespace).and_then(|resolved| resolved.reservation());
+        report.refused.extend(fits.err());
     }
 }
 
 /// Serves requests from the given files: the first by its path, the others by file name.
 struct Given<'a> {
-    files: &'a [FoundLibrary],
+    first: Option<&'a FoundLibrary>,
+    by_folder_and_name: BTreeMap<(&'a str, &'a str), &'a FoundLibrary>,
+    by_name: BTreeMap<&'a str, &'a FoundLibrary>,
+}
+
+impl<'a> Given<'a> {
+    fn of(files: &'a [FoundLibrary]) -> Given<'a> {
+        let first = files.first();
+        let mut given = Given { first, by_folder_and_name: BTreeMap::new(), by_name: BTreeMap::new() };
+        for file in files {
+            let (folder, name) = split_path(&file.path);
+            given.by_folder_and_name.entry((folder, name)).or_insert(file);
+            given.by_name.entry(name).or_insert(file);
+        }
+        given
+    }
 }
 
 impl LibrarySource for Given<'_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
-        let name = |file: &FoundLibrary| match request.requester {
-            None => file.path == request.name,
-            Some(_) => file_name(&file.path) == file_name(request.name),
+        let (_, name) = split_path(request.name);
+        let found = match request.requester {
+            None => self.first,
+            Some(requester) => {
+                let (folder, _) = split_path(&requester.path);
+                self.by_folder_and_name.get(&(folder, name)).or_else(|| self.by_name.get(name)).copied()
+            }
         };
-        self.files.iter().find(|file| name(file)).cloned().ok_or_else(|| LibraryNotFound {
+        found.cloned().ok_or_else(|| LibraryNotFound {
             name: request.name.to_owned(),
             requester: request.requester.map(|requester| requester.path.clone()),
             tried: Vec::new(),
@@ -187,6 +245,7 @@ impl LibrarySource for Given<'_> {
     }
 }
 
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
+/// A path's folder and file name.
+fn split_path(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }

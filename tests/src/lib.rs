@@ -1,1 +1,111 @@
+//! Owns what the tests share: where things are, the built `pydl`, golden text, skips. Must not know any case.
 
+pub mod wasm;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Set to 1 to write what the tests got into the files they compare with.
+pub const BLESS: &str = "PYDL_BLESS";
+/// Set to 1 to make a skipped test a failed one.
+pub const NO_SKIP: &str = "PYDL_NO_SKIP";
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
+}
+
+/// A file of `testdata/`.
+pub fn testdata(path: &str) -> PathBuf {
+    repository().join("testdata").join(path)
+}
+
+/// The main module of most tests.
+pub fn python_wasm() -> PathBuf {
+    testdata("python/python.wasm")
+}
+
+/// The built program. Cargo builds no binary of another package for a test, so the first call asks it to; after a build
+/// of the workspace there is nothing left to do.
+pub fn pydl_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "pydl", "--bin", "pydl"])
+            .current_dir(repository())
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "pydl does not build");
+        target_folder().join("pydl")
+    })
+}
+
+/// `pydl`, to be given arguments. Its compiled code is kept with the build, so that each module is compiled once.
+pub fn pydl() -> Command {
+    let mut command = Command::new(pydl_binary());
+    command.env("PYDL_CACHE_DIR", cache_folder());
+    command
+}
+
+/// Where the tests keep compiled code.
+pub fn cache_folder() -> PathBuf {
+    target_folder().join("pydl-test-cache")
+}
+
+/// The folder of the build: `target/debug`.
+fn target_folder() -> PathBuf {
+    // A test runs from `target/debug/deps/NAME`.
+    let test = std::env::current_exe().unwrap_or_default();
+    test.ancestors().nth(2).map(Path::to_owned).unwrap_or_default()
+}
+
+/// Compares text with a golden file, or writes the file when blessing.
+///
+/// # Panics
+///
+/// When they differ, showing both.
+pub fn assert_golden(path: &Path, actual: &str) {
+    if blessing() {
+        fs::write(path, actual).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        return;
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        expected == actual,
+        "{} differs; bless with {BLESS}=1\n--- expected\n{expected}\n--- actual\n{actual}",
+        path.display()
+    );
+}
+
+/// Whether golden files are to be written.
+pub fn blessing() -> bool {
+    std::env::var_os(BLESS).is_some_and(|value| value == "1")
+}
+
+/// Tells that a test cannot run here, and why.
+///
+/// # Panics
+///
+/// When skips count as failures.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os(NO_SKIP).is_none_or(|value| value != "1"), "skipped: {why}");
+    eprintln!("skipped: {why}");
+}
+
+/// The files of a folder with an ending, sorted.
+///
+/// # Panics
+///
+/// When there are none: a test over nothing proves nothing.
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.to_str().is_some_and(|path| path.ends_with(ending)))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{}: no *{ending}", folder.display());
+    files
+}

@@ -35,28 +35,49 @@ impl ElementSlot {
     }
 }
 
-/// Reads the element section; `table_base` is the index of the imported global `__table_base`. The first slot of
-/// a function that has several is its canonical one.
-pub(super) fn slots(
+/// What the element section says of the table.
+#[derive(Default)]
+pub(super) struct Elements {
+    /// The slot of each function; of several, the first.
+    pub slots: BTreeMap<FuncIndex, ElementSlot>,
+    /// The last slot that is filled from `__table_base` on, and one that is filled at an absolute place.
+    pub last_own: Option<u32>,
+    pub absolute: Option<u32>,
+}
+
+impl Elements {
+    fn add(&mut self, slot: ElementSlot, function: Option<u32>) {
+        match slot {
+            ElementSlot::FromTableBase(offset) => self.last_own = self.last_own.max(Some(offset)),
+            ElementSlot::Absolute(slot) => self.absolute = Some(slot),
+        }
+        if let Some(function) = function {
+            self.slots.entry(FuncIndex(function)).or_insert(slot);
+        }
+    }
+}
+
+/// Reads the element section; `table_base` is the index of the imported global `__table_base`.
+pub(super) fn read(
     section: ElementSectionReader<'_>,
     table_base: Option<u32>,
-) -> Result<BTreeMap<FuncIndex, ElementSlot>, ParseError> {
-    let mut slots = BTreeMap::new();
-    for element in section {
-        let element = element?;
+) -> Result<Elements, ParseError> {
+    let mut elements = Elements::default();
+    for element in section.into_iter_with_offsets() {
+        let (position, element) = element?;
         let ElementKind::Active { table_index, offset_expr } = element.kind else { continue };
         let Some(first) = offset(&offset_expr, table_base)? else { continue };
         if table_index.unwrap_or(0) != 0 {
             continue;
         }
-        for (position, function) in functions(element.items)?.into_iter().enumerate() {
-            let slot = u32::try_from(position).ok().and_then(|delta| first.plus(delta));
-            if let (Some(function), Some(slot)) = (function, slot) {
-                slots.entry(FuncIndex(function)).or_insert(slot);
-            }
+        for (delta, function) in functions(element.items)?.into_iter().enumerate() {
+            let slot = u32::try_from(delta).ok().and_then(|delta| first.plus(delta));
+            let slot = slot
+                .ok_or_else(|| ParseError::new(position, "an element segment passes the end of the table"))?;
+            elements.add(slot, function);
         }
     }
-    Ok(slots)
+    Ok(elements)
 }
 
 /// The value of a segment's offset, when it is one that linkers write.

@@ -21,6 +21,7 @@ use crate::ids::FuncIndex;
 
 pub use dylink::{DylinkInfo, MemoryInfo};
 pub use elements::ElementSlot;
+use elements::Elements;
 pub use exports::{Export, ExportKind};
 pub use imports::{Import, ImportKind};
 
@@ -223,7 +224,10 @@ impl ParsedModule {
             Payload::ExportSection(section) => exports::read(self, section, spaces)?,
             Payload::StartSection { .. } => self.has_start = true,
             Payload::ElementSection(section) => {
-                self.element_slots = elements::slots(section, spaces.table_base)?;
+                let offset = section.range().start;
+                let elements = elements::read(section, spaces.table_base)?;
+                self.check_elements(&elements, offset)?;
+                self.element_slots = elements.slots;
             }
             Payload::DataSection(section) => self.has_data = section.count() > 0,
             Payload::UnknownSection { id, range, .. } => {
@@ -232,6 +236,23 @@ impl ParsedModule {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A side module fills its own slots only.
+    fn check_elements(&self, elements: &Elements, offset: usize) -> Result<(), ParseError> {
+        let Some(dylink) = &self.dylink else { return Ok(()) };
+        let slots = dylink.memory.table_size.get();
+        match (elements.absolute, elements.last_own) {
+            (Some(slot), _) => Err(ParseError::new(
+                offset,
+                format!("an element segment fills slot {slot} of the process's table, not one of its own"),
+            )),
+            (None, Some(last)) if last >= slots => Err(ParseError::new(
+                offset,
+                format!("an element segment fills slot {last} of the {slots} that dylink.0 asks for"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses files that were cut between two sections, where that can be told from what is left.
@@ -253,24 +274,6 @@ impl ParsedModule {
         let Some(dylink) = &self.dylink else { return Ok(()) };
         if self.exports.is_empty() && !self.has_start {
             return truncated("the module exports nothing and has no start function".to_owned());
-        }
-        let slots = dylink.memory.table_size.get();
-        let outside = self.element_slots.values().find(|slot| match slot {
-            ElementSlot::FromTableBase(offset) => *offset >= slots,
-            ElementSlot::Absolute(_) => true,
-        });
-        if let (Some(slot), FirstSection::Dylink) = (outside, self.first_section) {
-            return Err(ParseError::new(
-                end,
-                match slot {
-                    ElementSlot::FromTableBase(offset) => format!(
-                        "an element segment fills slot {offset} of the {slots} that dylink.0 asks for"
-                    ),
-                    ElementSlot::Absolute(slot) => format!(
-                        "an element segment fills slot {slot} of the process's table, not one of its own"
-                    ),
-                },
-            ));
         }
         // Linkers write the relocation function only for static data that is in the file.
         let relocates = self.exports.contains_key(abi::APPLY_DATA_RELOCS);

@@ -1,0 +1,60 @@
+#!/bin/bash
+# Builds driver and cases as ELF programs for this machine, runs them, and compares what they print with expected.txt.
+#
+# Owns: where expected.txt comes from. usage: native.sh OUT_DIR [--update] [CASE...]
+# --update writes expected.txt instead, except for cases whose difference.txt says why ours is another one.
+# Needs: gcc g++, on a system with glibc
+set -eu
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+shift
+update=no
+[ "${1-}" != --update ] || { update=yes; shift; }
+only=("$@")
+cd "$(dirname "$0")"
+export LC_ALL=C
+
+flags="-O2 -Wall -Wextra -Werror -D_GNU_SOURCE -Idriver"
+gcc $flags -rdynamic driver/driver.c -o "$out/driver" -ldl
+wanted() {
+    [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]
+}
+build_library() { # build_library CASE LIBRARY [NEEDED...]
+    local case=$1 library=$2 compiler=gcc source
+    shift 2
+    [ "${1-}" != gone ] || shift
+    source=$case/$library.c
+    [ -e "$source" ] || { source=$case/$library.cpp; compiler="g++ -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics"; }
+    mkdir -p "$out/$case"
+    local needed=("${@/#/$out/$case/}")
+    $compiler $flags -shared -fPIC "$source" -o "$out/$case/$library.so" -Wl,-soname,"$library.so" \
+        -Wl,-rpath,'$ORIGIN' -Wl,--no-as-needed "${needed[@]/%/.so}" -ldl
+}
+lines=$(grep -v '^#' libraries.txt)
+while read -r case line; do
+    ! wanted "$case" || build_library "$case" $line
+done <<< "$lines"
+while read -r case library mark _; do
+    [ "$mark" != gone ] || rm -f "$out/$case/$library.so"
+done <<< "$lines"
+
+failed=0
+for case in $(cut -d' ' -f1 <<< "$lines" | sort -u); do
+    wanted "$case" || continue
+    status=0
+    LD_LIBRARY_PATH=$out/$case "$out/driver" case.so > "$out/$case/output.txt" || status=$?
+    if [ $status -ne 0 ]; then
+        echo "$case: status $status"
+        failed=1
+    elif [ -e "$case/difference.txt" ]; then
+        echo "$case: see difference.txt"
+    elif [ $update = yes ]; then
+        cp "$out/$case/output.txt" "$case/expected.txt"
+    elif diff -u "$case/expected.txt" "$out/$case/output.txt"; then
+        echo "$case: same"
+    else
+        echo "$case: differs"
+        failed=1
+    fi
+done
+exit $failed
