@@ -29,7 +29,11 @@ impl std::error::Error for Usage {}
 
 /// Prints why a command failed and returns its exit status.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
-    eprintln!("pydl: {error:#}");
+    // A `LoadError` tells its cause itself.
+    match error.downcast_ref::<LoadError>() {
+        Some(error) => eprintln!("pydl: {error}"),
+        None => eprintln!("pydl: {error:#}"),
+    }
     ExitCode::from(match (error.downcast_ref::<LoadError>(), error.is::<Usage>()) {
         (_, true) => USAGE,
         (Some(LoadError::Link(_) | LoadError::MissingImports { .. }), _) => NOT_LINKED,

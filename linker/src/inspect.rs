@@ -10,7 +10,7 @@ use crate::ids::ModuleId;
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
 use crate::needed::{FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, Start};
-use crate::parse::{Export, Import, MemoryInfo, ParsedModule};
+use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule};
 use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
 
@@ -63,7 +63,7 @@ pub struct ModuleReport {
     pub not_a_side_module: Option<String>,
     /// The ABI it was compiled for, when something shows it.
     pub abi: Option<AbiEvidence>,
-    /// Memory and table needs; all zero in a file that is not a side module.
+    /// Memory and table needs; all zero in a file without a `dylink.0` section.
     pub memory: MemoryInfo,
     /// Names of the libraries it needs.
     pub needed: Vec<String>,
@@ -82,6 +82,20 @@ pub struct ModuleReport {
     /// Every symbol of the load that cannot be bound, sorted: those that the file imports, and those that the libraries
     /// it needs import.
     pub problems: Vec<SymbolProblem>,
+}
+
+impl ExportReport {
+    /// The type that an import of it would state; `None` for data, whose address is imported.
+    pub fn external_type(&self) -> Option<ImportKind> {
+        Some(match &self.export.kind {
+            ExportKind::Function { signature, .. } => ImportKind::Function(signature.clone()),
+            ExportKind::Data { .. } => return None,
+            ExportKind::Global(ty) => ImportKind::Global(*ty),
+            ExportKind::Table(ty) => ImportKind::Table(*ty),
+            ExportKind::Memory(ty) => ImportKind::Memory(*ty),
+            ExportKind::Tag(signature) => ImportKind::Tag(signature.clone()),
+        })
+    }
 }
 
 impl ModuleReport {
@@ -133,9 +147,8 @@ pub fn inspect(
 fn describe(file: &FoundLibrary, module: ParsedModule) -> ModuleReport {
     let abi = AbiEvidence::find(&module, &file.path);
     let not_a_side_module = module.require_side_module().err();
-    let refused = not_a_side_module
-        .clone()
-        .map(|why| LinkError::NotASideModule { library: file.path.clone(), why });
+    let refused =
+        not_a_side_module.clone().map(|why| LinkError::NotASideModule { library: file.path.clone(), why });
     let dylink = module.dylink.unwrap_or_default();
     let import = |import: Import| {
         let weak = dylink.weak_imports.contains(&import.name);

@@ -5,7 +5,6 @@ pub mod wasm;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 /// Set to 1 to write what the tests got into the files they compare with.
 pub const BLESS: &str = "PYDL_BLESS";
@@ -27,18 +26,15 @@ pub fn python_wasm() -> PathBuf {
     testdata("python/python.wasm")
 }
 
-/// The built program. Cargo builds no binary of another package for a test, so the first call asks it to; after a build
-/// of the workspace there is nothing left to do.
-pub fn pydl_binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "pydl", "--bin", "pydl"])
-            .current_dir(repository())
-            .status();
-        assert!(status.is_ok_and(|status| status.success()), "pydl does not build");
-        target_folder().join("pydl")
-    })
+/// The built program, which `cargo test --workspace` builds for the tests of the `pydl` package.
+///
+/// # Panics
+///
+/// When it is not there.
+pub fn pydl_binary() -> PathBuf {
+    let binary = target_folder().join("pydl");
+    assert!(binary.is_file(), "{}: not built; run `cargo test --workspace`", binary.display());
+    binary
 }
 
 /// `pydl`, to be given arguments. Its compiled code is kept with the build, so that each module is compiled once.

@@ -12,9 +12,9 @@ use crate::report::{Usage, guest_status};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
-    let compiler = compiler(run)?;
-    let image = load(&compiler, &run.main)?;
-    let process = Process::new(&image, options(run)?)?;
+    let options = options(run)?;
+    let image = load(&compiler(run)?, &run.main)?;
+    let process = Process::new(&image, options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
     Ok(guest_status(&process.run()))
 }

@@ -1,1 +1,282 @@
+//! Owns the JSON of `pydl deps`, which docs/deps.md documents: names and meanings change only with `VERSION`. Must not
+//! know where the reports come from.
 
+use std::io::{self, Write};
+
+use pydl_linker::{
+    AbiEvidence, AbiFamily, ExportKind, ExportReport, ImportKind, ImportReport, MainModule, ModuleReport,
+    Provider, Signature, SymbolProblem,
+};
+use serde::{Serialize, Serializer};
+
+use crate::commands::deps::Unreadable;
+
+/// The version of the schema.
+const VERSION: u32 = 1;
+
+/// Writes the document, and a newline.
+pub fn write(
+    out: &mut impl Write,
+    main: Option<&MainModule>,
+    reports: &[ModuleReport],
+    unreadable: &[Unreadable],
+) -> io::Result<()> {
+    let document = Document {
+        version: VERSION,
+        main: main.map(Main::of),
+        files: reports.iter().map(File::of).collect(),
+        errors: unreadable.iter().map(|file| Error { path: &file.path, message: &file.why }).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    main: Option<Main<'a>>,
+    files: Vec<File<'a>>,
+    errors: Vec<Error<'a>>,
+}
+
+#[derive(Serialize)]
+struct Main<'a> {
+    path: &'a str,
+    abi: Option<Abi<'a>>,
+    defects: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    path: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Abi<'a> {
+    family: &'static str,
+    evidence: &'a str,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
+    side_module: bool,
+    not_a_side_module: Option<&'a str>,
+    abi: Option<Abi<'a>>,
+    memory: Option<Need>,
+    table: Option<Need>,
+    needed: &'a [String],
+    needed_missing: Vec<NeededMissing<'a>>,
+    runtime_path: &'a [String],
+    python_modules: Vec<&'a str>,
+    imports: Each<'a, ImportReport>,
+    exports: Each<'a, ExportReport>,
+    would_load: Option<bool>,
+    reasons: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Need {
+    size: u32,
+    alignment: u32,
+}
+
+#[derive(Serialize)]
+struct NeededMissing<'a> {
+    name: &'a str,
+    needed_by: Option<&'a str>,
+}
+
+/// A list whose elements are made one after the other while they are written: there may be a million.
+struct Each<'a, T>(&'a [T]);
+
+#[derive(Serialize)]
+struct Import<'a> {
+    module: &'a str,
+    name: &'a str,
+    kind: &'static str,
+    r#type: Type,
+    weak: bool,
+    provider: Option<&'static str>,
+    library: Option<&'a str>,
+    problem: Option<Problem<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    message: String,
+    wanted: Option<&'a str>,
+    definer: Option<&'a str>,
+    found: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Export<'a> {
+    name: &'a str,
+    kind: &'static str,
+    r#type: Option<Type>,
+    offset: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Type {
+    Function { params: Vec<String>, results: Vec<String> },
+    Global { value: String, mutable: bool },
+    Memory { minimum: u64, maximum: Option<u64>, shared: bool, memory64: bool },
+    Table { element: String, minimum: u64, maximum: Option<u64>, shared: bool, table64: bool },
+}
+
+impl<'a> Main<'a> {
+    fn of(main: &'a MainModule) -> Main<'a> {
+        Main {
+            path: main.name(),
+            abi: main.abi().map(Abi::of),
+            defects: main.defects().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl<'a> Abi<'a> {
+    fn of(evidence: &'a AbiEvidence) -> Abi<'a> {
+        let family = match evidence.family {
+            AbiFamily::Wasi => "wasi",
+            AbiFamily::Emscripten => "emscripten",
+        };
+        Abi { family, evidence: &evidence.because }
+    }
+}
+
+impl<'a> File<'a> {
+    fn of(report: &'a ModuleReport) -> File<'a> {
+        let side_module = report.not_a_side_module.is_none();
+        let need = |size, alignment| side_module.then_some(Need { size, alignment });
+        let memory = &report.memory;
+        let missing = report.needed_missing.iter();
+        File {
+            path: &report.path,
+            side_module,
+            not_a_side_module: report.not_a_side_module.as_deref(),
+            abi: report.abi.as_ref().map(Abi::of),
+            memory: need(memory.memory_size, memory.memory_alignment.get()),
+            table: need(memory.table_size.get(), memory.table_alignment.get()),
+            needed: &report.needed,
+            needed_missing: missing
+                .map(|missing| NeededMissing { name: &missing.name, needed_by: missing.requester.as_deref() })
+                .collect(),
+            runtime_path: &report.runtime_path,
+            python_modules: report.python_modules().collect(),
+            imports: Each(&report.imports),
+            exports: Each(&report.exports),
+            would_load: report.would_load(),
+            reasons: report.reasons().collect(),
+        }
+    }
+}
+
+impl Serialize for Each<'_, ImportReport> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Import::of))
+    }
+}
+
+impl Serialize for Each<'_, ExportReport> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Export::of))
+    }
+}
+
+impl<'a> Import<'a> {
+    fn of(report: &'a ImportReport) -> Import<'a> {
+        let provider = report.provider.as_ref();
+        Import {
+            module: &report.import.module,
+            name: &report.import.name,
+            kind: report.import.kind.word(),
+            r#type: Type::of(&report.import.kind),
+            weak: report.weak,
+            provider: provider.map(provider_word),
+            library: match provider {
+                Some(Provider::Library(path)) => Some(path),
+                _ => None,
+            },
+            problem: match provider {
+                Some(Provider::Missing(problem)) => Some(Problem::of(problem)),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn provider_word(provider: &Provider) -> &'static str {
+    match provider {
+        Provider::Main => "main",
+        Provider::Itself => "itself",
+        Provider::Library(_) => "library",
+        Provider::Host => "host",
+        Provider::Loader => "loader",
+        Provider::WeakUndefined => "weak_undefined",
+        Provider::Missing(SymbolProblem::WrongType { .. }) => "wrong_type",
+        Provider::Missing(SymbolProblem::Unsupported { .. }) => "unsupported",
+        Provider::Missing(SymbolProblem::Undefined { .. } | SymbolProblem::UnknownImportModule { .. }) => {
+            "missing"
+        }
+    }
+}
+
+impl<'a> Problem<'a> {
+    fn of(problem: &'a SymbolProblem) -> Problem<'a> {
+        let (wanted, definer, found) = match problem {
+            SymbolProblem::Undefined { wanted, .. } => (Some(wanted.as_str()), None, None),
+            SymbolProblem::WrongType { wanted, definer, found, .. } => {
+                (Some(wanted.as_str()), Some(definer.as_str()), Some(found.as_str()))
+            }
+            SymbolProblem::UnknownImportModule { .. } | SymbolProblem::Unsupported { .. } => {
+                (None, None, None)
+            }
+        };
+        Problem { message: problem.to_string(), wanted, definer, found }
+    }
+}
+
+impl<'a> Export<'a> {
+    fn of(report: &'a ExportReport) -> Export<'a> {
+        Export {
+            name: &report.name,
+            kind: report.export.kind.word(),
+            r#type: report.external_type().as_ref().map(Type::of),
+            offset: match report.export.kind {
+                ExportKind::Data { offset } => Some(offset),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Type {
+    fn of(kind: &ImportKind) -> Type {
+        match kind {
+            ImportKind::Function(Signature(ty)) | ImportKind::Tag(Signature(ty)) => Type::Function {
+                params: ty.params().iter().map(ToString::to_string).collect(),
+                results: ty.results().iter().map(ToString::to_string).collect(),
+            },
+            ImportKind::Global(ty) => {
+                Type::Global { value: ty.content_type.to_string(), mutable: ty.mutable }
+            }
+            ImportKind::Memory(ty) => Type::Memory {
+                minimum: ty.initial,
+                maximum: ty.maximum,
+                shared: ty.shared,
+                memory64: ty.memory64,
+            },
+            ImportKind::Table(ty) => Type::Table {
+                element: ty.element_type.to_string(),
+                minimum: ty.initial,
+                maximum: ty.maximum,
+                shared: ty.shared,
+                table64: ty.table64,
+            },
+        }
+    }
+}

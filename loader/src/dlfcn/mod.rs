@@ -243,14 +243,15 @@ fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
             thunks: None,
         };
         if let Err(error) = execution.step(plan, step) {
-            let failure = classify(error, &format!("{name}: a static constructor failed"));
-            if let Failure::Refused(why) = &failure {
-                let rest = std::iter::once(library).chain(steps.map(|(library, _)| library));
-                let namespace = self::linking(store)?.namespace_mut();
-                rest.chain([&plan.root]).for_each(|id| namespace.mark_failed(*id, why));
-                namespace.close(plan.root);
-            }
-            return Err(failure);
+            let why = match classify(error, "a static constructor failed") {
+                Failure::Refused(why) => why,
+                ended @ Failure::Ended(_) => return Err(ended),
+            };
+            let rest = std::iter::once(library).chain(steps.map(|(library, _)| library));
+            let namespace = self::linking(store)?.namespace_mut();
+            rest.chain([&plan.root]).for_each(|id| namespace.mark_failed(*id, &why));
+            namespace.close(plan.root);
+            return Err(Failure::Refused(format!("{name}: {why}")));
         }
     }
     Ok(())

@@ -1,11 +1,15 @@
 //! Owns WASI preview 1 for a process: wasmtime-wasi's, with waits that an interrupt ends and with every exit status.
 //! Must not know libraries.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use pydl_linker::abi;
-use wasmtime::{AsContextMut, Caller, Extern, Linker, StoreContextMut};
+use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, StoreContextMut};
+use wasmtime_wasi::cli::OutputFile;
 use wasmtime_wasi::p1::{self, WasiP1Ctx, wasi_snapshot_preview1 as preview1};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::runtime::in_tokio;
@@ -40,15 +44,24 @@ pub(crate) fn context(
     }
     match &options.stdout {
         Output::Discard => {}
-        Output::Inherit => drop(builder.inherit_stdout()),
+        Output::Inherit => drop(builder.stdout(own_stream(io::stdout().as_fd())?)),
         Output::Capture(captured) => drop(builder.stdout(captured.pipe.clone())),
     }
     match &options.stderr {
         Output::Discard => {}
-        Output::Inherit => drop(builder.inherit_stderr()),
+        Output::Inherit => drop(builder.stderr(own_stream(io::stderr().as_fd())?)),
         Output::Capture(captured) => drop(builder.stderr(captured.pipe.clone())),
     }
     Ok(builder.build_p1())
+}
+
+/// A stream of this program as a file: written through, and with errors such as a broken pipe told to the guest, which
+/// wasmtime-wasi's own streams keep to themselves.
+fn own_stream(stream: BorrowedFd<'_>) -> Result<OutputFile, LoadError> {
+    let stream = stream.try_clone_to_owned();
+    let stream =
+        stream.map_err(|e| LoadError::Option(format!("an output stream cannot be passed on: {e}")))?;
+    Ok(OutputFile::new(File::from(stream)))
 }
 
 fn refused_mount(host: &Path, guest: &str, error: &wasmtime::Error) -> LoadError {
@@ -95,18 +108,23 @@ fn poll_oneoff(
     nevents: i32,
 ) -> wasmtime::Result<i32> {
     let interrupt = guest.data().interrupt.clone();
-    // wasmtime-wasi would sleep in a way that nothing can end.
-    if let Some(sleep) = single_sleep(&mut guest, subscriptions, count)? {
-        if interrupt.sleep(sleep.duration) {
-            return interrupted(&mut guest);
+    let sleep = Sleep::read(&mut guest, subscriptions, count)?;
+    if let Some(Sleep { relative: Some(duration), .. }) = sleep {
+        // wasmtime-wasi would sleep in a way that nothing can end.
+        if interrupt.sleep(duration) {
+            told(&mut guest)?;
         }
-        return sleep.write_event(&mut guest, events, nevents);
+        return sleep.map_or(Ok(0), |sleep| sleep.over(&mut guest, events, nevents));
     }
     let (mut memory, state) = guest_memory(&mut guest)?;
     let poll = preview1::poll_oneoff(&mut state.wasi, &mut memory, subscriptions, events, count, nevents);
-    match in_tokio(interrupt.race(poll)) {
-        Some(result) => result,
-        None => interrupted(&mut guest),
+    match (in_tokio(interrupt.race(poll)), sleep) {
+        (Some(result), _) => result,
+        (None, Some(sleep)) => {
+            told(&mut guest)?;
+            sleep.over(&mut guest, events, nevents)
+        }
+        (None, None) => interrupted(&mut guest),
     }
 }
 
@@ -114,15 +132,20 @@ fn poll_oneoff(
 fn guest_memory<'a>(
     guest: &'a mut Caller<'_, ProcessState>,
 ) -> wasmtime::Result<(wiggle::GuestMemory<'a>, &'a mut ProcessState)> {
-    let memory = guest.get_export(abi::MEMORY).and_then(Extern::into_memory);
-    let memory = memory.ok_or_else(|| wasmtime::Error::msg("missing required memory export"))?;
-    let (bytes, state) = memory.data_and_store_mut(guest);
+    let (bytes, state) = own_memory(guest)?.data_and_store_mut(guest);
     Ok((wiggle::GuestMemory::Unshared(bytes), state))
 }
 
-/// A `poll_oneoff` that waits for nothing but a relative timeout.
+fn own_memory(guest: &mut Caller<'_, ProcessState>) -> wasmtime::Result<Memory> {
+    let memory = guest.get_export(abi::MEMORY).and_then(Extern::into_memory);
+    memory.ok_or_else(|| wasmtime::Error::msg("missing required memory export"))
+}
+
+/// A `poll_oneoff` that waits for nothing but one timeout. When it is interrupted, it ends as if its time had come:
+/// wasi-libc turns `EINTR` into `ENOTSUP` there, and Python, which was told, raises `KeyboardInterrupt` either way.
 struct Sleep {
-    duration: Duration,
+    /// How long, if the timeout is not a point in time.
+    relative: Option<Duration>,
     userdata: [u8; 8],
 }
 
@@ -138,54 +161,55 @@ mod layout {
     pub const ABSTIME: u8 = 1;
 }
 
-fn single_sleep(
-    guest: &mut Caller<'_, ProcessState>,
-    subscriptions: i32,
-    count: i32,
-) -> wasmtime::Result<Option<Sleep>> {
-    if count != 1 {
-        return Ok(None);
-    }
-    let Some(memory) = guest.get_export(abi::MEMORY).and_then(Extern::into_memory) else { return Ok(None) };
-    let mut subscription = [0; layout::SUBSCRIPTION];
-    memory.read(guest, subscriptions.cast_unsigned() as usize, &mut subscription)?;
-    let is_relative = subscription[layout::FLAGS] & layout::ABSTIME == 0;
-    if subscription[layout::TAG] != layout::TAG_CLOCK || !is_relative {
-        return Ok(None);
-    }
-    let word = |at: usize| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&subscription[at..at + 8]);
-        bytes
-    };
-    let duration = Duration::from_nanos(u64::from_le_bytes(word(layout::TIMEOUT)));
-    Ok(Some(Sleep { duration, userdata: word(0) }))
-}
-
 impl Sleep {
-    fn write_event(
-        &self,
+    fn read(
         guest: &mut Caller<'_, ProcessState>,
-        events: i32,
-        nevents: i32,
-    ) -> wasmtime::Result<i32> {
-        let memory = guest.get_export(abi::MEMORY).and_then(Extern::into_memory);
-        let memory = memory.ok_or_else(|| wasmtime::Error::msg("missing required memory export"))?;
+        subscriptions: i32,
+        count: i32,
+    ) -> wasmtime::Result<Option<Sleep>> {
+        if count != 1 {
+            return Ok(None);
+        }
+        let mut subscription = [0; layout::SUBSCRIPTION];
+        let memory = own_memory(guest)?;
+        memory.read(guest, subscriptions.cast_unsigned() as usize, &mut subscription)?;
+        if subscription[layout::TAG] != layout::TAG_CLOCK {
+            return Ok(None);
+        }
+        let long = |at: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&subscription[at..at + 8]);
+            bytes
+        };
+        let is_relative = subscription[layout::FLAGS] & layout::ABSTIME == 0;
+        let timeout = Duration::from_nanos(u64::from_le_bytes(long(layout::TIMEOUT)));
+        Ok(Some(Sleep { relative: is_relative.then_some(timeout), userdata: long(0) }))
+    }
+
+    /// Tells the guest that the time has come.
+    fn over(&self, guest: &mut Caller<'_, ProcessState>, events: i32, nevents: i32) -> wasmtime::Result<i32> {
         let mut event = [0; layout::EVENT];
         event[..8].copy_from_slice(&self.userdata);
         event[layout::EVENT_TYPE] = layout::TAG_CLOCK;
+        let memory = own_memory(guest)?;
         memory.write(&mut *guest, events.cast_unsigned() as usize, &event)?;
         memory.write(guest, nevents.cast_unsigned() as usize, &1_u32.to_le_bytes())?;
         Ok(0)
     }
 }
 
-/// Ends a wait with `EINTR` after telling the guest why.
+/// Ends a wait with `EINTR`, after telling the guest why.
 fn interrupted(guest: &mut Caller<'_, ProcessState>) -> wasmtime::Result<i32> {
+    told(guest)?;
+    Ok(EINTR)
+}
+
+/// Tells the guest of a pending interrupt.
+fn told(guest: &mut Caller<'_, ProcessState>) -> wasmtime::Result<()> {
     if guest.data().interrupt.take() {
         deliver_interrupt(&mut guest.as_context_mut())?;
     }
-    Ok(EINTR)
+    Ok(())
 }
 
 /// Tells the guest of an interrupt, wherever it is: Python's flags are set. Errs, to end the guest, when it has no way to

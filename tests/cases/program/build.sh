@@ -42,13 +42,16 @@ build_driver() {
 
 # ---- the side modules ----
 # The name given to -o is kept in the module's name section, so each file is linked under its own name, in its own folder.
-build_library() { # build_library CASE LIBRARY [NEEDED...]
-    local case=$1 library=$2 language="" source
+build_library() { # build_library CASE LIBRARY [-gone] [+FEATURE...] [NEEDED...]
+    local case=$1 library=$2 options="" source
     shift 2
-    [ "${1-}" != gone ] || shift
+    while [[ ${1-} == [+-]* ]]; do
+        [ "$1" = -gone ] || options="$options -m${1#+}"
+        shift
+    done
     source=$case/$library.c
-    [ -e "$source" ] || { source=$case/$library.cpp; language=$cxx; }
-    $clang -fPIC $language -c "$source" -o "$work/$library.o"
+    [ -e "$source" ] || { source=$case/$library.cpp; options="$options $cxx"; }
+    $clang -fPIC $options -c "$source" -o "$work/$library.o"
     (cd "$case" && wasm-ld-19 -shared --experimental-pic --unresolved-symbols=import-dynamic "$work/$library.o" \
         "${@/%/.so}" -o "$library.so")
 }
@@ -60,21 +63,19 @@ only=("$@")
 lines=$(grep -v '^#' libraries.txt)
 [ ${#only[@]} -gt 0 ] || build_driver
 while read -r case line; do
-    ! wanted "$case" || build_library "$case" $line
+    if wanted "$case"; then build_library "$case" $line; fi
 done <<< "$lines"
 while read -r case library mark _; do
-    [ "$mark" != gone ] || rm -f "$case/$library.so"
+    [ "$mark" != -gone ] || rm -f "$case/$library.so"
 done <<< "$lines"
 chmod 644 driver/driver.wasm ./*/*.so
 
 # ---- checks ----
-while read -r case library mark needed; do
-    module=$case/$library.so
-    [ "$mark" != gone ] && wanted "$case" || continue
-    [ -e "$module" ] || fail "$module is missing"
-    for name in $mark $needed; do
-        wasm-objdump -x -j dylink.0 "$module" | grep -q "needed_dynlibs" || fail "$module has no NEEDED"
-        grep -a -q -F "$name.so" "$module" || fail "$module does not need $name.so"
+while read -r case library needed; do
+    if [[ $needed == -gone* ]] || ! wanted "$case"; then continue; fi
+    dylink=$(wasm-objdump -x -j dylink.0 "$case/$library.so")
+    for name in $needed; do
+        [[ $name == +* ]] || grep -q "^  *- $name\.so$" <<< "$dylink" || fail "$case/$library.so does not need $name.so"
     done
 done <<< "$lines"
 ! grep -a -l -F -e "$here" -e "$work" -e "$sysroot" driver/driver.wasm ./*/*.so || fail "a path of the build machine is in it"

@@ -19,10 +19,10 @@ gcc $flags -rdynamic driver/driver.c -o "$out/driver" -ldl
 wanted() {
     [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]
 }
-build_library() { # build_library CASE LIBRARY [NEEDED...]
+build_library() { # build_library CASE LIBRARY [-gone] [+FEATURE...] [NEEDED...]
     local case=$1 library=$2 compiler=gcc source
     shift 2
-    [ "${1-}" != gone ] || shift
+    while [[ ${1-} == [+-]* ]]; do shift; done
     source=$case/$library.c
     [ -e "$source" ] || { source=$case/$library.cpp; compiler="g++ -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics"; }
     mkdir -p "$out/$case"
@@ -32,10 +32,10 @@ build_library() { # build_library CASE LIBRARY [NEEDED...]
 }
 lines=$(grep -v '^#' libraries.txt)
 while read -r case line; do
-    ! wanted "$case" || build_library "$case" $line
+    if wanted "$case"; then build_library "$case" $line; fi
 done <<< "$lines"
 while read -r case library mark _; do
-    [ "$mark" != gone ] || rm -f "$out/$case/$library.so"
+    [ "$mark" != -gone ] || rm -f "$out/$case/$library.so"
 done <<< "$lines"
 
 failed=0
@@ -50,6 +50,7 @@ for case in $(cut -d' ' -f1 <<< "$lines" | sort -u); do
         echo "$case: see difference.txt"
     elif [ $update = yes ]; then
         cp "$out/$case/output.txt" "$case/expected.txt"
+        echo "$case: written"
     elif diff -u "$case/expected.txt" "$out/$case/output.txt"; then
         echo "$case: same"
     else

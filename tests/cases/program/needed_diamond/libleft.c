@@ -1,0 +1,13 @@
+/* One side of the diamond: a library of its own that shares libbottom with the other side. */
+extern int bottom_count;
+void note(const char *name);
+
+__attribute__((constructor)) static void start(void)
+{
+    note("left");
+}
+
+int *left_view(void)
+{
+    return &bottom_count;
+}

@@ -1,0 +1,7 @@
+/* Needs a library that is missing. */
+int gone_function(void);
+
+int broken_function(void)
+{
+    return gone_function();
+}

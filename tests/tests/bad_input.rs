@@ -1,0 +1,165 @@
+//! Gives a real Python process every kind of bad library file there is, one after the other. Each must fail as an
+//! `ImportError` that names the file and what is wrong, the same on a second try; afterwards the process goes on and a
+//! good library loads. The messages are in `cases/bad_input.txt`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use pydl_tests::wasm::{
+    assemble, join, mem_info, needed, section_boundaries, sections, subsection, with_dylink,
+};
+
+/// A file name without `.so`, and its contents.
+type BadFile = (String, Vec<u8>);
+
+#[test]
+fn bad_libraries_are_refused_and_the_process_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = bad_files();
+    let mut command = pydl_tests::pydl();
+    command.arg("run").arg(pydl_tests::python_wasm());
+    for (name, contents) in &files {
+        let path = folder.path().join(format!("{name}.so"));
+        fs::write(&path, contents).unwrap();
+        command.arg("--side").arg(path);
+    }
+    command.arg("--side").arg(pydl_tests::testdata("fputs/fputs.so"));
+    command.arg("--dir").arg(format!("{}::/out", folder.path().display()));
+    command.arg("-c").arg(script(&files));
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+    let cases = pydl_tests::repository().join("tests/cases");
+    let stdout = stdout.replace(&pydl_tests::python_wasm().display().to_string(), "PYTHON_WASM");
+    pydl_tests::assert_golden(&cases.join("bad_input.txt"), &stdout);
+    assert_eq!(fs::read_to_string(folder.path().join("good.txt")).unwrap(), "the next one works");
+}
+
+fn script(files: &[BadFile]) -> String {
+    let mut script = String::from(
+        "
+def attempt(name):
+    try:
+        __import__(name)
+    except ImportError as error:
+        return str(error).replace('/usr/local/lib/python3.13/lib-dynload/', '')
+    return 'no error'
+def check(name):
+    first, second = attempt(name), attempt(name)
+    print(name + ':', first if first == second else (first, second))
+",
+    );
+    for (name, _) in files {
+        let _ = writeln!(script, "check('{name}')");
+    }
+    script.push_str("import fputs\nprint(fputs.fputs('the next one works', '/out/good.txt'))\n");
+    script
+}
+
+fn bad_files() -> Vec<BadFile> {
+    let good = fs::read(pydl_tests::testdata("fputs/fputs.so")).unwrap();
+    let mut files = Vec::new();
+    let mut add = |name: &str, contents: Vec<u8>| files.push((name.to_owned(), contents));
+    add("empty", Vec::new());
+    add("text", b"not wasm at all\n".to_vec());
+    add("component", b"\0asm\x0d\0\x01\0".to_vec());
+    add("version", b"\0asm\x02\0\0\0".to_vec());
+    add("native", fs::read(pydl_tests::testdata("native/native.so")).unwrap());
+    add("emscripten", fs::read(pydl_tests::testdata("fputs/emscripten/fputs.so")).unwrap());
+    truncations(&good, &mut add);
+    broken_dylink(&good, &mut add);
+    unbindable(&mut add);
+    files
+}
+
+/// The real library, cut in its header, in every section, and at every boundary where what is left is no library. What
+/// follows the data section is custom sections, without which the library works.
+fn truncations(good: &[u8], add: &mut impl FnMut(&str, Vec<u8>)) {
+    add("cut_header", good[..6].to_vec());
+    let boundaries = section_boundaries(good);
+    let data = sections(good).iter().position(|(id, _)| *id == 11).unwrap();
+    for (number, end) in boundaries.iter().enumerate().take(boundaries.len() - 1) {
+        if number <= data {
+            add(&format!("cut_before_{number:02}"), good[..*end].to_vec());
+        }
+        let next = boundaries[number + 1];
+        add(&format!("cut_inside_{number:02}"), good[..(end + next) / 2].to_vec());
+    }
+}
+
+fn broken_dylink(good: &[u8], add: &mut impl FnMut(&str, Vec<u8>)) {
+    let parts = sections(good);
+    let mut moved = parts.clone();
+    moved.swap(0, 1);
+    add("no_dylink", join(&parts[1..]));
+    add("dylink_not_first", join(&moved));
+    add("dylink_twice", join(&[&parts[..1], &parts[..]].concat()));
+    let mut dylink = |name: &str, bytes: &[u8]| add(name, with_dylink(good, bytes));
+    dylink("memory_alignment_2_31", &mem_info(16, 31, 0, 0));
+    dylink("memory_alignment_2_32_1", &mem_info(16, u32::MAX, 0, 0));
+    dylink("table_alignment_2_31", &mem_info(16, 0, 1, 31));
+    dylink("memory_4_gib", &mem_info(u32::MAX, 0, 5, 0));
+    dylink("memory_3_gib", &mem_info(3 << 30, 4, 5, 0));
+    dylink("table_2_32_1", &mem_info(16, 0, u32::MAX, 0));
+    dylink("table_size_0", &mem_info(592, 4, 0, 0));
+    dylink("contradiction", &[mem_info(592, 4, 5, 0), mem_info(600, 4, 5, 0)].concat());
+    dylink("needed_absent", &[mem_info(592, 4, 5, 0), needed(&["libabsent.so"])].concat());
+    dylink("subsection_too_long", &[1, 200, 1]);
+    dylink("string_too_long", &subsection(2, &[1, 100, b'x']));
+    dylink("count_too_large", &subsection(2, &[0xff, 0xff, 0xff, 0xff, 0x0f]));
+}
+
+fn unbindable(add: &mut impl FnMut(&str, Vec<u8>)) {
+    let module = |import: &str| {
+        assemble(&format!(
+            r#"(module (@dylink.0) {import} (func (export "PyInit_x") (result i32) i32.const 0))"#
+        ))
+    };
+    add("unknown_import_module", module(r#"(import "js" "eval" (func))"#));
+    add("missing_function", module(r#"(import "env" "no_such_function" (func (param i32) (result i64)))"#));
+    add("missing_data", module(r#"(import "GOT.mem" "no_such_data" (global (mut i32)))"#));
+    add("other_type", module(r#"(import "env" "strlen" (func (param i64) (result i32)))"#));
+    add("shared_memory", module(r#"(import "env" "memory" (memory 1 1 shared))"#));
+    add("large_table", module(r#"(import "env" "__indirect_function_table" (table 100000 funcref))"#));
+    let invalid = r#"(module (@dylink.0) (func (export "PyInit_x") (result i32) i64.const 0))"#;
+    add("invalid_code", assemble(invalid));
+    let traps = r#"(module (@dylink.0) (func (export "f")) (func $start unreachable) (start $start))"#;
+    add("start_traps", assemble(traps));
+    let constructor = r#"(module (@dylink.0) (func (export "__wasm_call_ctors") unreachable))"#;
+    add("constructor_traps", assemble(constructor));
+    add("python_x", module(""));
+}
+
+#[test]
+fn a_bad_main_module_is_told_apart_from_a_bad_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&str, Vec<u8>, &str); 4] = [
+        ("elf", fs::read(pydl_tests::testdata("native/native.so")).unwrap(), "native ELF file"),
+        ("side", fs::read(pydl_tests::testdata("fputs/fputs.so")).unwrap(), "side module"),
+        ("bare", assemble("(module)"), "`_start`"),
+        (
+            "cut",
+            fs::read(pydl_tests::python_wasm()).unwrap()[..1_000_000].to_vec(),
+            "ends inside the code section",
+        ),
+    ];
+    for (name, contents, expected) in cases {
+        let path = folder.path().join(format!("{name}.wasm"));
+        fs::write(&path, contents).unwrap();
+        assert_refused(&path, 126, expected);
+    }
+    assert_refused(&folder.path().join("absent.wasm"), 126, "No such file or directory");
+    let path = folder.path().join("imports.wasm");
+    let text = r#"(module (import "odd" "one" (func)) (import "wasi_snapshot_preview1" "fd_close" (func))
+        (func (export "_start")))"#;
+    fs::write(&path, assemble(text)).unwrap();
+    assert_refused(&path, 127, "odd.one: function () -> ()");
+}
+
+fn assert_refused(main: &Path, status: i32, expected: &str) {
+    let output = pydl_tests::pydl().arg("run").arg(main).args(["--", "-c", "pass"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    assert!(stderr.contains(expected) && stderr.contains(&main.display().to_string()), "{stderr}");
+}
