@@ -42,7 +42,7 @@ pub struct FileIdentity {
 /// A library file that was found and read.
 #[derive(Clone, Debug)]
 pub struct FoundLibrary {
-    /// Absolute path, without `.`, `..` or symbolic links.
+    /// Absolute path. Other paths may lead to the same file: the identity tells.
     pub path: String,
     /// Its identity, where the file system tells.
     pub identity: Option<FileIdentity>,

@@ -5,6 +5,9 @@
 //! Compiled code is machine code that will be run, so an entry is used only if it is what was written: beside each
 //! entry lies its seal, a checksum with the size, times and inode number the file had then. When those still agree
 //! the file has not been written to since; when they do not, the checksum decides.
+//!
+//! In the same way the cache remembers the files of main modules: what key the contents have, as long as the file's stamp
+//! is the same.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::hash::{Hash, Hasher};
@@ -12,6 +15,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasmtime::{Engine, Module};
 
@@ -82,11 +86,11 @@ impl Cache {
         let metadata = fs::metadata(&code).ok()?;
         let seal = Seal::read(&self.seal_path(key))?;
         if seal.stamp != Stamp::of(&metadata) {
-            if Seal::checksum(&fs::read(&code).ok()?) != seal.checksum {
+            if Seal::checksum(&fs::read(&code).ok()?) != seal.text {
                 return None;
             }
             // Only touched or copied: seal it anew, or the checksum is computed each time. No harm if that fails.
-            let _ = Seal { stamp: Stamp::of(&metadata), ..seal }.write(self, key);
+            let _ = Seal { stamp: Stamp::of(&metadata), ..seal }.write(self, &self.seal_path(key));
         }
         // SAFETY: the file holds what `Module::serialize` returned. `store` wrote it and its seal, into a directory
         // that only this user can write to; the seal shows that it has not changed since.
@@ -99,7 +103,34 @@ impl Cache {
         let code = self.code_path(key);
         self.write_whole(&code, &bytes)?;
         let stamp = Stamp::of(&fs::metadata(&code)?);
-        Seal { checksum: Seal::checksum(&bytes), stamp }.write(self, key)
+        Seal { text: Seal::checksum(&bytes), stamp }.write(self, &self.seal_path(key))
+    }
+
+    /// The key of a file's contents, if the file was remembered with this stamp.
+    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp) -> Option<CacheKey> {
+        let seal = Seal::read(&self.memory_path(file)?)?;
+        (seal.stamp == *stamp).then_some(CacheKey(seal.text))
+    }
+
+    /// Remembers the key of a file's contents. A file that changed a moment ago is not remembered: it may change again
+    /// within the resolution of the file system's clock, and keep its stamp.
+    pub(crate) fn remember(&self, file: &Path, stamp: &Stamp, key: &CacheKey) -> io::Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let (changed, _) = stamp.changed;
+        let is_old = u64::try_from(changed).is_ok_and(|changed| changed.saturating_add(2) < now);
+        match self.memory_path(file) {
+            Some(path) if is_old => Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a file is remembered: by its path and by the version of pydl, whose checks it passed.
+    fn memory_path(&self, file: &Path) -> Option<PathBuf> {
+        let file = fs::canonicalize(file).ok()?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+        hasher.update(file.as_os_str().as_encoded_bytes());
+        Some(self.directory.join(format!("{}.main", hasher.finalize().to_hex())))
     }
 
     fn code_path(&self, key: &CacheKey) -> PathBuf {
@@ -150,18 +181,20 @@ impl Hasher for KeyHasher {
 }
 
 /// What the file system says of a file; any write changes it.
-#[derive(PartialEq, Eq, Debug)]
-struct Stamp {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Stamp {
     size: u64,
+    device: u64,
     inode: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             size: metadata.size(),
+            device: metadata.dev(),
             inode: metadata.ino(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
@@ -169,9 +202,10 @@ impl Stamp {
     }
 }
 
-/// What proves that an entry is unchanged.
+/// A line about a file, with the stamp that the file has as long as it is true.
 struct Seal {
-    checksum: String,
+    /// The checksum of an entry, or the key of a main module's contents: hexadecimal.
+    text: String,
     stamp: Stamp,
 }
 
@@ -181,30 +215,34 @@ impl Seal {
     }
 
     fn read(path: &Path) -> Option<Seal> {
-        let text = fs::read_to_string(path).ok()?;
-        let mut fields = text.split_ascii_whitespace();
-        let checksum = fields.next()?.to_owned();
+        let line = fs::read_to_string(path).ok()?;
+        let mut fields = line.split_ascii_whitespace();
+        let text = fields.next()?.to_owned();
+        let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let mut number = || fields.next()?.parse::<i64>().ok();
-        let (size, inode) = (number()?, number()?);
-        let modified = (number()?, number()?);
-        let changed = (number()?, number()?);
-        let stamp = Stamp { size: size.cast_unsigned(), inode: inode.cast_unsigned(), modified, changed };
-        Some(Seal { checksum, stamp })
+        let stamp = Stamp {
+            size: number()?.cast_unsigned(),
+            device: number()?.cast_unsigned(),
+            inode: number()?.cast_unsigned(),
+            modified: (number()?, number()?),
+            changed: (number()?, number()?),
+        };
+        is_hash.then_some(Seal { text, stamp })
     }
 
-    fn write(&self, cache: &Cache, key: &CacheKey) -> io::Result<()> {
-        let Stamp { size, inode, modified, changed } = &self.stamp;
-        let text = format!(
-            "{} {} {} {} {} {} {}\n",
-            self.checksum,
+    fn write(&self, cache: &Cache, path: &Path) -> io::Result<()> {
+        let Stamp { size, device, inode, modified, changed } = &self.stamp;
+        let numbers = [
             size.cast_signed(),
+            device.cast_signed(),
             inode.cast_signed(),
             modified.0,
             modified.1,
             changed.0,
-            changed.1
-        );
-        cache.write_whole(&cache.seal_path(key), text.as_bytes())
+            changed.1,
+        ];
+        let numbers = numbers.map(|number| number.to_string()).join(" ");
+        cache.write_whole(path, format!("{} {numbers}\n", self.text).as_bytes())
     }
 }
 

@@ -1,10 +1,11 @@
 //! Owns the way from bytes to compiled code, through the cache. Must not know what a module is for.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::{Engine, Module};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Stamp};
 use crate::engine;
 use crate::error::LoadError;
 
@@ -29,6 +30,21 @@ impl Compiler {
     /// The engine that all modules of a process share.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The compiled form of a main module that was found good earlier and whose file has not changed since.
+    pub(crate) fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<Module> {
+        let cache = self.cache.as_ref()?;
+        let key = cache.recall(path, stamp)?;
+        cache.load(&self.engine, &key)
+    }
+
+    /// Notes that the file of a main module, with these contents, is good.
+    pub(crate) fn remember(&self, path: &Path, stamp: &Stamp, wasm: &[u8]) {
+        if let Some(cache) = &self.cache {
+            // Forgetting costs some milliseconds each time.
+            let _ = cache.remember(path, stamp, &Cache::key(&self.engine, wasm));
+        }
     }
 
     /// The compiled form of `wasm`; `name` is what messages call it. `on_compile` is called before the compiler starts,

@@ -94,8 +94,9 @@ impl Execution<'_, '_> {
                 ThunkImport::Memory => self.space.memory.into(),
                 ThunkImport::Slot(slot) => self.i32_global(slot.0, Mutability::Const)?,
                 ThunkImport::Host { module, name } => {
-                    let linker = self.store.data().host_functions.clone();
-                    linker.get(&mut *self.store, module, name)?
+                    let running = self.store.data().running.clone();
+                    let image = running.ok_or_else(|| missing("the process"))?.image;
+                    image.host_functions.get(&mut *self.store, module, name)?
                 }
             });
         }

@@ -197,7 +197,8 @@ impl ProcessOptions {
         let mut files = self.files.clone();
         for host in &self.side_modules {
             let name = host.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-                LoadError::Option(format!("side module {}: its file name is not UTF-8", host.display()))
+                let host = host.display();
+                LoadError::Option(format!("side module {host}: the path has no file name in UTF-8"))
             })?;
             let guest = format!("{}/{name}", self.side_folder);
             files.push(GuestFile { host: host.clone(), guest });

@@ -157,6 +157,42 @@ fn a_bad_main_module_is_told_apart_from_a_bad_command_line() {
     assert_refused(&path, 127, "odd.one: function () -> ()");
 }
 
+#[test]
+fn a_trap_is_told_with_its_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("trap.wasm");
+    let text = r#"(module $demo (func $inner unreachable) (func (export "_start") call $inner))"#;
+    fs::write(&main, assemble(text)).unwrap();
+    let output = pydl_tests::pydl().arg("run").arg(&main).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(134), "{stderr}");
+    let expected = "pydl: the guest ended in a trap: wasm trap: wasm `unreachable` instruction executed\n  at demo: inner\n";
+    assert!(stderr.starts_with(expected), "{stderr}");
+}
+
+#[test]
+fn a_main_module_that_cannot_host_libraries_says_what_to_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("plain.wasm");
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+        (memory (export "memory") 1)
+        (table (export "__indirect_function_table") 1 1 funcref)
+        (func $ctors) (func $dtors)
+        (func (export "aligned_alloc") (param i32 i32) (result i32) i32.const 0)
+        (func (export "malloc") (param i32) (result i32) call $ctors i32.const 0 call $dtors)
+        (func (export "free") (param i32) call $ctors call $dtors)
+        (func (export "_start")))"#;
+    fs::write(&main, assemble(text)).unwrap();
+    let side = pydl_tests::testdata("fputs/fputs.so");
+    let output = pydl_tests::pydl().arg("run").arg(&main).arg("--side").arg(side).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).replace(&main.display().to_string(), "plain.wasm");
+    assert_eq!(output.status.code(), Some(127), "{stderr}");
+    pydl_tests::assert_golden(&pydl_tests::repository().join("tests/cases/main_defects.txt"), &stderr);
+    let alone = pydl_tests::pydl().arg("run").arg(&main).status().unwrap();
+    assert_eq!(alone.code(), Some(0), "without side modules it runs");
+}
+
 fn assert_refused(main: &Path, status: i32, expected: &str) {
     let output = pydl_tests::pydl().arg("run").arg(main).args(["--", "-c", "pass"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -1,5 +1,6 @@
 //! Owns `pydl run`: from arguments to a process, and from its end to an exit status. Must not know linking.
 
+use std::io::IsTerminal;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -67,6 +68,10 @@ fn options(run: &Run) -> Result<ProcessOptions> {
     }
     for mount in mounts {
         options = options.mount(mount);
+    }
+    if run.python.arguments.is_empty() && std::io::stdin().is_terminal() {
+        // Python's new prompt needs a terminal interface that WASI has not, and would complain.
+        options = options.env("PYTHON_BASIC_REPL", "1");
     }
     for assignment in &run.env {
         let (name, value) = assignment

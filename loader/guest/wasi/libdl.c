@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -82,7 +81,7 @@ char *dlerror(void)
 struct pydl_file {
     void *data;
     uint32_t size;
-    char *path; /* canonical and absolute */
+    char *path; /* absolute */
     uint32_t reserved;
     uint64_t device;
     uint64_t inode;
@@ -97,98 +96,35 @@ _Static_assert(sizeof(struct pydl_file) == 32, "known to the host");
 
 enum {
     LARGEST_FILE = 1 << 30, /* no library comes near it, and twice that would not fit into the memory beside a program */
-    MOST_LINKS = 40,        /* as many symbolic links in one path as Linux follows */
 };
 
-/* first + "/" + second, or NULL */
-static char *join(const char *first, size_t first_length, const char *second)
+/* The absolute form of a path, malloc'ed, without "." and doubled slashes; NULL if memory runs out. Symbolic links and ".."
+ * stay, as in glibc: that two paths are one file the host tells by device and inode, and $ORIGIN means the folder that was
+ * named. (realpath() would not do: it reads every folder from the root on, and a WASI process cannot see those above its
+ * preopened ones.) */
+static char *absolute_path(const char *path)
 {
-    size_t second_length = strlen(second);
-    char *joined = malloc(first_length + 1 + second_length + 1);
-    if (joined != NULL) {
-        memcpy(joined, first, first_length);
-        joined[first_length] = '/';
-        memcpy(joined + first_length + 1, second, second_length + 1);
-    }
-    return joined;
-}
-
-/* The absolute path of an existing file without ".", ".." and symbolic links, malloc'ed; NULL if memory runs out.
- *
- * Not realpath(): that reads every folder on the way from the root, and a WASI process cannot see those above its
- * preopened ones (with only /usr/local/lib open, "/usr" is ENOENT), so it fails for files that open() finds. Here, what
- * cannot be read as a link is taken for a folder or file of that name. */
-static char *canonical_path(const char *path)
-{
-    char target[PATH_MAX];
-    int links = 0;
-    char *todo; /* what is left to walk begins at `next` */
-    char *done = calloc(1, 1); /* "" or "/a/b": what has been walked */
-    size_t done_length = 0;
-
-    if (path[0] == '/') {
-        todo = strdup(path);
-    } else {
-        char *folder = getcwd(NULL, 0);
-        todo = folder != NULL ? join(folder, strlen(folder), path) : NULL;
+    char *folder = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
+    if (folder == NULL)
+        return NULL;
+    size_t length = strlen(folder);
+    char *absolute = realloc(folder, length + 1 + strlen(path) + 1);
+    if (absolute == NULL) {
         free(folder);
+        return NULL;
     }
-    if (todo == NULL || done == NULL)
-        goto no_memory;
-
-    const char *next = todo;
-    while (*next != '\0') {
-        size_t length = strcspn(next, "/");
-        if (length == 0) {
-            next++;
-            continue;
+    while (*path != '\0') {
+        size_t part = strcspn(path, "/");
+        if (part > 0 && !(part == 1 && path[0] == '.')) {
+            if (length == 0 || absolute[length - 1] != '/')
+                absolute[length++] = '/';
+            memcpy(absolute + length, path, part);
+            length += part;
         }
-        if (length == 1 && next[0] == '.') {
-            next += length;
-            continue;
-        }
-        if (length == 2 && next[0] == '.' && next[1] == '.') {
-            while (done_length > 0 && done[--done_length] != '/')
-                ;
-            done[done_length] = '\0';
-            next += length;
-            continue;
-        }
-
-        size_t parent_length = done_length;
-        char *longer = realloc(done, done_length + 1 + length + 1);
-        if (longer == NULL)
-            goto no_memory;
-        done = longer;
-        done[done_length] = '/';
-        memcpy(done + done_length + 1, next, length);
-        done_length += 1 + length;
-        done[done_length] = '\0';
-        next += length;
-
-        ssize_t target_length = links < MOST_LINKS ? readlink(done, target, sizeof target) : -1;
-        if (target_length > 0 && (size_t)target_length < sizeof target) {
-            links++;
-            char *rest = join(target, (size_t)target_length, next);
-            if (rest == NULL)
-                goto no_memory;
-            free(todo);
-            next = todo = rest;
-            done_length = target[0] == '/' ? 0 : parent_length;
-            done[done_length] = '\0';
-        }
+        path += part + (path[part] == '/');
     }
-    free(todo);
-    if (done_length == 0) {
-        free(done);
-        return strdup("/");
-    }
-    return done;
-
-no_memory:
-    free(todo);
-    free(done);
-    return NULL;
+    absolute[length] = '\0';
+    return absolute;
 }
 
 /* Reads the whole of an open regular file. */
@@ -244,7 +180,7 @@ __attribute__((export_name("pydl_read_file"))) int pydl_read_file(const char *pa
         error = read_open_file(fd, out);
         close(fd);
         if (error == 0) {
-            out->path = canonical_path(path);
+            out->path = absolute_path(path);
             if (out->path == NULL) {
                 free(out->data);
                 memset(out, 0, sizeof *out);

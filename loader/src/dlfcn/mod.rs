@@ -16,9 +16,10 @@ use crate::address_space::{AddressSpace, NoRoom};
 use crate::backtrace::GuestTrap;
 use crate::error::LoadError;
 use crate::execute::{Execution, set_slot};
+use crate::image::offered_functions;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
-use crate::search::{GuestSearch, SearchPath};
+use crate::search::{GuestSearch, READ_FILE, SearchPath};
 
 /// Everything that a process which can load libraries keeps of them.
 pub(crate) struct Linking {
@@ -34,21 +35,23 @@ pub(crate) struct Linking {
 }
 
 impl Linking {
-    pub(crate) fn new(
-        namespace: Namespace,
-        space: AddressSpace,
-        read_file: TypedFunc<(u32, u32), u32>,
-        search: SearchPath,
-        main: Instance,
-    ) -> Linking {
-        Linking {
-            namespace: Arc::new(namespace),
-            space: Arc::new(space),
+    /// What loading libraries takes, or why the main module cannot.
+    fn of(store: &mut Store<'_>) -> Result<Linking, String> {
+        let running = store.data().running.clone().ok_or("the process has not started")?;
+        let module = running.image.main_module().map_err(|error| error.to_string())?;
+        module.require_hosting().map_err(|error| error.to_string())?;
+        let wrong = |what: &str| format!("{}: its {what} has another type than C's", module.name());
+        let space = running.space.ok_or_else(|| wrong("allocator"))?;
+        let read_file = running.main.get_typed_func(&mut *store, READ_FILE).map_err(|_| wrong(READ_FILE))?;
+        let offered = offered_functions(store, &running.image.host_functions);
+        Ok(Linking {
+            namespace: Arc::new(Namespace::new(module, Arc::new(offered))),
+            space,
             read_file,
-            search: Arc::new(search),
-            instances: vec![main],
+            search: running.search,
+            instances: vec![running.main],
             strings: BTreeMap::new(),
-        }
+        })
     }
 
     /// The namespace, to change it.
@@ -84,8 +87,17 @@ pub(crate) fn handle_of(id: ModuleId) -> u32 {
     u32::try_from(id.index() + 1).unwrap_or(0)
 }
 
+/// The libraries of the process; found out what it takes on the first call.
 fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
-    store.data_mut().linking.as_mut().map_err(|why| Failure::Refused(why.clone()))
+    if store.data().linking.is_none() {
+        let linking = Linking::of(store);
+        store.data_mut().linking = Some(linking);
+    }
+    match &mut store.data_mut().linking {
+        Some(Ok(linking)) => Ok(linking),
+        Some(Err(why)) => Err(Failure::Refused(why.clone())),
+        None => Err(Failure::Refused("the process has no libraries".to_owned())),
+    }
 }
 
 /// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.

@@ -215,14 +215,11 @@ fn told(guest: &mut Caller<'_, ProcessState>) -> wasmtime::Result<()> {
 /// Tells the guest of an interrupt, wherever it is: Python's flags are set. Errs, to end the guest, when it has no way to
 /// be told.
 pub(crate) fn deliver_interrupt(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
-    let ProcessState { main: Some(main), .. } = *store.data() else { return Err(Interrupted.into()) };
-    let Ok(set) = main.get_typed_func::<(), ()>(&mut *store, python::SET_INTERRUPT) else {
+    let Some(running) = store.data().running.clone() else { return Err(Interrupted.into()) };
+    let Ok(set) = running.main.get_typed_func::<(), ()>(&mut *store, python::SET_INTERRUPT) else {
         return Err(Interrupted.into());
     };
-    let space = match &store.data().linking {
-        Ok(linking) => linking.space.clone(),
-        Err(_) => return set.call(store, ()),
-    };
+    let Some(space) = running.space else { return set.call(store, ()) };
     let before = space.skip_red_zone(&mut *store)?;
     let told = set.call(&mut *store, ());
     space.stack_pointer.set(store, before)?;

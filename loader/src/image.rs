@@ -1,0 +1,229 @@
+//! Owns images: compiled main modules that threads may share, checked and ready to be instantiated. Must not know
+//! running processes.
+//!
+//! What the linker needs to know of a main module takes a few milliseconds to read out of the file, as long as Python
+//! takes to start. So a file that was found good is remembered with its stamp, and as long as the stamp is the same the
+//! compiled code is used without a look into the file; the look comes with the first library.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use pydl_linker::{AbiFamily, Import, ImportKind, MainModule, Signature};
+use wasmtime::{AsContextMut, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
+
+use crate::cache::Stamp;
+use crate::compile::Compiler;
+use crate::dlfcn;
+use crate::error::LoadError;
+use crate::options::ProcessOptions;
+use crate::process::ProcessState;
+use crate::system;
+
+/// A compiled main module. Cloning is cheap, and clones may be used on different threads.
+#[derive(Clone)]
+pub struct Image {
+    pub(crate) compiler: Compiler,
+    pub(crate) main: Arc<MainFile>,
+    pub(crate) pre: InstancePre<ProcessState>,
+    pub(crate) host_functions: Arc<Linker<ProcessState>>,
+    /// Whether the file was found good earlier, and able to load libraries, and not looked into this time.
+    is_known_good: bool,
+}
+
+/// The host's functions with their types, by import module and name.
+pub(crate) type Offered = BTreeMap<(String, String), Signature>;
+
+/// The export that runs a WASI command (WASI application ABI).
+pub(crate) const START: &str = "_start";
+
+impl Image {
+    /// Reads and compiles a main module. Errs when it is no WebAssembly module, not a WASI command, or imports what
+    /// nothing provides.
+    pub fn from_file(compiler: &Compiler, path: impl AsRef<Path>) -> Result<Image, LoadError> {
+        Image::from_file_with(compiler, path, || {})
+    }
+
+    /// The same; `on_compile` is called before a compilation, which takes seconds and which the cache saves.
+    pub fn from_file_with(
+        compiler: &Compiler,
+        path: impl AsRef<Path>,
+        on_compile: impl FnOnce(),
+    ) -> Result<Image, LoadError> {
+        let path = path.as_ref();
+        let mut linker = Linker::new(compiler.engine());
+        system::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
+        dlfcn::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
+        let stamp = fs::metadata(path).map(|m| Stamp::of(&m)).map_err(|e| LoadError::file(path, e))?;
+        let main = MainFile::new(path, stamp);
+        let remembered = compiler.remembered(path, &main.stamp);
+        let is_known_good = remembered.is_some();
+        let module = match remembered {
+            Some(module) => module,
+            None => first_look(compiler, &main, &linker, on_compile)?,
+        };
+        let pre = linker
+            .instantiate_pre(&module)
+            .map_err(|error| LoadError::NotRunnable { name: main.name(), why: format!("{error:#}") })?;
+        let host_functions = Arc::new(linker);
+        Ok(Image { compiler: compiler.clone(), main: Arc::new(main), pre, host_functions, is_known_good })
+    }
+
+    /// The file it was read from.
+    pub fn path(&self) -> &Path {
+        &self.main.path
+    }
+
+    /// Errs when the main module cannot load libraries, and sees to it that the first one finds it read.
+    pub(crate) fn prepare_hosting(&self) -> Result<(), LoadError> {
+        if self.is_known_good {
+            self.main.read_ahead();
+            return Ok(());
+        }
+        Ok(self.main_module()?.require_hosting()?)
+    }
+
+    /// What the linker knows of it. Errs when the file is not what it was when the image was made.
+    pub fn main_module(&self) -> Result<Arc<MainModule>, LoadError> {
+        self.main.module()
+    }
+}
+
+/// Reads, checks and compiles a main module, and remembers it when nothing is amiss.
+fn first_look(
+    compiler: &Compiler,
+    main: &MainFile,
+    linker: &Linker<ProcessState>,
+    on_compile: impl FnOnce(),
+) -> Result<Module, LoadError> {
+    let bytes = fs::read(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
+    let module = main.parse(&bytes)?;
+    check_runnable(&module)?;
+    check_imports(&module, &offered_by(compiler, linker)?)?;
+    let code = compiler.compile(&main.name(), &bytes, on_compile)?;
+    if module.defects().is_empty() {
+        compiler.remember(&main.path, &main.stamp, &bytes);
+    }
+    Ok(code)
+}
+
+/// The file of a main module, read when what is in it is asked for.
+pub(crate) struct MainFile {
+    path: PathBuf,
+    stamp: Stamp,
+    module: OnceLock<Result<Arc<MainModule>, String>>,
+}
+
+impl MainFile {
+    fn new(path: &Path, stamp: Stamp) -> MainFile {
+        MainFile { path: path.to_owned(), stamp, module: OnceLock::new() }
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Result<Arc<MainModule>, LoadError> {
+        let module = MainModule::parse(&self.name(), bytes)
+            .map_err(|error| LoadError::Malformed { path: self.path.clone(), error })?;
+        let module = Arc::new(module);
+        let _ = self.module.set(Ok(module.clone()));
+        Ok(module)
+    }
+
+    /// What is in it. Errs when the file has changed since the image was made.
+    pub(crate) fn module(&self) -> Result<Arc<MainModule>, LoadError> {
+        let read = || {
+            let bytes = fs::read(&self.path).map_err(|error| error.to_string())?;
+            let now = fs::metadata(&self.path).map_err(|error| error.to_string())?;
+            if Stamp::of(&now) != self.stamp {
+                return Err("the file has changed since it was started".to_owned());
+            }
+            MainModule::parse(&self.name(), &bytes).map(Arc::new).map_err(|error| error.to_string())
+        };
+        self.module.get_or_init(read).clone().map_err(|why| LoadError::NotRunnable { name: self.name(), why })
+    }
+
+    /// Begins to read it on another thread, so that it is there when the first library is loaded.
+    pub(crate) fn read_ahead(self: &Arc<Self>) {
+        let file = self.clone();
+        // Without a thread it is read when it is needed.
+        let _ = thread::Builder::new().name("main module".to_owned()).spawn(move || file.module().map(drop));
+    }
+}
+
+fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
+    let not_runnable =
+        |why: &str| Err(LoadError::NotRunnable { name: main.name().to_owned(), why: why.to_owned() });
+    if main.module().dylink.is_some() {
+        return not_runnable("it is a side module; give it with --side to a main module");
+    }
+    match main.abi() {
+        Some(abi) if abi.family == AbiFamily::Emscripten => not_runnable(&format!(
+            "it was compiled for the Emscripten ABI ({}), and only WASI main modules can be run",
+            abi.because
+        )),
+        _ if !main.module().exports.contains_key(START) => not_runnable(
+            "it exports no function `_start`, which WASI commands have; link it as an executable",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The functions that `linker` defines, without a process at hand.
+fn offered_by(compiler: &Compiler, linker: &Linker<ProcessState>) -> Result<Offered, LoadError> {
+    let wasi = system::wasi::context(&ProcessOptions::new(""), [])?;
+    let mut store = Store::new(compiler.engine(), ProcessState::idle(wasi, compiler));
+    Ok(offered_functions(&mut store, linker))
+}
+
+/// The types of all functions that the host defines.
+pub(crate) fn offered_functions(
+    mut store: impl AsContextMut<Data = ProcessState>,
+    linker: &Linker<ProcessState>,
+) -> Offered {
+    let functions = linker.iter(&mut store).filter_map(|(module, name, function)| match function {
+        Extern::Func(function) => Some(((module.to_owned(), name.to_owned()), function)),
+        _ => None,
+    });
+    let functions: Vec<_> = functions.collect();
+    functions.into_iter().filter_map(|(key, f)| Some((key, signature(&f.ty(&store))?))).collect()
+}
+
+/// The linker's form of a function type; `None` for one with references, which no host function has.
+fn signature(ty: &FuncType) -> Option<Signature> {
+    let convert = |ty: ValType| {
+        Some(match ty {
+            ValType::I32 => wasmparser::ValType::I32,
+            ValType::I64 => wasmparser::ValType::I64,
+            ValType::F32 => wasmparser::ValType::F32,
+            ValType::F64 => wasmparser::ValType::F64,
+            _ => return None,
+        })
+    };
+    let params: Vec<_> = ty.params().map(convert).collect::<Option<_>>()?;
+    let results: Vec<_> = ty.results().map(convert).collect::<Option<_>>()?;
+    Some(Signature(wasmparser::FuncType::new(params, results)))
+}
+
+/// Errs with every import that the host does not offer, or offers with another type.
+fn check_imports(main: &MainModule, offered: &Offered) -> Result<(), LoadError> {
+    let problem = |import: &Import| {
+        let name = format!("{}.{}", import.module, import.name);
+        match (&import.kind, offered.get(&(import.module.clone(), import.name.clone()))) {
+            (ImportKind::Function(wanted), Some(found)) if wanted == found => None,
+            (ImportKind::Function(wanted), Some(found)) => {
+                Some(format!("{name}: it wants {wanted}, and the host has {found}"))
+            }
+            (ImportKind::Function(wanted), None) => Some(format!("{name}: function {wanted}")),
+            (kind, _) => Some(format!("{name}: {}", kind.word())),
+        }
+    };
+    let imports: Vec<String> = main.module().imports.iter().filter_map(problem).collect();
+    if imports.is_empty() {
+        return Ok(());
+    }
+    Err(LoadError::MissingImports { name: main.name().to_owned(), imports })
+}
