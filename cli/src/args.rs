@@ -33,8 +33,8 @@ pub enum Command {
 
 /// Run a main module, such as python.wasm, with side modules
 ///
-/// The first of SCRIPT, -c, -m or -- begins Python's own arguments, which are passed on as they are. With none of them
-/// Python reads its standard input: a script, or what you type.
+/// The first of SCRIPT, -c, -m or -- begins Python's own arguments, which are passed on as they are (-- itself is not). With
+/// none of them Python reads its standard input: a script, or what you type.
 ///
 /// The guest sees nothing of this machine but what is given here: the standard library beside MAIN, the side modules,
 /// SCRIPT itself, and what --dir and --env name.
@@ -58,7 +58,7 @@ pub struct Run {
     /// Start in this folder of the guest [default: /]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<String>,
-    /// Keep compiled code here [default: $PYDL_CACHE_DIR, or pydl in the user's cache folder]
+    /// Keep compiled code here [default: `$PYDL_CACHE_DIR`, or pydl in the user's cache folder]
     #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
     pub cache_dir: Option<PathBuf>,
     /// Keep no compiled code
@@ -82,7 +82,7 @@ Examples:
 pub struct Python {
     /// What follows `argv[0]`.
     pub arguments: Vec<OsString>,
-    /// Whether the first of them is a script, rather than an option.
+    /// Whether the first of them is SCRIPT, which the guest is to see.
     pub has_script: bool,
 }
 
@@ -152,8 +152,7 @@ fn split_python(line: &mut Vec<OsString>) -> Python {
     let has_script = arguments.first().is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
     if arguments.first().is_some_and(|word| word == "--") {
         arguments.remove(0);
-        let script = arguments.first().is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
-        return Python { arguments, has_script: script };
+        return Python { arguments, has_script: false };
     }
     Python { arguments, has_script }
 }

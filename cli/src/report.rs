@@ -35,9 +35,8 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
         None => eprintln!("pydl: {error:#}"),
     }
     ExitCode::from(match (error.downcast_ref::<LoadError>(), error.is::<Usage>()) {
-        (_, true) => USAGE,
         (Some(LoadError::Link(_) | LoadError::MissingImports { .. }), _) => NOT_LINKED,
-        (Some(LoadError::Option(_)), _) => USAGE,
+        (Some(LoadError::Option(_)), _) | (_, true) => USAGE,
         _ => NOT_LOADABLE,
     })
 }

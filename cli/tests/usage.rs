@@ -3,6 +3,7 @@
 
 use std::process::{Command, Output};
 
+#[expect(clippy::unwrap_used, reason = "a test without its program has failed")]
 fn pydl(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pydl")).args(arguments).output().unwrap()
 }

@@ -29,6 +29,12 @@ pub const APPLY_DATA_RELOCS: &str = "__wasm_apply_data_relocs";
 pub const CALL_CTORS: &str = "__wasm_call_ctors";
 /// Function that a command's wrapped exports call last; see [`crate::MainDefect::CommandWrappers`].
 pub const CALL_DTORS: &str = "__wasm_call_dtors";
+/// The address that tells a library apart from others, for `__cxa_atexit`: its memory base.
+pub const DSO_HANDLE: &str = "__dso_handle";
+/// Exports of a main module that tell where its static data begins.
+pub const GLOBAL_BASE: &str = "__global_base";
+/// And where it ends.
+pub const DATA_END: &str = "__data_end";
 /// The tag of C++ exceptions.
 pub const CPP_EXCEPTION: &str = "__cpp_exception";
 /// The tag of `longjmp`.
@@ -68,7 +74,15 @@ const NOT_SYMBOLS: &[&str] = &[
     CALL_DTORS,
     CPP_EXCEPTION,
     C_LONGJMP,
-    "__dso_handle",
+    DSO_HANDLE,
+    "__stack_low",
+    "__stack_high",
+    "__heap_base",
+    "__heap_end",
+    GLOBAL_BASE,
+    DATA_END,
+    "__main_void",
+    "__main_argc_argv",
     "__tls_base",
     "__tls_size",
     "__tls_align",

@@ -67,11 +67,12 @@ const EMSCRIPTEN_FILE_TAG: &str = "-wasm32-emscripten";
 const WASI_FILE_TAG: &str = "-wasm32-wasi";
 
 impl AbiEvidence {
-    /// Looks for signs of an ABI in `module`, whose file has the name `file_name`; `None` when there are none, as
+    /// Looks for signs of an ABI in `module`, whose file has this path; `None` when there are none, as
     /// in a library that uses nothing in which the two C libraries differ by name.
     ///
     /// Emscripten modules may import WASI functions too, so its own names count first.
-    pub fn find(module: &ParsedModule, file_name: &str) -> Option<AbiEvidence> {
+    pub fn find(module: &ParsedModule, path: &str) -> Option<AbiEvidence> {
+        let file_name = path.rsplit('/').next().unwrap_or_default();
         let tag = |tag: &str| file_name.contains(tag).then(|| format!("its file name has the tag `{tag}`"));
         let emscripten = |because| AbiEvidence { family: AbiFamily::Emscripten, because };
         let wasi = |because| AbiEvidence { family: AbiFamily::Wasi, because };

@@ -104,8 +104,8 @@ impl ModuleReport {
         self.exports.iter().filter_map(|export| export.name.strip_prefix("PyInit_"))
     }
 
-    /// Whether a load would succeed, as far as the given files tell. `None` when nothing speaks against it and there was
-    /// no main module to check against.
+    /// Whether a load would succeed, as far as the given files tell. `None` when nothing speaks against it and there
+    /// was no main module to check against.
     pub fn would_load(&self) -> Option<bool> {
         let refuted = self.reasons().next().is_some();
         (refuted || self.checked_against.is_some()).then_some(!refuted)

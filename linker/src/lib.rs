@@ -15,6 +15,8 @@
 //!
 //! The format is the one of WebAssembly/tool-conventions, `DynamicLinking.md`; the scope rules are those of ELF.
 
+#![forbid(unsafe_code)]
+
 pub mod abi;
 mod abi_family;
 mod error;

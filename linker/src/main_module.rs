@@ -161,7 +161,11 @@ fn outer_calls(
     bytes: &[u8],
     function: FuncIndex,
 ) -> Result<Option<(u32, u32)>, ParseError> {
-    let Some(wanted) = function.0.checked_sub(module.imported_functions) else { return Ok(None) };
+    let Some(wanted) =
+        function.0.checked_sub(u32::try_from(module.function_imports.len()).unwrap_or(u32::MAX))
+    else {
+        return Ok(None);
+    };
     let mut position = 0;
     for payload in Parser::new(0).parse_all(bytes) {
         let Payload::CodeSectionEntry(body) = payload? else { continue };

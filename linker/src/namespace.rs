@@ -317,11 +317,12 @@ impl Namespace {
         if let Some(found) = self.function_at(TableSlot(pointer)) {
             return Some(found);
         }
-        let end = match self.main.module().exports.get("__heap_base").map(|e| &e.kind) {
+        let bound = |name: &str| match self.main.module().exports.get(name).map(|e| &e.kind) {
             Some(ExportKind::Data { offset }) => *offset,
             _ => 0,
         };
-        (pointer < end).then(|| self.data_symbol(ModuleId::MAIN, Address(0), pointer))
+        let data = bound(abi::GLOBAL_BASE)..bound(abi::DATA_END);
+        data.contains(&pointer).then(|| self.data_symbol(ModuleId::MAIN, Address(0), pointer))
     }
 
     /// The last data symbol of a module at or before `pointer`.
@@ -432,15 +433,8 @@ pub(crate) fn reexported(
     bindings: &[Binding],
     index: FuncIndex,
 ) -> Option<FunctionRef> {
-    if index.0 >= module.imported_functions {
-        return None;
-    }
-    let mut functions = module
-        .imports
-        .iter()
-        .zip(bindings)
-        .filter(|(import, _)| matches!(import.kind, ImportKind::Function(_)));
-    match functions.nth(index.0 as usize)?.1 {
+    let import = *module.function_imports.get(index.0 as usize)?;
+    match bindings.get(import)? {
         Binding::Function { function, .. } | Binding::SlotThunk { function, .. } => Some(*function),
         _ => None,
     }

@@ -68,7 +68,7 @@ impl fmt::Display for LibraryNotFound {
             write!(f, ", needed by {requester}")?;
         }
         match self.tried.as_slice() {
-            [] => f.write_str("; no folder to search for it is known"),
+            [] => f.write_str(": not found"),
             [(path, why)] if *path == self.name => write!(f, ": {why}"),
             several => {
                 f.write_str("; tried")?;

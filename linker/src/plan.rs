@@ -124,9 +124,9 @@ impl PlacedModules {
         };
         steps.extend(having(abi::APPLY_DATA_RELOCS).map(|l| LoadStep::Relocate(l.id)));
         steps.extend(having(abi::CALL_CTORS).map(|l| LoadStep::Construct(l.id)));
-        let mut planned: Vec<_> = places().map(|(l, place)| self.entry(l, place)).collect();
-        planned.sort_by_key(|planned| planned.library.id);
-        LoadPlan { root: self.resolved.root, libraries: planned, thunk_module, steps }
+        let mut entries: Vec<_> = places().map(|(library, place)| entry(library, place)).collect();
+        entries.sort_by_key(|entry| entry.library.id);
+        LoadPlan { root: self.resolved.root, libraries: entries, thunk_module, steps }
     }
 }
 
@@ -180,8 +180,8 @@ impl<'a> Planner<'a> {
             Binding::Memory => BoundImport::Memory,
             Binding::Table => BoundImport::Table,
             Binding::StackPointer => BoundImport::StackPointer,
-            Binding::MemoryBase => BoundImport::Constant(place.memory_base.0),
-            Binding::TableBase => BoundImport::Constant(place.table_base.0),
+            Binding::MemoryBase => cell(place.memory_base.0),
+            Binding::TableBase => cell(place.table_base.0),
             Binding::Tag(source) => BoundImport::Tag(source.clone()),
             Binding::Function { from: (module, name), .. } => {
                 BoundImport::Export { module: *module, name: name.clone() }
@@ -225,28 +225,26 @@ fn zero(resolved: &ResolvedLibrary, place: LibraryPlacement) -> Option<LoadStep>
     (size > 0).then_some(LoadStep::Zero { address: place.memory_base, size })
 }
 
-impl PlacedModules {
-    /// The namespace's entry for a library of this load.
-    fn entry(&self, resolved: &ResolvedLibrary, place: LibraryPlacement) -> PlannedLibrary {
-        let new = &resolved.library;
-        let memory = new.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
-        PlannedLibrary {
-            library: Library {
-                id: new.id,
-                path: new.file.path.clone(),
-                identity: new.file.identity,
-                module: new.module.clone(),
-                needed: new.needed.clone(),
-                memory_base: place.memory_base,
-                table_base: place.table_base,
-                bindings: resolved.bindings.clone(),
-                references: 0,
-                failure: None,
-            },
-            bytes: new.file.bytes.clone(),
-            memory_size: memory.memory_size,
-            table_size: memory.table_size.get(),
-        }
+/// The namespace's entry for a library of this load.
+fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement) -> PlannedLibrary {
+    let new = &resolved.library;
+    let memory = new.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
+    PlannedLibrary {
+        library: Library {
+            id: new.id,
+            path: new.file.path.clone(),
+            identity: new.file.identity,
+            module: new.module.clone(),
+            needed: new.needed.clone(),
+            memory_base: place.memory_base,
+            table_base: place.table_base,
+            bindings: resolved.bindings.clone(),
+            references: 0,
+            failure: None,
+        },
+        bytes: new.file.bytes.clone(),
+        memory_size: memory.memory_size,
+        table_size: memory.table_size.get(),
     }
 }
 
@@ -299,11 +297,10 @@ impl LoadPlan {
                 LoadStep::SetSlot { from: (module, name), .. } if !usable(module, &live) => {
                     return Err(format!("the slot of `{name}` is set before {module} is there"));
                 }
-                LoadStep::SetSlot { .. } => {}
                 LoadStep::Relocate(id) if constructed || !usable(id, &live) => {
                     return Err(format!("{id} is relocated out of order"));
                 }
-                LoadStep::Relocate(_) => {}
+                LoadStep::SetSlot { .. } | LoadStep::Relocate(_) => {}
                 LoadStep::Construct(id) if !usable(id, &live) => {
                     return Err(format!("{id} is constructed before it is there"));
                 }

@@ -326,6 +326,9 @@ impl<'a> Resolver<'a> {
             let why = format!("a GOT cell is a mutable i32 global, not a {}", describe_global(ty));
             return Err(wanted.unsupported(&why));
         }
+        if wanted.import.name == abi::DSO_HANDLE {
+            return Ok(Binding::MemoryBase);
+        }
         let Some(found) = self.lookup(&wanted.import.name) else {
             return if wanted.is_weak() { Ok(Binding::Null) } else { Err(wanted.undefined()) };
         };

@@ -92,9 +92,11 @@ impl Cache {
             // Only touched or copied: seal it anew, or the checksum is computed each time. No harm if that fails.
             let _ = Seal { stamp: Stamp::of(&metadata), ..seal }.write(self, &self.seal_path(key));
         }
+        #[expect(unsafe_code, reason = "compiled code can be taken from a file in no other way")]
         // SAFETY: the file holds what `Module::serialize` returned. `store` wrote it and its seal, into a directory
         // that only this user can write to; the seal shows that it has not changed since.
-        unsafe { Module::deserialize_file(engine, &code) }.ok()
+        let module = unsafe { Module::deserialize_file(engine, &code) };
+        module.ok()
     }
 
     /// Writes an entry. A failure is no one's problem: the next process compiles again.

@@ -48,7 +48,7 @@ pub enum LoadError {
     },
 
     /// The main module imports what the host does not offer.
-    #[error("{name}: imports that nothing provides:{}", .imports.iter().map(|i| format!("\n  {i}")).collect::<String>())]
+    #[error("{name}: imports that nothing provides:\n  {}", imports.join("\n  "))]
     MissingImports {
         /// The file.
         name: String,
@@ -74,6 +74,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
     pub(crate) fn engine(error: wasmtime::Error) -> LoadError {
         LoadError::Engine(format!("{error:#}"))
     }

@@ -12,7 +12,7 @@
 //!     .args(["-c", "import fputs; print(fputs.__file__)"])
 //!     .side_module("testdata/fputs/fputs.so")
 //!     .stdout(&stdout);
-//! let status = Process::new(&image, options)?.run();
+//! let status = Process::new(&image, &options)?.run();
 //! assert_eq!(status, ExitStatus::Exited(0));
 //! print!("{}", String::from_utf8_lossy(&stdout.contents()));
 //! # Ok(())
@@ -21,6 +21,8 @@
 //!
 //! An [`Image`] is a compiled main module and may be shared between threads; a [`Process`] is one running instance. A
 //! process sees the files, the environment and the streams that its [`ProcessOptions`] name, and nothing else.
+
+#![deny(unsafe_code)]
 
 mod address_space;
 mod backtrace;

@@ -87,13 +87,13 @@ pub struct Process {
 impl Process {
     /// Makes a process. Nothing of the guest runs but, if a working directory is given, its `chdir`. Errs when an option
     /// cannot be met, and when side modules are given to a main module that cannot load any.
-    pub fn new(image: &Image, options: ProcessOptions) -> Result<Process, LoadError> {
+    pub fn new(image: &Image, options: &ProcessOptions) -> Result<Process, LoadError> {
         let staging = Staging::of(&options.guest_files()?)?;
         if !options.side_modules.is_empty() {
             image.prepare_hosting()?;
         }
         let mounts = options.mounts.iter().cloned().chain(staging.mounts());
-        let wasi = system::wasi::context(&options, mounts)?;
+        let wasi = system::wasi::context(options, mounts)?;
         let interrupt = InterruptHandle::new(image.compiler.engine());
         let mut state = ProcessState::idle(wasi, &image.compiler);
         state.interrupt = interrupt.state().clone();
@@ -131,7 +131,7 @@ impl Process {
             let failed = |reason: &str| {
                 ExitStatus::Trapped(GuestTrap { reason: reason.to_owned(), frames: Vec::new() })
             };
-            match running.map(|thread| thread.join()) {
+            match running.map(thread::ScopedJoinHandle::join) {
                 Ok(Ok(status)) => status,
                 Ok(Err(_)) => failed("internal error of pydl while the guest ran"),
                 Err(error) => failed(&format!("no thread for the guest: {error}")),

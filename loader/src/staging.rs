@@ -28,14 +28,12 @@ impl Staging {
     fn add(&mut self, file: &GuestFile) -> Result<(), LoadError> {
         let (folder, name) = file.guest.rsplit_once('/').unwrap_or(("", &file.guest));
         let folder = if folder.is_empty() { "/" } else { folder };
-        let host = match self.folders.get(folder) {
-            Some(known) => known.path(),
-            None => {
-                let new = tempfile::Builder::new().prefix("pydl-").tempdir();
-                let new = new.map_err(|e| LoadError::file(&std::env::temp_dir(), e))?;
-                self.folders.entry(folder.to_owned()).or_insert(new).path()
-            }
-        };
+        if !self.folders.contains_key(folder) {
+            let new = tempfile::Builder::new().prefix("pydl-").tempdir();
+            let new = new.map_err(|e| LoadError::file(&std::env::temp_dir(), e))?;
+            self.folders.insert(folder.to_owned(), new);
+        }
+        let host = self.folders[folder].path();
         copy(&file.host, &host.join(name)).map_err(|e| LoadError::file(&file.host, e))
     }
 

@@ -56,12 +56,11 @@ impl<'a> Case<'a> {
         let mut out = self.preamble.to_owned();
         for (name, text) in &self.parts {
             let _ = writeln!(out, "\n--- {name}");
-            let text = match name.split_once(' ') {
-                Some(("load", path)) => process.load(path),
-                _ => {
-                    process.define(name, text);
-                    (*text).to_owned()
-                }
+            let text = if let Some(path) = name.strip_prefix("load ") {
+                process.load(path)
+            } else {
+                process.define(name, text);
+                (*text).to_owned()
             };
             out.push_str(text.trim_end_matches('\n'));
         }

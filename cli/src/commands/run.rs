@@ -15,7 +15,7 @@ use crate::report::{Usage, guest_status};
 pub fn run(run: &Run) -> Result<ExitCode> {
     let options = options(run)?;
     let image = load(&compiler(run)?, &run.main)?;
-    let process = Process::new(&image, options)?;
+    let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
     Ok(guest_status(&process.run()))
 }

@@ -14,7 +14,7 @@ use crate::commands::deps::Unreadable;
 /// The version of the schema.
 const VERSION: u32 = 1;
 
-/// Writes the document, and a newline.
+/// Writes the document, on one line.
 pub fn write(
     out: &mut impl Write,
     main: Option<&MainModule>,
@@ -27,7 +27,7 @@ pub fn write(
         files: reports.iter().map(File::of).collect(),
         errors: unreadable.iter().map(|file| Error { path: &file.path, message: &file.why }).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    serde_json::to_writer(&mut *out, &document)?;
     writeln!(out)
 }
 
@@ -277,6 +277,63 @@ impl Type {
                 shared: ty.shared,
                 table64: ty.table64,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::commands::deps::sample;
+
+    fn document() -> Value {
+        let (main, report) = sample::report();
+        let unreadable = Unreadable { path: "x.so".to_owned(), why: "no such file".to_owned() };
+        let mut out = Vec::new();
+        write(&mut out, Some(&main), &[report], &[unreadable]).unwrap();
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn the_document_can_be_read_back() {
+        let document = document();
+        assert_eq!(document["version"], 1);
+        assert_eq!(document["main"]["path"], "main.wasm");
+        assert_eq!(document["errors"], json!([{ "path": "x.so", "message": "no such file" }]));
+        let file = &document["files"][0];
+        assert_eq!(file["memory"], json!({ "size": 20, "alignment": 4 }));
+        assert_eq!(file["table"], json!({ "size": 1, "alignment": 1 }));
+        assert_eq!(file["python_modules"], json!(["sample"]));
+        assert_eq!(file["needed_missing"], json!([{ "name": "libz.so", "needed_by": "dir/sample.so" }]));
+        assert_eq!(file["would_load"], false);
+    }
+
+    #[test]
+    fn imports_tell_provider_and_problem() {
+        let document = document();
+        let imports = &document["files"][0]["imports"];
+        let providers: Vec<_> = imports.as_array().unwrap().iter().map(|i| &i["provider"]).collect();
+        assert_eq!(providers, ["loader", "wrong_type", "weak_undefined", "missing", "main"]);
+        assert_eq!(imports[1]["type"], json!({ "params": ["i32"], "results": ["i32"] }));
+        assert_eq!(imports[1]["problem"]["wanted"], "function (i32) -> i32");
+        assert_eq!(imports[1]["problem"]["found"], "function () -> i32");
+        assert_eq!(imports[1]["problem"]["definer"], "main.wasm");
+        assert_eq!(imports[3]["name"], "lost\u{1b}[2J");
+    }
+
+    #[test]
+    fn every_field_is_always_there() {
+        let document = document();
+        let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        let file = &document["files"][0];
+        for import in file["imports"].as_array().unwrap() {
+            let all = ["kind", "library", "module", "name", "problem", "provider", "type", "weak"];
+            assert_eq!(keys(import), all);
+        }
+        for export in file["exports"].as_array().unwrap() {
+            assert_eq!(keys(export), ["kind", "name", "offset", "type"]);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Owns how a report of `pydl deps` reads on a terminal and in a pipe: aligned columns, made for a width of 100. Must not
-//! know where the report comes from.
+//! Owns how a report of `pydl deps` reads on a terminal and in a pipe: aligned columns, made for a width of 100. Must
+//! not know where the report comes from.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -275,7 +275,8 @@ fn import_row(report: &ImportReport, group: ImportGroup) -> Row<'_> {
         ImportGroup::Data | ImportGroup::FunctionAddresses => String::new(),
         _ => external_type(&import.kind),
     };
-    let ty = match (report.weak, ty.is_empty()) {
+    let weak = report.weak && report.provider != Some(Provider::WeakUndefined);
+    let ty = match (weak, ty.is_empty()) {
         (false, _) => ty,
         (true, true) => "weak".to_owned(),
         (true, false) => format!("{ty}, weak"),
@@ -416,4 +417,95 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::deps::sample;
+
+    fn text(colour: bool) -> String {
+        let mut out = Vec::new();
+        write(&mut out, &sample::report().1, colour).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_report_tells_everything_and_ends_in_the_verdict() {
+        assert_eq!(
+            text(false),
+            r"dir/sample.so
+  kind            side module
+  memory          20 bytes, alignment 4
+  table           1 slot, alignment 1
+  needed          libz.so (MISSING: not among the files)
+  runtime path    none
+  ABI             WASI: it imports `GOT.mem.errno`
+  Python modules  sample
+
+  Imported functions, env (3)
+    WRONG TYPE       changed        needs function (i32) -> i32
+                                    main.wasm has function () -> i32
+    weak, undefined  hook           (i32) -> i32
+    MISSING          lost\u{1b}[2J  () -> i32
+
+  Imported data, GOT.mem (1)
+    main  errno
+
+  Other imports: memory, table, globals, tags (1)
+    loader  env.memory  memory, 1 page or more
+
+  Exported functions (1)
+    PyInit_sample  () -> i32
+
+  Exported data (1)
+    digits  offset 8
+
+  Reasons against loading it (4)
+    main.wasm cannot load libraries:
+      it exports no memory `memory`: link it without --import-memory, or with --export-memory
+      it exports no function table `__indirect_function_table`: link with -Wl,--export-table
+      it exports no mutable global `__stack_pointer` (--export-all does not either): link with
+        -Wl,--export=__stack_pointer
+      it exports no allocator (`aligned_alloc`, `malloc` and `free`): link with -Wl,--export-all
+        and -Wl,--whole-archive -lc -Wl,--no-whole-archive
+      it imports nothing from `pydl_dlfcn_v1`, so it has no working dlopen: compile and link
+        pydl's libdl.c (loader/guest/wasi) into it
+      it does not export `pydl_read_file`: link pydl's libdl.c (loader/guest/wasi) with
+        -Wl,--export-all or -Wl,--export=pydl_read_file
+    dir/sample.so: needs libz.so, which is not among the given files
+    undefined symbol `lost\u{1b}[2J` (function () -> i32), needed by dir/sample.so: neither the main
+      module nor a library in scope exports it
+    symbol `changed` has another type: dir/sample.so needs function (i32) -> i32, and main.wasm
+      has function () -> i32
+
+  would not load into main.wasm: 4 reasons
+"
+        );
+    }
+
+    #[test]
+    fn colour_changes_no_text() {
+        let mut plain = String::new();
+        let coloured = text(true);
+        for (number, part) in coloured.split("\x1b[").enumerate() {
+            plain.push_str(if number == 0 { part } else { part.split_once('m').unwrap().1 });
+        }
+        assert_ne!(coloured, plain);
+        assert_eq!(text(false), plain);
+    }
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(fold("one two three", 7), ["one two", "three"]);
+        assert_eq!(fold("one two three", 6), ["one", "two", "three"]);
+        assert_eq!(fold("unbreakable is long", 5), ["unbreakable", "is", "long"]);
+        assert_eq!(fold("", 5), [""]);
+    }
+
+    #[test]
+    fn nothing_from_a_file_acts_on_the_terminal() {
+        assert_eq!(printable("caf\u{e9} \u{1b}[2J\n"), "caf\u{e9} \\u{1b}[2J\\u{a}");
+        assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
+    }
 }

@@ -55,7 +55,7 @@ pub(super) fn read(
         let kind = match import.ty {
             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
                 spaces.functions.push(ty);
-                module.imported_functions += 1;
+                module.function_imports.push(module.imports.len());
                 ImportKind::Function(spaces.function_type(ty, offset)?)
             }
             TypeRef::Table(ty) => {

@@ -56,8 +56,10 @@ pub struct ParsedModule {
     pub element_slots: BTreeMap<FuncIndex, ElementSlot>,
     /// Whether the module has a start function, which runs when it is instantiated.
     pub has_start: bool,
-    /// How many functions are imported; function indexes from here on are the module's own.
-    pub imported_functions: u32,
+    /// The positions in `imports` of the imported functions, which have the first function indexes.
+    pub function_imports: Vec<usize>,
+    /// What is wrong with the element segments of a side module.
+    elements_problem: Option<ParseError>,
     has_data: bool,
     first_section: FirstSection,
 }
@@ -109,7 +111,8 @@ impl ParsedModule {
             exports: IndexMap::new(),
             element_slots: BTreeMap::new(),
             has_start: false,
-            imported_functions: 0,
+            function_imports: Vec::new(),
+            elements_problem: None,
             has_data: false,
             first_section: FirstSection::Other,
         };
@@ -151,7 +154,10 @@ impl ParsedModule {
     /// The `dylink.0` contents of a side module, or in words why this is not one.
     pub fn require_side_module(&self) -> Result<&DylinkInfo, String> {
         match (&self.dylink, self.first_section) {
-            (Some(dylink), FirstSection::Dylink) => Ok(dylink),
+            (Some(dylink), FirstSection::Dylink) => match &self.elements_problem {
+                None => Ok(dylink),
+                Some(problem) => Err(problem.to_string()),
+            },
             (Some(_), _) => Err(format!(
                 "its `{}` section is not the first section, as the dynamic linking convention requires",
                 abi::DYLINK
@@ -226,7 +232,7 @@ impl ParsedModule {
             Payload::ElementSection(section) => {
                 let offset = section.range().start;
                 let elements = elements::read(section, spaces.table_base)?;
-                self.check_elements(&elements, offset)?;
+                self.elements_problem = self.check_elements(&elements, offset);
                 self.element_slots = elements.slots;
             }
             Payload::DataSection(section) => self.has_data = section.count() > 0,
@@ -238,21 +244,19 @@ impl ParsedModule {
         Ok(())
     }
 
-    /// A side module fills its own slots only.
-    fn check_elements(&self, elements: &Elements, offset: usize) -> Result<(), ParseError> {
-        let Some(dylink) = &self.dylink else { return Ok(()) };
-        let slots = dylink.memory.table_size.get();
-        match (elements.absolute, elements.last_own) {
-            (Some(slot), _) => Err(ParseError::new(
-                offset,
-                format!("an element segment fills slot {slot} of the process's table, not one of its own"),
-            )),
-            (None, Some(last)) if last >= slots => Err(ParseError::new(
-                offset,
-                format!("an element segment fills slot {last} of the {slots} that dylink.0 asks for"),
-            )),
-            _ => Ok(()),
-        }
+    /// A side module fills its own slots only. A main module may have a `dylink.0` section too, and fills any.
+    fn check_elements(&self, elements: &Elements, offset: usize) -> Option<ParseError> {
+        let slots = self.dylink.as_ref()?.memory.table_size.get();
+        let problem = match (elements.absolute, elements.last_own) {
+            (Some(slot), _) => {
+                format!("an element segment fills slot {slot} of the process's table, not one of its own")
+            }
+            (None, Some(last)) if last >= slots => {
+                format!("an element segment fills slot {last} of the {slots} that dylink.0 asks for")
+            }
+            _ => return None,
+        };
+        Some(ParseError::new(offset, problem))
     }
 
     /// Refuses files that were cut between two sections, where that can be told from what is left.
@@ -264,7 +268,7 @@ impl ParsedModule {
     ) -> Result<(), ParseError> {
         let truncated =
             |what: String| Err(ParseError::new(end, format!("{what}: the file seems to be truncated")));
-        let defined = spaces.functions.len().saturating_sub(self.imported_functions as usize);
+        let defined = spaces.functions.len().saturating_sub(self.function_imports.len());
         if defined != code_bodies.unwrap_or(0) as usize {
             return truncated(format!(
                 "{defined} functions are declared, and the code section has {}",

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/* When functions are bound. One of the two has to be given, unless RTLD_NOLOAD is. */
+/* When functions are bound. One of the two has to be given. The host binds at once in both cases. */
 #define RTLD_LAZY 1
 #define RTLD_NOW 2
 

@@ -36,13 +36,13 @@ build_driver() {
         clang-19 --target=wasm32-wasi --sysroot="$sysroot" "$work/driver.o" "$work/libdl.o" -Wl,--whole-archive -lc -lm \
             -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks "$work/helpers.a" \
             -Wl,--no-whole-archive -Wl,--strip-debug -Wl,--export-all -Wl,--export-table -Wl,--growable-table \
-            -Wl,--export=__stack_pointer -Wl,-z,stack-size=1048576 -o driver.wasm
+            -Wl,--export=__stack_pointer -Wl,--stack-first -Wl,-z,stack-size=1048576 -o driver.wasm
     )
 }
 
 # ---- the side modules ----
 # The name given to -o is kept in the module's name section, so each file is linked under its own name, in its own folder.
-build_library() { # build_library CASE LIBRARY [-gone] [+FEATURE...] [NEEDED...]
+build_library() { # build_library CASE LIBRARY [-gone | +FEATURE...] [NEEDED...]
     local case=$1 library=$2 options="" source
     shift 2
     while [[ ${1-} == [+-]* ]]; do
@@ -75,7 +75,7 @@ while read -r case library needed; do
     if [[ $needed == -gone* ]] || ! wanted "$case"; then continue; fi
     dylink=$(wasm-objdump -x -j dylink.0 "$case/$library.so")
     for name in $needed; do
-        [[ $name == +* ]] || grep -q "^  *- $name\.so$" <<< "$dylink" || fail "$case/$library.so does not need $name.so"
+        [[ $name == [+-]* ]] || grep -q "^  *- $name\.so$" <<< "$dylink" || fail "$case/$library.so does not need $name.so"
     done
 done <<< "$lines"
 ! grep -a -l -F -e "$here" -e "$work" -e "$sysroot" driver/driver.wasm ./*/*.so || fail "a path of the build machine is in it"

@@ -19,7 +19,7 @@ gcc $flags -rdynamic driver/driver.c -o "$out/driver" -ldl
 wanted() {
     [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]
 }
-build_library() { # build_library CASE LIBRARY [-gone] [+FEATURE...] [NEEDED...]
+build_library() { # build_library CASE LIBRARY [-gone | +FEATURE...] [NEEDED...]
     local case=$1 library=$2 compiler=gcc source
     shift 2
     while [[ ${1-} == [+-]* ]]; do shift; done

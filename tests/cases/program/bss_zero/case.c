@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCKS = 24, SIZE = 1 << 17 };
+enum { BLOCKS = 48, SIZE = 1 << 17 };
 
 static void dirty_the_heap(void)
 {
@@ -17,9 +17,11 @@ static void dirty_the_heap(void)
         free(blocks[i]);
 }
 
-static size_t call(void *library, const char *name)
+static size_t call(void *library, const char *prefix, const char *name)
 {
-    size_t (*function)(void) = (size_t (*)(void))dlsym(library, name);
+    char symbol[40];
+    snprintf(symbol, sizeof symbol, "%s_%s", prefix, name);
+    size_t (*function)(void) = (size_t (*)(void))dlsym(library, symbol);
     if (function == NULL) {
         printf("%s\n", dlerror());
         exit(1);
@@ -29,30 +31,34 @@ static size_t call(void *library, const char *name)
 
 int run_case(void)
 {
+    static const char *const names[] = {"plain", "extended", "bulk"};
+    void *libraries[3];
     dirty_the_heap();
     unsigned char *proof = malloc(2 * SIZE);
     memset(proof, 0xBB, 2 * SIZE);
-    void *zeros = dlopen("zeros.so", RTLD_NOW), *aligned = dlopen("aligned.so", RTLD_NOW);
-    void *extended = dlopen("extended.so", RTLD_NOW);
-    if (zeros == NULL || aligned == NULL || extended == NULL) {
-        printf("%s\n", dlerror());
-        return 1;
+    for (int i = 0; i < 3; i++) {
+        char file[40];
+        snprintf(file, sizeof file, "%s.so", names[i]);
+        libraries[i] = dlopen(file, RTLD_NOW);
+        if (libraries[i] == NULL) {
+            printf("%s\n", dlerror());
+            return 1;
+        }
+        printf("%s: %zu bytes are not zero, misalignment %zu, initialized %zu\n", file,
+            call(libraries[i], names[i], "nonzero"), call(libraries[i], names[i], "misalignment"),
+            call(libraries[i], names[i], "initialized"));
     }
-    printf("zeros.so: %zu bytes are not zero, misalignment %zu\n", call(zeros, "zeros_nonzero"),
-        call(zeros, "zeros_misalignment"));
-    printf("aligned.so: %zu bytes are not zero, misalignment %zu, initialized %zu\n", call(aligned, "aligned_nonzero"),
-        call(aligned, "aligned_misalignment"), call(aligned, "aligned_initialized"));
-    printf("extended.so: %zu bytes are not zero, misalignment %zu, initialized %zu\n", call(extended, "extended_nonzero"),
-        call(extended, "extended_misalignment"), call(extended, "extended_initialized"));
 
-    ((void (*)(void))dlsym(zeros, "zeros_fill"))();
+    for (int i = 0; i < 3; i++)
+        printf("%zu bytes filled\n", call(libraries[i], names[i], "fill"));
     size_t changed = 0;
     for (int i = 0; i < 2 * SIZE; i++)
         changed += proof[i] != 0xBB;
+    printf("%zu bytes of the heap changed\n", changed);
     free(proof);
     dirty_the_heap();
-    printf("after zeros.so filled its memory: %zu bytes of the heap changed\n", changed);
-    printf("after more use of the heap: %d %zu %zu\n", call(zeros, "zeros_nonzero") == 1 << 20,
-        call(aligned, "aligned_initialized"), call(extended, "extended_initialized"));
+    for (int i = 0; i < 3; i++)
+        printf("after more use of the heap: %zu bytes are not zero, initialized %zu\n", call(libraries[i], names[i], "nonzero"),
+            call(libraries[i], names[i], "initialized"));
     return 0;
 }

@@ -55,6 +55,8 @@ int run_case(void)
     void *heap = malloc(100000);
     show("heap", heap);
     free(heap);
+    int local;
+    show("stack", &local);
     show("null", NULL);
     return 0;
 }

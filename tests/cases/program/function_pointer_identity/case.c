@@ -10,8 +10,8 @@ int (*liba_puts(void))(const char *);
 size_t (*liba_strlen(void))(const char *);
 function liba_function, liba_alias, *liba_hidden(void), *liba_static(void), *liba_own(void), *liba_case_function(void);
 
-static int (*const static_puts)(const char *) = puts;
-static function *const static_liba = liba_function;
+int (*static_puts)(const char *) = puts;
+function *static_liba = liba_function;
 
 int case_function(int x)
 {
@@ -37,6 +37,15 @@ int run_case(void)
     printf("its alias: %d, by dlsym %d\n", liba_alias == imported, dlsym(liba, "liba_alias") == (void *)imported);
     printf("driver's function: RTLD_DEFAULT %d\n", dlsym(RTLD_DEFAULT, "driver_say") == (void *)driver_say);
     printf("of different functions: %d %d %d\n", own != imported, liba_hidden() != liba_static(), liba_hidden() != imported);
+
+    /* of the main program's functions, this one has no slot in its table until somebody asks for its address */
+    void *found = dlsym(RTLD_DEFAULT, "llabs"), *late = dlopen("late.so", RTLD_NOW);
+    if (late == NULL) {
+        printf("%s\n", dlerror());
+        return 1;
+    }
+    long long (*(*late_llabs)(void))(long long) = (long long (*(*)(void))(long long))dlsym(late, "late_llabs");
+    printf("llabs: found by dlsym before a library took its address %d, %lld\n", (void *)late_llabs() == found, late_llabs()(-7));
     printf("hidden and static functions: dlsym %d %d, but called by address %d %d\n", dlsym(liba, "hidden_function") != NULL,
         dlsym(liba, "static_function") != NULL, liba_hidden()(1), liba_static()(1));
     return 0;

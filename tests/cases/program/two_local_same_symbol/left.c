@@ -3,8 +3,8 @@ const char *name(void);
 
 int value = 1;
 __attribute__((weak)) int weak_value = 10;
-static int *const value_pointer = &value;
-static const char *(*const name_pointer)(void) = name;
+int *value_pointer = &value;
+const char *(*name_pointer)(void) = name;
 
 const char *name(void)
 {

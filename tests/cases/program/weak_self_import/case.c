@@ -10,7 +10,7 @@ int *address_of_counter(void);
 
 __attribute__((weak)) int counter = 5;
 __attribute__((weak)) int zeroed[3];
-__attribute__((weak)) const char *const name = "weak data that points to a string";
+__attribute__((weak)) const char *name = "weak data that points to a string";
 
 __attribute__((weak)) int twice(int x)
 {
@@ -30,8 +30,8 @@ __attribute__((weak)) double mixed(int a, int64_t b, float c, double d)
     return a + (double)b + c + d;
 }
 
-static function *const table[] = {twice, twice};
-static int *const data_table[] = {&counter, &zeroed[2]};
+function *table[] = {twice, twice};
+int *data_table[] = {&counter, &zeroed[2]};
 
 int run_case(void)
 {

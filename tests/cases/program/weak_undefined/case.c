@@ -9,8 +9,8 @@ WEAK double nowhere_mixed(double x, long long y, float z);
 WEAK const char *driver_name(void);
 WEAK extern char **environ;
 
-static int (*const function_table[])(int) = {nowhere_function};
-static int *const data_table[] = {&nowhere_data};
+int (*function_table[])(int) = {nowhere_function};
+int *data_table[] = {&nowhere_data};
 
 __attribute__((noinline)) static int call_if_there(int x)
 {

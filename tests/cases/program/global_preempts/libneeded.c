@@ -1,0 +1,7 @@
+/* Needed by first.so: becomes global with it. */
+#include "needed.h"
+
+int needed_function(void)
+{
+    return 33;
+}

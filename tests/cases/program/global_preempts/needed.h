@@ -1,0 +1,2 @@
+/* What first.so needs. */
+int needed_function(void);

@@ -1,0 +1,111 @@
+//! Holds the boundaries that a machine can check: which crate knows which, that every source file says what it owns, and
+//! that ABI names are spelled in one place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pydl_tests::repository;
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![repository().join(folder)];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push((path.clone(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(!sources.is_empty(), "{folder} has no sources");
+    sources
+}
+
+#[test]
+fn every_source_file_says_what_it_owns() {
+    for folder in [
+        "linker/src",
+        "loader/src",
+        "loader/examples",
+        "cli/src",
+        "cli/tests",
+        "tests/src",
+        "tests/tests",
+        "tests/benches",
+    ] {
+        for (path, text) in sources(folder) {
+            assert!(text.starts_with("//! "), "{} does not begin with what it owns", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_loader_knows_the_engine() {
+    for folder in ["linker/src", "cli/src"] {
+        for (path, text) in sources(folder) {
+            for word in ["wasmtime::", "wasmtime_wasi"] {
+                assert!(!text.contains(word), "{} knows {word}", path.display());
+            }
+        }
+    }
+    let manifest = fs::read_to_string(repository().join("linker/Cargo.toml")).unwrap();
+    assert!(!manifest.contains("wasmtime"), "the linker depends on the engine");
+}
+
+#[test]
+fn the_linker_does_no_input_or_output() {
+    for (path, text) in sources("linker/src") {
+        for word in ["std::fs", "std::io", "std::env", "std::process", "println!"] {
+            assert!(!text.contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_loader_reads_no_environment_and_prints_nothing() {
+    for (path, text) in sources("loader/src") {
+        for word in ["env::var", "println!", "eprintln!", "clap"] {
+            assert!(!text.contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn abi_names_are_spelled_once() {
+    for (path, text) in sources("linker/src").into_iter().chain(sources("loader/src")) {
+        if path.ends_with(Path::new("linker/src/abi.rs")) {
+            continue;
+        }
+        for name in [
+            "\"GOT.mem\"",
+            "\"GOT.func\"",
+            "\"__memory_base\"",
+            "\"__wasm_call_ctors\"",
+            "\"dylink.0\"",
+            "\"pydl_dlfcn_v1\"",
+        ] {
+            assert!(!text.contains(name), "{} spells {name} itself", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_table_row_of_the_architecture_names_files_that_exist() {
+    let text = fs::read_to_string(repository().join("docs/architecture.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let mut named = 0;
+    for row in rows {
+        let first = row.split('|').nth(1).unwrap();
+        let mut folder = PathBuf::new();
+        for name in first.split('`').skip(1).step_by(2) {
+            // `a/b.rs`, `c.rs`: the second lies in the folder of the first.
+            let path = if name.contains('/') { PathBuf::from(name) } else { folder.join(name) };
+            assert!(repository().join(&path).exists(), "{} is not there", path.display());
+            folder = path.parent().map(Path::to_owned).unwrap_or_default();
+            named += 1;
+        }
+    }
+    assert!(named > 20);
+}
