@@ -71,7 +71,7 @@ pub struct ModuleReport {
     pub runtime_path: Vec<String>,
     /// All imports in file order.
     pub imports: Vec<ImportReport>,
-    /// All exports in file order.
+    /// All exports, sorted by name.
     pub exports: Vec<ExportReport>,
     /// Name of the main module that the file was checked against.
     pub checked_against: Option<String>,
@@ -160,7 +160,11 @@ fn describe(file: &FoundLibrary, module: ParsedModule) -> ModuleReport {
         abi,
         memory: dylink.memory,
         imports: module.imports.into_iter().map(import).collect(),
-        exports: module.exports.into_iter().map(|(name, export)| ExportReport { name, export }).collect(),
+        exports: module
+            .exports
+            .iter()
+            .map(|(name, export)| ExportReport { name: name.to_owned(), export: export.clone() })
+            .collect(),
         needed: dylink.needed.into_iter().collect(),
         runtime_path: dylink.runtime_path.into_iter().collect(),
         checked_against: None,

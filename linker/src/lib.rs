@@ -47,7 +47,8 @@ pub use needed::{
     OpenMode, Requester, Start,
 };
 pub use parse::{
-    DylinkInfo, ElementSlot, Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule, Signature,
+    DylinkInfo, ElementSlot, ElementSlots, Export, ExportKind, Exports, Import, ImportKind, MemoryInfo,
+    ParsedModule, Signature, outline,
 };
 pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
 pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};

@@ -143,7 +143,7 @@ impl MainModule {
 /// with a call of the constructors and ends with a call of the destructors, the same two functions in every
 /// wrapper. Wrappers are not made when the constructors are exported themselves.
 fn has_command_wrappers(module: &ParsedModule, bytes: &[u8]) -> Result<bool, ParseError> {
-    if module.exports.contains_key(abi::CALL_CTORS) {
+    if module.exports.contains(abi::CALL_CTORS) {
         return Ok(false);
     }
     let index = |name: &str| match module.exports.get(name).map(|e| &e.kind) {

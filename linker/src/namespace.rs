@@ -11,7 +11,7 @@ use crate::abi;
 use crate::ids::{Address, FuncIndex, ModuleId, TableSlot};
 use crate::main_module::MainModule;
 use crate::needed::FileIdentity;
-use crate::parse::{ElementSlot, ExportKind, ImportKind, ParsedModule, Signature};
+use crate::parse::{ElementSlot, ExportKind, Exports, ImportKind, ParsedModule, Signature};
 use crate::plan::LoadPlan;
 use crate::resolve::{Binding, FunctionRef};
 
@@ -264,7 +264,7 @@ impl Namespace {
         if let Some(slot) = self.slots.get(&function) {
             return Some(*slot);
         }
-        let element = self.module(function.definer)?.element_slots.get(&function.index)?;
+        let element = self.module(function.definer)?.element_slots.get(function.index)?;
         // A main module that is not position-independent has absolute slots only.
         Some(element.resolve(self.bases(function.definer).1))
     }
@@ -328,13 +328,14 @@ impl Namespace {
     /// The last data symbol of a module at or before `pointer`.
     fn data_symbol(&self, module: ModuleId, base: Address, pointer: u32) -> PointedTo {
         let exports = self.module(module).map(|module| &module.exports);
-        let symbols = exports.into_iter().flatten().filter_map(|(name, export)| match export.kind {
-            ExportKind::Data { offset } if abi::is_symbol(name) => {
-                let address = base.plus(offset).0;
-                (address <= pointer).then(|| (name.clone(), address))
-            }
-            _ => None,
-        });
+        let symbols =
+            exports.into_iter().flat_map(Exports::iter).filter_map(|(name, export)| match export.kind {
+                ExportKind::Data { offset } if abi::is_symbol(name) => {
+                    let address = base.plus(offset).0;
+                    (address <= pointer).then(|| (name.to_owned(), address))
+                }
+                _ => None,
+            });
         PointedTo { module, base, symbol: symbols.max_by_key(|(_, address)| *address) }
     }
 
@@ -345,7 +346,7 @@ impl Namespace {
         let owner = given.or_else(|| self.libraries.iter().find(owns).map(|library| library.id));
         let module = owner.or_else(|| {
             let slots = &self.main.module().element_slots;
-            slots.values().any(|s| *s == ElementSlot::Absolute(slot.0)).then_some(ModuleId::MAIN)
+            slots.fill(ElementSlot::Absolute(slot.0)).then_some(ModuleId::MAIN)
         })?;
         let (base, _) = self.bases(module);
         let mut exports = self.module(module)?.exports.iter();
@@ -355,7 +356,7 @@ impl Namespace {
             }
             _ => false,
         });
-        Some(PointedTo { module, base, symbol: name.map(|(name, _)| (name.clone(), slot.0)) })
+        Some(PointedTo { module, base, symbol: name.map(|(name, _)| (name.to_owned(), slot.0)) })
     }
 
     fn bases(&self, module: ModuleId) -> (Address, TableSlot) {

@@ -163,7 +163,7 @@ impl<'a> Planner<'a> {
     fn slot(&self, function: FunctionRef) -> TableSlot {
         let of_new = || {
             let (resolved, place) = self.new.get(&function.definer)?;
-            let element = resolved.library.module.element_slots.get(&function.index)?;
+            let element = resolved.library.module.element_slots.get(function.index)?;
             Some(element.resolve(place.table_base))
         };
         let given = self.new_slots.get(&function).copied();

@@ -287,8 +287,8 @@ impl<'a> Resolver<'a> {
                 Err(wanted.wrong_type(self.namespace.main().name(), found))
             }
             None if (name == abi::CPP_EXCEPTION || name == abi::C_LONGJMP)
-                && signature.0.params() == [ValType::I32]
-                && signature.0.results().is_empty() =>
+                && signature.params() == [ValType::I32]
+                && signature.results().is_empty() =>
             {
                 Ok(Binding::Tag(TagSource::Process(name.clone())))
             }
@@ -427,7 +427,7 @@ impl<'a> Resolver<'a> {
         let by_id: BTreeMap<ModuleId, &ResolvedLibrary> =
             libraries.iter().map(|resolved| (resolved.library.id, resolved)).collect();
         let has_slot = |function: &FunctionRef| match by_id.get(&function.definer) {
-            Some(new) => new.library.module.element_slots.contains_key(&function.index),
+            Some(new) => new.library.module.element_slots.get(function.index).is_some(),
             None => self.namespace.slot(*function).is_some(),
         };
         let used = std::mem::take(&mut self.slots_used);

@@ -47,7 +47,7 @@ pub(crate) fn export_name(index: usize) -> String {
 
 /// Whether a thunk of this type can be generated: its types are numbers, vectors, `funcref` and `externref`.
 pub(crate) fn is_encodable(signature: &Signature) -> bool {
-    signature.0.params().iter().chain(signature.0.results()).all(|ty| encode_type(*ty).is_some())
+    signature.params().iter().chain(signature.results()).all(|ty| encode_type(*ty).is_some())
 }
 
 fn encode_type(ty: wasmparser::ValType) -> Option<ValType> {
@@ -168,7 +168,7 @@ fn next(counter: &mut u32) -> u32 {
 fn body(thunk: &Thunk, ty: u32, next_import: &mut Counters) -> Function {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
-    for parameter in 0..count(thunk.signature.0.params().len()) {
+    for parameter in 0..count(thunk.signature.params().len()) {
         sink.local_get(parameter);
     }
     match thunk.kind {
@@ -194,7 +194,7 @@ impl Types {
             let encode = |types: &[wasmparser::ValType]| -> Vec<ValType> {
                 types.iter().filter_map(|ty| encode_type(*ty)).collect()
             };
-            self.section.ty().function(encode(signature.0.params()), encode(signature.0.results()));
+            self.section.ty().function(encode(signature.params()), encode(signature.results()));
             next
         })
     }

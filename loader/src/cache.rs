@@ -7,7 +7,7 @@
 //! the file has not been written to since; when they do not, the checksum decides.
 //!
 //! In the same way the cache remembers the files of main modules: what key the contents have, as long as the file's stamp
-//! is the same.
+//! is the same. Beside the code it keeps an outline of the module, for the linker.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::hash::{Hash, Hasher};
@@ -82,15 +82,9 @@ impl Cache {
 
     /// The module of an entry; `None` when there is none or it is damaged.
     pub(crate) fn load(&self, engine: &Engine, key: &CacheKey) -> Option<Module> {
-        let code = self.code_path(key);
-        let metadata = fs::metadata(&code).ok()?;
-        let seal = Seal::read(&self.seal_path(key))?;
-        if seal.stamp != Stamp::of(&metadata) {
-            if Seal::checksum(&fs::read(&code).ok()?) != seal.text {
-                return None;
-            }
-            // Only touched or copied: seal it anew, or the checksum is computed each time. No harm if that fails.
-            let _ = Seal { stamp: Stamp::of(&metadata), ..seal }.write(self, &self.seal_path(key));
+        let code = self.path(key, CODE);
+        if !self.is_intact(&code) {
+            return None;
         }
         #[expect(unsafe_code, reason = "compiled code can be taken from a file in no other way")]
         // SAFETY: the file holds what `Module::serialize` returned. `store` wrote it and its seal, into a directory
@@ -102,10 +96,34 @@ impl Cache {
     /// Writes an entry. A failure is no one's problem: the next process compiles again.
     pub(crate) fn store(&self, key: &CacheKey, module: &Module) -> io::Result<()> {
         let bytes = module.serialize().map_err(io::Error::other)?;
-        let code = self.code_path(key);
-        self.write_whole(&code, &bytes)?;
-        let stamp = Stamp::of(&fs::metadata(&code)?);
-        Seal { text: Seal::checksum(&bytes), stamp }.write(self, &self.seal_path(key))
+        self.write_sealed(&self.path(key, CODE), &bytes)
+    }
+
+    /// The outline of a main module that was remembered.
+    pub(crate) fn outline(&self, key: &CacheKey) -> Option<Vec<u8>> {
+        let path = self.path(key, OUTLINE);
+        self.is_intact(&path).then(|| fs::read(path).ok()).flatten()
+    }
+
+    /// Whether a file is what was written with its seal.
+    fn is_intact(&self, path: &Path) -> bool {
+        let Ok(metadata) = fs::metadata(path) else { return false };
+        let Some(seal) = Seal::read(&seal_path(path)) else { return false };
+        if seal.stamp == Stamp::of(&metadata) {
+            return true;
+        }
+        if !fs::read(path).is_ok_and(|bytes| Seal::checksum(&bytes) == seal.text) {
+            return false;
+        }
+        // Only touched or copied: seal it anew, or the checksum is computed each time. No harm if that fails.
+        let _ = Seal { stamp: Stamp::of(&metadata), ..seal }.write(self, &seal_path(path));
+        true
+    }
+
+    fn write_sealed(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_whole(path, bytes)?;
+        let stamp = Stamp::of(&fs::metadata(path)?);
+        Seal { text: Seal::checksum(bytes), stamp }.write(self, &seal_path(path))
     }
 
     /// The key of a file's contents, if the file was remembered with this stamp.
@@ -114,16 +132,21 @@ impl Cache {
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
     }
 
-    /// Remembers the key of a file's contents. A file that changed a moment ago is not remembered: it may change again
-    /// within the resolution of the file system's clock, and keep its stamp.
-    pub(crate) fn remember(&self, file: &Path, stamp: &Stamp, key: &CacheKey) -> io::Result<()> {
+    /// Remembers the key of a main module's contents, with its outline. A file that changed a moment ago is not
+    /// remembered: it may change again within the resolution of the file system's clock, and keep its stamp.
+    pub(crate) fn remember(
+        &self,
+        file: &Path,
+        stamp: &Stamp,
+        key: &CacheKey,
+        outline: &[u8],
+    ) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let (changed, _) = stamp.changed;
         let is_old = u64::try_from(changed).is_ok_and(|changed| changed.saturating_add(2) < now);
-        match self.memory_path(file) {
-            Some(path) if is_old => Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path),
-            _ => Ok(()),
-        }
+        let Some(path) = self.memory_path(file).filter(|_| is_old) else { return Ok(()) };
+        self.write_sealed(&self.path(key, OUTLINE), outline)?;
+        Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path)
     }
 
     /// Where a file is remembered: by its path and by the version of pydl, whose checks it passed.
@@ -135,12 +158,8 @@ impl Cache {
         Some(self.directory.join(format!("{}.main", hasher.finalize().to_hex())))
     }
 
-    fn code_path(&self, key: &CacheKey) -> PathBuf {
-        self.directory.join(format!("{}.cwasm", key.0))
-    }
-
-    fn seal_path(&self, key: &CacheKey) -> PathBuf {
-        self.directory.join(format!("{}.seal", key.0))
+    fn path(&self, key: &CacheKey, ending: &str) -> PathBuf {
+        self.directory.join(format!("{}.{ending}", key.0))
     }
 
     /// Writes a file under another name and renames it, so that no one ever sees a part of it.
@@ -161,6 +180,16 @@ impl Cache {
         }
         written
     }
+}
+
+/// Ending of files with compiled code.
+const CODE: &str = "cwasm";
+/// Ending of files with outlines of main modules.
+const OUTLINE: &str = "outline";
+
+/// Where the seal of a file lies.
+fn seal_path(path: &Path) -> PathBuf {
+    path.with_added_extension("seal")
 }
 
 /// What an entry is found by.
@@ -273,7 +302,7 @@ mod tests {
     #[test]
     fn every_flipped_byte_makes_an_entry_absent() {
         let (_directory, cache, engine, key) = cache();
-        let path = cache.code_path(&key);
+        let path = cache.path(&key, CODE);
         let good = fs::read(&path).unwrap();
         for position in (0..good.len()).step_by(97) {
             let mut bad = good.clone();
@@ -288,12 +317,12 @@ mod tests {
     #[test]
     fn truncated_or_unsealed_entries_are_absent() {
         let (_directory, cache, engine, key) = cache();
-        let path = cache.code_path(&key);
+        let path = cache.path(&key, CODE);
         let good = fs::read(&path).unwrap();
         fs::write(&path, &good[..good.len() / 2]).unwrap();
         assert!(cache.load(&engine, &key).is_none());
         fs::write(&path, &good).unwrap();
-        fs::remove_file(cache.seal_path(&key)).unwrap();
+        fs::remove_file(seal_path(&path)).unwrap();
         assert!(cache.load(&engine, &key).is_none());
     }
 

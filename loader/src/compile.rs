@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::{Engine, Module};
 
-use crate::cache::{Cache, Stamp};
+use crate::cache::{Cache, CacheKey, Stamp};
 use crate::engine;
 use crate::error::LoadError;
 
@@ -32,18 +32,20 @@ impl Compiler {
         &self.engine
     }
 
-    /// The compiled form of a main module that was found good earlier and whose file has not changed since.
-    pub(crate) fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<Module> {
+    /// The compiled form and the outline of a main module that was found good earlier and whose file has not changed
+    /// since.
+    pub(crate) fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<(Module, OutlineFile)> {
         let cache = self.cache.as_ref()?;
         let key = cache.recall(path, stamp)?;
-        cache.load(&self.engine, &key)
+        let module = cache.load(&self.engine, &key)?;
+        Some((module, OutlineFile { cache: cache.clone(), key }))
     }
 
     /// Notes that the file of a main module, with these contents, is good.
     pub(crate) fn remember(&self, path: &Path, stamp: &Stamp, wasm: &[u8]) {
-        if let Some(cache) = &self.cache {
+        if let (Some(cache), Ok(outline)) = (&self.cache, pydl_linker::outline(wasm)) {
             // Forgetting costs some milliseconds each time.
-            let _ = cache.remember(path, stamp, &Cache::key(&self.engine, wasm));
+            let _ = cache.remember(path, stamp, &Cache::key(&self.engine, wasm), &outline);
         }
     }
 
@@ -62,5 +64,18 @@ impl Compiler {
             let _ = cache.store(&key, &module);
         }
         Ok(module)
+    }
+}
+
+/// The outline of a main module, in the cache.
+pub(crate) struct OutlineFile {
+    cache: Arc<Cache>,
+    key: CacheKey,
+}
+
+impl OutlineFile {
+    /// Reads it; `None` when it is gone or damaged.
+    pub(crate) fn read(&self) -> Option<Vec<u8>> {
+        self.cache.outline(&self.key)
     }
 }

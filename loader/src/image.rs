@@ -1,9 +1,9 @@
 //! Owns images: compiled main modules that threads may share, checked and ready to be instantiated. Must not know
 //! running processes.
 //!
-//! What the linker needs to know of a main module takes a few milliseconds to read out of the file, as long as Python
-//! takes to start. So a file that was found good is remembered with its stamp, and as long as the stamp is the same the
-//! compiled code is used without a look into the file; the look comes with the first library.
+//! Reading, hashing and parsing a main module takes milliseconds, which counts beside the time Python takes to start. So
+//! a file that was found good is remembered with its stamp, and as long as the stamp is the same the compiled code is used
+//! without a look into the file; what the linker needs comes from an outline, when the first library is loaded.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use pydl_linker::{AbiFamily, Import, ImportKind, MainModule, Signature};
 use wasmtime::{AsContextMut, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
 
 use crate::cache::Stamp;
-use crate::compile::Compiler;
+use crate::compile::{Compiler, OutlineFile};
 use crate::dlfcn;
 use crate::error::LoadError;
 use crate::options::ProcessOptions;
@@ -57,12 +57,14 @@ impl Image {
         system::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
         dlfcn::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
         let stamp = fs::metadata(path).map(|m| Stamp::of(&m)).map_err(|e| LoadError::file(path, e))?;
-        let main = MainFile::new(path, stamp);
-        let remembered = compiler.remembered(path, &main.stamp);
+        let remembered = compiler.remembered(path, &stamp);
         let is_known_good = remembered.is_some();
-        let module = match remembered {
-            Some(module) => module,
-            None => first_look(compiler, &main, &linker, on_compile)?,
+        let (main, module) = if let Some((module, outline)) = remembered {
+            (MainFile::new(path, stamp, Some(outline)), module)
+        } else {
+            let main = MainFile::new(path, stamp, None);
+            let module = first_look(compiler, &main, &linker, on_compile)?;
+            (main, module)
         };
         let pre = linker
             .instantiate_pre(&module)
@@ -113,12 +115,13 @@ fn first_look(
 pub(crate) struct MainFile {
     path: PathBuf,
     stamp: Stamp,
+    outline: Option<OutlineFile>,
     module: OnceLock<Result<Arc<MainModule>, String>>,
 }
 
 impl MainFile {
-    fn new(path: &Path, stamp: Stamp) -> MainFile {
-        MainFile { path: path.to_owned(), stamp, module: OnceLock::new() }
+    fn new(path: &Path, stamp: Stamp, outline: Option<OutlineFile>) -> MainFile {
+        MainFile { path: path.to_owned(), stamp, outline, module: OnceLock::new() }
     }
 
     fn name(&self) -> String {
@@ -136,14 +139,20 @@ impl MainFile {
     /// What is in it. Errs when the file has changed since the image was made.
     pub(crate) fn module(&self) -> Result<Arc<MainModule>, LoadError> {
         let read = || {
-            let bytes = fs::read(&self.path).map_err(|error| error.to_string())?;
-            let now = fs::metadata(&self.path).map_err(|error| error.to_string())?;
-            if Stamp::of(&now) != self.stamp {
-                return Err("the file has changed since it was started".to_owned());
-            }
+            let outline = self.outline.as_ref().and_then(OutlineFile::read);
+            let bytes = outline.map_or_else(|| self.read_unchanged(), Ok)?;
             MainModule::parse(&self.name(), &bytes).map(Arc::new).map_err(|error| error.to_string())
         };
         self.module.get_or_init(read).clone().map_err(|why| LoadError::NotRunnable { name: self.name(), why })
+    }
+
+    fn read_unchanged(&self) -> Result<Vec<u8>, String> {
+        let bytes = fs::read(&self.path).map_err(|error| error.to_string())?;
+        let now = fs::metadata(&self.path).map_err(|error| error.to_string())?;
+        if Stamp::of(&now) != self.stamp {
+            return Err("the file has changed since it was started".to_owned());
+        }
+        Ok(bytes)
     }
 
     /// Begins to read it on another thread, so that it is there when the first library is loaded.
@@ -165,7 +174,7 @@ fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
             "it was compiled for the Emscripten ABI ({}), and only WASI main modules can be run",
             abi.because
         )),
-        _ if !main.module().exports.contains_key(START) => not_runnable(
+        _ if !main.module().exports.contains(START) => not_runnable(
             "it exports no function `_start`, which WASI commands have; link it as an executable",
         ),
         _ => Ok(()),
@@ -205,7 +214,7 @@ fn signature(ty: &FuncType) -> Option<Signature> {
     };
     let params: Vec<_> = ty.params().map(convert).collect::<Option<_>>()?;
     let results: Vec<_> = ty.results().map(convert).collect::<Option<_>>()?;
-    Some(Signature(wasmparser::FuncType::new(params, results)))
+    Some(Signature::new(wasmparser::FuncType::new(params, results)))
 }
 
 /// Errs with every import that the host does not offer, or offers with another type.

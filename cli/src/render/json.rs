@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use pydl_linker::{
     AbiEvidence, AbiFamily, ExportKind, ExportReport, ImportKind, ImportReport, MainModule, ModuleReport,
-    Provider, Signature, SymbolProblem,
+    Provider, SymbolProblem,
 };
 use serde::{Serialize, Serializer};
 
@@ -257,7 +257,7 @@ impl<'a> Export<'a> {
 impl Type {
     fn of(kind: &ImportKind) -> Type {
         match kind {
-            ImportKind::Function(Signature(ty)) | ImportKind::Tag(Signature(ty)) => Type::Function {
+            ImportKind::Function(ty) | ImportKind::Tag(ty) => Type::Function {
                 params: ty.params().iter().map(ToString::to_string).collect(),
                 results: ty.results().iter().map(ToString::to_string).collect(),
             },

@@ -2,8 +2,6 @@
 //! compiler takes a function's address through these slots, so any other slot for it would break `==` on function
 //! pointers. Must not know symbols.
 
-use std::collections::BTreeMap;
-
 use wasmparser::{ConstExpr, ElementItems, ElementKind, ElementSectionReader, Operator};
 
 use crate::error::ParseError;
@@ -35,25 +33,45 @@ impl ElementSlot {
     }
 }
 
+/// The slot of each function that has one; of several, the first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ElementSlots {
+    by_function: Vec<Option<ElementSlot>>,
+}
+
+impl ElementSlots {
+    /// The slot of a function.
+    pub fn get(&self, function: FuncIndex) -> Option<ElementSlot> {
+        self.by_function.get(function.0 as usize).copied().flatten()
+    }
+
+    /// Whether some function has this slot.
+    pub fn fill(&self, slot: ElementSlot) -> bool {
+        self.by_function.contains(&Some(slot))
+    }
+}
+
 /// What the element section says of the table.
 #[derive(Default)]
 pub(super) struct Elements {
-    /// The slot of each function; of several, the first.
-    pub slots: BTreeMap<FuncIndex, ElementSlot>,
+    pub slots: ElementSlots,
     /// The last slot that is filled from `__table_base` on, and one that is filled at an absolute place.
     pub last_own: Option<u32>,
     pub absolute: Option<u32>,
 }
 
 impl Elements {
-    fn add(&mut self, slot: ElementSlot, function: Option<u32>) {
+    /// Errs with the index of a function that does not exist.
+    fn add(&mut self, slot: ElementSlot, function: Option<u32>) -> Result<(), u32> {
         match slot {
             ElementSlot::FromTableBase(offset) => self.last_own = self.last_own.max(Some(offset)),
             ElementSlot::Absolute(slot) => self.absolute = Some(slot),
         }
         if let Some(function) = function {
-            self.slots.entry(FuncIndex(function)).or_insert(slot);
+            let place = self.slots.by_function.get_mut(function as usize).ok_or(function)?;
+            place.get_or_insert(slot);
         }
+        Ok(())
     }
 }
 
@@ -61,8 +79,10 @@ impl Elements {
 pub(super) fn read(
     section: ElementSectionReader<'_>,
     table_base: Option<u32>,
+    functions_count: usize,
 ) -> Result<Elements, ParseError> {
     let mut elements = Elements::default();
+    elements.slots.by_function.resize(functions_count, None);
     for element in section.into_iter_with_offsets() {
         let (position, element) = element?;
         let ElementKind::Active { table_index, offset_expr } = element.kind else { continue };
@@ -74,7 +94,12 @@ pub(super) fn read(
             let slot = u32::try_from(delta).ok().and_then(|delta| first.plus(delta));
             let slot = slot
                 .ok_or_else(|| ParseError::new(position, "an element segment passes the end of the table"))?;
-            elements.add(slot, function);
+            elements.add(slot, function).map_err(|function| {
+                ParseError::new(
+                    position,
+                    format!("an element segment names function {function}, which is out of bounds"),
+                )
+            })?;
         }
     }
     Ok(elements)

@@ -8,11 +8,75 @@ use super::{IndexSpaces, ParsedModule, Signature};
 use crate::error::ParseError;
 use crate::ids::FuncIndex;
 
-/// One export of a module; its name is the key in [`ParsedModule::exports`].
+/// One export of a module; [`Exports`] has its name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Export {
     /// What is exported, with its type.
     pub kind: ExportKind,
+}
+
+/// The exports of a module by name, sorted by name. A main module has thousands of them and most are never asked for, so
+/// the names lie in one piece and nothing is hashed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Exports {
+    names: String,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Entry {
+    start: usize,
+    end: usize,
+    export: Export,
+}
+
+impl Exports {
+    /// The export of a name.
+    pub fn get(&self, name: &str) -> Option<&Export> {
+        let position = self.entries.binary_search_by(|entry| self.name(entry).cmp(name)).ok()?;
+        self.entries.get(position).map(|entry| &entry.export)
+    }
+
+    /// Whether there is an export of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// All exports, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Export)> {
+        self.entries.iter().map(|entry| (self.name(entry), &entry.export))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn name(&self, entry: &Entry) -> &str {
+        self.names.get(entry.start..entry.end).unwrap_or_default()
+    }
+
+    fn push(&mut self, name: &str, export: Export) {
+        let start = self.names.len();
+        self.names.push_str(name);
+        self.entries.push(Entry { start, end: self.names.len(), export });
+    }
+
+    /// Sorts what was pushed. Errs with a name that is there twice.
+    fn sort(&mut self) -> Result<(), &str> {
+        let Exports { names, entries } = self;
+        let name = |entry: &Entry| names.get(entry.start..entry.end).unwrap_or_default();
+        if !entries.is_sorted_by_key(name) {
+            entries.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+        }
+        let twice = entries.windows(2).find(|pair| name(&pair[0]) == name(&pair[1]));
+        twice.map_or(Ok(()), |pair| Err(name(&pair[0])))
+    }
 }
 
 /// The kind of an export, with its type.
@@ -60,6 +124,12 @@ pub(super) fn read(
     section: ExportSectionReader<'_>,
     spaces: &IndexSpaces,
 ) -> Result<(), ParseError> {
+    let section_offset = section.range().start;
+    // Each export takes three bytes at least, so a wrong count cannot reserve more than the file is worth.
+    let plausible = section.range().len() / 3;
+    let mut exports = Exports::default();
+    exports.entries.reserve(plausible.min(section.count() as usize));
+    exports.names.reserve(section.range().len());
     for export in section.into_iter_with_offsets() {
         let (offset, export) = export?;
         let missing = || {
@@ -89,10 +159,10 @@ pub(super) fn read(
                 ExportKind::Tag(spaces.function_type(ty, offset)?)
             }
         };
-        if module.exports.insert(export.name.to_owned(), Export { kind }).is_some() {
-            return Err(ParseError::new(offset, format!("`{}` is exported twice", export.name)));
-        }
+        exports.push(export.name, Export { kind });
     }
+    exports.sort().map_err(|name| ParseError::new(section_offset, format!("`{name}` is exported twice")))?;
+    module.exports = exports;
     Ok(())
 }
 

@@ -5,37 +5,52 @@ mod dylink;
 mod elements;
 mod exports;
 mod imports;
+mod outline;
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use indexmap::IndexMap;
 use wasmparser::{
     BinaryReader, Chunk, CompositeInnerType, FuncType, GlobalType, MemoryType, Parser, Payload, TableType,
-    TypeRef, TypeSectionReader,
+    TypeRef, TypeSectionReader, ValType,
 };
 
 use crate::abi;
 use crate::error::ParseError;
-use crate::ids::FuncIndex;
 
 pub use dylink::{DylinkInfo, MemoryInfo};
-pub use elements::ElementSlot;
 use elements::Elements;
-pub use exports::{Export, ExportKind};
+pub use elements::{ElementSlot, ElementSlots};
+pub use exports::{Export, ExportKind, Exports};
 pub use imports::{Import, ImportKind};
+pub use outline::outline;
 
 /// A function type, printed as `(i32, i64) -> i32`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Signature(pub FuncType);
+pub struct Signature(Arc<FuncType>);
+
+impl Signature {
+    /// The signature of a function type.
+    pub fn new(ty: FuncType) -> Signature {
+        Signature(Arc::new(ty))
+    }
+
+    /// The types of the parameters.
+    pub fn params(&self) -> &[ValType] {
+        self.0.params()
+    }
+
+    /// The types of the results.
+    pub fn results(&self) -> &[ValType] {
+        self.0.results()
+    }
+}
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |types: &[wasmparser::ValType]| {
-            types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        };
-        write!(f, "({}) -> ", list(self.0.params()))?;
-        match self.0.results() {
+        let list = |types: &[ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        write!(f, "({}) -> ", list(self.params()))?;
+        match self.results() {
             [] => f.write_str("()"),
             [one] => write!(f, "{one}"),
             several => write!(f, "({})", list(several)),
@@ -50,10 +65,10 @@ pub struct ParsedModule {
     pub dylink: Option<DylinkInfo>,
     /// Imports in the order of the file, which is the order an engine wants them in.
     pub imports: Vec<Import>,
-    /// Exports by name, in the order of the file.
-    pub exports: IndexMap<String, Export>,
+    /// Exports by name.
+    pub exports: Exports,
     /// The table slot that an element segment gives to a function, for functions that have one.
-    pub element_slots: BTreeMap<FuncIndex, ElementSlot>,
+    pub element_slots: ElementSlots,
     /// Whether the module has a start function, which runs when it is instantiated.
     pub has_start: bool,
     /// The positions in `imports` of the imported functions, which have the first function indexes.
@@ -75,7 +90,7 @@ enum FirstSection {
 /// The tables of the walk: index spaces that later sections refer to.
 #[derive(Default)]
 struct IndexSpaces {
-    types: Vec<Option<FuncType>>,
+    types: Vec<Option<Signature>>,
     functions: Vec<u32>,
     tables: Vec<TableType>,
     memories: Vec<MemoryType>,
@@ -93,7 +108,7 @@ struct GlobalDef {
 impl IndexSpaces {
     fn function_type(&self, ty: u32, offset: usize) -> Result<Signature, ParseError> {
         match self.types.get(ty as usize) {
-            Some(Some(func)) => Ok(Signature(func.clone())),
+            Some(Some(signature)) => Ok(signature.clone()),
             Some(None) => Err(ParseError::new(offset, format!("type {ty} is not a function type"))),
             None => Err(ParseError::new(offset, format!("type {ty} is out of bounds"))),
         }
@@ -108,8 +123,8 @@ impl ParsedModule {
         let mut module = ParsedModule {
             dylink: None,
             imports: Vec::new(),
-            exports: IndexMap::new(),
-            element_slots: BTreeMap::new(),
+            exports: Exports::default(),
+            element_slots: ElementSlots::default(),
             has_start: false,
             function_imports: Vec::new(),
             elements_problem: None,
@@ -231,7 +246,7 @@ impl ParsedModule {
             Payload::StartSection { .. } => self.has_start = true,
             Payload::ElementSection(section) => {
                 let offset = section.range().start;
-                let elements = elements::read(section, spaces.table_base)?;
+                let elements = elements::read(section, spaces.table_base, spaces.functions.len())?;
                 self.elements_problem = self.check_elements(&elements, offset);
                 self.element_slots = elements.slots;
             }
@@ -280,7 +295,7 @@ impl ParsedModule {
             return truncated("the module exports nothing and has no start function".to_owned());
         }
         // Linkers write the relocation function only for static data that is in the file.
-        let relocates = self.exports.contains_key(abi::APPLY_DATA_RELOCS);
+        let relocates = self.exports.contains(abi::APPLY_DATA_RELOCS);
         if relocates && dylink.memory.memory_size > 0 && !self.has_data && !self.has_start {
             return truncated(format!(
                 "`{}` is there, and the data it relocates is not",
@@ -320,7 +335,7 @@ fn read_types(section: TypeSectionReader<'_>, spaces: &mut IndexSpaces) -> Resul
     for group in section {
         for ty in group?.into_types() {
             spaces.types.push(match ty.composite_type.inner {
-                CompositeInnerType::Func(func) => Some(func),
+                CompositeInnerType::Func(func) => Some(Signature::new(func)),
                 _ => None,
             });
         }
