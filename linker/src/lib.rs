@@ -48,7 +48,7 @@ pub use needed::{
 };
 pub use parse::{
     DylinkInfo, ElementSlot, ElementSlots, Export, ExportKind, Exports, Import, ImportKind, MemoryInfo,
-    ParsedModule, Signature, outline,
+    ParsedModule, Signature,
 };
 pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
 pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};

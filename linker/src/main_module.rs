@@ -82,6 +82,16 @@ impl MainModule {
     /// it lacks for hosting libraries is no error here: see [`MainModule::require_hosting`].
     pub fn parse(name: &str, bytes: &[u8]) -> Result<MainModule, ParseError> {
         let module = ParsedModule::parse(bytes)?;
+        let has_wrappers = has_command_wrappers(&module, bytes)?;
+        Ok(MainModule::new(name, module, has_wrappers))
+    }
+
+    /// Reads the outline of a main module whose exports are not wrapped. Errs when it is none.
+    pub fn from_outline(name: &str, outline: Vec<u8>) -> Result<MainModule, ParseError> {
+        Ok(MainModule::new(name, ParsedModule::from_outline(outline)?, false))
+    }
+
+    fn new(name: &str, module: ParsedModule, has_wrappers: bool) -> MainModule {
         let abi = AbiEvidence::find(&module, name);
         let mut defects = Vec::new();
         let mut require = |present: bool, defect| {
@@ -89,7 +99,7 @@ impl MainModule {
                 defects.push(defect);
             }
         };
-        let export = |name: &str| module.exports.get(name).map(|e| &e.kind);
+        let export = |name: &str| module.exports.get(name).map(|e| e.kind);
         let function = |name: &str| matches!(export(name), Some(ExportKind::Function { .. }));
         require(matches!(export(abi::MEMORY), Some(ExportKind::Memory(_))), MainDefect::NoMemory);
         match export(abi::TABLE) {
@@ -102,12 +112,12 @@ impl MainModule {
         require(stack, MainDefect::NoStackPointer);
         let allocator = [abi::ALIGNED_ALLOC, abi::MALLOC, abi::FREE].into_iter().all(function);
         require(allocator, MainDefect::NoAllocator);
-        require(!has_command_wrappers(&module, bytes)?, MainDefect::CommandWrappers);
+        require(!has_wrappers, MainDefect::CommandWrappers);
         if abi.as_ref().is_none_or(|abi| abi.family == AbiFamily::Wasi) {
             require(module.imports_from(abi::DLFCN), MainDefect::NoDlfcn);
             require(function(abi::READ_FILE), MainDefect::NoReadFile);
         }
-        Ok(MainModule { name: name.to_owned(), module: Arc::new(module), abi, defects })
+        MainModule { name: name.to_owned(), module: Arc::new(module), abi, defects }
     }
 
     /// What messages call the module.
@@ -146,8 +156,8 @@ fn has_command_wrappers(module: &ParsedModule, bytes: &[u8]) -> Result<bool, Par
     if module.exports.contains(abi::CALL_CTORS) {
         return Ok(false);
     }
-    let index = |name: &str| match module.exports.get(name).map(|e| &e.kind) {
-        Some(ExportKind::Function { index, .. }) => Some(*index),
+    let index = |name: &str| match module.exports.get(name).map(|e| e.kind) {
+        Some(ExportKind::Function { index, .. }) => Some(index),
         _ => None,
     };
     let (Some(malloc), Some(free)) = (index(abi::MALLOC), index(abi::FREE)) else { return Ok(false) };

@@ -158,8 +158,8 @@ impl Namespace {
         }
     }
 
-    /// The functions that `main` itself imports from a host, as a stand-in for the host's own list where there is no
-    /// host, as in `pydl deps`.
+    /// The functions that `main` itself imports from a host: with the whole C library in it, nearly all there are. A host
+    /// that has more says so by [`Namespace::set_host_functions`].
     pub fn host_functions_of(main: &MainModule) -> impl Iterator<Item = ((String, String), Signature)> + '_ {
         main.module().imports.iter().filter_map(|import| match &import.kind {
             ImportKind::Function(signature) if import.module != abi::ENV => {
@@ -224,6 +224,11 @@ impl Namespace {
     /// match sonames.
     pub fn find_by_file_name(&self, name: &str) -> Option<ModuleId> {
         self.by_file_name.get(name).copied()
+    }
+
+    /// Replaces what the host offers to import directly.
+    pub fn set_host_functions(&mut self, functions: BTreeMap<(String, String), Signature>) {
+        self.host_functions = Arc::new(functions);
     }
 
     /// The type of a function that the host offers to import directly.
@@ -317,8 +322,8 @@ impl Namespace {
         if let Some(found) = self.function_at(TableSlot(pointer)) {
             return Some(found);
         }
-        let bound = |name: &str| match self.main.module().exports.get(name).map(|e| &e.kind) {
-            Some(ExportKind::Data { offset }) => *offset,
+        let bound = |name: &str| match self.main.module().exports.get(name).map(|e| e.kind) {
+            Some(ExportKind::Data { offset }) => offset,
             _ => 0,
         };
         let data = bound(abi::GLOBAL_BASE)..bound(abi::DATA_END);

@@ -10,7 +10,7 @@ use crate::abi_family::AbiEvidence;
 use crate::error::LinkError;
 use crate::ids::ModuleId;
 use crate::namespace::Namespace;
-use crate::parse::ParsedModule;
+use crate::parse::{ImportKind, ParsedModule};
 
 /// Who asks for a library: the main program, or the library that names it as NEEDED.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -220,6 +220,15 @@ impl LoadOrder {
     /// All new libraries in the order of their initialization.
     pub fn in_initialization_order(&self) -> impl Iterator<Item = &NewLibrary> {
         self.initialization.iter().filter_map(|id| self.new_library(*id))
+    }
+
+    /// Whether a new library imports a function from the host that `namespace` does not know.
+    pub fn wants_more_of_host(&self, namespace: &Namespace) -> bool {
+        let imports = self.libraries.iter().flat_map(|library| &library.module.imports);
+        let mut of_host = imports
+            .filter(|import| import.module != abi::ENV)
+            .filter(|import| matches!(import.kind, ImportKind::Function(_)));
+        of_host.any(|import| namespace.host_function(&import.module, &import.name).is_none())
     }
 
     pub(crate) fn new_library(&self, id: ModuleId) -> Option<&NewLibrary> {

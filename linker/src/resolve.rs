@@ -15,7 +15,7 @@ use crate::error::{LinkError, SymbolProblem};
 use crate::ids::{FuncIndex, ModuleId};
 use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, reexported};
 use crate::needed::{LoadOrder, NewLibrary};
-use crate::parse::{Import, ImportKind, ParsedModule, Signature};
+use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
 use crate::thunks::{Thunk, ThunkKind, is_encodable};
 
 /// A function of the process: the module that defines it and its index there. Two references are equal exactly when
@@ -275,13 +275,13 @@ impl<'a> Resolver<'a> {
 
     fn tag(&self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
         let name = &wanted.import.name;
-        match self.namespace.main().module().exports.get(name).map(|e| &e.kind) {
-            Some(crate::parse::ExportKind::Tag(defined)) if defined == signature => {
+        match self.namespace.main().module().exports.get(name).map(|e| e.kind) {
+            Some(ExportKind::Tag(defined)) if defined == *signature => {
                 Ok(Binding::Tag(TagSource::Main(name.clone())))
             }
             Some(other) => {
                 let found = match other {
-                    crate::parse::ExportKind::Tag(defined) => format!("tag {defined}"),
+                    ExportKind::Tag(defined) => format!("tag {defined}"),
                     other => other.word().to_owned(),
                 };
                 Err(wanted.wrong_type(self.namespace.main().name(), found))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use pydl_linker::MainModule;
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -42,8 +43,8 @@ impl Compiler {
     }
 
     /// Notes that the file of a main module, with these contents, is good.
-    pub(crate) fn remember(&self, path: &Path, stamp: &Stamp, wasm: &[u8]) {
-        if let (Some(cache), Ok(outline)) = (&self.cache, pydl_linker::outline(wasm)) {
+    pub(crate) fn remember(&self, path: &Path, stamp: &Stamp, main: &MainModule, wasm: &[u8]) {
+        if let (Some(cache), Ok(outline)) = (&self.cache, main.module().outline(wasm)) {
             // Forgetting costs some milliseconds each time.
             let _ = cache.remember(path, stamp, &Cache::key(&self.engine, wasm), &outline);
         }

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::thread;
 
 use pydl_linker::{AbiFamily, Import, ImportKind, MainModule, Signature};
 use wasmtime::{AsContextMut, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
@@ -78,10 +77,9 @@ impl Image {
         &self.main.path
     }
 
-    /// Errs when the main module cannot load libraries, and sees to it that the first one finds it read.
-    pub(crate) fn prepare_hosting(&self) -> Result<(), LoadError> {
+    /// Errs when the main module cannot load libraries.
+    pub(crate) fn require_hosting(&self) -> Result<(), LoadError> {
         if self.is_known_good {
-            self.main.read_ahead();
             return Ok(());
         }
         Ok(self.main_module()?.require_hosting()?)
@@ -106,7 +104,7 @@ fn first_look(
     check_imports(&module, &offered_by(compiler, linker)?)?;
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
     if module.defects().is_empty() {
-        compiler.remember(&main.path, &main.stamp, &bytes);
+        compiler.remember(&main.path, &main.stamp, &module, &bytes);
     }
     Ok(code)
 }
@@ -140,8 +138,13 @@ impl MainFile {
     pub(crate) fn module(&self) -> Result<Arc<MainModule>, LoadError> {
         let read = || {
             let outline = self.outline.as_ref().and_then(OutlineFile::read);
-            let bytes = outline.map_or_else(|| self.read_unchanged(), Ok)?;
-            MainModule::parse(&self.name(), &bytes).map(Arc::new).map_err(|error| error.to_string())
+            let known = outline.and_then(|outline| MainModule::from_outline(&self.name(), outline).ok());
+            match known {
+                Some(module) => Ok(Arc::new(module)),
+                None => self.read_unchanged().and_then(|bytes| {
+                    MainModule::parse(&self.name(), &bytes).map(Arc::new).map_err(|error| error.to_string())
+                }),
+            }
         };
         self.module.get_or_init(read).clone().map_err(|why| LoadError::NotRunnable { name: self.name(), why })
     }
@@ -153,13 +156,6 @@ impl MainFile {
             return Err("the file has changed since it was started".to_owned());
         }
         Ok(bytes)
-    }
-
-    /// Begins to read it on another thread, so that it is there when the first library is loaded.
-    pub(crate) fn read_ahead(self: &Arc<Self>) {
-        let file = self.clone();
-        // Without a thread it is read when it is needed.
-        let _ = thread::Builder::new().name("main module".to_owned()).spawn(move || file.module().map(drop));
     }
 }
 

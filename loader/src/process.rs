@@ -90,7 +90,7 @@ impl Process {
     pub fn new(image: &Image, options: &ProcessOptions) -> Result<Process, LoadError> {
         let staging = Staging::of(&options.guest_files()?)?;
         if !options.side_modules.is_empty() {
-            image.prepare_hosting()?;
+            image.require_hosting()?;
         }
         let mounts = options.mounts.iter().cloned().chain(staging.mounts());
         let wasi = system::wasi::context(options, mounts)?;

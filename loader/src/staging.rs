@@ -2,7 +2,8 @@
 //! only. They hold copies, are private to this user, and go when the process goes. Must not know what the files are.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -29,7 +30,8 @@ impl Staging {
         let (folder, name) = file.guest.rsplit_once('/').unwrap_or(("", &file.guest));
         let folder = if folder.is_empty() { "/" } else { folder };
         if !self.folders.contains_key(folder) {
-            let new = tempfile::Builder::new().prefix("pydl-").tempdir();
+            let new =
+                tempfile::Builder::new().prefix("pydl-").permissions(Permissions::from_mode(0o700)).tempdir();
             let new = new.map_err(|e| LoadError::file(&std::env::temp_dir(), e))?;
             self.folders.insert(folder.to_owned(), new);
         }

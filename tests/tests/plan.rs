@@ -89,7 +89,7 @@ impl Process {
             return;
         }
         let main = MainModule::parse("main.wasm", &bytes).unwrap();
-        self.next_slot = match main.module().exports.get("__indirect_function_table").map(|e| &e.kind) {
+        self.next_slot = match main.module().exports.get("__indirect_function_table").map(|e| e.kind) {
             Some(ExportKind::Table(table)) => u32::try_from(table.initial).unwrap(),
             _ => 1,
         };

@@ -58,6 +58,25 @@ fn plan(namespace: &Namespace, files: &mut Files, root: &str) -> Option<LoadPlan
     Some(resolved.place(Placement { libraries, function_slots }).unwrap().plan(namespace))
 }
 
+#[test]
+fn an_outline_of_a_main_module_reads_as_the_module_does() {
+    let driver = pydl_tests::repository().join("tests/cases/program/driver/driver.wasm");
+    for path in [pydl_tests::python_wasm(), driver] {
+        let bytes = fs::read(path).unwrap();
+        let module = ParsedModule::parse(&bytes).unwrap();
+        let outline = module.outline(&bytes).unwrap();
+        assert!(outline.len() < bytes.len() / 10, "{} bytes", outline.len());
+        let outlined = ParsedModule::from_outline(outline.clone()).unwrap();
+        assert!(module.exports.iter().count() > 1000);
+        assert!(module.exports.iter().eq(outlined.exports.iter()));
+        assert_eq!(module.imports, outlined.imports);
+        assert_eq!(module.element_slots, outlined.element_slots);
+        for cut in (0..outline.len()).step_by(997) {
+            assert!(ParsedModule::from_outline(outline[..cut].to_vec()).is_err(), "cut at {cut}");
+        }
+    }
+}
+
 fn real_libraries() -> Vec<Vec<u8>> {
     let folder = pydl_tests::repository().join("tests/cases/program");
     let cases = ["weak_self_import", "needed_cycle", "static_data_relocs", "wasi_import"];

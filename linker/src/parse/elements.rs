@@ -36,18 +36,43 @@ impl ElementSlot {
 /// The slot of each function that has one; of several, the first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ElementSlots {
-    by_function: Vec<Option<ElementSlot>>,
+    /// By function index, [`ElementSlots::NONE`] for a function that has none.
+    pub(super) absolute: Vec<u32>,
+    /// The same, counted from the table base.
+    pub(super) from_table_base: Vec<u32>,
 }
 
 impl ElementSlots {
+    /// No table is so large.
+    const NONE: u32 = u32::MAX;
+
     /// The slot of a function.
     pub fn get(&self, function: FuncIndex) -> Option<ElementSlot> {
-        self.by_function.get(function.0 as usize).copied().flatten()
+        let slot = |slots: &[u32]| slots.get(function.0 as usize).copied().filter(|slot| *slot != Self::NONE);
+        let own = || slot(&self.from_table_base).map(ElementSlot::FromTableBase);
+        slot(&self.absolute).map(ElementSlot::Absolute).or_else(own)
     }
 
     /// Whether some function has this slot.
     pub fn fill(&self, slot: ElementSlot) -> bool {
-        self.by_function.contains(&Some(slot))
+        match slot {
+            ElementSlot::Absolute(slot) => self.absolute.contains(&slot),
+            ElementSlot::FromTableBase(slot) => self.from_table_base.contains(&slot),
+        }
+    }
+
+    /// Gives `function`, of `count`, a slot if it has none. `None` when there is no such function.
+    fn set(&mut self, function: u32, slot: ElementSlot, count: usize) -> Option<()> {
+        let (slots, number) = match slot {
+            ElementSlot::Absolute(slot) => (&mut self.absolute, slot),
+            ElementSlot::FromTableBase(slot) => (&mut self.from_table_base, slot),
+        };
+        slots.resize(count, Self::NONE);
+        let place = slots.get_mut(function as usize)?;
+        if *place == Self::NONE {
+            *place = number;
+        }
+        Some(())
     }
 }
 
@@ -61,17 +86,13 @@ pub(super) struct Elements {
 }
 
 impl Elements {
-    /// Errs with the index of a function that does not exist.
-    fn add(&mut self, slot: ElementSlot, function: Option<u32>) -> Result<(), u32> {
+    /// `None` when there is no such function among `count`.
+    fn add(&mut self, slot: ElementSlot, function: Option<u32>, count: usize) -> Option<()> {
         match slot {
             ElementSlot::FromTableBase(offset) => self.last_own = self.last_own.max(Some(offset)),
             ElementSlot::Absolute(slot) => self.absolute = Some(slot),
         }
-        if let Some(function) = function {
-            let place = self.slots.by_function.get_mut(function as usize).ok_or(function)?;
-            place.get_or_insert(slot);
-        }
-        Ok(())
+        function.map_or(Some(()), |function| self.slots.set(function, slot, count))
     }
 }
 
@@ -82,7 +103,6 @@ pub(super) fn read(
     functions_count: usize,
 ) -> Result<Elements, ParseError> {
     let mut elements = Elements::default();
-    elements.slots.by_function.resize(functions_count, None);
     for element in section.into_iter_with_offsets() {
         let (position, element) = element?;
         let ElementKind::Active { table_index, offset_expr } = element.kind else { continue };
@@ -94,11 +114,8 @@ pub(super) fn read(
             let slot = u32::try_from(delta).ok().and_then(|delta| first.plus(delta));
             let slot = slot
                 .ok_or_else(|| ParseError::new(position, "an element segment passes the end of the table"))?;
-            elements.add(slot, function).map_err(|function| {
-                ParseError::new(
-                    position,
-                    format!("an element segment names function {function}, which is out of bounds"),
-                )
+            elements.add(slot, function, functions_count).ok_or_else(|| {
+                ParseError::new(position, "an element segment names a function that does not exist")
             })?;
         }
     }

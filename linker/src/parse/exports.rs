@@ -1,5 +1,8 @@
 //! Owns the reading of the export section, with the value of data symbols. Must not know what a name means.
 
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use wasmparser::{
     ConstExpr, ExportSectionReader, ExternalKind, GlobalType, MemoryType, Operator, TableType, ValType,
 };
@@ -15,26 +18,28 @@ pub struct Export {
     pub kind: ExportKind,
 }
 
-/// The exports of a module by name, sorted by name. A main module has thousands of them and most are never asked for, so
-/// the names lie in one piece and nothing is hashed.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// The exports of a module by name. A main module has thousands of them and most are never asked for: functions and data
+/// are kept packed, and unpacked when asked for.
+#[derive(Clone, Debug, Default)]
 pub struct Exports {
-    names: String,
-    entries: Vec<Entry>,
+    packed: PackedSymbols,
+    /// The others, sorted by name.
+    others: Vec<(String, Export)>,
+    /// The module's types, which packed functions refer to.
+    types: Types,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Entry {
-    start: usize,
-    end: usize,
-    export: Export,
-}
+/// The function types of a module by type index; `None` for types that are none.
+pub(super) type Types = Arc<[Option<Signature>]>;
 
 impl Exports {
     /// The export of a name.
-    pub fn get(&self, name: &str) -> Option<&Export> {
-        let position = self.entries.binary_search_by(|entry| self.name(entry).cmp(name)).ok()?;
-        self.entries.get(position).map(|entry| &entry.export)
+    pub fn get(&self, name: &str) -> Option<Export> {
+        if let Some(symbol) = self.packed.find(name.as_bytes()) {
+            return self.unpack(symbol);
+        }
+        let other = self.others.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
+        self.others.get(other).map(|(_, export)| export.clone())
     }
 
     /// Whether there is an export of this name.
@@ -42,40 +47,197 @@ impl Exports {
         self.get(name).is_some()
     }
 
-    /// All exports, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Export)> {
-        self.entries.iter().map(|entry| (self.name(entry), &entry.export))
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    /// All exports: functions and data sorted by name, then the others.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Export)> {
+        let symbols = (0..self.packed.count).filter_map(|position| {
+            let symbol = self.packed.get(position)?;
+            Some((str::from_utf8(self.packed.name(symbol)?).ok()?, self.unpack(symbol)?))
+        });
+        symbols.chain(self.others.iter().map(|(name, export)| (name.as_str(), export.clone())))
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.packed.count == 0 && self.others.is_empty()
     }
 
-    fn name(&self, entry: &Entry) -> &str {
-        self.names.get(entry.start..entry.end).unwrap_or_default()
+    fn unpack(&self, symbol: PackedSymbol) -> Option<Export> {
+        let kind = if symbol.ty == PackedSymbol::DATA {
+            ExportKind::Data { offset: symbol.value }
+        } else {
+            let signature = self.types.get(symbol.ty as usize)?.clone()?;
+            ExportKind::Function { index: FuncIndex(symbol.value), signature }
+        };
+        Some(Export { kind })
     }
 
-    fn push(&mut self, name: &str, export: Export) {
-        let start = self.names.len();
-        self.names.push_str(name);
-        self.entries.push(Entry { start, end: self.names.len(), export });
+    /// Sets the types that packed functions refer to.
+    pub(super) fn set_types(&mut self, types: Types) {
+        self.types = types;
     }
 
-    /// Sorts what was pushed. Errs with a name that is there twice.
-    fn sort(&mut self) -> Result<(), &str> {
-        let Exports { names, entries } = self;
-        let name = |entry: &Entry| names.get(entry.start..entry.end).unwrap_or_default();
-        if !entries.is_sorted_by_key(name) {
-            entries.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+    /// The packed part as bytes, for [`Exports::set_packed`].
+    pub(super) fn packed(&self) -> &[u8] {
+        self.packed.bytes.get(self.packed.begin..).unwrap_or_default()
+    }
+
+    /// Sets the packed part, which begins at `begin` in `bytes` and goes on to their end. `None` when it is none.
+    pub(super) fn set_packed(&mut self, bytes: Vec<u8>, begin: usize) -> Option<()> {
+        self.packed = PackedSymbols::open(bytes, begin)?;
+        Some(())
+    }
+}
+
+/// An exported function or data symbol.
+#[derive(Clone, Copy, Debug)]
+struct PackedSymbol {
+    /// Where its name begins among the names, and how long it is, in bytes.
+    name: u32,
+    name_length: u32,
+    /// The function's index, or the data's offset.
+    value: u32,
+    /// The function's type, or [`PackedSymbol::DATA`].
+    ty: u32,
+}
+
+impl PackedSymbol {
+    /// What `ty` says for data. No module has so many types.
+    const DATA: u32 = u32::MAX;
+    const SIZE: usize = 16;
+}
+
+/// Symbols in one piece of memory, which can be written to a file and read back: the number of symbols, the symbols sorted by
+/// name (four little-endian 32-bit numbers each), their names.
+#[derive(Clone, Debug, Default)]
+struct PackedSymbols {
+    bytes: Vec<u8>,
+    /// Where in `bytes` they begin.
+    begin: usize,
+    count: usize,
+}
+
+impl PackedSymbols {
+    fn pack(symbols: &[PackedSymbol], names: &str) -> Option<PackedSymbols> {
+        let mut bytes = Vec::with_capacity(4 + symbols.len() * PackedSymbol::SIZE + names.len());
+        bytes.extend(u32::try_from(symbols.len()).ok()?.to_le_bytes());
+        for symbol in symbols {
+            let numbers = [symbol.name, symbol.name_length, symbol.value, symbol.ty];
+            bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         }
-        let twice = entries.windows(2).find(|pair| name(&pair[0]) == name(&pair[1]));
-        twice.map_or(Ok(()), |pair| Err(name(&pair[0])))
+        bytes.extend(names.as_bytes());
+        PackedSymbols::open(bytes, 0)
+    }
+
+    fn open(bytes: Vec<u8>, begin: usize) -> Option<PackedSymbols> {
+        let (count, rest) = bytes.get(begin..)?.split_first_chunk::<4>()?;
+        let count = u32::from_le_bytes(*count) as usize;
+        rest.get(..count.checked_mul(PackedSymbol::SIZE)?)?;
+        Some(PackedSymbols { bytes, begin, count })
+    }
+
+    fn get(&self, position: usize) -> Option<PackedSymbol> {
+        let at = self.begin + 4 + position * PackedSymbol::SIZE;
+        let numbers = self.bytes.get(at..at + PackedSymbol::SIZE)?;
+        match numbers.as_chunks::<4>().0 {
+            [name, name_length, value, ty] => Some(PackedSymbol {
+                name: u32::from_le_bytes(*name),
+                name_length: u32::from_le_bytes(*name_length),
+                value: u32::from_le_bytes(*value),
+                ty: u32::from_le_bytes(*ty),
+            }),
+            _ => None,
+        }
+    }
+
+    fn name(&self, symbol: PackedSymbol) -> Option<&[u8]> {
+        let names = self.begin + 4 + self.count * PackedSymbol::SIZE;
+        let start = names.checked_add(symbol.name as usize)?;
+        self.bytes.get(start..start.checked_add(symbol.name_length as usize)?)
+    }
+
+    /// Binary search.
+    fn find(&self, name: &[u8]) -> Option<PackedSymbol> {
+        let mut range = 0..self.count;
+        while !range.is_empty() {
+            let middle = usize::midpoint(range.start, range.end);
+            let symbol = self.get(middle)?;
+            match self.name(symbol)?.cmp(name) {
+                Ordering::Equal => return Some(symbol),
+                Ordering::Less => range.start = middle + 1,
+                Ordering::Greater => range.end = middle,
+            }
+        }
+        None
+    }
+}
+
+/// The exports while they are read.
+#[derive(Default)]
+struct Builder {
+    names: String,
+    symbols: Vec<PackedSymbol>,
+    others: Vec<(String, Export)>,
+}
+
+impl Builder {
+    fn name(&self, symbol: PackedSymbol) -> &str {
+        let start = symbol.name as usize;
+        self.names.get(start..start.saturating_add(symbol.name_length as usize)).unwrap_or_default()
+    }
+
+    /// Adds a function or data. `None` when the names are longer than 4 GiB.
+    fn push_symbol(&mut self, name: &str, value: u32, ty: u32) -> Option<()> {
+        let start = u32::try_from(self.names.len()).ok()?;
+        let name_length = u32::try_from(name.len()).ok()?;
+        self.names.push_str(name);
+        self.symbols.push(PackedSymbol { name: start, name_length, value, ty });
+        Some(())
+    }
+
+    /// Adds one export; `None` when it refers to something that is not there.
+    fn add(&mut self, export: &wasmparser::Export<'_>, spaces: &IndexSpaces) -> Option<()> {
+        let index = export.index as usize;
+        let kind = match export.kind {
+            ExternalKind::Func | ExternalKind::FuncExact => {
+                let ty = *spaces.functions.get(index)?;
+                spaces.types.get(ty as usize)?.as_ref()?;
+                return self.push_symbol(export.name, export.index, ty);
+            }
+            ExternalKind::Global => {
+                let global = spaces.globals.get(index)?;
+                match global.constant {
+                    Some(offset) if is_immutable_i32(&global.ty) => {
+                        return self.push_symbol(export.name, offset, PackedSymbol::DATA);
+                    }
+                    _ => ExportKind::Global(global.ty),
+                }
+            }
+            ExternalKind::Table => ExportKind::Table(*spaces.tables.get(index)?),
+            ExternalKind::Memory => ExportKind::Memory(*spaces.memories.get(index)?),
+            ExternalKind::Tag => {
+                let ty = *spaces.tags.get(index)?;
+                ExportKind::Tag(spaces.types.get(ty as usize)?.clone()?)
+            }
+        };
+        self.others.push((export.name.to_owned(), Export { kind }));
+        Some(())
+    }
+
+    /// Sorts what was added. Errs with a name that is there twice.
+    fn finish(mut self) -> Result<Exports, String> {
+        let mut symbols = std::mem::take(&mut self.symbols);
+        symbols.sort_unstable_by(|a, b| self.name(*a).cmp(self.name(*b)));
+        self.others.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        if let Some(pair) = symbols.windows(2).find(|pair| self.name(pair[0]) == self.name(pair[1])) {
+            return Err(self.name(pair[0]).to_owned());
+        }
+        let packed = PackedSymbols::pack(&symbols, &self.names).unwrap_or_default();
+        let others = self.others.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| &pair[0]);
+        let in_both = || self.others.iter().find(|(name, _)| packed.find(name.as_bytes()).is_some());
+        match others.or_else(in_both) {
+            Some((name, _)) => Err(name.clone()),
+            None => Ok(Exports { packed, others: self.others, types: Types::default() }),
+        }
     }
 }
 
@@ -127,42 +289,19 @@ pub(super) fn read(
     let section_offset = section.range().start;
     // Each export takes three bytes at least, so a wrong count cannot reserve more than the file is worth.
     let plausible = section.range().len() / 3;
-    let mut exports = Exports::default();
-    exports.entries.reserve(plausible.min(section.count() as usize));
+    let mut exports = Builder::default();
+    exports.symbols.reserve(plausible.min(section.count() as usize));
     exports.names.reserve(section.range().len());
     for export in section.into_iter_with_offsets() {
         let (offset, export) = export?;
-        let missing = || {
-            ParseError::new(
-                offset,
-                format!("export `{}`: index {} is out of bounds", export.name, export.index),
-            )
-        };
-        let index = export.index as usize;
-        let kind = match export.kind {
-            ExternalKind::Func | ExternalKind::FuncExact => {
-                let ty = *spaces.functions.get(index).ok_or_else(missing)?;
-                let signature = spaces.function_type(ty, offset)?;
-                ExportKind::Function { index: FuncIndex(export.index), signature }
-            }
-            ExternalKind::Global => {
-                let global = spaces.globals.get(index).ok_or_else(missing)?;
-                match global.constant {
-                    Some(offset) if is_immutable_i32(&global.ty) => ExportKind::Data { offset },
-                    _ => ExportKind::Global(global.ty),
-                }
-            }
-            ExternalKind::Table => ExportKind::Table(*spaces.tables.get(index).ok_or_else(missing)?),
-            ExternalKind::Memory => ExportKind::Memory(*spaces.memories.get(index).ok_or_else(missing)?),
-            ExternalKind::Tag => {
-                let ty = *spaces.tags.get(index).ok_or_else(missing)?;
-                ExportKind::Tag(spaces.function_type(ty, offset)?)
-            }
-        };
-        exports.push(export.name, Export { kind });
+        exports.add(&export, spaces).ok_or_else(|| {
+            let what = format!("export `{}`: index {} is out of bounds", export.name, export.index);
+            ParseError::new(offset, what)
+        })?;
     }
-    exports.sort().map_err(|name| ParseError::new(section_offset, format!("`{name}` is exported twice")))?;
-    module.exports = exports;
+    let finished = exports.finish();
+    module.exports =
+        finished.map_err(|name| ParseError::new(section_offset, format!("`{name}` is exported twice")))?;
     Ok(())
 }
 

@@ -21,9 +21,9 @@ use crate::error::ParseError;
 pub use dylink::{DylinkInfo, MemoryInfo};
 use elements::Elements;
 pub use elements::{ElementSlot, ElementSlots};
+use exports::Types;
 pub use exports::{Export, ExportKind, Exports};
 pub use imports::{Import, ImportKind};
-pub use outline::outline;
 
 /// A function type, printed as `(i32, i64) -> i32`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -90,7 +90,7 @@ enum FirstSection {
 /// The tables of the walk: index spaces that later sections refer to.
 #[derive(Default)]
 struct IndexSpaces {
-    types: Vec<Option<Signature>>,
+    types: Types,
     functions: Vec<u32>,
     tables: Vec<TableType>,
     memories: Vec<MemoryType>,
@@ -162,6 +162,7 @@ impl ParsedModule {
             }
             rest = rest.get(skip..).unwrap_or_default();
         }
+        module.exports.set_types(spaces.types.clone());
         module.check_complete(&spaces, code_bodies, bytes.len())?;
         Ok(module)
     }
@@ -332,13 +333,15 @@ fn check_magic(bytes: &[u8]) -> Result<(), ParseError> {
 }
 
 fn read_types(section: TypeSectionReader<'_>, spaces: &mut IndexSpaces) -> Result<(), ParseError> {
+    let mut types = Vec::new();
     for group in section {
         for ty in group?.into_types() {
-            spaces.types.push(match ty.composite_type.inner {
+            types.push(match ty.composite_type.inner {
                 CompositeInnerType::Func(func) => Some(Signature::new(func)),
                 _ => None,
             });
         }
     }
+    spaces.types = types.into();
     Ok(())
 }

@@ -43,9 +43,9 @@ impl Linking {
         let wrong = |what: &str| format!("{}: its {what} has another type than C's", module.name());
         let space = running.space.ok_or_else(|| wrong("allocator"))?;
         let read_file = running.main.get_typed_func(&mut *store, READ_FILE).map_err(|_| wrong(READ_FILE))?;
-        let offered = offered_functions(store, &running.image.host_functions);
+        let imported = Namespace::host_functions_of(&module).collect();
         Ok(Linking {
-            namespace: Arc::new(Namespace::new(module, Arc::new(offered))),
+            namespace: Arc::new(Namespace::new(module, Arc::new(imported))),
             space,
             read_file,
             search: running.search,
@@ -140,6 +140,12 @@ fn load(
     order: LoadOrder,
     mode: OpenMode,
 ) -> Result<ModuleId, Failure> {
+    let snapshot = if order.wants_more_of_host(&snapshot) {
+        drop(snapshot);
+        know_whole_host(store)?
+    } else {
+        snapshot
+    };
     let resolved = order.resolve(&snapshot)?;
     let modules = compile(store, &resolved)?;
     let reservation = resolved.reservation()?;
@@ -159,6 +165,17 @@ fn load(
     linking(store)?.namespace_mut().open(plan.root, mode.global);
     construct(store, &plan)?;
     Ok(plan.root)
+}
+
+/// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth.
+fn know_whole_host(store: &mut Store<'_>) -> Result<Arc<Namespace>, Failure> {
+    let functions = match store.data().running.clone() {
+        Some(running) => offered_functions(&mut *store, &running.image.host_functions),
+        None => BTreeMap::new(),
+    };
+    let linking = linking(store)?;
+    linking.namespace_mut().set_host_functions(functions);
+    Ok(linking.namespace.clone())
 }
 
 fn compile(store: &mut Store<'_>, resolved: &ResolvedModules) -> Result<BTreeMap<ModuleId, Module>, Failure> {
