@@ -20,6 +20,7 @@
 pub mod abi;
 mod abi_family;
 mod error;
+pub mod exceptions;
 mod ids;
 mod inspect;
 mod layout;

@@ -50,7 +50,8 @@ pub(crate) fn is_encodable(signature: &Signature) -> bool {
     signature.params().iter().chain(signature.results()).all(|ty| encode_type(*ty).is_some())
 }
 
-fn encode_type(ty: wasmparser::ValType) -> Option<ValType> {
+/// A type in the encoder's terms; `None` for reference types other than `funcref` and `externref`.
+pub(crate) fn encode_type(ty: wasmparser::ValType) -> Option<ValType> {
     Some(match ty {
         wasmparser::ValType::I32 => ValType::I32,
         wasmparser::ValType::I64 => ValType::I64,

@@ -76,6 +76,8 @@ impl Cache {
     pub(crate) fn key(engine: &Engine, wasm: &[u8]) -> CacheKey {
         let mut hasher = KeyHasher(blake3::Hasher::new());
         hasher.0.update(wasm);
+        // What is compiled is not quite `wasm`: another version may lower exceptions in another way.
+        hasher.0.update(env!("CARGO_PKG_VERSION").as_bytes());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         CacheKey(hasher.0.finalize().to_hex().to_string())
     }

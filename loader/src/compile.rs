@@ -1,9 +1,9 @@
-//! Owns the way from bytes to compiled code, through the cache. Must not know what a module is for.
+//! Owns the way from bytes to compiled code: lowering of exceptions, the compiler, the cache. Must not know what a module is for.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use pydl_linker::MainModule;
+use pydl_linker::{MainModule, exceptions};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -58,8 +58,10 @@ impl Compiler {
             return Ok(module);
         }
         on_compile();
-        let module = Module::new(&self.engine, wasm)
-            .map_err(|error| LoadError::Compile { name: name.to_owned(), why: format!("{error:#}") })?;
+        let refused = |why: String| LoadError::Compile { name: name.to_owned(), why };
+        let lowered = exceptions::lower(wasm).map_err(|error| refused(error.to_string()))?;
+        let module = Module::new(&self.engine, lowered.as_deref().unwrap_or(wasm));
+        let module = module.map_err(|error| refused(format!("{error:#}")))?;
         if let Some((cache, key)) = entry {
             // A full disk must not keep anybody from running a program.
             let _ = cache.store(&key, &module);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use pydl_linker::exceptions::lower;
 use pydl_linker::{
     Address, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource, LoadOrder,
     LoadPlan, LoadStep, MainModule, Namespace, ParsedModule, Placement, Start, TableSlot, inspect,
@@ -106,6 +107,7 @@ proptest! {
         }
         let _ = ParsedModule::parse(&bytes);
         let _ = MainModule::parse("main", &bytes);
+        let _ = lower(&bytes);
         let file = FoundLibrary { path: "x.so".to_owned(), identity: None, bytes: bytes.into() };
         let namespace = namespace();
         let _ = inspect(std::slice::from_ref(&file), Some(namespace.main()));

@@ -33,7 +33,7 @@ build_driver() {
     llvm-ar-19 d "$work/helpers.a" gcc_personality_v0.c.obj # wants an unwinder, which does not exist here
     (
         cd driver
-        clang-19 --target=wasm32-wasi --sysroot="$sysroot" "$work/driver.o" "$work/libdl.o" -Wl,--whole-archive -lc -lm \
+        clang-19 --target=wasm32-wasi --sysroot="$sysroot" "$work/driver.o" "$work/libdl.o" -Wl,--whole-archive -lc -lm -lsetjmp \
             -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks "$work/helpers.a" \
             -Wl,--no-whole-archive -Wl,--strip-debug -Wl,--export-all -Wl,--export-table -Wl,--growable-table \
             -Wl,--export=__stack_pointer -Wl,--stack-first -Wl,-z,stack-size=1048576 -o driver.wasm
@@ -46,7 +46,11 @@ build_library() { # build_library CASE LIBRARY [-gone | +FEATURE...] [NEEDED...]
     local case=$1 library=$2 options="" source
     shift 2
     while [[ ${1-} == [+-]* ]]; do
-        [ "$1" = -gone ] || options="$options -m${1#+}"
+        case $1 in
+            -gone) ;;
+            +sjlj) options="$options -mllvm -wasm-enable-sjlj" ;; # setjmp by WebAssembly exceptions: LLVM 19 writes the legacy ones
+            *) options="$options -m${1#+}" ;;
+        esac
         shift
     done
     source=$case/$library.c

@@ -1,0 +1,442 @@
+//! Owns the rewriting of one function. Everything but exception instructions and branches is copied as it is.
+//!
+//! A `try` becomes nested blocks, one for each clause, around a `try_table`:
+//!
+//! ```text
+//! try T                     block $end T
+//!   body                      block $b
+//! catch a                       block $a (values of a)
+//!   handler a                     try_table T (catch a $a) (catch_all $b)
+//! catch_all                         body
+//!   handler b                     end
+//! end                             br $end
+//!                               end
+//!                               handler a
+//!                               br $end
+//!                             end
+//!                             handler b
+//!                           end
+//! ```
+//!
+//! A clause that rethrows catches the exception's reference as well and keeps it in a new local. A `try` that ends in
+//! `delegate` becomes a `try_table` whose clauses lead to the handlers of the `try` that it delegates to.
+
+use std::ops::Range;
+
+use wasm_encoder::{Encode, ValType};
+use wasmparser::{BlockType, FunctionBody, Operator, OperatorsReader};
+
+use super::tree::{self, Clause, Try};
+use super::{Context, NewTypes, TRY, encode_types};
+use crate::error::ParseError;
+
+/// Opcodes and types of the binary format (core specification, version 3, chapter 5).
+mod opcode {
+    pub const BLOCK: u8 = 0x02;
+    pub const END: u8 = 0x0b;
+    pub const BR: u8 = 0x0c;
+    pub const BR_IF: u8 = 0x0d;
+    pub const BR_TABLE: u8 = 0x0e;
+    pub const RETURN: u8 = 0x0f;
+    pub const THROW_REF: u8 = 0x0a;
+    pub const LOCAL_GET: u8 = 0x20;
+    pub const LOCAL_SET: u8 = 0x21;
+    pub const TRY_TABLE: u8 = 0x1f;
+    pub const EMPTY: u8 = 0x40;
+    pub const CATCH: u8 = 0;
+    pub const CATCH_REF: u8 = 1;
+    pub const CATCH_ALL: u8 = 2;
+    pub const CATCH_ALL_REF: u8 = 3;
+}
+
+/// The function without legacy instructions; `None` for one that has none.
+pub(super) fn function(
+    body: &FunctionBody<'_>,
+    context: &Context<'_>,
+    types: &mut NewTypes,
+) -> Result<Option<Vec<u8>>, ParseError> {
+    if !body.as_bytes().contains(&TRY) {
+        return Ok(None);
+    }
+    let tries = tree::read(body)?;
+    if tries.is_empty() {
+        return Ok(None);
+    }
+    let mut lowering = Lowering {
+        context,
+        types,
+        out: Vec::with_capacity(body.as_bytes().len() * 2),
+        body: body.as_bytes(),
+        start: body.range().start,
+        exception_local: Vec::new(),
+        clause_labels: vec![Vec::new(); tries.len()],
+        exit: None,
+        labels: 0,
+        frames: Vec::new(),
+        next_try: 0,
+        tries,
+    };
+    lowering.locals(body)?;
+    lowering.code(body.get_operators_reader()?)?;
+    Ok(Some(lowering.out))
+}
+
+struct Lowering<'a, 'b> {
+    context: &'a Context<'b>,
+    types: &'a mut NewTypes,
+    out: Vec<u8>,
+    /// The function as it was, which begins at `start` in the module.
+    body: &'a [u8],
+    start: usize,
+    tries: Vec<Try>,
+    /// For each `try`, the local that keeps what it caught, if it needs one.
+    exception_local: Vec<Option<u32>>,
+    /// For each `try`, the labels of its clauses, as numbers of open labels from the outside.
+    clause_labels: Vec<Vec<u32>>,
+    /// The label outside of everything, where exceptions for the caller go that must pass by some `try`.
+    exit: Option<u32>,
+    /// How many labels are open in the output.
+    labels: u32,
+    /// The open blocks of the input.
+    frames: Vec<Frame>,
+    next_try: usize,
+}
+
+/// An open block of the input.
+struct Frame {
+    /// The label that a branch to it goes to.
+    label: u32,
+    kind: FrameKind,
+}
+
+enum FrameKind {
+    Block,
+    /// The body of a `try`.
+    Body(usize),
+    /// A clause of a `try`.
+    Handler(usize, usize),
+}
+
+impl Lowering<'_, '_> {
+    /// Copies the locals and adds one for each `try` that rethrows.
+    fn locals(&mut self, body: &FunctionBody<'_>) -> Result<(), ParseError> {
+        let mut reader = body.get_locals_reader()?;
+        let groups = reader.get_count();
+        let first = reader.original_position();
+        let mut count = self.params(body)?;
+        for _ in 0..groups {
+            let (more, _) = reader.read()?;
+            count = count.checked_add(more).ok_or_else(|| ParseError::new(first, "too many locals"))?;
+        }
+        let before = count;
+        for this in &self.tries {
+            let needs_one = this.clauses.iter().any(|clause| clause.rethrows);
+            self.exception_local.push(needs_one.then_some(count));
+            count = count.saturating_add(u32::from(needs_one));
+        }
+        let new = count - before;
+        (groups + u32::from(new > 0)).encode(&mut self.out);
+        self.copy(first, reader.original_position());
+        if new > 0 {
+            new.encode(&mut self.out);
+            ValType::EXNREF.encode(&mut self.out);
+        }
+        Ok(())
+    }
+
+    /// How many parameters the function has: the locals count on from them.
+    fn params(&self, body: &FunctionBody<'_>) -> Result<u32, ParseError> {
+        let offset = body.range().start;
+        let missing = || ParseError::new(offset, "a function without a type");
+        let position = self.context.bodies.binary_search_by_key(&offset, |body| body.range().start);
+        let ty = position.ok().and_then(|at| self.context.body_types.get(at)).ok_or_else(missing)?;
+        let params = self.context.ty(*ty).ok_or_else(missing)?.params().len();
+        u32::try_from(params).map_err(|_| missing())
+    }
+
+    fn copy(&mut self, from: usize, to: usize) {
+        let range = from.saturating_sub(self.start)..to.saturating_sub(self.start);
+        self.out.extend_from_slice(self.body.get(range).unwrap_or_default());
+    }
+
+    fn code(&mut self, mut reader: OperatorsReader<'_>) -> Result<(), ParseError> {
+        self.frames.push(Frame { label: 0, kind: FrameKind::Block });
+        self.labels = 1;
+        if self.needs_exit() {
+            self.exit = Some(self.open_block(ValType::EXNREF));
+        }
+        // What need not change is copied in long runs.
+        let mut copied = reader.original_position();
+        while !reader.eof() {
+            let from = reader.original_position();
+            let operator = reader.read()?;
+            if self.is_copied(&operator, reader.eof()) {
+                continue;
+            }
+            self.copy(copied, from);
+            copied = reader.original_position();
+            if reader.eof() {
+                break;
+            }
+            self.operator(&operator, from, copied)?;
+        }
+        if self.exit.is_some() {
+            self.out.extend([opcode::RETURN, opcode::END, opcode::THROW_REF]);
+        }
+        self.out.push(opcode::END);
+        Ok(())
+    }
+
+    /// Whether an operator is the same in the output; keeps count of blocks that are.
+    fn is_copied(&mut self, operator: &Operator<'_>, is_last: bool) -> bool {
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                self.frames.push(Frame { label: self.labels, kind: FrameKind::Block });
+                self.labels += 1;
+                true
+            }
+            Operator::End if !is_last => {
+                let is_block = matches!(self.frames.last(), Some(Frame { kind: FrameKind::Block, .. }));
+                if is_block {
+                    self.frames.pop();
+                    self.labels -= 1;
+                }
+                is_block
+            }
+            Operator::End
+            | Operator::Try { .. }
+            | Operator::Catch { .. }
+            | Operator::CatchAll
+            | Operator::Rethrow { .. }
+            | Operator::Delegate { .. }
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::TryTable { .. }
+            | Operator::BrOnNull { .. }
+            | Operator::BrOnNonNull { .. }
+            | Operator::BrOnCast { .. }
+            | Operator::BrOnCastFail { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Rewrites the operator between `offset` and `end`.
+    fn operator(&mut self, operator: &Operator<'_>, offset: usize, end: usize) -> Result<(), ParseError> {
+        let malformed = || ParseError::new(offset, "malformed nesting of exception instructions");
+        match operator {
+            Operator::Try { blockty } => self.open_try(*blockty, offset, end)?,
+            Operator::Catch { .. } | Operator::CatchAll => self.open_clause().ok_or_else(malformed)?,
+            Operator::Delegate { .. } => {
+                self.frames.pop();
+                self.close(1);
+            }
+            // The last block of a `try` ends: that of its end.
+            Operator::End => self.close_try().ok_or_else(malformed)?,
+            Operator::Rethrow { relative_depth } => {
+                let local = self.frame(*relative_depth).and_then(|frame| match frame.kind {
+                    FrameKind::Handler(of, _) => self.exception_local.get(of).copied().flatten(),
+                    _ => None,
+                });
+                self.index(opcode::LOCAL_GET, local.ok_or_else(malformed)?);
+                self.out.push(opcode::THROW_REF);
+            }
+            Operator::Br { relative_depth } => {
+                self.branch(opcode::BR, *relative_depth).ok_or_else(malformed)?;
+            }
+            Operator::BrIf { relative_depth } => {
+                self.branch(opcode::BR_IF, *relative_depth).ok_or_else(malformed)?;
+            }
+            Operator::BrTable { targets } => {
+                self.out.push(opcode::BR_TABLE);
+                targets.len().encode(&mut self.out);
+                for target in targets.targets().chain([Ok(targets.default())]) {
+                    let depth = self.depth(target?).ok_or_else(malformed)?;
+                    depth.encode(&mut self.out);
+                }
+            }
+            _ => {
+                return Err(ParseError::new(
+                    offset,
+                    "a function mixes legacy exceptions with instructions of other proposals that branch",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn frame(&self, depth: u32) -> Option<&Frame> {
+        self.frames.get(self.frames.len().checked_sub(1 + depth as usize)?)
+    }
+
+    /// The depth in the output of a label of the input.
+    fn depth(&self, depth: u32) -> Option<u32> {
+        self.frame(depth).map(|frame| self.labels - 1 - frame.label)
+    }
+
+    fn branch(&mut self, opcode: u8, depth: u32) -> Option<()> {
+        let depth = self.depth(depth)?;
+        self.index(opcode, depth);
+        Some(())
+    }
+
+    fn index(&mut self, opcode: u8, index: u32) {
+        self.out.push(opcode);
+        index.encode(&mut self.out);
+    }
+
+    /// Opens a block of one result; its label.
+    fn open_block(&mut self, result: ValType) -> u32 {
+        self.out.push(opcode::BLOCK);
+        result.encode(&mut self.out);
+        self.labels += 1;
+        self.labels - 1
+    }
+
+    fn close(&mut self, blocks: u32) {
+        (0..blocks).for_each(|_| self.out.push(opcode::END));
+        self.labels -= blocks;
+    }
+
+    /// Opens the `try` between `offset` and `end`: an opcode of one byte and the block type, which is kept as it is.
+    fn open_try(&mut self, block_type: BlockType, offset: usize, end: usize) -> Result<(), ParseError> {
+        let number = self.next_try;
+        self.next_try += 1;
+        let Some(this) = self.tries.get(number) else { return Err(ParseError::new(offset, "a lost try")) };
+        let raw_type = offset + 1..end;
+        if this.delegate.is_some() {
+            self.open_delegating(number, raw_type);
+            return Ok(());
+        }
+        let clauses = this.clauses.clone();
+        let params = self.params_of(block_type).to_vec();
+        let label = self.labels;
+        self.open(opcode::BLOCK, raw_type.clone());
+        self.clause_labels[number] = vec![0; clauses.len()];
+        for (position, clause) in clauses.iter().enumerate().rev() {
+            self.clause_labels[number][position] = self.labels;
+            self.open_clause_block(*clause, &params, offset)?;
+        }
+        let labels = self.clause_labels[number].iter().copied();
+        let catches: Vec<_> = clauses.into_iter().zip(labels).collect();
+        self.open_try_table(raw_type, &catches);
+        self.frames.push(Frame { label, kind: FrameKind::Body(number) });
+        Ok(())
+    }
+
+    /// A block that ends where a clause begins, with what it caught.
+    fn open_clause_block(
+        &mut self,
+        clause: Clause,
+        params: &[wasmparser::ValType],
+        offset: usize,
+    ) -> Result<(), ParseError> {
+        let values = clause.tag.map_or(Some(&[][..]), |tag| self.context.tag_values(tag));
+        let values = values.ok_or_else(|| ParseError::new(offset, "a catch of a tag that does not exist"))?;
+        let params = encode_types(params, offset)?;
+        let mut results = encode_types(values, offset)?;
+        results.extend(clause.rethrows.then_some(ValType::EXNREF));
+        self.out.push(opcode::BLOCK);
+        match (params.as_slice(), results.as_slice()) {
+            ([], []) => self.out.push(opcode::EMPTY),
+            ([], [one]) => one.encode(&mut self.out),
+            _ => i64::from(self.types.index(params, results)).encode(&mut self.out),
+        }
+        self.labels += 1;
+        Ok(())
+    }
+
+    fn open_try_table(&mut self, raw_type: Range<usize>, catches: &[(Clause, u32)]) {
+        self.open(opcode::TRY_TABLE, raw_type);
+        catches.len().encode(&mut self.out);
+        for (clause, label) in catches {
+            // Depths count from outside of the `try_table`, whose label is open already.
+            let depth = self.labels - 2 - label;
+            match (clause.tag, clause.rethrows) {
+                (Some(tag), rethrows) => {
+                    self.index(if rethrows { opcode::CATCH_REF } else { opcode::CATCH }, tag);
+                    depth.encode(&mut self.out);
+                }
+                (None, true) => self.index(opcode::CATCH_ALL_REF, depth),
+                (None, false) => self.index(opcode::CATCH_ALL, depth),
+            }
+        }
+    }
+
+    fn open_delegating(&mut self, number: usize, raw_type: Range<usize>) {
+        let (handlers, takes_all) = tree::delegated(&self.tries, number);
+        let mut catches = Vec::new();
+        if !self.falls_through(number) {
+            for handler in handlers {
+                let clause = self.tries.get(handler.of).and_then(|of| of.clauses.get(handler.clause));
+                let label = self.clause_labels.get(handler.of).and_then(|of| of.get(handler.clause));
+                if let (Some(clause), Some(label)) = (clause, label) {
+                    catches.push((*clause, *label));
+                }
+            }
+            if let (false, Some(exit)) = (takes_all, self.exit) {
+                catches.push((Clause { tag: None, rethrows: true }, exit));
+            }
+        }
+        let label = self.labels;
+        self.open_try_table(raw_type, &catches);
+        self.frames.push(Frame { label, kind: FrameKind::Body(number) });
+    }
+
+    /// Whether a delegating `try` delegates to the next one outside, where exceptions go by themselves.
+    fn falls_through(&self, number: usize) -> bool {
+        self.tries.get(number).is_some_and(|this| this.delegate == Some(this.parent.into()))
+    }
+
+    fn needs_exit(&self) -> bool {
+        (0..self.tries.len()).any(|number| {
+            let delegates = self.tries[number].delegate.is_some();
+            delegates && !self.falls_through(number) && !tree::delegated(&self.tries, number).1
+        })
+    }
+
+    /// Ends the body or the clause before, and begins the next clause.
+    fn open_clause(&mut self) -> Option<()> {
+        let Frame { label, kind } = self.frames.pop()?;
+        let (of, clause) = match kind {
+            FrameKind::Body(of) => {
+                // The `try_table` ends; its label is not that of a clause's block.
+                self.close(1);
+                (of, 0)
+            }
+            FrameKind::Handler(of, clause) => (of, clause + 1),
+            FrameKind::Block => return None,
+        };
+        self.index(opcode::BR, self.labels - 1 - label);
+        self.close(1);
+        if self.tries.get(of)?.clauses.get(clause)?.rethrows {
+            self.index(opcode::LOCAL_SET, (*self.exception_local.get(of)?)?);
+        }
+        self.frames.push(Frame { label, kind: FrameKind::Handler(of, clause) });
+        Some(())
+    }
+
+    /// Ends a `try`: its last clause, or its body if it has none.
+    fn close_try(&mut self) -> Option<()> {
+        match self.frames.pop()?.kind {
+            FrameKind::Body(_) => self.close(2),
+            FrameKind::Handler(..) => self.close(1),
+            FrameKind::Block => return None,
+        }
+        Some(())
+    }
+
+    /// Writes an instruction with a block type of the input, and counts its label.
+    fn open(&mut self, opcode: u8, raw_type: Range<usize>) {
+        self.out.push(opcode);
+        self.copy(raw_type.start, raw_type.end);
+        self.labels += 1;
+    }
+
+    fn params_of(&self, block_type: BlockType) -> &[wasmparser::ValType] {
+        match block_type {
+            BlockType::FuncType(index) => self.context.ty(index).map_or(&[][..], |ty| ty.params()),
+            _ => &[],
+        }
+    }
+}

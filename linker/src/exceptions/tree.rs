@@ -1,0 +1,154 @@
+//! Owns the structure of the `try` instructions of one function: their clauses, which of them rethrow, and where
+//! `delegate` leads. Must not know how they are rewritten.
+
+use wasmparser::{FunctionBody, Operator};
+
+use super::TRY;
+use crate::error::ParseError;
+
+/// A `try`, in the order in which they are opened.
+#[derive(Debug)]
+pub(super) struct Try {
+    /// Its clauses in order.
+    pub clauses: Vec<Clause>,
+    /// The nearest `try` in whose body it stands.
+    pub parent: Option<usize>,
+    /// For one that ends in `delegate`: who gets its exceptions.
+    pub delegate: Option<Target>,
+}
+
+/// Who gets an exception that no clause takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Target {
+    Caller,
+    Try(usize),
+}
+
+impl From<Option<usize>> for Target {
+    fn from(enclosing: Option<usize>) -> Self {
+        enclosing.map_or(Target::Caller, Target::Try)
+    }
+}
+
+/// A `catch` or `catch_all`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clause {
+    /// What it catches; `None` for everything.
+    pub tag: Option<u32>,
+    /// Whether some `rethrow` throws what it caught.
+    pub rethrows: bool,
+}
+
+/// An exception that reaches a `try` by `delegate` is handled by the first of these that takes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Handler {
+    pub of: usize,
+    pub clause: usize,
+}
+
+enum Frame {
+    Block,
+    Body(usize),
+    Handler { of: usize, clause: usize },
+}
+
+/// Whether a function uses the legacy instructions. Few do, and the byte of `try` is missing in most that do not.
+pub(super) fn uses_legacy(body: &FunctionBody<'_>, wasm: &[u8]) -> Result<bool, ParseError> {
+    if !wasm.get(body.range()).unwrap_or_default().contains(&TRY) {
+        return Ok(false);
+    }
+    for operator in body.get_operators_reader()? {
+        if matches!(operator?, Operator::Try { .. }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// All `try` instructions of a function.
+pub(super) fn read(body: &FunctionBody<'_>) -> Result<Vec<Try>, ParseError> {
+    let mut reader = body.get_operators_reader()?;
+    let mut tries: Vec<Try> = Vec::new();
+    let mut frames = vec![Frame::Block];
+    while !reader.eof() {
+        let offset = reader.original_position();
+        let malformed = || ParseError::new(offset, "malformed nesting of exception instructions");
+        match reader.read()? {
+            Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::TryTable { .. } => {
+                frames.push(Frame::Block);
+            }
+            Operator::Try { .. } => {
+                let parent = enclosing(&frames);
+                tries.push(Try { clauses: Vec::new(), parent, delegate: None });
+                frames.push(Frame::Body(tries.len() - 1));
+            }
+            Operator::Catch { tag_index } => {
+                clause(&mut frames, &mut tries, Some(tag_index)).ok_or_else(malformed)?;
+            }
+            Operator::CatchAll => clause(&mut frames, &mut tries, None).ok_or_else(malformed)?,
+            Operator::Rethrow { relative_depth } => {
+                let frame = frames.len().checked_sub(1 + relative_depth as usize);
+                let frame = frame.and_then(|frame| frames.get(frame)).ok_or_else(malformed)?;
+                let Frame::Handler { of, clause } = *frame else { return Err(malformed()) };
+                let clause = tries.get_mut(of).and_then(|this| this.clauses.get_mut(clause));
+                clause.ok_or_else(malformed)?.rethrows = true;
+            }
+            Operator::Delegate { relative_depth } => {
+                let Some(Frame::Body(this)) = frames.pop() else { return Err(malformed()) };
+                let target = frames.len().checked_sub(relative_depth as usize).ok_or_else(malformed)?;
+                // A label that is no `try` in its body stands for the next one outside of it.
+                let target = enclosing(frames.get(..target).unwrap_or_default());
+                tries.get_mut(this).ok_or_else(malformed)?.delegate = Some(target.into());
+            }
+            Operator::End => {
+                frames.pop().ok_or_else(malformed)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(tries)
+}
+
+/// The nearest `try` in whose body the innermost of `frames` stands.
+fn enclosing(frames: &[Frame]) -> Option<usize> {
+    frames.iter().rev().find_map(|frame| match frame {
+        Frame::Body(this) => Some(*this),
+        _ => None,
+    })
+}
+
+/// Begins a clause of the innermost `try`. `None` when the innermost block is none.
+fn clause(frames: &mut Vec<Frame>, tries: &mut [Try], tag: Option<u32>) -> Option<()> {
+    let of = match frames.pop()? {
+        Frame::Body(of) | Frame::Handler { of, .. } => of,
+        Frame::Block => return None,
+    };
+    let clauses = &mut tries.get_mut(of)?.clauses;
+    clauses.push(Clause { tag, rethrows: false });
+    frames.push(Frame::Handler { of, clause: clauses.len() - 1 });
+    Some(())
+}
+
+/// Where the exceptions of a delegating `try` go: the handlers to try in order, and whether one of them takes everything.
+pub(super) fn delegated(tries: &[Try], this: usize) -> (Vec<Handler>, bool) {
+    let mut handlers = Vec::new();
+    let mut next = tries.get(this).and_then(|this| this.delegate).unwrap_or(Target::Caller);
+    while let Target::Try(of) = next {
+        let Some(target) = tries.get(of) else { break };
+        if let Some(further) = target.delegate {
+            next = further;
+            continue;
+        }
+        for (clause, Clause { tag, .. }) in target.clauses.iter().enumerate() {
+            handlers.push(Handler { of, clause });
+            if tag.is_none() {
+                return (handlers, true);
+            }
+        }
+        next = target.parent.into();
+    }
+    (handlers, false)
+}
