@@ -45,6 +45,54 @@ fn run(case: &Path) -> Result<(), String> {
     ))
 }
 
+/// What only the loader makes zero: static data that is not in the file, where the failed load of another library has left
+/// its data behind.
+#[test]
+fn static_data_is_zero_on_a_dirty_heap() {
+    let dirty = format!(
+        r#"(module (@dylink.0 (mem-info (memory 4096 4)))
+            (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+            (data (global.get $base) "{}")
+            (func (export "__wasm_apply_data_relocs") unreachable))"#,
+        "\\ff".repeat(4096)
+    );
+    let zero = r#"(module (@dylink.0 (mem-info (memory 4096 4)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (func (export "dirty_bytes") (result i32) (local $at i32) (local $dirty i32)
+            loop $next
+                local.get $dirty
+                global.get $base local.get $at i32.add i32.load8_u i32.const 0 i32.ne i32.add local.set $dirty
+                local.get $at i32.const 1 i32.add local.tee $at
+                i32.const 4096 i32.lt_u br_if $next
+            end
+            local.get $dirty i32.const 255 i32.and local.get $dirty i32.const 0 i32.ne i32.or))"#;
+    let case = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__indirect_function_table" (table 1 funcref))
+        (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+        (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+        (type $function (func (result i32)))
+        (data (global.get $base) "dirty.so\00zero.so\00dirty_bytes\00")
+        (func (export "run_case") (result i32)
+            global.get $base i32.const 2 call $dlopen
+            if (result i32)
+                i32.const 99
+            else
+                global.get $base i32.const 9 i32.add i32.const 2 call $dlopen
+                global.get $base i32.const 17 i32.add call $dlsym
+                call_indirect (type $function)
+            end))"#;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = pydl_tests::pydl();
+    command.arg("run").arg(self::folder().join("driver/driver.wasm"));
+    for (name, text) in [("dirty.so", dirty.as_str()), ("zero.so", zero), ("case.so", case)] {
+        fs::write(folder.path().join(name), pydl_tests::wasm::assemble(text)).unwrap();
+        command.arg("--side").arg(folder.path().join(name));
+    }
+    let output = command.args(["--", "case.so"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn expectations_are_what_native_builds_print() {
     let has = |tool: &str| Command::new(tool).arg("--version").output().is_ok_and(|o| o.status.success());
