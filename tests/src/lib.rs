@@ -5,6 +5,7 @@ pub mod wasm;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 /// Set to 1 to write what the tests got into the files they compare with.
 pub const BLESS: &str = "PYDL_BLESS";
@@ -30,11 +31,28 @@ pub fn python_wasm() -> PathBuf {
 ///
 /// # Panics
 ///
-/// When it is not there.
+/// When it is not there, or older than its sources: a test of some packages alone does not build it.
 pub fn pydl_binary() -> PathBuf {
     let binary = target_folder().join("pydl");
-    assert!(binary.is_file(), "{}: not built; run `cargo test --workspace`", binary.display());
+    let built = modified(&binary).unwrap_or_else(|| panic!("{}: not built", binary.display()));
+    let sources = ["linker/src", "loader/src", "cli/src"].map(|folder| newest(&repository().join(folder)));
+    let is_current = sources.into_iter().flatten().all(|changed| changed <= built);
+    assert!(is_current, "{}: older than its sources; run `cargo build --workspace`", binary.display());
     binary
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}
+
+/// When the newest file below a folder was changed.
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    let changes = entries.filter_map(|entry| {
+        let path = entry.path();
+        if path.is_dir() { newest(&path) } else { modified(&path) }
+    });
+    changes.max()
 }
 
 /// `pydl`, to be given arguments. Its compiled code is kept with the build, so that each module is compiled once.
