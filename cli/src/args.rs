@@ -23,6 +23,7 @@ Exit status:
   2    the command line is wrong
   126  a file cannot be read, or is not what it should be
   127  a file cannot be linked
+  130  the guest was interrupted
   134  the guest ended in a trap";
 
 #[derive(Subcommand, Debug)]
@@ -49,7 +50,7 @@ pub struct Run {
     /// Make a side module importable (repeatable)
     #[arg(long, value_name = "FILE")]
     pub side: Vec<PathBuf>,
-    /// Show a folder to the guest, by default under the same path (repeatable)
+    /// Show a folder to the guest, for reading and writing, by default under the same path (repeatable)
     #[arg(long, value_name = "HOST[::GUEST]")]
     pub dir: Vec<String>,
     /// Set an environment variable (repeatable)

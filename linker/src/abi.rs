@@ -52,7 +52,7 @@ pub const SYMBOL_BINDING_MASK: u32 = 0x3;
 /// Flag of an `EXPORT_INFO` entry: the symbol is thread-local (`WASM_SYM_TLS`).
 pub const SYMBOL_TLS: u32 = 0x100;
 
-/// Exports of the guest's allocator that can serve a library's static data, best first.
+/// Export of the guest's allocator that serves a library's static data.
 pub const ALIGNED_ALLOC: &str = "aligned_alloc";
 /// Frees what the allocator gave.
 pub const FREE: &str = "free";

@@ -47,7 +47,7 @@ const EMSCRIPTEN_SYMBOLS: &[&str] = &[
     "setThrew",
 ];
 const EMSCRIPTEN_PREFIXES: &[&str] =
-    &["emscripten_", "_emscripten_", "__syscall_", "invoke_", "__em_js__", "__cxa_find_matching_catch_"];
+    &["emscripten_", "_emscripten_", "__syscall_", "__em_js__", "__cxa_find_matching_catch_"];
 /// Names that wasi-libc's headers and start-up code refer to, and Emscripten's never.
 const WASI_SYMBOLS: &[&str] = &["errno", "__main_void"];
 const WASI_PREFIXES: &[&str] = &["__wasi_", "__wasilibc_", "__imported_wasi_"];
@@ -97,7 +97,11 @@ impl AbiEvidence {
 }
 
 fn is_emscripten(name: &str) -> bool {
-    EMSCRIPTEN_SYMBOLS.contains(&name) || EMSCRIPTEN_PREFIXES.iter().any(|p| name.starts_with(p))
+    // `invoke_vii` and so on: a letter for each value of the called function's type.
+    let types = name.strip_prefix("invoke_");
+    types.is_some_and(|types| types.bytes().all(|b| b"vijfdep".contains(&b)))
+        || EMSCRIPTEN_SYMBOLS.contains(&name)
+        || EMSCRIPTEN_PREFIXES.iter().any(|p| name.starts_with(p))
 }
 
 fn is_wasi(name: &str) -> bool {

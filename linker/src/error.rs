@@ -191,7 +191,7 @@ impl fmt::Display for SymbolProblem {
 }
 
 impl SymbolProblem {
-    /// The symbol of another type, spelled in one place.
+    /// What messages call a function's type.
     pub(crate) fn function(signature: &Signature) -> String {
         format!("function {signature}")
     }

@@ -71,7 +71,7 @@ pub struct ModuleReport {
     pub runtime_path: Vec<String>,
     /// All imports in file order.
     pub imports: Vec<ImportReport>,
-    /// All exports, sorted by name.
+    /// All exports: functions and data by name, then the others by name.
     pub exports: Vec<ExportReport>,
     /// Name of the main module that the file was checked against.
     pub checked_against: Option<String>,

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use wasmparser::GlobalType;
 
 use crate::abi;
+use crate::error::SymbolProblem;
 use crate::ids::{Address, FuncIndex, ModuleId, TableSlot};
 use crate::main_module::MainModule;
-use crate::needed::FileIdentity;
+use crate::needed::{FileIdentity, FoundLibrary};
 use crate::parse::{ElementSlot, ExportKind, Exports, ImportKind, ParsedModule, Signature};
 use crate::plan::LoadPlan;
 use crate::resolve::{Binding, FunctionRef};
@@ -24,6 +25,8 @@ pub struct Library {
     pub path: String,
     /// Identity of that file, where known.
     pub identity: Option<FileIdentity>,
+    /// Hash of its contents: a file system gives the inode number of a deleted file to the next one.
+    pub contents: u64,
     /// Its contents.
     pub module: Arc<ParsedModule>,
     /// The libraries it needs, in NEEDED order.
@@ -66,7 +69,7 @@ impl SymbolKind {
     /// What messages call it: `function (i32) -> i32`, `data` and so on.
     pub fn describe(&self) -> String {
         match self {
-            SymbolKind::Function(_, signature) => format!("function {signature}"),
+            SymbolKind::Function(_, signature) => SymbolProblem::function(signature),
             SymbolKind::Data(_) => "data".to_owned(),
             SymbolKind::Global(ty) => describe_global(ty),
             SymbolKind::Tag(signature) => format!("tag {signature}"),
@@ -215,9 +218,12 @@ impl Namespace {
     }
 
     /// The library of a file, under whatever path it was opened.
-    pub fn find(&self, path: &str, identity: Option<FileIdentity>) -> Option<ModuleId> {
-        let by_identity = || identity.and_then(|identity| self.by_identity.get(&identity));
-        self.by_path.get(path).or_else(by_identity).copied()
+    pub fn find(&self, file: &FoundLibrary) -> Option<ModuleId> {
+        let same_file = || {
+            let id = *self.by_identity.get(&file.identity?)?;
+            (self.library(id)?.contents == file.contents()).then_some(id)
+        };
+        self.by_path.get(&file.path).copied().or_else(same_file)
     }
 
     /// The first library whose file has this name, for NEEDED entries that a search does not find, as ELF loaders
@@ -238,6 +244,9 @@ impl Namespace {
 
     /// The first definition of `name` in a scope.
     pub fn lookup(&self, name: &str, scope: Scope<'_>) -> Option<Symbol> {
+        if !abi::is_symbol(name) {
+            return None;
+        }
         match scope {
             Scope::Global => self.global.iter().find_map(|id| self.definition(*id, name)),
             Scope::Library(library) => {
@@ -351,7 +360,7 @@ impl Namespace {
         let owner = given.or_else(|| self.libraries.iter().find(owns).map(|library| library.id));
         let module = owner.or_else(|| {
             let slots = &self.main.module().element_slots;
-            slots.fill(ElementSlot::Absolute(slot.0)).then_some(ModuleId::MAIN)
+            slots.is_filled(ElementSlot::Absolute(slot.0)).then_some(ModuleId::MAIN)
         })?;
         let (base, _) = self.bases(module);
         let mut exports = self.module(module)?.exports.iter();
@@ -409,36 +418,42 @@ impl Namespace {
         }
     }
 
-    /// Notes that the initialization of a library did not end well, and why.
-    pub fn mark_failed(&mut self, id: ModuleId, why: &str) {
-        if let Some(library) = self.library_mut(id) {
-            library.failure = Some(why.to_owned());
+    /// Notes that the initialization of a library of a load did not end well, and why: the library and those of
+    /// `uninitialized` cannot be opened or needed any more, and no library of the load is global.
+    pub fn fail(&mut self, load: &LoadPlan, uninitialized: &[ModuleId], why: &str) {
+        for id in uninitialized.iter().chain([&load.root]) {
+            if let Some(library) = self.library_mut(*id) {
+                library.failure = Some(why.to_owned());
+            }
         }
+        self.global.retain(|id| load.libraries.iter().all(|planned| planned.library.id != *id));
+        self.close(load.root);
     }
 }
 
-/// The definition that a module has of a name; names that are parts of the ABI are none.
+/// The definition that a module has of a name, which must not be a part of the ABI ([`abi::is_symbol`]).
 pub(crate) fn definition_in(module: &ParsedModule, id: ModuleId, name: &str) -> Option<Symbol> {
-    if !abi::is_symbol(name) {
-        return None;
-    }
-    let kind = match &module.exports.get(name)?.kind {
-        ExportKind::Function { index, signature } => SymbolKind::Function(*index, signature.clone()),
-        ExportKind::Data { offset } => SymbolKind::Data(*offset),
-        ExportKind::Global(ty) => SymbolKind::Global(*ty),
-        ExportKind::Tag(signature) => SymbolKind::Tag(signature.clone()),
+    let kind = match module.exports.get(name)?.kind {
+        // An import passed on under its own name is somebody else's definition.
+        ExportKind::Function { index, .. } if imported_name(module, index) == Some(name) => return None,
+        ExportKind::Function { index, signature } => SymbolKind::Function(index, signature),
+        ExportKind::Data { offset } => SymbolKind::Data(offset),
+        ExportKind::Global(ty) => SymbolKind::Global(ty),
+        ExportKind::Tag(signature) => SymbolKind::Tag(signature),
         ExportKind::Memory(_) | ExportKind::Table(_) => return None,
     };
     Some(Symbol { definer: id, kind })
 }
 
+/// The name under which a module imports the function of an index from `env`; `None` for a function of its own.
+pub(crate) fn imported_name(module: &ParsedModule, index: FuncIndex) -> Option<&str> {
+    let import = module.imports.get(*module.function_imports.get(index.0 as usize)?)?;
+    (import.module == abi::ENV).then_some(import.name.as_str())
+}
+
 /// What function index `index` of a module with these bindings really is, when it is an import bound to another
 /// module's function.
-pub(crate) fn reexported(
-    module: &ParsedModule,
-    bindings: &[Binding],
-    index: FuncIndex,
-) -> Option<FunctionRef> {
+fn reexported(module: &ParsedModule, bindings: &[Binding], index: FuncIndex) -> Option<FunctionRef> {
     let import = *module.function_imports.get(index.0 as usize)?;
     match bindings.get(import)? {
         Binding::Function { function, .. } | Binding::SlotThunk { function, .. } => Some(*function),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::abi;
@@ -50,6 +51,15 @@ pub struct FoundLibrary {
     pub bytes: Arc<[u8]>,
 }
 
+impl FoundLibrary {
+    /// A hash of the contents.
+    pub(crate) fn contents(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.bytes.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
 /// No file served a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LibraryNotFound {
@@ -94,8 +104,6 @@ pub struct OpenMode {
     pub global: bool,
     /// `RTLD_NOLOAD`: only look whether it is loaded.
     pub noload: bool,
-    /// `RTLD_NODELETE`: never unload it.
-    pub nodelete: bool,
 }
 
 impl OpenMode {
@@ -117,11 +125,7 @@ impl OpenMode {
         if flags & (Self::LAZY | Self::NOW) == 0 {
             return Err("invalid mode for dlopen(): Either RTLD_LAZY or RTLD_NOW is required".to_owned());
         }
-        Ok(OpenMode {
-            global: flags & Self::GLOBAL != 0,
-            noload: flags & Self::NOLOAD != 0,
-            nodelete: flags & Self::NODELETE != 0,
-        })
+        Ok(OpenMode { global: flags & Self::GLOBAL != 0, noload: flags & Self::NOLOAD != 0 })
     }
 }
 
@@ -186,6 +190,7 @@ impl LoadOrder {
             libraries: Vec::new(),
             by_path: BTreeMap::new(),
             by_identity: BTreeMap::new(),
+            by_file_name: BTreeMap::new(),
             missing: Vec::new(),
         };
         let root = discovery.enter(LibraryRequest { name, requester: None })?;
@@ -279,6 +284,7 @@ struct Discovery<'a> {
     libraries: Vec<NewLibrary>,
     by_path: BTreeMap<String, ModuleId>,
     by_identity: BTreeMap<FileIdentity, ModuleId>,
+    by_file_name: BTreeMap<String, ModuleId>,
     missing: Vec<LibraryNotFound>,
 }
 
@@ -305,16 +311,17 @@ impl Discovery<'_> {
         let found = match self.source.find(request) {
             Ok(found) => found,
             Err(not_found) => {
-                let loaded = self.namespace.find_by_file_name(request.name);
-                if loaded.is_none() || request.requester.is_none() {
+                let known = || self.by_file_name.get(request.name).copied();
+                let loaded = self.namespace.find_by_file_name(request.name).or_else(known);
+                let Some(loaded) = loaded.filter(|_| request.requester.is_some()) else {
                     self.missing.push(not_found);
                     return Ok(None);
-                }
-                return Ok(loaded);
+                };
+                return self.usable(loaded);
             }
         };
-        if let Some(loaded) = self.namespace.find(&found.path, found.identity) {
-            return Ok(Some(loaded));
+        if let Some(loaded) = self.namespace.find(&found) {
+            return self.usable(loaded);
         }
         let by_identity = found.identity.and_then(|identity| self.by_identity.get(&identity));
         if let Some(known) = self.by_path.get(&found.path).or(by_identity) {
@@ -326,12 +333,26 @@ impl Discovery<'_> {
             why: "too many libraries".to_owned(),
         })?;
         self.by_path.insert(found.path.clone(), id);
+        let file_name = found.path.rsplit('/').next().unwrap_or_default();
+        self.by_file_name.entry(file_name.to_owned()).or_insert(id);
         if let Some(identity) = found.identity {
             self.by_identity.insert(identity, id);
         }
         let module = Arc::new(module);
         self.libraries.push(NewLibrary { id, file: found, module, needed: Vec::new() });
         Ok(Some(id))
+    }
+}
+
+impl Discovery<'_> {
+    /// A loaded library, if its initialization did not fail.
+    fn usable(&self, loaded: ModuleId) -> Result<Option<ModuleId>, LinkError> {
+        match self.namespace.library(loaded).and_then(|library| library.failure.clone()) {
+            Some(why) => {
+                Err(LinkError::FailedEarlier { library: self.namespace.name(loaded).to_owned(), why })
+            }
+            None => Ok(Some(loaded)),
+        }
     }
 }
 

@@ -234,6 +234,7 @@ fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement) -> PlannedLibrary 
             id: new.id,
             path: new.file.path.clone(),
             identity: new.file.identity,
+            contents: new.file.contents(),
             module: new.module.clone(),
             needed: new.needed.clone(),
             memory_base: place.memory_base,

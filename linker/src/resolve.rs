@@ -13,7 +13,7 @@ use wasmparser::{GlobalType, RefType, ValType};
 use crate::abi;
 use crate::error::{LinkError, SymbolProblem};
 use crate::ids::{FuncIndex, ModuleId};
-use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, reexported};
+use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_name};
 use crate::needed::{LoadOrder, NewLibrary};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
 use crate::thunks::{Thunk, ThunkKind, is_encodable};
@@ -118,7 +118,6 @@ impl LoadOrder {
         let mut problems = Vec::new();
         for library in self.in_initialization_order() {
             let bindings = resolver.library(library, &mut problems);
-            resolver.bound.insert(library.id, bindings.clone());
             libraries.push(ResolvedLibrary { library: library.clone(), bindings });
         }
         if !problems.is_empty() {
@@ -178,8 +177,6 @@ struct Resolver<'a> {
     order: &'a LoadOrder,
     /// Position of each new library in the order of instantiation.
     position: BTreeMap<ModuleId, usize>,
-    /// The bindings of the new libraries that are done.
-    bound: BTreeMap<ModuleId, Arc<[Binding]>>,
     thunks: Vec<Thunk>,
     thunk_of: BTreeMap<ThunkKey, usize>,
     /// Every function whose slot something needs, with an export to take it from.
@@ -201,7 +198,6 @@ impl<'a> Resolver<'a> {
             namespace,
             order,
             position,
-            bound: BTreeMap::new(),
             thunks: Vec::new(),
             thunk_of: BTreeMap::new(),
             slots_used: indexmap::IndexMap::new(),
@@ -388,6 +384,9 @@ impl<'a> Resolver<'a> {
 
     /// The first definition in scope.
     fn lookup(&self, name: &str) -> Option<Symbol> {
+        if !abi::is_symbol(name) {
+            return None;
+        }
         let scope = self.namespace.global_scope().iter().chain(&self.order.search);
         scope.copied().find_map(|id| definition_in(self.module(id)?, id, name))
     }
@@ -407,16 +406,16 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The function behind re-exported imports: the imported name is looked up as the re-exporting library's import is, so
+    /// that the answer does not depend on which libraries are bound already.
     fn canonical(&self, function: FunctionRef) -> FunctionRef {
         let mut current = function;
-        for _ in 0..=self.bound.len() {
-            let behind = self
-                .order
-                .new_library(current.definer)
-                .and_then(|new| reexported(&new.module, self.bound.get(&new.id)?, current.index));
-            match behind {
-                Some(behind) => current = behind,
-                None => break,
+        for _ in 0..=self.order.libraries.len() {
+            let new = self.order.new_library(current.definer);
+            let Some(name) = new.and_then(|new| imported_name(&new.module, current.index)) else { break };
+            match self.lookup(name).map(|found| (found.definer, found.kind)) {
+                Some((definer, SymbolKind::Function(index, _))) => current = FunctionRef { definer, index },
+                _ => break,
             }
         }
         self.namespace.canonical(current)

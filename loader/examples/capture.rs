@@ -35,6 +35,6 @@ fn run(folder: std::path::PathBuf) -> Result<(ExitStatus, String), LoadError> {
         .side_module("testdata/fputs/fputs.so")
         .mount(Mount { host: folder, guest: "/out".to_owned(), read_only: false })
         .stdout(&stdout);
-    let status = Process::new(&image, &options)?.run();
+    let status = Process::new(&image, &options)?.run()?;
     Ok((status, String::from_utf8_lossy(&stdout.contents()).into_owned()))
 }

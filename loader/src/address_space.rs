@@ -180,7 +180,8 @@ impl AddressSpace {
             why: format!("the function table has no room for {} more slots", count.get()),
         };
         let end = u32::try_from(self.table.size(&store)).map_err(|_| refused())?;
-        let first = end.checked_next_multiple_of(alignment.get()).ok_or_else(refused)?;
+        // Slot 0 is what C knows as NULL.
+        let first = end.max(1).checked_next_multiple_of(alignment.get()).ok_or_else(refused)?;
         let grown = first.checked_add(count.get()).filter(|size| *size <= SlotCount::MAX);
         let grown = grown.ok_or_else(refused)?;
         let more = u64::from(grown - end);

@@ -9,12 +9,11 @@
 //! In the same way the cache remembers the files of main modules: what key the contents have, as long as the file's stamp
 //! is the same. Beside the code it keeps an outline of the module, for the linker.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, Metadata};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasmtime::{Engine, Module};
@@ -52,20 +51,30 @@ pub struct Cache {
 
 impl Cache {
     /// Uses `directory`, made with mode 0700 if it is not there. Errs when it cannot be made, when it belongs to
-    /// another user, and when others may write to it.
+    /// another user, and when others may write to it or put another one in its place.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Cache, CacheError> {
         let directory = directory.into();
         let failed = |source| CacheError::Directory { path: directory.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
-        let metadata = fs::metadata(&directory).map_err(failed)?;
-        let not_private = |why: String| CacheError::NotPrivate { path: directory.clone(), why };
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(not_private(format!("it belongs to user {}", metadata.uid())));
+        let real = fs::canonicalize(&directory).map_err(failed)?;
+        let user = rustix::process::geteuid().as_raw();
+        for (height, folder) in real.ancestors().enumerate() {
+            let metadata = fs::metadata(folder).map_err(failed)?;
+            let not_private = |why: String| CacheError::NotPrivate {
+                path: directory.clone(),
+                why: format!("{}: {why}", folder.display()),
+            };
+            // The administrator's folders lead to everybody's.
+            if metadata.uid() != user && (height == 0 || metadata.uid() != ROOT) {
+                return Err(not_private(format!("it belongs to user {}", metadata.uid())));
+            }
+            // In a sticky folder nobody can replace what belongs to others.
+            let is_sticky = height > 0 && metadata.mode() & STICKY != 0;
+            if metadata.mode() & WRITABLE_BY_OTHERS != 0 && !is_sticky {
+                return Err(not_private(format!("its mode is {:o}", metadata.mode() & 0o7777)));
+            }
         }
-        if metadata.mode() & 0o022 != 0 {
-            return Err(not_private(format!("its mode is {:o}", metadata.mode() & 0o777)));
-        }
-        Ok(Cache { directory })
+        Ok(Cache { directory: real })
     }
 
     /// The directory.
@@ -75,9 +84,9 @@ impl Cache {
 
     pub(crate) fn key(engine: &Engine, wasm: &[u8]) -> CacheKey {
         let mut hasher = KeyHasher(blake3::Hasher::new());
+        // What is compiled is not quite `wasm`: exceptions are lowered.
+        hasher.0.update(&FORMAT.to_le_bytes());
         hasher.0.update(wasm);
-        // What is compiled is not quite `wasm`: another version may lower exceptions in another way.
-        hasher.0.update(env!("CARGO_PKG_VERSION").as_bytes());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         CacheKey(hasher.0.finalize().to_hex().to_string())
     }
@@ -123,8 +132,7 @@ impl Cache {
     }
 
     fn write_sealed(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.write_whole(path, bytes)?;
-        let stamp = Stamp::of(&fs::metadata(path)?);
+        let stamp = self.write_whole(path, bytes)?;
         Seal { text: Seal::checksum(bytes), stamp }.write(self, &seal_path(path))
     }
 
@@ -134,8 +142,7 @@ impl Cache {
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
     }
 
-    /// Remembers the key of a main module's contents, with its outline. A file that changed a moment ago is not
-    /// remembered: it may change again within the resolution of the file system's clock, and keep its stamp.
+    /// Remembers the key of a main module's contents, with its outline.
     pub(crate) fn remember(
         &self,
         file: &Path,
@@ -143,10 +150,7 @@ impl Cache {
         key: &CacheKey,
         outline: &[u8],
     ) -> io::Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let (changed, _) = stamp.changed;
-        let is_old = u64::try_from(changed).is_ok_and(|changed| changed.saturating_add(2) < now);
-        let Some(path) = self.memory_path(file).filter(|_| is_old) else { return Ok(()) };
+        let Some(path) = self.memory_path(file) else { return Ok(()) };
         self.write_sealed(&self.path(key, OUTLINE), outline)?;
         Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path)
     }
@@ -155,7 +159,7 @@ impl Cache {
     fn memory_path(&self, file: &Path) -> Option<PathBuf> {
         let file = fs::canonicalize(file).ok()?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+        hasher.update(&FORMAT.to_le_bytes());
         hasher.update(file.as_os_str().as_encoded_bytes());
         Some(self.directory.join(format!("{}.main", hasher.finalize().to_hex())))
     }
@@ -164,25 +168,24 @@ impl Cache {
         self.directory.join(format!("{}.{ending}", key.0))
     }
 
-    /// Writes a file under another name and renames it, so that no one ever sees a part of it.
-    fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.directory.join(format!(".{}.{count}.tmp", std::process::id()));
-        let written = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)
-            .and_then(|mut file: File| file.write_all(bytes))
-            .and_then(|()| fs::rename(&temporary, path));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+    /// Writes a file under another name and renames it, so that no one ever sees a part of it. Returns its stamp.
+    fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
+        let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
+        temporary.write_all(bytes)?;
+        let file = temporary.persist(path).map_err(|error| error.error)?;
+        // Of this very file: another process may have put its own there since.
+        Ok(Stamp::of(&file.metadata()?))
     }
 }
+
+/// Counts the changes of what entries depend on and their keys do not tell: how exceptions are lowered, what makes a main
+/// module good, what is in an outline. Count it up with any of them.
+const FORMAT: u32 = 1;
+/// The user whose folders all paths begin with.
+const ROOT: u32 = 0;
+/// Mode bits (stat(2)).
+const STICKY: u32 = 0o1000;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Ending of files with compiled code.
 const CODE: &str = "cwasm";
@@ -224,6 +227,13 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
+    /// Whether a file that has this stamp now may be changed without getting another one: it changed a moment ago, and the
+    /// file system's clock has not moved on.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        u64::try_from(self.changed.0).is_ok_and(|changed| changed.saturating_add(2) >= now)
+    }
+
     pub(crate) fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             size: metadata.size(),
@@ -275,7 +285,7 @@ impl Seal {
             changed.1,
         ];
         let numbers = numbers.map(|number| number.to_string()).join(" ");
-        cache.write_whole(path, format!("{} {numbers}\n", self.text).as_bytes())
+        cache.write_whole(path, format!("{} {numbers}\n", self.text).as_bytes()).map(drop)
     }
 }
 

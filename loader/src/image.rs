@@ -103,7 +103,7 @@ fn first_look(
     check_runnable(&module)?;
     check_imports(&module, &offered_by(compiler, linker)?)?;
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
-    if module.defects().is_empty() {
+    if module.defects().is_empty() && !main.was_fresh {
         compiler.remember(&main.path, &main.stamp, &module, &bytes);
     }
     Ok(code)
@@ -113,13 +113,16 @@ fn first_look(
 pub(crate) struct MainFile {
     path: PathBuf,
     stamp: Stamp,
+    /// Whether the stamp was too new to tell the file from what it may become.
+    was_fresh: bool,
     outline: Option<OutlineFile>,
     module: OnceLock<Result<Arc<MainModule>, String>>,
 }
 
 impl MainFile {
     fn new(path: &Path, stamp: Stamp, outline: Option<OutlineFile>) -> MainFile {
-        MainFile { path: path.to_owned(), stamp, outline, module: OnceLock::new() }
+        let was_fresh = stamp.is_fresh();
+        MainFile { path: path.to_owned(), stamp, was_fresh, outline, module: OnceLock::new() }
     }
 
     fn name(&self) -> String {

@@ -1,4 +1,4 @@
-//! Owns the way to interrupt a running guest from another thread: as Ctrl-C does, wherever the guest is. Must not know
+//! Owns the way to interrupt a running guest from another thread: as Ctrl-C does, while it computes, sleeps or waits for input. Must not know
 //! what an interrupt means to the guest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,13 @@ impl InterruptHandle {
         &self.state
     }
 
+    /// Ends the guest, whatever it does: [`crate::ExitStatus::Interrupted`]. This is the way to limit its time. Only
+    /// reading and writing files that block, such as FIFOs and full pipes, it does not interrupt.
+    pub fn terminate(&self) {
+        self.state.terminated.store(true, Ordering::SeqCst);
+        self.interrupt();
+    }
+
     /// Interrupts the guest: Python gets a `KeyboardInterrupt`; a guest without `PyErr_SetInterrupt` is ended with
     /// [`crate::ExitStatus::Interrupted`]. Has no effect once the guest has ended.
     pub fn interrupt(&self) {
@@ -36,6 +43,7 @@ impl InterruptHandle {
 #[derive(Default)]
 pub(crate) struct InterruptState {
     pending: AtomicBool,
+    terminated: AtomicBool,
     waiting: Notify,
     sleeping: (Mutex<()>, Condvar),
 }
@@ -46,6 +54,11 @@ impl InterruptState {
         self.waiting.notify_waiters();
         let _guard = self.sleeping.0.lock();
         self.sleeping.1.notify_all();
+    }
+
+    /// Whether the guest is to end.
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::SeqCst)
     }
 
     /// Whether an interrupt came since the last call.

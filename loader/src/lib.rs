@@ -12,7 +12,7 @@
 //!     .args(["-c", "import fputs; print(fputs.__file__)"])
 //!     .side_module("testdata/fputs/fputs.so")
 //!     .stdout(&stdout);
-//! let status = Process::new(&image, &options)?.run();
+//! let status = Process::new(&image, &options)?.run()?;
 //! assert_eq!(status, ExitStatus::Exited(0));
 //! print!("{}", String::from_utf8_lossy(&stdout.contents()));
 //! # Ok(())

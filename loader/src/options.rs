@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use crate::error::LoadError;
 use crate::python::Installation;
 
-/// A folder of the host that the guest sees, for reading and writing.
+/// A folder of the host that the guest sees.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mount {
     /// The folder of the host.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use wasmtime::{Instance, Store, StoreContextMut, Tag, UpdateDeadline};
+use wasmtime::{Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
@@ -71,22 +71,24 @@ pub enum ExitStatus {
     Exited(i32),
     /// In a trap: the WebAssembly counterpart of a crash.
     Trapped(GuestTrap),
-    /// By [`InterruptHandle::interrupt`], having no way to handle it.
+    /// By [`InterruptHandle::terminate`], or by [`InterruptHandle::interrupt`] having no way to handle that.
     Interrupted,
 }
 
 /// One instance of an image, ready to run.
 pub struct Process {
     store: Store<ProcessState>,
-    main: Instance,
+    image: Image,
+    search: Arc<SearchPath>,
+    working_directory: Option<String>,
     interrupt: InterruptHandle,
     /// Kept until the guest has ended: removes the copies of its files.
     _staging: Staging,
 }
 
 impl Process {
-    /// Makes a process. Nothing of the guest runs but, if a working directory is given, its `chdir`. Errs when an option
-    /// cannot be met, and when side modules are given to a main module that cannot load any.
+    /// Makes a process; nothing of the guest runs yet. Errs when an option cannot be met, and when side modules are given
+    /// to a main module that cannot load any.
     pub fn new(image: &Image, options: &ProcessOptions) -> Result<Process, LoadError> {
         let staging = Staging::of(&options.guest_files()?)?;
         if !options.side_modules.is_empty() {
@@ -100,21 +102,12 @@ impl Process {
         let mut store = Store::new(image.compiler.engine(), state);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(at_epoch);
-        let main = image.pre.instantiate(&mut store).map_err(|error| LoadError::NotRunnable {
-            name: image.path().display().to_string(),
-            why: format!("{error:#}"),
-        })?;
-        let space = AddressSpace::of(&mut store, &main).map(Arc::new);
         let search = Arc::new(SearchPath {
             environment: folders(options.variable("LD_LIBRARY_PATH")),
             own: vec![options.side_folder.clone()],
         });
-        store.data_mut().running = Some(Running { image: image.clone(), main, space, search });
-        let mut process = Process { store, main, interrupt, _staging: staging };
-        if let Some(folder) = &options.working_directory {
-            process.change_directory(folder)?;
-        }
-        Ok(process)
+        let working_directory = options.working_directory.clone();
+        Ok(Process { store, image: image.clone(), search, working_directory, interrupt, _staging: staging })
     }
 
     /// Interrupts this process from other threads.
@@ -123,47 +116,71 @@ impl Process {
     }
 
     /// Runs the guest to its end, on a thread of its own with the stack it needs. Output that goes to captured streams
-    /// is complete when this returns.
-    pub fn run(mut self) -> ExitStatus {
+    /// is complete when this returns. Errs when the guest cannot be started, as when there is no working directory of
+    /// the name that was given.
+    pub fn run(mut self) -> Result<ExitStatus, LoadError> {
         thread::scope(|scope| {
             let guest = thread::Builder::new().name("guest".to_owned()).stack_size(THREAD_STACK);
             let running = guest.spawn_scoped(scope, || self.run_here());
-            let failed = |reason: &str| {
-                ExitStatus::Trapped(GuestTrap { reason: reason.to_owned(), frames: Vec::new() })
-            };
+            let failed = |why: &str| Err(LoadError::Engine(why.to_owned()));
             match running.map(thread::ScopedJoinHandle::join) {
-                Ok(Ok(status)) => status,
-                Ok(Err(_)) => failed("internal error of pydl while the guest ran"),
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => failed("a fault of pydl while the guest ran"),
                 Err(error) => failed(&format!("no thread for the guest: {error}")),
             }
         })
     }
 
-    fn run_here(&mut self) -> ExitStatus {
-        let start = self.main.get_typed_func::<(), ()>(&mut self.store, START);
-        match start.and_then(|start| start.call(&mut self.store, ())) {
-            Ok(()) => ExitStatus::Exited(0),
-            Err(error) => match error.downcast_ref::<I32Exit>() {
-                Some(I32Exit(status)) => ExitStatus::Exited(*status),
-                None if error.is::<Interrupted>() => ExitStatus::Interrupted,
-                None => ExitStatus::Trapped(GuestTrap::of(&error)),
-            },
+    fn run_here(&mut self) -> Result<ExitStatus, LoadError> {
+        match self.start() {
+            Ok(()) => {}
+            Err(Stop::Guest(error)) => return Ok(exit_status(&error)),
+            Err(Stop::Refused(error)) => return Err(error),
+        }
+        let main = self.store.data().running.as_ref().map(|running| running.main);
+        let start = main.map(|main| main.get_typed_func::<(), ()>(&mut self.store, START));
+        match start.map(|start| start.and_then(|start| start.call(&mut self.store, ()))) {
+            Some(Err(error)) => Ok(exit_status(&error)),
+            _ => Ok(ExitStatus::Exited(0)),
+        }
+    }
+
+    /// Instantiates the main module and sets its working directory.
+    fn start(&mut self) -> Result<(), Stop> {
+        let name = self.image.path().display().to_string();
+        let main = self.image.pre.instantiate(&mut self.store).map_err(|error| {
+            if is_of_guest(&error) {
+                return Stop::Guest(error);
+            }
+            Stop::Refused(LoadError::NotRunnable { name, why: format!("{error:#}") })
+        })?;
+        let space = AddressSpace::of(&mut self.store, &main).map(Arc::new);
+        let (image, search) = (self.image.clone(), self.search.clone());
+        self.store.data_mut().running = Some(Running { image, main, space: space.clone(), search });
+        match self.working_directory.take() {
+            Some(folder) => self.change_directory(&folder, main, space),
+            None => Ok(()),
         }
     }
 
     /// Calls the guest's `chdir`, which works before the guest has started: wasi-libc looks for its folders when it
     /// first needs them.
-    fn change_directory(&mut self, folder: &str) -> Result<(), LoadError> {
-        let refused = |why: &str| LoadError::Option(format!("working directory {folder}: {why}"));
+    fn change_directory(
+        &mut self,
+        folder: &str,
+        main: Instance,
+        space: Option<Arc<AddressSpace>>,
+    ) -> Result<(), Stop> {
+        let refused =
+            |why: &str| Stop::Refused(LoadError::Option(format!("working directory {folder}: {why}")));
         let lacks = || refused("the main module exports no `chdir`, `malloc` and `free` to set it with");
-        let space = self.store.data().running.as_ref().and_then(|running| running.space.clone());
         let space = space.ok_or_else(lacks)?;
-        let chdir = self.main.get_typed_func::<u32, i32>(&mut self.store, CHDIR).map_err(|_| lacks())?;
+        let chdir = main.get_typed_func::<u32, i32>(&mut self.store, CHDIR).map_err(|_| lacks())?;
         let path: Vec<u8> = folder.bytes().chain([0]).collect();
-        let path = space.copy_in(&mut self.store, &path).map_err(LoadError::engine)?;
+        let path = space.copy_in(&mut self.store, &path).map_err(Stop::Guest)?;
         let path = path.ok_or_else(|| refused("the guest is out of memory"))?;
-        let status = space.call(&mut self.store, &chdir, path.0).map_err(LoadError::engine)?;
-        space.give_back(&mut self.store, path).map_err(LoadError::engine)?;
+        let status = space.call(&mut self.store, &chdir, path.0).map_err(Stop::Guest)?;
+        space.give_back(&mut self.store, path).map_err(Stop::Guest)?;
         if status == 0 {
             Ok(())
         } else {
@@ -172,9 +189,33 @@ impl Process {
     }
 }
 
+/// Why a guest does not get to its `_start`.
+enum Stop {
+    /// It ended itself.
+    Guest(wasmtime::Error),
+    /// The host cannot start it.
+    Refused(LoadError),
+}
+
+/// Whether an error is an end of the guest rather than a failure of the host.
+fn is_of_guest(error: &wasmtime::Error) -> bool {
+    error.is::<I32Exit>() || error.is::<Interrupted>() || error.is::<Trap>()
+}
+
+fn exit_status(error: &wasmtime::Error) -> ExitStatus {
+    match error.downcast_ref::<I32Exit>() {
+        Some(I32Exit(status)) => ExitStatus::Exited(*status),
+        None if error.is::<Interrupted>() => ExitStatus::Interrupted,
+        None => ExitStatus::Trapped(GuestTrap::of(error)),
+    }
+}
+
 /// What happens at the next function entry or loop of a guest after [`InterruptHandle::interrupt`], for every process
 /// of the engine.
 fn at_epoch(mut store: StoreContextMut<'_, ProcessState>) -> wasmtime::Result<UpdateDeadline> {
+    if store.data().interrupt.is_terminated() {
+        return Err(Interrupted.into());
+    }
     if store.data().interrupt.take() {
         // The guest runs to be told: its own deadline must not come up again meanwhile.
         store.set_epoch_deadline(1);

@@ -2,7 +2,7 @@
 //! by the guest's own `pydl_read_file`. Remembers what was tried. Must not know what is in the files.
 
 use pydl_linker::{
-    Address, FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, Requester, abi,
+    Address, FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, Requester,
 };
 use wasmtime::{StoreContextMut, TypedFunc};
 
@@ -60,7 +60,9 @@ pub(crate) struct GuestSearch<'a, 'store> {
 impl LibrarySource for GuestSearch<'_, '_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let mut tried = Vec::new();
-        for path in self.path.candidates(request) {
+        // Once the guest has ended, nothing of it runs any more.
+        let candidates = if self.ended.is_some() { Vec::new() } else { self.path.candidates(request) };
+        for path in candidates {
             match self.read(&path) {
                 Ok(found) => return Ok(found),
                 Err(ReadError::Errno(errno)) => tried.push((path, describe_errno(errno))),
@@ -157,9 +159,6 @@ fn describe_errno(errno: u32) -> String {
         other => format!("WASI error {other}"),
     }
 }
-
-/// The function that reads files for the loader.
-pub(crate) const READ_FILE: &str = abi::READ_FILE;
 
 #[cfg(test)]
 mod tests {

@@ -95,7 +95,7 @@ cp "$(clang-19 --target=wasm32-wasi -print-libgcc-file-name)" helpers.a
 llvm-ar-19 d helpers.a gcc_personality_v0.c.obj # wants an unwinder, which does not exist here
 main=$out/python.wasm
 # the archives come first: whole archives cannot follow a use of some of their members
-${link%% *} libdl.o -Wl,--whole-archive -lc -lm -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks \
+${link%% *} libdl.o -Wl,--whole-archive -lc -lm -lsetjmp -lwasi-emulated-signal -lwasi-emulated-getpid -lwasi-emulated-process-clocks \
     helpers.a -Wl,--no-whole-archive -Wl,--strip-debug -Wl,--export-all -Wl,--export-table -Wl,--growable-table \
     -Wl,--export=__stack_pointer ${link#* } -o "$main"
 chmod 644 "$main"

@@ -5,7 +5,7 @@ pub mod wasm;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Set to 1 to write what the tests got into the files they compare with.
 pub const BLESS: &str = "PYDL_BLESS";
@@ -62,9 +62,16 @@ pub fn pydl() -> Command {
     command
 }
 
-/// Where the tests keep compiled code.
+/// Where the tests keep compiled code: a folder for each build of `pydl`, so that no test runs code that another one made.
 pub fn cache_folder() -> PathBuf {
-    target_folder().join("pydl-test-cache")
+    let built = modified(&target_folder().join("pydl")).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let caches = target_folder().join("pydl-test-cache");
+    let current = caches.join(built.unwrap_or_default().as_nanos().to_string());
+    for old in fs::read_dir(&caches).into_iter().flatten().flatten().filter(|old| old.path() != current) {
+        let _ = fs::remove_dir_all(old.path());
+    }
+    let _ = fs::create_dir_all(&caches);
+    current
 }
 
 /// The folder of the build: `target/debug`.

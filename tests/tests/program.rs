@@ -82,15 +82,70 @@ fn static_data_is_zero_on_a_dirty_heap() {
                 global.get $base i32.const 17 i32.add call $dlsym
                 call_indirect (type $function)
             end))"#;
+    assert_eq!(run_text(&[("dirty.so", &dirty), ("zero.so", zero), ("case.so", case)]), 0);
+}
+
+/// The status of the driver with libraries in WebAssembly text, of which the last is opened.
+fn run_text(libraries: &[(&str, &str)]) -> i32 {
     let folder = tempfile::tempdir().unwrap();
     let mut command = pydl_tests::pydl();
     command.arg("run").arg(self::folder().join("driver/driver.wasm"));
-    for (name, text) in [("dirty.so", dirty.as_str()), ("zero.so", zero), ("case.so", case)] {
+    for (name, text) in libraries {
         fs::write(folder.path().join(name), pydl_tests::wasm::assemble(text)).unwrap();
         command.arg("--side").arg(folder.path().join(name));
     }
-    let output = command.args(["--", "case.so"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = command.args(["--", libraries.last().unwrap().0]).output().unwrap();
+    output.status.code().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A load that fails before the first constructor gives back its memory and its slots.
+#[test]
+fn failed_loads_leave_nothing_behind() {
+    let big = r#"(module (@dylink.0 (mem-info (memory 1048576 4) (table 100 0)))
+        (import "env" "memory" (memory 1)) (func $trap unreachable) (start $trap) (func (export "f")))"#;
+    let case = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__indirect_function_table" (table $table 0 funcref))
+        (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+        (data (global.get $base) "big.so")
+        (func $try (result i32) global.get $base i32.const 2 call $dlopen)
+        (func (export "run_case") (result i32) (local $n i32) (local $pages i32) (local $slots i32)
+            call $try if i32.const 97 return end
+            memory.size local.set $pages
+            table.size $table local.set $slots
+            loop $again
+                call $try if i32.const 98 return end
+                local.get $n i32.const 1 i32.add local.tee $n
+                i32.const 300 i32.lt_u br_if $again
+            end
+            memory.size local.get $pages i32.ne
+            table.size $table local.get $slots i32.ne
+            i32.or))"#;
+    assert_eq!(run_text(&[("big.so", big), ("case.so", case)]), 0);
+}
+
+/// A library whose constructor fails is in no scope, though it was opened `RTLD_GLOBAL`, and nothing can need it.
+#[test]
+fn failed_libraries_serve_nobody() {
+    let bad = r#"(module (@dylink.0) (func (export "bad") (result i32) i32.const 1)
+        (func (export "__wasm_call_ctors") unreachable))"#;
+    let user = r#"(module (@dylink.0) (import "env" "bad" (func (result i32))) (func (export "f")))"#;
+    let needs = r#"(module (@dylink.0 (needed "bad.so")) (func (export "g")))"#;
+    let case = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+        (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+        (data (global.get $base) "bad.so\00user.so\00needs.so\00bad\00")
+        (func (export "run_case") (result i32)
+            global.get $base i32.const 0x102 call $dlopen
+            global.get $base i32.const 7 i32.add i32.const 2 call $dlopen
+            i32.or
+            global.get $base i32.const 15 i32.add i32.const 2 call $dlopen
+            i32.or
+            i32.const 0 global.get $base i32.const 24 i32.add call $dlsym
+            i32.or
+            i32.const 0 i32.ne))"#;
+    assert_eq!(run_text(&[("bad.so", bad), ("user.so", user), ("needs.so", needs), ("case.so", case)]), 0);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     let image = load(&compiler(run)?, &run.main)?;
     let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
-    Ok(guest_status(&process.run()))
+    Ok(guest_status(&process.run()?))
 }
 
 fn load(compiler: &Compiler, main: &Path) -> Result<Image> {
@@ -133,14 +133,26 @@ fn give_script(
     let guest = guest_path(cwd, script).ok_or_else(|| {
         anyhow!(Usage(format!("script {}: its path leads out of the guest", script.display())))
     })?;
-    let inside = |mount: &Mount| Path::new(&guest).starts_with(&mount.guest);
-    if mounts.iter().any(inside) {
+    if !script.is_file() {
+        let why = if script.exists() { "not a file" } else { "no such file" };
+        return Err(Usage(format!("can't open script {}: {why}", script.display())).into());
+    }
+    // The innermost folder counts, as it does for the guest.
+    let inside = mounts.iter().filter(|mount| Path::new(&guest).starts_with(&mount.guest));
+    let Some(mount) = inside.max_by_key(|mount| mount.guest.len()) else {
+        return Ok(options.file(script, guest));
+    };
+    let rest = Path::new(&guest).strip_prefix(&mount.guest).unwrap_or(Path::new(""));
+    let seen = mount.host.join(rest);
+    if seen.canonicalize().ok() == script.canonicalize().ok() {
         return Ok(options);
     }
-    if !script.is_file() {
-        return Err(Usage(format!("can't open script {}: no such file", script.display())).into());
-    }
-    Ok(options.file(script, guest))
+    Err(Usage(format!(
+        "script {}: the guest would see {} under this path; name the script as the guest sees it",
+        script.display(),
+        seen.display()
+    ))
+    .into())
 }
 
 /// Hands Ctrl-C to the guest.

@@ -26,7 +26,7 @@ use std::ops::Range;
 use wasm_encoder::{Encode, ValType};
 use wasmparser::{BlockType, FunctionBody, Operator, OperatorsReader};
 
-use super::tree::{self, Clause, Try};
+use super::tree::{self, Clause, Delegation, Try};
 use super::{Context, NewTypes, TRY, encode_types};
 use crate::error::ParseError;
 
@@ -74,6 +74,7 @@ pub(super) fn function(
         labels: 0,
         frames: Vec::new(),
         next_try: 0,
+        delegations: tree::delegations(&tries, body.range().start)?,
         tries,
     };
     lowering.locals(body)?;
@@ -89,6 +90,8 @@ struct Lowering<'a, 'b> {
     body: &'a [u8],
     start: usize,
     tries: Vec<Try>,
+    /// For each `try`, where its exceptions go if it delegates.
+    delegations: Vec<Delegation>,
     /// For each `try`, the local that keeps what it caught, if it needs one.
     exception_local: Vec<Option<u32>>,
     /// For each `try`, the labels of its clauses, as numbers of open labels from the outside.
@@ -162,7 +165,7 @@ impl Lowering<'_, '_> {
     fn code(&mut self, mut reader: OperatorsReader<'_>) -> Result<(), ParseError> {
         self.frames.push(Frame { label: 0, kind: FrameKind::Block });
         self.labels = 1;
-        if self.needs_exit() {
+        if (0..self.tries.len()).any(|number| self.leads_out(number)) {
             self.exit = Some(self.open_block(ValType::EXNREF));
         }
         // What need not change is copied in long runs.
@@ -363,36 +366,30 @@ impl Lowering<'_, '_> {
         }
     }
 
+    /// A delegating `try`. To the next one outside, exceptions go by themselves.
     fn open_delegating(&mut self, number: usize, raw_type: Range<usize>) {
-        let (handlers, takes_all) = tree::delegated(&self.tries, number);
+        let delegation = self.delegations.get(number).cloned().unwrap_or_default();
         let mut catches = Vec::new();
-        if !self.falls_through(number) {
-            for handler in handlers {
-                let clause = self.tries.get(handler.of).and_then(|of| of.clauses.get(handler.clause));
-                let label = self.clause_labels.get(handler.of).and_then(|of| of.get(handler.clause));
-                if let (Some(clause), Some(label)) = (clause, label) {
-                    catches.push((*clause, *label));
-                }
+        for handler in &delegation.handlers {
+            let clause = self.tries.get(handler.of).and_then(|of| of.clauses.get(handler.clause));
+            let label = self.clause_labels.get(handler.of).and_then(|of| of.get(handler.clause));
+            if let (Some(clause), Some(label)) = (clause, label) {
+                catches.push((*clause, *label));
             }
-            if let (false, Some(exit)) = (takes_all, self.exit) {
-                catches.push((Clause { tag: None, rethrows: true }, exit));
-            }
+        }
+        if let (true, Some(exit)) = (self.leads_out(number), self.exit) {
+            catches.push((Clause { tag: None, rethrows: true }, exit));
         }
         let label = self.labels;
         self.open_try_table(raw_type, &catches);
         self.frames.push(Frame { label, kind: FrameKind::Body(number) });
     }
 
-    /// Whether a delegating `try` delegates to the next one outside, where exceptions go by themselves.
-    fn falls_through(&self, number: usize) -> bool {
-        self.tries.get(number).is_some_and(|this| this.delegate == Some(this.parent.into()))
-    }
-
-    fn needs_exit(&self) -> bool {
-        (0..self.tries.len()).any(|number| {
-            let delegates = self.tries[number].delegate.is_some();
-            delegates && !self.falls_through(number) && !tree::delegated(&self.tries, number).1
-        })
+    /// Whether a `try` delegates past others and to the caller in the end.
+    fn leads_out(&self, number: usize) -> bool {
+        let passes_by = |this: &Try| this.delegate.is_some_and(|target| target != this.parent.into());
+        self.tries.get(number).is_some_and(passes_by)
+            && self.delegations.get(number).is_some_and(|delegation| !delegation.takes_all)
     }
 
     /// Ends the body or the clause before, and begins the next clause.

@@ -1,6 +1,8 @@
 //! Owns the structure of the `try` instructions of one function: their clauses, which of them rethrow, and where
 //! `delegate` leads. Must not know how they are rewritten.
 
+use std::collections::BTreeSet;
+
 use wasmparser::{FunctionBody, Operator};
 
 use super::TRY;
@@ -132,23 +134,48 @@ fn clause(frames: &mut Vec<Frame>, tries: &mut [Try], tag: Option<u32>) -> Optio
     Some(())
 }
 
-/// Where the exceptions of a delegating `try` go: the handlers to try in order, and whether one of them takes everything.
-pub(super) fn delegated(tries: &[Try], this: usize) -> (Vec<Handler>, bool) {
-    let mut handlers = Vec::new();
-    let mut next = tries.get(this).and_then(|this| this.delegate).unwrap_or(Target::Caller);
+/// Where the exceptions of a delegating `try` go.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Delegation {
+    /// The handlers to try in order; of several for one tag, the first.
+    pub handlers: Vec<Handler>,
+    /// Whether one of them takes everything.
+    pub takes_all: bool,
+}
+
+/// How many steps from one `try` to the next outside the delegations of a function may take together. Compilers need a
+/// handful; a file made for it could ask for any number.
+const STEPS: usize = 1_000_000;
+
+/// For each `try` of a function, where its exceptions go if it delegates. Errs when that takes too many steps.
+pub(super) fn delegations(tries: &[Try], offset: usize) -> Result<Vec<Delegation>, ParseError> {
+    let mut steps = STEPS;
+    let delegation = |this: &Try| match this.delegate {
+        Some(target) if target != this.parent.into() => follow(tries, target, &mut steps).ok_or_else(|| {
+            ParseError::new(offset, "a function delegates exceptions through too many `try` instructions")
+        }),
+        _ => Ok(Delegation::default()),
+    };
+    tries.iter().map(delegation).collect()
+}
+
+fn follow(tries: &[Try], target: Target, steps: &mut usize) -> Option<Delegation> {
+    let mut delegation = Delegation::default();
+    let mut tags = BTreeSet::new();
+    let mut next = target;
     while let Target::Try(of) = next {
-        let Some(target) = tries.get(of) else { break };
-        if let Some(further) = target.delegate {
-            next = further;
-            continue;
-        }
+        let target = tries.get(of)?;
+        *steps = steps.checked_sub(1 + target.clauses.len())?;
+        next = target.delegate.unwrap_or(target.parent.into());
         for (clause, Clause { tag, .. }) in target.clauses.iter().enumerate() {
-            handlers.push(Handler { of, clause });
+            if tags.insert(*tag) {
+                delegation.handlers.push(Handler { of, clause });
+            }
             if tag.is_none() {
-                return (handlers, true);
+                delegation.takes_all = true;
+                return Some(delegation);
             }
         }
-        next = target.parent.into();
     }
-    (handlers, false)
+    Some(delegation)
 }

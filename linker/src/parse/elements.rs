@@ -54,7 +54,7 @@ impl ElementSlots {
     }
 
     /// Whether some function has this slot.
-    pub fn fill(&self, slot: ElementSlot) -> bool {
+    pub fn is_filled(&self, slot: ElementSlot) -> bool {
         match slot {
             ElementSlot::Absolute(slot) => self.absolute.contains(&slot),
             ElementSlot::FromTableBase(slot) => self.from_table_base.contains(&slot),
@@ -83,6 +83,8 @@ pub(super) struct Elements {
     /// The last slot that is filled from `__table_base` on, and one that is filled at an absolute place.
     pub last_own: Option<u32>,
     pub absolute: Option<u32>,
+    /// Whether a segment goes to a place that cannot be told.
+    pub unknown: bool,
 }
 
 impl Elements {
@@ -106,10 +108,11 @@ pub(super) fn read(
     for element in section.into_iter_with_offsets() {
         let (position, element) = element?;
         let ElementKind::Active { table_index, offset_expr } = element.kind else { continue };
-        let Some(first) = offset(&offset_expr, table_base)? else { continue };
-        if table_index.unwrap_or(0) != 0 {
+        let first = offset(&offset_expr, table_base)?.filter(|_| table_index.unwrap_or(0) == 0);
+        let Some(first) = first else {
+            elements.unknown = true;
             continue;
-        }
+        };
         for (delta, function) in functions(element.items)?.into_iter().enumerate() {
             let slot = u32::try_from(delta).ok().and_then(|delta| first.plus(delta));
             let slot = slot
@@ -122,13 +125,14 @@ pub(super) fn read(
     Ok(elements)
 }
 
-/// The value of a segment's offset, when it is one that linkers write.
-fn offset(expr: &ConstExpr<'_>, table_base: Option<u32>) -> Result<Option<ElementSlot>, ParseError> {
+/// The value of a segment's offset, when it is one that linkers write: a constant, `base` (the index of a global), or their
+/// sum.
+pub(super) fn offset(expr: &ConstExpr<'_>, base: Option<u32>) -> Result<Option<ElementSlot>, ParseError> {
     let mut slot: Option<ElementSlot> = None;
     for operator in expr.get_operators_reader() {
         let operand = match operator? {
             Operator::I32Const { value } => ElementSlot::Absolute(value.cast_unsigned()),
-            Operator::GlobalGet { global_index } if Some(global_index) == table_base => {
+            Operator::GlobalGet { global_index } if Some(global_index) == base => {
                 ElementSlot::FromTableBase(0)
             }
             Operator::I32Add | Operator::End => continue,

@@ -67,8 +67,11 @@ pub(super) fn read(
                 ImportKind::Memory(ty)
             }
             TypeRef::Global(ty) => {
-                if import.module == abi::ENV && import.name == abi::TABLE_BASE {
-                    spaces.table_base = u32::try_from(spaces.globals.len()).ok();
+                let index = u32::try_from(spaces.globals.len()).ok();
+                match (import.module, import.name) {
+                    (abi::ENV, abi::TABLE_BASE) => spaces.table_base = index,
+                    (abi::ENV, abi::MEMORY_BASE) => spaces.memory_base = index,
+                    _ => {}
                 }
                 spaces.globals.push(GlobalDef { ty, constant: None });
                 ImportKind::Global(ty)

@@ -1,6 +1,7 @@
 //! Owns what is read out of one module: a single walk over its sections, without the function bodies and the data.
 //! The result holds for side modules and main modules alike. Must not know other modules.
 
+mod data;
 mod dylink;
 mod elements;
 mod exports;
@@ -73,8 +74,8 @@ pub struct ParsedModule {
     pub has_start: bool,
     /// The positions in `imports` of the imported functions, which have the first function indexes.
     pub function_imports: Vec<usize>,
-    /// What is wrong with the element segments of a side module.
-    elements_problem: Option<ParseError>,
+    /// What is wrong with the segments of a side module.
+    segments_problem: Option<ParseError>,
     has_data: bool,
     first_section: FirstSection,
 }
@@ -97,6 +98,7 @@ struct IndexSpaces {
     globals: Vec<GlobalDef>,
     tags: Vec<u32>,
     table_base: Option<u32>,
+    memory_base: Option<u32>,
 }
 
 /// A global and, for a defined one with a constant initial value, that value.
@@ -127,7 +129,7 @@ impl ParsedModule {
             element_slots: ElementSlots::default(),
             has_start: false,
             function_imports: Vec::new(),
-            elements_problem: None,
+            segments_problem: None,
             has_data: false,
             first_section: FirstSection::Other,
         };
@@ -170,10 +172,7 @@ impl ParsedModule {
     /// The `dylink.0` contents of a side module, or in words why this is not one.
     pub fn require_side_module(&self) -> Result<&DylinkInfo, String> {
         match (&self.dylink, self.first_section) {
-            (Some(dylink), FirstSection::Dylink) => match &self.elements_problem {
-                None => Ok(dylink),
-                Some(problem) => Err(problem.to_string()),
-            },
+            (Some(dylink), FirstSection::Dylink) => self.check_side_module(dylink).map(|()| dylink),
             (Some(_), _) => Err(format!(
                 "its `{}` section is not the first section, as the dynamic linking convention requires",
                 abi::DYLINK
@@ -189,7 +188,28 @@ impl ParsedModule {
         }
     }
 
-    /// Whether the import or export tables name a function from this import module.
+    /// Refuses what a side module may not have.
+    fn check_side_module(&self, dylink: &DylinkInfo) -> Result<(), String> {
+        if let Some(problem) = &self.segments_problem {
+            return Err(problem.to_string());
+        }
+        if let Some(name) = dylink.tls_exports.first() {
+            return Err(format!("`{name}` is thread-local in a build for threads, which are not supported"));
+        }
+        for name in [abi::APPLY_DATA_RELOCS, abi::CALL_CTORS] {
+            match self.exports.get(name).map(|export| export.kind) {
+                Some(ExportKind::Function { signature, .. })
+                    if !signature.params().is_empty() || !signature.results().is_empty() =>
+                {
+                    return Err(format!("`{name}` has type {signature}, and not () -> ()"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something is imported from this import module.
     pub fn imports_from(&self, module: &str) -> bool {
         self.imports.iter().any(|import| import.module == module)
     }
@@ -248,10 +268,16 @@ impl ParsedModule {
             Payload::ElementSection(section) => {
                 let offset = section.range().start;
                 let elements = elements::read(section, spaces.table_base, spaces.functions.len())?;
-                self.elements_problem = self.check_elements(&elements, offset);
+                self.note_problem(self.check_elements(&elements, offset));
                 self.element_slots = elements.slots;
             }
-            Payload::DataSection(section) => self.has_data = section.count() > 0,
+            Payload::DataSection(section) => {
+                self.has_data = section.count() > 0;
+                if let Some(dylink) = &self.dylink {
+                    let size = dylink.memory.memory_size;
+                    self.note_problem(data::check(section, spaces.memory_base, size)?);
+                }
+            }
             Payload::UnknownSection { id, range, .. } => {
                 return Err(ParseError::new(range.start, format!("section id {id} is unknown")));
             }
@@ -264,6 +290,9 @@ impl ParsedModule {
     fn check_elements(&self, elements: &Elements, offset: usize) -> Option<ParseError> {
         let slots = self.dylink.as_ref()?.memory.table_size.get();
         let problem = match (elements.absolute, elements.last_own) {
+            _ if elements.unknown => {
+                "an element segment goes to a place that cannot be told beforehand".to_owned()
+            }
             (Some(slot), _) => {
                 format!("an element segment fills slot {slot} of the process's table, not one of its own")
             }
@@ -273,6 +302,12 @@ impl ParsedModule {
             _ => return None,
         };
         Some(ParseError::new(offset, problem))
+    }
+
+    fn note_problem(&mut self, problem: Option<ParseError>) {
+        if self.segments_problem.is_none() {
+            self.segments_problem = problem;
+        }
     }
 
     /// Refuses files that were cut between two sections, where that can be told from what is left.

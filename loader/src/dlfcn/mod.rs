@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pydl_linker::{
     Address, FunctionRef, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement,
-    Reservation, ResolvedModules, Scope, Start, SymbolValue, TableSlot,
+    Reservation, ResolvedModules, Scope, Start, SymbolValue, TableSlot, abi,
 };
 use wasmtime::{Instance, Module, StoreContextMut, TypedFunc};
 
@@ -19,7 +19,7 @@ use crate::execute::{Execution, set_slot};
 use crate::image::offered_functions;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
-use crate::search::{GuestSearch, READ_FILE, SearchPath};
+use crate::search::{GuestSearch, SearchPath};
 
 /// Everything that a process which can load libraries keeps of them.
 pub(crate) struct Linking {
@@ -42,7 +42,8 @@ impl Linking {
         module.require_hosting().map_err(|error| error.to_string())?;
         let wrong = |what: &str| format!("{}: its {what} has another type than C's", module.name());
         let space = running.space.ok_or_else(|| wrong("allocator"))?;
-        let read_file = running.main.get_typed_func(&mut *store, READ_FILE).map_err(|_| wrong(READ_FILE))?;
+        let read_file =
+            running.main.get_typed_func(&mut *store, abi::READ_FILE).map_err(|_| wrong(abi::READ_FILE))?;
         let imported = Namespace::host_functions_of(&module).collect();
         Ok(Linking {
             namespace: Arc::new(Namespace::new(module, Arc::new(imported))),
@@ -105,10 +106,6 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<
     let snapshot = linking(store)?.namespace.clone();
     let id = match discover(store, &snapshot, name)? {
         Start::Loaded(id) => {
-            if let Some(failed) = snapshot.library(id).and_then(|library| library.failure.as_ref()) {
-                let library = snapshot.name(id).to_owned();
-                return Err(LinkError::FailedEarlier { library, why: failed.clone() }.into());
-            }
             drop(snapshot);
             linking(store)?.namespace_mut().open(id, mode.global);
             id
@@ -158,7 +155,10 @@ fn load(
     let plan = match reserved.prepare(store, snapshot, resolved, &modules) {
         Ok(plan) => plan,
         Err(failure) => {
-            reserved.release(store);
+            // A guest that has ended cannot take its memory back, and need not.
+            if matches!(failure, Failure::Refused(_)) {
+                reserved.release(store);
+            }
             return Err(failure);
         }
     };
@@ -225,7 +225,7 @@ impl Reserved {
             instances: BTreeMap::new(),
             thunks: None,
         };
-        let name = snapshot_name(&plan);
+        let name = root_path(&plan);
         execution.prepare(&plan).map_err(|error| classify(error, &name))?;
         let instances = execution.instances;
         let linking = linking(store)?;
@@ -245,7 +245,7 @@ impl Reserved {
     }
 }
 
-fn snapshot_name(plan: &LoadPlan) -> String {
+fn root_path(plan: &LoadPlan) -> String {
     let root = plan.libraries.iter().find(|planned| planned.library.id == plan.root);
     root.map(|planned| planned.library.path.clone()).unwrap_or_default()
 }
@@ -277,9 +277,8 @@ fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
                 ended @ Failure::Ended(_) => return Err(ended),
             };
             let rest = std::iter::once(library).chain(steps.map(|(library, _)| library));
-            let namespace = self::linking(store)?.namespace_mut();
-            rest.chain([&plan.root]).for_each(|id| namespace.mark_failed(*id, &why));
-            namespace.close(plan.root);
+            let rest: Vec<ModuleId> = rest.copied().collect();
+            self::linking(store)?.namespace_mut().fail(plan, &rest, &why);
             return Err(Failure::Refused(format!("{name}: {why}")));
         }
     }

@@ -89,7 +89,8 @@ fn or_pending<T>(guest: &mut Guest<'_>, result: Result<T, Failure>, failed: T) -
     }
 }
 
-/// The caller's memory: the main module's, since only that imports these functions.
+/// The caller's memory: the main module's. A side module that imports these functions itself goes through a thunk, which
+/// exports it, too.
 fn memory(guest: &mut Guest<'_>) -> wasmtime::Result<Memory> {
     let export = guest.get_export(abi::MEMORY).and_then(Extern::into_memory);
     export.ok_or_else(|| wasmtime::Error::msg("the caller of a dlfcn function exports no memory"))

@@ -206,6 +206,9 @@ fn interrupted(guest: &mut Caller<'_, ProcessState>) -> wasmtime::Result<i32> {
 
 /// Tells the guest of a pending interrupt.
 fn told(guest: &mut Caller<'_, ProcessState>) -> wasmtime::Result<()> {
+    if guest.data().interrupt.is_terminated() {
+        return Err(Interrupted.into());
+    }
     if guest.data().interrupt.take() {
         deliver_interrupt(&mut guest.as_context_mut())?;
     }

@@ -1,0 +1,35 @@
+//! Owns the check of active data segments: a side module fills its own static data only. Must not know what is in it.
+
+use wasmparser::{DataKind, DataSectionReader};
+
+use super::elements::{ElementSlot, offset};
+use crate::error::ParseError;
+
+/// What is wrong with the data segments of a module that has `memory_size` bytes of its own, from the imported global
+/// `memory_base` on; `None` when nothing is.
+pub(super) fn check(
+    section: DataSectionReader<'_>,
+    memory_base: Option<u32>,
+    memory_size: u32,
+) -> Result<Option<ParseError>, ParseError> {
+    for segment in section.into_iter_with_offsets() {
+        let (position, segment) = segment?;
+        let DataKind::Active { memory_index, offset_expr } = segment.kind else { continue };
+        // The expression has the same form as a table segment's, counted in bytes.
+        let problem = match offset(&offset_expr, memory_base)?.filter(|_| memory_index == 0) {
+            Some(ElementSlot::FromTableBase(start)) => {
+                let end = u32::try_from(segment.data.len()).ok().and_then(|size| start.checked_add(size));
+                if end.is_some_and(|end| end <= memory_size) {
+                    continue;
+                }
+                format!("a data segment at {start} passes the {memory_size} bytes that dylink.0 asks for")
+            }
+            Some(ElementSlot::Absolute(address)) => {
+                format!("a data segment goes to address {address} of the process's memory, not into its own")
+            }
+            None => "a data segment goes to a place that cannot be told beforehand".to_owned(),
+        };
+        return Ok(Some(ParseError::new(position, problem)));
+    }
+    Ok(None)
+}
