@@ -15,6 +15,12 @@ pub struct GuestTrap {
 
 /// The most frames that are kept.
 const FRAMES: usize = 32;
+/// The most characters of a name that are kept. Names are as they are in the file: demangled, a short one can take gigabytes.
+const NAME: usize = 200;
+
+fn shortened(name: &str) -> &str {
+    name.char_indices().nth(NAME).map_or(name, |(end, _)| name.get(..end).unwrap_or_default())
+}
 
 impl GuestTrap {
     /// What an error of the engine says of the guest.
@@ -25,8 +31,8 @@ impl GuestTrap {
         };
         let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], |b| b.frames());
         let name = |frame: &wasmtime::FrameInfo| {
-            let module = frame.module().name().unwrap_or("unnamed module");
-            match frame.func_name() {
+            let module = shortened(frame.module().name().unwrap_or("unnamed module"));
+            match frame.func_name().map(shortened) {
                 Some(function) => format!("{module}: {function}"),
                 None => format!("{module}: function {}", frame.func_index()),
             }

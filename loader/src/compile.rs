@@ -61,7 +61,7 @@ impl Compiler {
         let refused = |why: String| LoadError::Compile { name: name.to_owned(), why };
         let lowered = exceptions::lower(wasm).map_err(|error| refused(error.to_string()))?;
         let module = Module::new(&self.engine, lowered.as_deref().unwrap_or(wasm));
-        let module = module.map_err(|error| refused(format!("{error:#}")))?;
+        let module = module.map_err(|error| refused(error.root_cause().to_string()))?;
         if let Some((cache, key)) = entry {
             // A full disk must not keep anybody from running a program.
             let _ = cache.store(&key, &module);

@@ -76,7 +76,8 @@ pub enum LoadError {
 impl LoadError {
     #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
     pub(crate) fn engine(error: wasmtime::Error) -> LoadError {
-        LoadError::Engine(format!("{error:#}"))
+        // Not the whole chain: it may hold a backtrace, with names that the guest chose and that grow when demangled.
+        LoadError::Engine(error.root_cause().to_string())
     }
 
     pub(crate) fn file(path: &Path, source: std::io::Error) -> LoadError {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use wasmtime::{Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline};
+use wasmtime::{Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
@@ -152,7 +152,7 @@ impl Process {
             if is_of_guest(&error) {
                 return Stop::Guest(error);
             }
-            Stop::Refused(LoadError::NotRunnable { name, why: format!("{error:#}") })
+            Stop::Refused(LoadError::NotRunnable { name, why: error.root_cause().to_string() })
         })?;
         let space = AddressSpace::of(&mut self.store, &main).map(Arc::new);
         let (image, search) = (self.image.clone(), self.search.clone());
@@ -199,7 +199,8 @@ enum Stop {
 
 /// Whether an error is an end of the guest rather than a failure of the host.
 fn is_of_guest(error: &wasmtime::Error) -> bool {
-    error.is::<I32Exit>() || error.is::<Interrupted>() || error.is::<Trap>()
+    // Whatever came up while the guest ran has a backtrace.
+    error.is::<I32Exit>() || error.is::<Interrupted>() || error.is::<Trap>() || error.is::<WasmBacktrace>()
 }
 
 fn exit_status(error: &wasmtime::Error) -> ExitStatus {

@@ -1,6 +1,7 @@
 //! What a program that embeds the loader relies on: images shared by threads, captured streams, time limits, and that nothing
 //! a guest does in its start-up reaches the host's own stack.
 
+use std::fmt::Write as _;
 use std::thread;
 use std::time::Duration;
 
@@ -122,6 +123,29 @@ fn endless_recursion_in_a_start_function_is_a_trap() {
     let image = Image::from_file(&compiler(), &main).unwrap();
     let status = Process::new(&image, &ProcessOptions::new("recursion")).unwrap().run().unwrap();
     assert!(matches!(status, ExitStatus::Trapped(trap) if trap.reason.contains("stack")));
+}
+
+/// A name of a few hundred bytes that takes gigabytes when it is demangled: each part says the one before twice.
+#[test]
+fn names_of_functions_are_shown_as_they_are() {
+    let mut name = "_Z1f1PI1AS0_E".to_owned();
+    for part in "123456789ABCDEFGHIJKLMNOP".chars() {
+        let _ = write!(name, "S_IS{part}_S{part}_E");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("names.wasm");
+    // The host function fails, since there is no memory.
+    let text = format!(
+        r#"(module (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (func $"{name}" (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))))
+        (start $"{name}") (func (export "_start")))"#
+    );
+    std::fs::write(&main, assemble(&text)).unwrap();
+    let image = Image::from_file(&compiler(), &main).unwrap();
+    let status = Process::new(&image, &ProcessOptions::new("names")).unwrap().run().unwrap();
+    let ExitStatus::Trapped(trap) = status else { panic!("{status:?}") };
+    assert!(trap.frames[0].contains("_Z1f1PI1AS0_ES_IS1_S1_E"), "{trap}");
+    assert!(trap.to_string().len() < 1000);
 }
 
 #[test]
