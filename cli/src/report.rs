@@ -1,5 +1,6 @@
 //! Owns how failures leave the program: one message on stderr, one exit status for each kind. Must not know commands.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use pydl_loader::{ExitStatus, LoadError};
@@ -27,12 +28,22 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Prints a line to stderr. That nobody can read it changes nothing else.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "pydl: {text}");
+}
+
+/// Tells of something that goes another way than was asked for.
+pub fn warn(text: &str) {
+    say(&format!("warning: {text}"));
+}
+
 /// Prints why a command failed and returns its exit status.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
     // A `LoadError` tells its cause itself.
     match error.downcast_ref::<LoadError>() {
-        Some(error) => eprintln!("pydl: {error}"),
-        None => eprintln!("pydl: {error:#}"),
+        Some(error) => say(&error.to_string()),
+        None => say(&format!("{error:#}")),
     }
     ExitCode::from(match (error.downcast_ref::<LoadError>(), error.is::<Usage>()) {
         (Some(LoadError::Link(_) | LoadError::MissingImports { .. }), _) => NOT_LINKED,
@@ -48,7 +59,7 @@ pub fn guest_status(status: &ExitStatus) -> ExitCode {
         ExitStatus::Exited(status) => ExitCode::from(status.to_le_bytes()[0]),
         ExitStatus::Interrupted => ExitCode::from(INTERRUPTED),
         ExitStatus::Trapped(trap) => {
-            eprintln!("pydl: the guest ended in a trap: {trap}");
+            say(&format!("the guest ended in a trap: {trap}"));
             ExitCode::from(TRAPPED)
         }
     }

@@ -82,6 +82,13 @@ impl Cache {
         &self.directory
     }
 
+    /// Whether `folder` holds the cache or lies in it, by whatever path: who can write to one can write to the other. A folder
+    /// that cannot be resolved counts as one that does.
+    pub fn overlaps(&self, folder: &Path) -> bool {
+        fs::canonicalize(folder)
+            .map_or(true, |real| self.directory.starts_with(&real) || real.starts_with(&self.directory))
+    }
+
     pub(crate) fn key(engine: &Engine, wasm: &[u8]) -> CacheKey {
         let mut hasher = KeyHasher(blake3::Hasher::new());
         // What is compiled is not quite `wasm`: exceptions are lowered.

@@ -28,6 +28,11 @@ impl Compiler {
         Compiler { cache: Some(Arc::new(cache)), ..self }
     }
 
+    /// The cache, if there is one.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_deref()
+    }
+
     /// The engine that all modules of a process share.
     pub fn engine(&self) -> &Engine {
         &self.engine

@@ -10,13 +10,14 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::address_space::AddressSpace;
 use crate::backtrace::GuestTrap;
+use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::dlfcn::Linking;
 use crate::engine::THREAD_STACK;
 use crate::error::LoadError;
 use crate::image::{Image, START};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
-use crate::options::ProcessOptions;
+use crate::options::{Mount, ProcessOptions};
 use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
@@ -94,12 +95,14 @@ impl Process {
         if !options.side_modules.is_empty() {
             image.require_hosting()?;
         }
+        options.mounts.iter().try_for_each(|mount| keep_cache_private(image.compiler.cache(), mount))?;
         let mounts = options.mounts.iter().cloned().chain(staging.mounts());
         let wasi = system::wasi::context(options, mounts)?;
         let interrupt = InterruptHandle::new(image.compiler.engine());
         let mut state = ProcessState::idle(wasi, &image.compiler);
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);
+        store.set_hostcall_fuel(system::wasi::HOST_MEMORY);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(at_epoch);
         let search = Arc::new(SearchPath {
@@ -186,6 +189,18 @@ impl Process {
         } else {
             Err(refused("there is no such folder in the guest; give it with --dir"))
         }
+    }
+}
+
+/// Refuses a folder through which the guest could write into the cache: what lies there is run as machine code.
+fn keep_cache_private(cache: Option<&Cache>, mount: &Mount) -> Result<(), LoadError> {
+    match cache {
+        Some(cache) if !mount.read_only && cache.overlaps(&mount.host) => Err(LoadError::Option(format!(
+            "{} cannot be shown to the guest for writing: the compiled code that the host runs is in {}",
+            mount.host.display(),
+            cache.directory().display()
+        ))),
+        _ => Ok(()),
     }
 }
 

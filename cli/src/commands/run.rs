@@ -9,7 +9,7 @@ use pydl_loader::{Cache, Compiler, Image, InterruptHandle, Mount, Process, Proce
 
 use crate::args::Run;
 use crate::render::progress::Progress;
-use crate::report::{Usage, guest_status};
+use crate::report::{Usage, guest_status, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
@@ -39,9 +39,18 @@ fn compiler(run: &Run) -> Result<Compiler> {
     }
     let Some(directory) = default_cache() else { return Ok(compiler) };
     match Cache::open(directory) {
+        Ok(cache)
+            if run.dir.iter().filter_map(|dir| mount(dir).ok()).any(|dir| cache.overlaps(&dir.host)) =>
+        {
+            warn(&format!(
+                "compiled code is neither used nor kept: the guest could write to it, since --dir shows {}",
+                cache.directory().display()
+            ));
+            Ok(compiler)
+        }
         Ok(cache) => Ok(compiler.with_cache(cache)),
         Err(error) => {
-            eprintln!("pydl: warning: compiled code is not kept: {error}");
+            warn(&format!("compiled code is not kept: {error}"));
             Ok(compiler)
         }
     }

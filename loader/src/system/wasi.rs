@@ -21,6 +21,11 @@ use crate::options::{Input, Mount, Output, ProcessOptions};
 use crate::process::ProcessState;
 use crate::python;
 
+/// How many bytes one call may read or write: a guest's memory has no more.
+pub(crate) const HOST_MEMORY: usize = 4 << 30;
+/// How many bytes of subscriptions and events `poll_oneoff` takes; for each the host allocates.
+const POLL_MEMORY: usize = 1 << 20;
+
 /// `EINTR`.
 const EINTR: i32 = 27;
 
@@ -92,7 +97,7 @@ fn fd_read(
     nread: i32,
 ) -> wasmtime::Result<i32> {
     let interrupt = guest.data().interrupt.clone();
-    let (mut memory, state) = guest_memory(&mut guest)?;
+    let (mut memory, state) = guest_memory(&mut guest, HOST_MEMORY)?;
     let read = preview1::fd_read(&mut state.wasi, &mut memory, fd, iovs, iovs_len, nread);
     match in_tokio(interrupt.race(read)) {
         Some(result) => result,
@@ -116,7 +121,7 @@ fn poll_oneoff(
         }
         return sleep.map_or(Ok(0), |sleep| sleep.over(&mut guest, events, nevents));
     }
-    let (mut memory, state) = guest_memory(&mut guest)?;
+    let (mut memory, state) = guest_memory(&mut guest, POLL_MEMORY)?;
     let poll = preview1::poll_oneoff(&mut state.wasi, &mut memory, subscriptions, events, count, nevents);
     match (in_tokio(interrupt.race(poll)), sleep) {
         (Some(result), _) => result,
@@ -128,11 +133,14 @@ fn poll_oneoff(
     }
 }
 
-/// The memory of the caller, as WASI finds it, and the state.
+/// The memory of the caller, as WASI finds it, and the state, which may use `fuel` bytes of the host's memory in this call.
+/// wasmtime-wasi's own functions are given theirs by their wrappers; without, a call has what the last one left.
 fn guest_memory<'a>(
     guest: &'a mut Caller<'_, ProcessState>,
+    fuel: usize,
 ) -> wasmtime::Result<(wiggle::GuestMemory<'a>, &'a mut ProcessState)> {
     let (bytes, state) = own_memory(guest)?.data_and_store_mut(guest);
+    preview1::WasiSnapshotPreview1::set_hostcall_fuel(&mut state.wasi, fuel);
     Ok((wiggle::GuestMemory::Unshared(bytes), state))
 }
 
