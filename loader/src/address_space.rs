@@ -53,18 +53,27 @@ impl AddressSpace {
         })
     }
 
-    /// Calls a guest function. When it does not return, the stack pointer is put back to where it was, since the
-    /// frames that would have done so are gone.
+    /// Calls a guest function.
     pub(crate) fn call<P: WasmParams, R: WasmResults>(
         &self,
         mut store: impl AsContextMut,
         function: &TypedFunc<P, R>,
         parameters: P,
     ) -> wasmtime::Result<R> {
-        let before = self.stack_pointer.get(&mut store);
-        let result = function.call(&mut store, parameters);
+        self.keeping_stack(&mut store, |store| function.call(store, parameters))
+    }
+
+    /// Lets guest code run. When it does not return, the stack pointer is put back to where it was, since the frames that
+    /// would have done so are gone.
+    pub(crate) fn keeping_stack<S: AsContextMut, T>(
+        &self,
+        store: &mut S,
+        run: impl FnOnce(&mut S) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<T> {
+        let before = self.stack_pointer.get(&mut *store);
+        let result = run(store);
         if result.is_err() {
-            self.stack_pointer.set(&mut store, before)?;
+            self.stack_pointer.set(store, before)?;
         }
         result
     }
@@ -81,7 +90,7 @@ impl AddressSpace {
             Err(no_room) => {
                 // A guest that has ended cannot take its memory back, and need not.
                 if matches!(no_room, NoRoom::Refused { .. }) {
-                    self.release(&mut store, reservation, &taken);
+                    self.release(&mut store, reservation, &taken).map_err(NoRoom::Guest)?;
                 }
                 Err(no_room)
             }
@@ -111,19 +120,24 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Gives back what was reserved for a load that did not come to life. Best effort: the guest's `free` may fail.
-    pub(crate) fn release(&self, mut store: impl AsContextMut, reservation: &Reservation, taken: &Placement) {
-        for (library, placed) in reservation.libraries.iter().zip(&taken.libraries) {
-            if library.memory_size > 0 {
-                self.free(&mut store, placed.memory_base);
-            }
-            if placed.table_base.0 > 0 {
-                self.release_slots(&mut store, placed.table_base, library.table_size.get());
-            }
+    /// Gives back what was reserved for a load that did not come to life. Errs when the guest's `free` does not return; then
+    /// the rest of the memory stays taken.
+    pub(crate) fn release(
+        &self,
+        mut store: impl AsContextMut,
+        reservation: &Reservation,
+        taken: &Placement,
+    ) -> wasmtime::Result<()> {
+        let placed = || reservation.libraries.iter().zip(&taken.libraries);
+        for (library, placed) in placed().filter(|(_, placed)| placed.table_base.0 > 0) {
+            self.release_slots(&mut store, placed.table_base, library.table_size.get());
         }
         if let Some(first) = taken.function_slots.first() {
             self.release_slots(&mut store, *first, reservation.function_slots.get());
         }
+        placed()
+            .filter(|(library, _)| library.memory_size > 0)
+            .try_for_each(|(_, placed)| self.give_back(&mut store, placed.memory_base))
     }
 
     /// One table slot for a function whose address is asked for.
@@ -181,13 +195,14 @@ impl AddressSpace {
         };
         let end = u32::try_from(self.table.size(&store)).map_err(|_| refused())?;
         // Slot 0 is what C knows as NULL.
-        let first = end.max(1).checked_next_multiple_of(alignment.get()).ok_or_else(refused)?;
+        let usable = end.max(1);
+        let first = usable.checked_next_multiple_of(alignment.get()).ok_or_else(refused)?;
         let grown = first.checked_add(count.get()).filter(|size| *size <= SlotCount::MAX);
         let grown = grown.ok_or_else(refused)?;
         let more = u64::from(grown - end);
         self.table.grow(&mut store, more, Ref::Func(None)).map_err(|_| refused())?;
-        if first > end {
-            free.insert(end, first - end);
+        if first > usable {
+            free.insert(usable, first - usable);
         }
         Ok(TableSlot(first))
     }
@@ -203,10 +218,6 @@ impl AddressSpace {
         let none = Ref::Func(None);
         let _ = self.table.fill(&mut store, u64::from(first.0), none, u64::from(count));
         add_run(&mut self.free_slots(), first.0, count);
-    }
-
-    fn free(&self, mut store: impl AsContextMut, address: Address) {
-        let _ = self.call(&mut store, &self.free, address.0);
     }
 
     /// Allocates and fills guest memory that someone in the guest will own; `None` when there is none.

@@ -58,6 +58,7 @@ impl Cache {
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
         let real = fs::canonicalize(&directory).map_err(failed)?;
         let user = rustix::process::geteuid().as_raw();
+        let group = rustix::process::getegid().as_raw();
         for (height, folder) in real.ancestors().enumerate() {
             let metadata = fs::metadata(folder).map_err(failed)?;
             let not_private = |why: String| CacheError::NotPrivate {
@@ -68,9 +69,12 @@ impl Cache {
             if metadata.uid() != user && (height == 0 || metadata.uid() != ROOT) {
                 return Err(not_private(format!("it belongs to user {}", metadata.uid())));
             }
-            // In a sticky folder nobody can replace what belongs to others.
+            // In a sticky folder nobody can replace what belongs to others. The user's own group may write to the folders
+            // above: with a umask of 002 everybody has one alone.
             let is_sticky = height > 0 && metadata.mode() & STICKY != 0;
-            if metadata.mode() & WRITABLE_BY_OTHERS != 0 && !is_sticky {
+            let own_group = height > 0 && metadata.gid() == group;
+            let others = if own_group { WRITABLE_BY_ALL } else { WRITABLE_BY_OTHERS };
+            if metadata.mode() & others != 0 && !is_sticky {
                 return Err(not_private(format!("its mode is {:o}", metadata.mode() & 0o7777)));
             }
         }
@@ -193,6 +197,7 @@ const ROOT: u32 = 0;
 /// Mode bits (stat(2)).
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
+const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Ending of files with compiled code.
 const CODE: &str = "cwasm";

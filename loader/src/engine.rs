@@ -1,7 +1,8 @@
 //! Owns the configuration of wasmtime: one for all modules, since code compiled under another cannot be mixed in. Must
 //! not know modules.
 
-use wasmtime::{Config, Engine};
+use pydl_linker::SlotCount;
+use wasmtime::{Config, Engine, StoreLimits, StoreLimitsBuilder};
 
 use crate::error::LoadError;
 
@@ -17,8 +18,25 @@ pub(crate) const THREAD_STACK: usize = GUEST_STACK + (8 << 20);
 pub(crate) fn engine() -> Result<Engine, LoadError> {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    // No C program for 32-bit memory uses these, and each would take host memory beyond the limits of a process.
+    config.wasm_memory64(false);
+    config.wasm_multi_memory(false);
+    config.wasm_gc(false);
+    config.wasm_exceptions(true);
     config.max_wasm_stack(GUEST_STACK);
     // Not used, but the engine wants it to be no smaller.
     config.async_stack_size(THREAD_STACK);
     Engine::new(&config).map_err(LoadError::engine)
+}
+
+/// What a process may take of the host's memory, whoever of the guest's modules asks for it: one memory of 4 GiB, and tables
+/// of 10,000,000 slots, the limit that engines agreed on. wasmtime frees no instance before the process ends.
+pub(crate) fn limits() -> StoreLimits {
+    StoreLimitsBuilder::new()
+        .memories(1)
+        .memory_size(4 << 30)
+        .tables(4)
+        .table_elements(SlotCount::MAX as usize)
+        .instances(10_000)
+        .build()
 }

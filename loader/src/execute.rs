@@ -58,7 +58,10 @@ impl Execution<'_, '_> {
                 let module = self.modules.get(library).ok_or_else(|| missing("a compiled library"))?;
                 let imports: Vec<Extern> =
                     imports.iter().map(|import| self.import(import)).collect::<Result<_, _>>()?;
-                let instance = Instance::new(&mut *self.store, module, &imports)?;
+                // Its start function is guest code.
+                let instance = self
+                    .space
+                    .keeping_stack(&mut *self.store, |store| Instance::new(store, module, &imports))?;
                 self.instances.insert(*library, instance);
             }
             LoadStep::SetSlot { slot, from: (module, name), .. } => {

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{AbiFamily, Import, ImportKind, MainModule, Signature};
+use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, MainModule, Signature};
 use wasmtime::{AsContextMut, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
 
 use crate::cache::Stamp;
@@ -173,10 +173,16 @@ fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
             "it was compiled for the Emscripten ABI ({}), and only WASI main modules can be run",
             abi.because
         )),
-        _ if !main.module().exports.contains(START) => not_runnable(
-            "it exports no function `_start`, which WASI commands have; link it as an executable",
-        ),
-        _ => Ok(()),
+        _ => match main.module().exports.get(START).map(|export| export.kind) {
+            Some(ExportKind::Function { signature, .. })
+                if signature.params().is_empty() && signature.results().is_empty() =>
+            {
+                Ok(())
+            }
+            _ => not_runnable(
+                "it exports no function `_start` of type () -> (), which WASI commands have; link it as an executable",
+            ),
+        },
     }
 }
 

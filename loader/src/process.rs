@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use wasmtime::{Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
@@ -13,7 +13,7 @@ use crate::backtrace::GuestTrap;
 use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::dlfcn::Linking;
-use crate::engine::THREAD_STACK;
+use crate::engine::{THREAD_STACK, limits};
 use crate::error::LoadError;
 use crate::image::{Image, START};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
@@ -30,6 +30,7 @@ pub(crate) struct ProcessState {
     pub wasi: WasiP1Ctx,
     pub compiler: Compiler,
     pub interrupt: Arc<InterruptState>,
+    pub limits: StoreLimits,
     /// The process this is the state of; `None` for a store that runs nothing.
     pub running: Option<Running>,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
@@ -57,6 +58,7 @@ impl ProcessState {
             wasi,
             compiler: compiler.clone(),
             interrupt: Arc::default(),
+            limits: limits(),
             running: None,
             linking: None,
             dl_error: None,
@@ -102,6 +104,7 @@ impl Process {
         let mut state = ProcessState::idle(wasi, &image.compiler);
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);
+        store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(system::wasi::HOST_MEMORY);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(at_epoch);
@@ -161,8 +164,10 @@ impl Process {
         let (image, search) = (self.image.clone(), self.search.clone());
         self.store.data_mut().running = Some(Running { image, main, space: space.clone(), search });
         match self.working_directory.take() {
-            Some(folder) => self.change_directory(&folder, main, space),
             None => Ok(()),
+            // Where every guest starts, even one that has no folder there.
+            Some(folder) if folder == "/" => Ok(()),
+            Some(folder) => self.change_directory(&folder, main, space),
         }
     }
 

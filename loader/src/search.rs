@@ -109,6 +109,9 @@ impl GuestSearch<'_, '_> {
         let name = record.plus(FILE_RECORD);
         let errno = self.space.call(&mut *self.store, self.read_file, (name.0, record.0))?;
         let result = if errno == 0 { self.take(record) } else { Err(ReadError::Errno(errno)) };
+        if let Err(ReadError::Ended(_)) = result {
+            return result;
+        }
         self.space.give_back(&mut *self.store, record)?;
         result
     }

@@ -50,8 +50,9 @@ impl Staging {
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    if fs::metadata(from)?.is_dir() {
-        return Err(std::io::ErrorKind::IsADirectory.into());
+    // Opening a FIFO would wait for somebody to write to it.
+    if !fs::metadata(from)?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
     }
     fs::copy(from, to).map(drop)
 }

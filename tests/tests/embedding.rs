@@ -149,6 +149,29 @@ fn names_of_functions_are_shown_as_they_are() {
 }
 
 #[test]
+fn a_guest_gets_no_more_of_the_hosts_memory_than_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("greedy.wasm");
+    let refused = [
+        r#"(module (memory 1) (memory 1) (func (export "_start")))"#,
+        r#"(module (memory i64 1) (func (export "_start")))"#,
+        r#"(module (type (struct (field i32))) (func (export "_start") (drop (struct.new 0 (i32.const 1)))))"#,
+    ];
+    for text in refused {
+        std::fs::write(&main, assemble(text)).unwrap();
+        let result = Image::from_file(&compiler(), &main);
+        assert!(matches!(result, Err(LoadError::Compile { .. })), "{text}");
+    }
+    // A table that grows past the limit: -1, and not the host's memory.
+    let table = r#"(module (table 1 funcref) (func (export "_start")
+        (if (i32.ne (table.grow (ref.null func) (i32.const 100000000)) (i32.const -1)) (then unreachable))))"#;
+    std::fs::write(&main, assemble(table)).unwrap();
+    let image = Image::from_file(&compiler(), &main).unwrap();
+    let status = Process::new(&image, &ProcessOptions::new("greedy")).unwrap().run().unwrap();
+    assert_eq!(status, ExitStatus::Exited(0));
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_an_error_before_the_guest_starts() {
     let options = ProcessOptions::python(&pydl_tests::python_wasm()).working_directory("/nowhere");
     let result = Process::new(&python(), &options).unwrap().run();

@@ -124,6 +124,25 @@ fn failed_loads_leave_nothing_behind() {
     assert_eq!(run_text(&[("big.so", big), ("case.so", case)]), 0);
 }
 
+/// Whatever a trap in a start function leaves on the C stack is taken off again.
+#[test]
+fn failed_loads_keep_the_stack_pointer() {
+    let leaky = r#"(module (@dylink.0) (import "env" "__stack_pointer" (global $stack (mut i32)))
+        (func $trap global.get $stack i32.const 4096 i32.sub global.set $stack unreachable)
+        (start $trap) (func (export "f")))"#;
+    let case = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__stack_pointer" (global $stack (mut i32)))
+        (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+        (data (global.get $base) "leaky.so")
+        (func (export "run_case") (result i32) (local $before i32)
+            global.get $stack local.set $before
+            global.get $base i32.const 2 call $dlopen
+            local.get $before global.get $stack i32.ne
+            i32.or))"#;
+    assert_eq!(run_text(&[("leaky.so", leaky), ("case.so", case)]), 0);
+}
+
 /// A library whose constructor fails is in no scope, though it was opened `RTLD_GLOBAL`, and nothing can need it.
 #[test]
 fn failed_libraries_serve_nobody() {

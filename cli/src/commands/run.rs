@@ -91,7 +91,9 @@ fn options(run: &Run) -> Result<ProcessOptions> {
     if let Some(cwd) = &run.cwd {
         options = options.working_directory(cwd);
     }
-    for argument in &run.python.arguments {
+    for (position, argument) in run.python.arguments.iter().enumerate() {
+        let plain = plain_path(cwd, Path::new(argument));
+        let argument = if position == 0 && run.python.has_script { plain.as_os_str() } else { argument };
         let text = argument.to_str().ok_or_else(|| {
             Usage(format!("argument {}: WASI passes UTF-8 only", argument.to_string_lossy()))
         })?;
@@ -129,6 +131,16 @@ fn guest_path(from: &str, path: &Path) -> Option<String> {
         }
     }
     Some(format!("/{}", parts.join("/")))
+}
+
+/// A script's path as wasi-libc finds it beneath the folders it knows: without `.`, and absolute if there is a `..`.
+fn plain_path(cwd: &str, path: &Path) -> PathBuf {
+    let is_up = |component: &Component<'_>| matches!(component, Component::ParentDir);
+    let is_here = |component: &Component<'_>| matches!(component, Component::CurDir);
+    match guest_path(cwd, path) {
+        Some(absolute) if path.components().any(|component| is_up(&component)) => absolute.into(),
+        _ => path.components().filter(|component| !is_here(component)).collect(),
+    }
 }
 
 /// Shows the script to the guest under the path it is called by, unless a mounted folder does so already. Nothing else

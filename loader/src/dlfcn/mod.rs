@@ -90,6 +90,12 @@ pub(crate) fn handle_of(id: ModuleId) -> u32 {
 
 /// The libraries of the process; found out what it takes on the first call.
 fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
+    if store.data().running.is_none() {
+        // The main module's start function runs; later it may.
+        return Err(Failure::Refused(
+            "libraries cannot be loaded before the main module has started".to_owned(),
+        ));
+    }
     if store.data().linking.is_none() {
         let linking = Linking::of(store);
         store.data_mut().linking = Some(linking);
@@ -156,10 +162,15 @@ fn load(
         Ok(plan) => plan,
         Err(failure) => {
             // A guest that has ended cannot take its memory back, and need not.
-            if matches!(failure, Failure::Refused(_)) {
-                reserved.release(store);
-            }
-            return Err(failure);
+            let released = match failure {
+                Failure::Refused(_) => reserved.release(store),
+                Failure::Ended(_) => Ok(()),
+            };
+            // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
+            return Err(match released.map_err(|error| classify(error, "free")) {
+                Err(ended @ Failure::Ended(_)) => ended,
+                _ => failure,
+            });
         }
     };
     linking(store)?.namespace_mut().open(plan.root, mode.global);
@@ -240,8 +251,8 @@ impl Reserved {
         Ok(plan)
     }
 
-    fn release(&self, store: &mut Store<'_>) {
-        self.space.release(store, &self.reservation, &self.placement);
+    fn release(&self, store: &mut Store<'_>) -> wasmtime::Result<()> {
+        self.space.release(store, &self.reservation, &self.placement)
     }
 }
 
