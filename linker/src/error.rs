@@ -2,6 +2,7 @@
 //! it and what to do. The text is read in Python's `ImportError`, on stderr and in golden files. Must not know exit codes.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use crate::abi_family::AbiFamily;
 use crate::main_module::MainDefect;
@@ -127,7 +128,7 @@ pub enum SymbolProblem {
     /// Nothing in scope defines the symbol.
     Undefined {
         /// Path of the library that imports it.
-        importer: String,
+        importer: Arc<str>,
         /// The symbol.
         symbol: String,
         /// `function (i32) -> i32`, `data` and so on.
@@ -136,7 +137,7 @@ pub enum SymbolProblem {
     /// The first definition in scope is of another kind or type.
     WrongType {
         /// Path of the library that imports it.
-        importer: String,
+        importer: Arc<str>,
         /// The symbol.
         symbol: String,
         /// What the importer needs.
@@ -149,7 +150,7 @@ pub enum SymbolProblem {
     /// The import module is none that the process offers.
     UnknownImportModule {
         /// Path of the library that imports it.
-        importer: String,
+        importer: Arc<str>,
         /// The import module.
         module: String,
         /// The name within it.
@@ -158,7 +159,7 @@ pub enum SymbolProblem {
     /// The module requires something of the process that it does not have.
     Unsupported {
         /// Path of the library that imports it.
-        importer: String,
+        importer: Arc<str>,
         /// The import, as `module.name`.
         import: String,
         /// What is wrong with it.
@@ -197,13 +198,19 @@ impl SymbolProblem {
     }
 }
 
+/// How many problems a message lists. `pydl deps` lists all.
+const LISTED: usize = 100;
+
 fn list_problems(library: &str, problems: &[SymbolProblem]) -> String {
     match problems {
         [only] => format!("{library}: {only}"),
         several => {
             let mut text = format!("{library}: {} symbols cannot be bound", several.len());
-            for problem in several {
+            for problem in several.iter().take(LISTED) {
                 let _ = write!(text, "\n  {problem}");
+            }
+            if let Some(more) = several.len().checked_sub(LISTED).filter(|more| *more > 0) {
+                let _ = write!(text, "\n  and {more} more");
             }
             text
         }

@@ -192,6 +192,8 @@ impl LoadOrder {
             by_identity: BTreeMap::new(),
             by_file_name: BTreeMap::new(),
             missing: Vec::new(),
+            served: BTreeMap::new(),
+            size: 0,
         };
         let root = discovery.enter(LibraryRequest { name, requester: None })?;
         let Some(root) = root else { return Err(LinkError::NotFound(discovery.missing)) };
@@ -286,7 +288,16 @@ struct Discovery<'a> {
     by_identity: BTreeMap<FileIdentity, ModuleId>,
     by_file_name: BTreeMap<String, ModuleId>,
     missing: Vec<LibraryNotFound>,
+    /// What was found for a name, and for the folders it was looked for in: files need not be read for each edge.
+    served: BTreeMap<(String, String), ModuleId>,
+    /// Bytes of all files.
+    size: usize,
 }
+
+/// The most libraries of one load, and the most bytes of all their files. An engine's store holds 10,000 instances; a chain
+/// of files that a guest makes up while it is followed has no end.
+const MOST_LIBRARIES: usize = 5_000;
+const MOST_BYTES: usize = 1 << 30;
 
 impl Discovery<'_> {
     /// The ids of what library number `position` needs, entering those that are new.
@@ -300,9 +311,26 @@ impl Discovery<'_> {
         };
         let mut needed = Vec::with_capacity(dylink.needed.len());
         for name in dylink.needed.iter().filter(|name| !abi::is_in_main(name)) {
-            needed.extend(self.enter(LibraryRequest { name, requester: Some(&requester) })?);
+            needed.extend(self.serve(name, &requester)?);
         }
         Ok(needed)
+    }
+
+    /// The id of the library that serves a NEEDED entry.
+    fn serve(&mut self, name: &str, requester: &Requester) -> Result<Option<ModuleId>, LinkError> {
+        let folders = if requester.runtime_path.is_empty() || name.contains('/') {
+            String::new()
+        } else {
+            let folder = requester.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            format!("{folder}\0{}", requester.runtime_path.join("\0"))
+        };
+        let key = (name.to_owned(), folders);
+        if let Some(known) = self.served.get(&key) {
+            return Ok(Some(*known));
+        }
+        let id = self.enter(LibraryRequest { name, requester: Some(requester) })?;
+        self.served.extend(id.map(|id| (key, id)));
+        Ok(id)
     }
 
     /// The id of the library that serves a request; a new one is read and parsed. `None` when there is no file, which
@@ -326,6 +354,18 @@ impl Discovery<'_> {
         let by_identity = found.identity.and_then(|identity| self.by_identity.get(&identity));
         if let Some(known) = self.by_path.get(&found.path).or(by_identity) {
             return Ok(Some(*known));
+        }
+        self.size = self.size.saturating_add(found.bytes.len());
+        if self.libraries.len() >= MOST_LIBRARIES || self.size > MOST_BYTES {
+            return Err(LinkError::DoesNotFit {
+                library: found.path,
+                why: format!(
+                    "it would be library {} of one load, with {} bytes in all; the most are {MOST_LIBRARIES} libraries and \
+                     {MOST_BYTES} bytes",
+                    self.libraries.len() + 1,
+                    self.size
+                ),
+            });
         }
         let module = check_side_module(self.namespace, &found)?;
         let id = self.namespace.next_id(self.libraries.len()).ok_or_else(|| LinkError::DoesNotFit {

@@ -136,7 +136,8 @@ impl LoadOrder {
             .in_initialization_order()
             .map(|library| {
                 let imports = library.module.imports.iter();
-                (library.id, imports.map(|import| resolver.import(library, import)).collect())
+                let path: Arc<str> = library.file.path.as_str().into();
+                (library.id, imports.map(|import| resolver.import(library, &path, import)).collect())
             })
             .collect();
         Explanation { results, thunks: resolver.thunks }
@@ -205,9 +206,10 @@ impl<'a> Resolver<'a> {
     }
 
     fn library(&mut self, library: &NewLibrary, problems: &mut Vec<SymbolProblem>) -> Arc<[Binding]> {
+        let path: Arc<str> = library.file.path.as_str().into();
         let mut bindings = Vec::with_capacity(library.module.imports.len());
         for import in &library.module.imports {
-            match self.import(library, import) {
+            match self.import(library, &path, import) {
                 Ok(binding) => bindings.push(binding),
                 Err(problem) => problems.push(problem),
             }
@@ -215,8 +217,13 @@ impl<'a> Resolver<'a> {
         bindings.into()
     }
 
-    fn import(&mut self, library: &NewLibrary, import: &Import) -> Result<Binding, SymbolProblem> {
-        let wanted = Wanted { importer: library, import };
+    fn import(
+        &mut self,
+        library: &NewLibrary,
+        path: &Arc<str>,
+        import: &Import,
+    ) -> Result<Binding, SymbolProblem> {
+        let wanted = Wanted { importer: library, path, import };
         match (import.module.as_str(), &import.kind) {
             (abi::ENV, ImportKind::Memory(ty)) if import.name == abi::MEMORY => {
                 if ty.memory64 || ty.shared {
@@ -451,6 +458,8 @@ enum Got {
 /// An import that is being bound, with who imports it: what messages are made of.
 struct Wanted<'a> {
     importer: &'a NewLibrary,
+    /// Its path, for messages, of which there may be one for each import.
+    path: &'a Arc<str>,
     import: &'a Import,
 }
 
@@ -460,8 +469,8 @@ impl Wanted<'_> {
         dylink.is_some_and(|dylink| dylink.weak_imports.contains(&self.import.name))
     }
 
-    fn importer(&self) -> String {
-        self.importer.file.path.clone()
+    fn importer(&self) -> Arc<str> {
+        self.path.clone()
     }
 
     fn describe(&self) -> String {

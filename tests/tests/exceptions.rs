@@ -98,6 +98,19 @@ fn what_is_written_beside_them_is_what_an_engine_with_the_legacy_instructions_do
     }
 }
 
+/// What each of many delegations past many handlers would list grows with the square of the file: it is refused instead.
+#[test]
+fn delegations_cannot_blow_a_module_up() {
+    let depth = 1500;
+    let mut text = "(module (tag $t) (func (export \"f\")".to_owned();
+    text.push_str(&" try".repeat(depth));
+    // Each delegates past one handler to all that stand around it.
+    text.push_str(&" try delegate 1 catch $t end".repeat(depth));
+    text.push_str("))");
+    let error = lower(&assemble(&text)).unwrap_err();
+    assert!(error.to_string().contains("too many `try` instructions"), "{error}");
+}
+
 #[test]
 fn random_programs_do_the_same_lowered() {
     let functions = 400;

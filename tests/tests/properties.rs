@@ -78,6 +78,39 @@ fn an_outline_of_a_main_module_reads_as_the_module_does() {
     }
 }
 
+/// A file system in which every library needs the next one.
+struct Endless;
+
+impl LibrarySource for Endless {
+    fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
+        let number: usize = request.name[1..].parse().unwrap();
+        let text = format!(r#"(module (@dylink.0 (needed "l{}")) (func (export "f")))"#, number + 1);
+        let bytes = assemble(&text).into();
+        Ok(FoundLibrary { path: request.name.to_owned(), identity: None, bytes })
+    }
+}
+
+#[test]
+fn a_chain_without_an_end_is_refused() {
+    let error = LoadOrder::discover(&namespace(), "l0", &mut Endless).unwrap_err().to_string();
+    assert!(error.contains("library 5001 of one load"), "{error}");
+}
+
+#[test]
+fn a_message_lists_a_hundred_problems_at_most() {
+    let imports: String = (0..1000).fold(String::new(), |mut text, number| {
+        let _ = write!(text, r#"(import "env" "missing{number}" (func))"#);
+        text
+    });
+    let library = assemble(&format!(r#"(module (@dylink.0) {imports} (func (export "f")))"#));
+    let mut files = Files(BTreeMap::from([("x".to_owned(), library.into())]));
+    let Ok(Start::New(order)) = LoadOrder::discover(&namespace(), "x", &mut files) else { panic!() };
+    let message = order.resolve(&namespace()).unwrap_err().to_string();
+    assert!(message.starts_with("x: 1000 symbols cannot be bound"), "{message}");
+    assert_eq!(message.lines().count(), 102);
+    assert!(message.ends_with("and 900 more"));
+}
+
 fn real_libraries() -> Vec<Vec<u8>> {
     let folder = pydl_tests::repository().join("tests/cases/program");
     let cases = ["weak_self_import", "needed_cycle", "static_data_relocs", "wasi_import"];

@@ -54,6 +54,7 @@ pub(super) fn function(
     body: &FunctionBody<'_>,
     context: &Context<'_>,
     types: &mut NewTypes,
+    steps: &mut usize,
 ) -> Result<Option<Vec<u8>>, ParseError> {
     if !body.as_bytes().contains(&TRY) {
         return Ok(None);
@@ -74,7 +75,7 @@ pub(super) fn function(
         labels: 0,
         frames: Vec::new(),
         next_try: 0,
-        delegations: tree::delegations(&tries, body.range().start)?,
+        delegations: tree::delegations(&tries, body.range().start, steps)?,
         tries,
     };
     lowering.locals(body)?;
@@ -121,7 +122,7 @@ enum FrameKind {
 }
 
 impl Lowering<'_, '_> {
-    /// Copies the locals and adds one for each `try` that rethrows.
+    /// Copies the locals and adds what `try` instructions that rethrow need: one for each depth of handlers in handlers.
     fn locals(&mut self, body: &FunctionBody<'_>) -> Result<(), ParseError> {
         let mut reader = body.get_locals_reader()?;
         let groups = reader.get_count();
@@ -131,13 +132,12 @@ impl Lowering<'_, '_> {
             let (more, _) = reader.read()?;
             count = count.checked_add(more).ok_or_else(|| ParseError::new(first, "too many locals"))?;
         }
-        let before = count;
+        let mut new = 0;
         for this in &self.tries {
             let needs_one = this.clauses.iter().any(|clause| clause.rethrows);
-            self.exception_local.push(needs_one.then_some(count));
-            count = count.saturating_add(u32::from(needs_one));
+            self.exception_local.push(needs_one.then(|| count.saturating_add(this.handler_depth)));
+            new = if needs_one { new.max(this.handler_depth + 1) } else { new };
         }
-        let new = count - before;
         (groups + u32::from(new > 0)).encode(&mut self.out);
         self.copy(first, reader.original_position());
         if new > 0 {

@@ -8,6 +8,7 @@
 mod lower;
 mod tree;
 
+use indexmap::IndexSet;
 use wasm_encoder::{CodeSection, Encode, Module, RawSection, SectionId, ValType};
 use wasmparser::{CompositeInnerType, FuncType, FunctionBody, Parser, Payload, TypeRef};
 
@@ -29,8 +30,9 @@ pub fn lower(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
     }
     let mut types = NewTypes::new(&context);
     let mut code = CodeSection::new();
+    let mut steps = tree::STEPS;
     for body in &context.bodies {
-        match lower::function(body, &context, &mut types)? {
+        match lower::function(body, &context, &mut types, &mut steps)? {
             Some(lowered) => code.raw(&lowered),
             None => code.raw(wasm.get(body.range()).unwrap_or_default()),
         };
@@ -108,21 +110,17 @@ impl<'a> Context<'a> {
 /// The types that lowering adds, behind the module's own.
 struct NewTypes {
     first: u32,
-    types: Vec<(Vec<ValType>, Vec<ValType>)>,
+    types: IndexSet<(Vec<ValType>, Vec<ValType>)>,
 }
 
 impl NewTypes {
     fn new(context: &Context<'_>) -> NewTypes {
-        NewTypes { first: u32::try_from(context.types.len()).unwrap_or(u32::MAX), types: Vec::new() }
+        NewTypes { first: u32::try_from(context.types.len()).unwrap_or(u32::MAX), types: IndexSet::new() }
     }
 
-    /// The index of a function type. Linear search: a module needs a handful.
+    /// The index of a function type.
     fn index(&mut self, params: Vec<ValType>, results: Vec<ValType>) -> u32 {
-        let wanted = (params, results);
-        let position = self.types.iter().position(|known| *known == wanted).unwrap_or_else(|| {
-            self.types.push(wanted);
-            self.types.len() - 1
-        });
+        let (position, _) = self.types.insert_full((params, results));
         self.first.saturating_add(u32::try_from(position).unwrap_or(u32::MAX))
     }
 

@@ -13,6 +13,8 @@ use crate::error::ParseError;
 pub(super) struct Try {
     /// Its clauses in order.
     pub clauses: Vec<Clause>,
+    /// In how many handlers it stands: what it caught is needed no longer than theirs.
+    pub handler_depth: u32,
     /// The nearest `try` in whose body it stands.
     pub parent: Option<usize>,
     /// For one that ends in `delegate`: who gets its exceptions.
@@ -72,6 +74,7 @@ pub(super) fn read(body: &FunctionBody<'_>) -> Result<Vec<Try>, ParseError> {
     let mut reader = body.get_operators_reader()?;
     let mut tries: Vec<Try> = Vec::new();
     let mut frames = vec![Frame::Block];
+    let mut handler_depth = 0;
     while !reader.eof() {
         let offset = reader.original_position();
         let malformed = || ParseError::new(offset, "malformed nesting of exception instructions");
@@ -84,13 +87,19 @@ pub(super) fn read(body: &FunctionBody<'_>) -> Result<Vec<Try>, ParseError> {
             }
             Operator::Try { .. } => {
                 let parent = enclosing(&frames);
-                tries.push(Try { clauses: Vec::new(), parent, delegate: None });
+                tries.push(Try { clauses: Vec::new(), handler_depth, parent, delegate: None });
                 frames.push(Frame::Body(tries.len() - 1));
             }
             Operator::Catch { tag_index } => {
+                let is_first = matches!(frames.last(), Some(Frame::Body(_)));
                 clause(&mut frames, &mut tries, Some(tag_index)).ok_or_else(malformed)?;
+                handler_depth += u32::from(is_first);
             }
-            Operator::CatchAll => clause(&mut frames, &mut tries, None).ok_or_else(malformed)?,
+            Operator::CatchAll => {
+                let is_first = matches!(frames.last(), Some(Frame::Body(_)));
+                clause(&mut frames, &mut tries, None).ok_or_else(malformed)?;
+                handler_depth += u32::from(is_first);
+            }
             Operator::Rethrow { relative_depth } => {
                 let frame = frames.len().checked_sub(1 + relative_depth as usize);
                 let frame = frame.and_then(|frame| frames.get(frame)).ok_or_else(malformed)?;
@@ -106,7 +115,8 @@ pub(super) fn read(body: &FunctionBody<'_>) -> Result<Vec<Try>, ParseError> {
                 tries.get_mut(this).ok_or_else(malformed)?.delegate = Some(target.into());
             }
             Operator::End => {
-                frames.pop().ok_or_else(malformed)?;
+                let ended = frames.pop().ok_or_else(malformed)?;
+                handler_depth -= u32::from(matches!(ended, Frame::Handler { .. }));
             }
             _ => {}
         }
@@ -143,16 +153,20 @@ pub(super) struct Delegation {
     pub takes_all: bool,
 }
 
-/// How many steps from one `try` to the next outside the delegations of a function may take together. Compilers need a
+/// How many steps from one `try` to the next outside the delegations of a module may take together. Compilers need a
 /// handful; a file made for it could ask for any number.
-const STEPS: usize = 1_000_000;
+pub(super) const STEPS: usize = 1_000_000;
 
-/// For each `try` of a function, where its exceptions go if it delegates. Errs when that takes too many steps.
-pub(super) fn delegations(tries: &[Try], offset: usize) -> Result<Vec<Delegation>, ParseError> {
-    let mut steps = STEPS;
+/// For each `try` of a function, where its exceptions go if it delegates. Takes its steps from `steps`, and errs when
+/// they are used up.
+pub(super) fn delegations(
+    tries: &[Try],
+    offset: usize,
+    steps: &mut usize,
+) -> Result<Vec<Delegation>, ParseError> {
     let delegation = |this: &Try| match this.delegate {
-        Some(target) if target != this.parent.into() => follow(tries, target, &mut steps).ok_or_else(|| {
-            ParseError::new(offset, "a function delegates exceptions through too many `try` instructions")
+        Some(target) if target != this.parent.into() => follow(tries, target, steps).ok_or_else(|| {
+            ParseError::new(offset, "a module delegates exceptions through too many `try` instructions")
         }),
         _ => Ok(Delegation::default()),
     };
