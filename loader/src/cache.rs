@@ -7,7 +7,8 @@
 //! the file has not been written to since; when they do not, the checksum decides.
 //!
 //! In the same way the cache remembers the files of main modules: what key the contents have, as long as the file's stamp
-//! is the same. Beside the code it keeps an outline of the module, for the linker.
+//! is the same. Beside the code it keeps an outline of the module, for the linker. Of wheels it remembers that their contents
+//! were found to have the hashes they should have.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::hash::{Hash, Hasher};
@@ -149,7 +150,7 @@ impl Cache {
 
     /// The key of a file's contents, if the file was remembered with this stamp.
     pub(crate) fn recall(&self, file: &Path, stamp: &Stamp) -> Option<CacheKey> {
-        let seal = Seal::read(&self.memory_path(file)?)?;
+        let seal = Seal::read(&self.memory_path(file, MAIN)?)?;
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
     }
 
@@ -161,18 +162,30 @@ impl Cache {
         key: &CacheKey,
         outline: &[u8],
     ) -> io::Result<()> {
-        let Some(path) = self.memory_path(file) else { return Ok(()) };
+        let Some(path) = self.memory_path(file, MAIN) else { return Ok(()) };
         self.write_sealed(&self.path(key, OUTLINE), outline)?;
         Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path)
     }
 
+    /// Whether the contents of a file with this stamp were found to be what `list` says.
+    pub(crate) fn is_verified(&self, file: &Path, stamp: &Stamp, list: &[u8]) -> bool {
+        let seal = self.memory_path(file, VERIFIED).and_then(|path| Seal::read(&path));
+        seal.is_some_and(|seal| seal.stamp == *stamp && seal.text == Seal::checksum(list))
+    }
+
+    /// Remembers that the contents of a file with this stamp are what `list` says: hashes that are costly to compute.
+    pub(crate) fn remember_verified(&self, file: &Path, stamp: &Stamp, list: &[u8]) -> io::Result<()> {
+        let Some(path) = self.memory_path(file, VERIFIED) else { return Ok(()) };
+        Seal { text: Seal::checksum(list), stamp: stamp.clone() }.write(self, &path)
+    }
+
     /// Where a file is remembered: by its path and by the version of pydl, whose checks it passed.
-    fn memory_path(&self, file: &Path) -> Option<PathBuf> {
+    fn memory_path(&self, file: &Path, ending: &str) -> Option<PathBuf> {
         let file = fs::canonicalize(file).ok()?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(&FORMAT.to_le_bytes());
         hasher.update(file.as_os_str().as_encoded_bytes());
-        Some(self.directory.join(format!("{}.main", hasher.finalize().to_hex())))
+        Some(self.directory.join(format!("{}.{ending}", hasher.finalize().to_hex())))
     }
 
     fn path(&self, key: &CacheKey, ending: &str) -> PathBuf {
@@ -201,6 +214,10 @@ const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Ending of files with compiled code.
 const CODE: &str = "cwasm";
+/// Ending of what is remembered of main modules.
+const MAIN: &str = "main";
+/// Ending of what is remembered of files whose contents were verified.
+const VERIFIED: &str = "verified";
 /// Ending of files with outlines of main modules.
 const OUTLINE: &str = "outline";
 
@@ -259,7 +276,7 @@ impl Stamp {
 
 /// A line about a file, with the stamp that the file has as long as it is true.
 struct Seal {
-    /// The checksum of an entry, or the key of a main module's contents: hexadecimal.
+    /// The checksum of an entry or of a list of hashes, or the key of a main module's contents: hexadecimal.
     text: String,
     stamp: Stamp,
 }

@@ -25,6 +25,7 @@
 #![deny(unsafe_code)]
 
 mod address_space;
+mod archive;
 mod backtrace;
 mod cache;
 mod compile;

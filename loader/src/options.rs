@@ -87,6 +87,8 @@ pub struct ProcessOptions {
     pub(crate) files: Vec<GuestFile>,
     pub(crate) side_folder: String,
     pub(crate) side_modules: Vec<PathBuf>,
+    pub(crate) wheels: Vec<PathBuf>,
+    pub(crate) package_folders: Vec<PathBuf>,
     pub(crate) working_directory: Option<String>,
     pub(crate) stdin: Input,
     pub(crate) stdout: Output,
@@ -103,6 +105,8 @@ impl ProcessOptions {
             files: Vec::new(),
             side_folder: SIDE_FOLDER.to_owned(),
             side_modules: Vec::new(),
+            wheels: Vec::new(),
+            package_folders: Vec::new(),
             working_directory: None,
             stdin: Input::Empty,
             stdout: Output::Discard,
@@ -156,6 +160,22 @@ impl ProcessOptions {
     /// Makes a side module available to `dlopen` and, in Python, to `import`, under its own file name.
     pub fn side_module(mut self, host: impl Into<PathBuf>) -> ProcessOptions {
         self.side_modules.push(host.into());
+        self
+    }
+
+    /// Makes the packages of a wheel importable, without unpacking it. The wheel must fit the main module (its version of
+    /// Python and its platform, PEP 425 and PEP 783), and its contents must be what its RECORD says (PEP 427); otherwise
+    /// there is no process. Its scripts, headers and data files, which installers put outside of `site-packages`, are not
+    /// visible.
+    pub fn wheel(mut self, host: impl Into<PathBuf>) -> ProcessOptions {
+        self.wheels.push(host.into());
+        self
+    }
+
+    /// Makes the packages in a folder importable: one that `pip install --target` filled, or the `site-packages` of a
+    /// virtual environment. The guest may only read it. Folders are searched in the order in which they are given.
+    pub fn packages(mut self, folder: impl Into<PathBuf>) -> ProcessOptions {
+        self.package_folders.push(folder.into());
         self
     }
 

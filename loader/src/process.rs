@@ -18,6 +18,7 @@ use crate::error::LoadError;
 use crate::image::{Image, START};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
 use crate::options::{Mount, ProcessOptions};
+use crate::python::packages::Packages;
 use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
@@ -98,6 +99,9 @@ impl Process {
             image.require_hosting()?;
         }
         options.mounts.iter().try_for_each(|mount| keep_cache_private(image.compiler.cache(), mount))?;
+        let packages =
+            Packages::open(image.path(), &options.wheels, &options.package_folders, image.compiler.cache())?;
+        require_no_packages(image, &packages)?;
         let mounts = options.mounts.iter().cloned().chain(staging.mounts());
         let wasi = system::wasi::context(options, mounts)?;
         let interrupt = InterruptHandle::new(image.compiler.engine());
@@ -207,6 +211,17 @@ fn keep_cache_private(cache: Option<&Cache>, mount: &Mount) -> Result<(), LoadEr
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses packages: a WASI guest has no tree of files that they could be put into.
+fn require_no_packages(image: &Image, packages: &Packages) -> Result<(), LoadError> {
+    if packages.files.is_empty() && packages.folders.is_empty() {
+        return Ok(());
+    }
+    Err(LoadError::Option(format!(
+        "{}: packages can be given to Emscripten main modules only; show their folder with --dir, and name it in PYTHONPATH",
+        image.path().display()
+    )))
 }
 
 /// Why a guest does not get to its `_start`.

@@ -1,5 +1,11 @@
 //! Owns what is particular to a CPython main module: where its standard library is, how it finds it in the guest, and
-//! how it is interrupted. Must not know linking.
+//! how it is interrupted; in its files, which packages it takes. Must not know linking.
+
+pub(crate) mod packages;
+mod record;
+mod tags;
+mod target;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 
