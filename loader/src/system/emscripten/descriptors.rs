@@ -41,7 +41,9 @@ pub(crate) enum Object {
     /// A file of the host, with the mount it comes from.
     Host(File),
     /// A folder, with its entries as they were when they were first asked for.
-    Folder { listing: Option<Vec<(OsString, u8, u64)>> },
+    Folder {
+        listing: Option<Vec<(OsString, u8, u64)>>,
+    },
     Device(Device),
     PipeReader(usize),
     PipeWriter(usize),
@@ -514,7 +516,9 @@ fn open_node(files: &mut Files, id: NodeId, flags: u32) -> Result<Object> {
             if (writes || flags & flag::TRUNCATE != 0) && node.read_only {
                 return Err(Errno::ROFS.into());
             }
-            if writes && node.mode & 0o222 == 0 || flags & flag::ACCESS != flag::WRITE_ONLY && node.mode & 0o444 == 0 {
+            if writes && node.mode & 0o222 == 0
+                || flags & flag::ACCESS != flag::WRITE_ONLY && node.mode & 0o444 == 0
+            {
                 return Err(Errno::ACCES.into());
             }
             if flags & flag::TRUNCATE != 0 && writes {

@@ -328,7 +328,11 @@ impl Files {
     }
 
     /// The same for a node.
-    pub(crate) fn set_node_times(&mut self, id: NodeId, [accessed, modified]: [Option<i128>; 2]) -> Result<()> {
+    pub(crate) fn set_node_times(
+        &mut self,
+        id: NodeId,
+        [accessed, modified]: [Option<i128>; 2],
+    ) -> Result<()> {
         let node = self.writable(id)?;
         node.accessed = accessed.unwrap_or(node.accessed);
         node.modified = modified.unwrap_or(node.modified);
@@ -406,7 +410,9 @@ impl Files {
     pub(crate) fn read_whole(&mut self, path: &Path, limit: u64) -> Result<(Vec<u8>, PathBuf, Status)> {
         let status = self.status(path, true)?;
         if status.mode & 0o170_000 != kind::FILE {
-            return Err(if status.mode & 0o170_000 == kind::FOLDER { Errno::ISDIR } else { Errno::INVAL }.into());
+            return Err(
+                if status.mode & 0o170_000 == kind::FOLDER { Errno::ISDIR } else { Errno::INVAL }.into()
+            );
         }
         if status.size > limit {
             return Err(Errno::FBIG.into());

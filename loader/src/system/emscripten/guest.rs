@@ -23,7 +23,8 @@ impl<'a> Guest<'a> {
     /// Errs when the process has no memory yet, as in a start function.
     pub(crate) fn new(mut caller: Caller<'a, ProcessState>) -> wasmtime::Result<Guest<'a>> {
         let memory = caller.data_mut().emscripten.as_ref().and_then(|system| system.memory);
-        let memory = memory.ok_or_else(|| wasmtime::Error::msg("the system was called before it was ready"))?;
+        let memory =
+            memory.ok_or_else(|| wasmtime::Error::msg("the system was called before it was ready"))?;
         Ok(Guest { caller, memory })
     }
 

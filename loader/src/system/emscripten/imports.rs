@@ -103,8 +103,11 @@ pub(crate) fn define_one(
 ) -> wasmtime::Result<()> {
     let handler = calls::handler(module, name);
     let owned = name.to_owned();
+    let result = ty.results().next();
     linker.func_new(module, name, ty.clone(), move |caller, values, results| match handler {
-        Some(handler) => serve(handler, caller, &Arguments { name: &owned, values }, results),
+        Some(handler) => {
+            serve(handler, caller, &Arguments { name: &owned, values }, results, result.as_ref())
+        }
         None => Err(wasmtime::Error::msg(calls::unavailable(&owned))),
     })?;
     Ok(())
@@ -115,6 +118,7 @@ fn serve(
     caller: Caller<'_, ProcessState>,
     arguments: &Arguments<'_>,
     results: &mut [Val],
+    result: Option<&ValType>,
 ) -> wasmtime::Result<()> {
     let mut guest = Guest::new(caller)?;
     let answer = match handler {
@@ -130,29 +134,25 @@ fn serve(
         },
         Handler::Plain(call) => call(&mut guest, arguments)?,
     };
-    if let Some(result) = results.first_mut() {
-        *result = converted(answer, result, arguments.name)?;
+    if let (Some(result), Some(ty)) = (results.first_mut(), result) {
+        *result = converted(answer, ty).ok_or_else(|| {
+            let name = arguments.name;
+            wasmtime::Error::msg(format!(
+                "{name}: the main module expects a result of type {ty}, which it has not"
+            ))
+        })?;
     }
     Ok(())
 }
 
-/// The answer in the type of the result, which `result` holds a default value of.
+/// The answer in the type that the main module expects; `None` when it is of another kind.
 #[expect(clippy::cast_possible_truncation, reason = "C's conversion of what a function returns")]
-fn converted(answer: Answer, result: &Val, name: &str) -> wasmtime::Result<Val> {
-    Ok(match (answer, result) {
-        (Answer::Integer(value), Val::I32(_)) => Val::I32(value as i32),
-        (Answer::Integer(value), Val::I64(_)) => Val::I64(value),
-        (Answer::Number(value), Val::F64(_)) => Val::F64(value.to_bits()),
-        (Answer::Nothing, Val::ExternRef(_)) => Val::ExternRef(None),
-        (_, other) => {
-            let ty = match other {
-                Val::I32(_) => ValType::I32,
-                Val::I64(_) => ValType::I64,
-                Val::F32(_) => ValType::F32,
-                Val::F64(_) => ValType::F64,
-                _ => return Err(wasmtime::Error::msg(format!("{name}: a result of another type is wanted"))),
-            };
-            return Err(wasmtime::Error::msg(format!("{name}: a result of type {ty} is wanted")));
-        }
+fn converted(answer: Answer, ty: &ValType) -> Option<Val> {
+    Some(match (answer, ty) {
+        (Answer::Integer(value), ValType::I32) => Val::I32(value as i32),
+        (Answer::Integer(value), ValType::I64) => Val::I64(value),
+        (Answer::Number(value), ValType::F64) => Val::F64(value.to_bits()),
+        (Answer::Nothing, ValType::Ref(_)) => Val::ExternRef(None),
+        _ => return None,
     })
 }

@@ -20,12 +20,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::tz::TimeZone;
 use wasmtime::Memory;
 
 use self::calls::memory::Mappings;
 use self::descriptors::{Descriptors, Object, flag};
+pub(crate) use self::errno::Fault;
 use self::errno::{Errno, Result};
-use self::files::Files;
+pub(crate) use self::files::Files;
 use self::folder::HostFolder;
 use self::network::Network;
 use self::streams::Streams;
@@ -33,8 +35,6 @@ use self::tree::{Content, Data, Device, Node};
 use crate::archive::Archive;
 use crate::error::LoadError;
 use crate::options::{Mount, ProcessOptions};
-
-pub(crate) use self::calls::process::Exit;
 
 /// The state of the system of one process.
 pub(crate) struct Emscripten {
@@ -49,6 +49,8 @@ pub(crate) struct Emscripten {
     environment: Vec<String>,
     program: String,
     started: Instant,
+    /// The time zone that the guest's `TZ` named last.
+    zone: TimeZone,
     umask: u32,
 }
 
@@ -66,9 +68,12 @@ impl Emscripten {
             environment: environment.collect(),
             program: options.arguments.first().cloned().unwrap_or_default(),
             started: Instant::now(),
+            zone: calls::zone(options.variable("TZ").unwrap_or_default()),
             umask: 0o022,
         };
-        system.furnish().map_err(|_| LoadError::Option("the guest's file system cannot be made".to_owned()))?;
+        system
+            .furnish()
+            .map_err(|_| LoadError::Option("the guest's file system cannot be made".to_owned()))?;
         Ok(system)
     }
 
@@ -102,7 +107,8 @@ impl Emscripten {
             let (host, guest) = (mount.host.display(), &mount.guest);
             LoadError::Option(format!("cannot show {host} to the guest as {guest}: {why}"))
         };
-        let folder = HostFolder::open(&mount.host, mount.read_only).map_err(|error| refused(error.to_string()))?;
+        let folder =
+            HostFolder::open(&mount.host, mount.read_only).map_err(|error| refused(error.to_string()))?;
         let path = files::tidy(Path::new(&mount.guest));
         if path == Path::new("/") {
             return Err(refused("the root folder of the guest is its own".to_owned()));
@@ -110,11 +116,19 @@ impl Emscripten {
         // An empty folder that is there makes way.
         let _ = self.files.remove(&path, true);
         let node = Node::new(Content::Host(folder), 0o755);
-        self.files.place(&path, node).map(drop).map_err(|_| refused("there is something else already".to_owned()))
+        self.files
+            .place(&path, node)
+            .map(drop)
+            .map_err(|_| refused("there is something else already".to_owned()))
     }
 
     /// Shows bytes as a file that cannot be changed.
-    pub(crate) fn show(&mut self, guest: &str, bytes: Arc<[u8]>, mode: u32) -> std::result::Result<(), LoadError> {
+    pub(crate) fn show(
+        &mut self,
+        guest: &str,
+        bytes: Arc<[u8]>,
+        mode: u32,
+    ) -> std::result::Result<(), LoadError> {
         let node = Node::new(Content::File(Data::Shared(bytes)), mode).read_only();
         self.place(Path::new(guest), node)
     }
@@ -141,7 +155,10 @@ impl Emscripten {
 
     fn place(&mut self, path: &Path, node: Node) -> std::result::Result<(), LoadError> {
         self.files.place(path, node).map(drop).map_err(|_| {
-            LoadError::Option(format!("{}: there would be two files of this name in the guest", path.display()))
+            LoadError::Option(format!(
+                "{}: there would be two files of this name in the guest",
+                path.display()
+            ))
         })
     }
 

@@ -114,7 +114,8 @@ impl Network {
     /// Notes that a permitted name has these addresses.
     pub(crate) fn resolved(&self, name: &str, addresses: &[IpAddr]) {
         let mut permissions = lock(&self.permissions);
-        let named: Vec<_> = permissions.iter().filter(|permission| permission.is_for(name)).cloned().collect();
+        let named: Vec<_> =
+            permissions.iter().filter(|permission| permission.is_for(name)).cloned().collect();
         for permission in named {
             let resolved = addresses.iter().map(|address| permission.at(*address));
             let new: Vec<_> = resolved.filter(|permission| !permissions.contains(permission)).collect();
@@ -332,7 +333,9 @@ impl Socket {
 
     /// Sends, a datagram to `to` if given; returns how many bytes. Errs with `EAGAIN` when there is no room.
     pub(crate) fn send(&mut self, bytes: &[u8], to: Option<SocketAddr>) -> Result<usize> {
-        if let (State::New | State::Bound(_) | State::Paired(..), Transport::Datagram) = (&self.state, self.transport) {
+        if let (State::New | State::Bound(_) | State::Paired(..), Transport::Datagram) =
+            (&self.state, self.transport)
+        {
             return self.send_datagram(bytes, to);
         }
         match &self.state {
@@ -412,7 +415,9 @@ impl Socket {
     /// Its own address.
     pub(crate) fn local(&self) -> Result<SocketAddr> {
         match &self.state {
-            State::Host(socket) => SocketAddr::try_from(host::getsockname(socket)?).map_err(|_| Errno::INVAL.into()),
+            State::Host(socket) => {
+                SocketAddr::try_from(host::getsockname(socket)?).map_err(|_| Errno::INVAL.into())
+            }
             State::Connected(connection) => Ok(connection.local),
             State::Bound(address) | State::Listening(address) | State::Paired(address, _) => Ok(*address),
             State::New if self.is_v6 => Ok(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)),

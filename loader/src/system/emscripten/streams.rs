@@ -10,6 +10,7 @@ use crate::options::{Captured, Input, Output, ProcessOptions};
 
 /// The three streams.
 pub(crate) struct Streams {
+    own: (io::Stdin, io::Stdout, io::Stderr),
     input: Source,
     outputs: [Sink; 2],
 }
@@ -38,7 +39,11 @@ impl Streams {
             Output::Inherit => Sink::Inherited,
             Output::Capture(captured) => Sink::Captured(captured.clone()),
         };
-        Streams { input, outputs: [sink(&options.stdout), sink(&options.stderr)] }
+        Streams {
+            own: (io::stdin(), io::stdout(), io::stderr()),
+            input,
+            outputs: [sink(&options.stdout), sink(&options.stderr)],
+        }
     }
 
     fn sink(&self, stream: u32) -> Option<&Sink> {
@@ -48,9 +53,9 @@ impl Streams {
     /// The host's own stream behind one of the guest's.
     pub(crate) fn host(&self, stream: u32) -> Option<BorrowedFd<'_>> {
         match (stream, &self.input, self.sink(stream)) {
-            (0, Source::Inherited, _) => Some(rustix::stdio::stdin()),
-            (1, _, Some(Sink::Inherited)) => Some(rustix::stdio::stdout()),
-            (2, _, Some(Sink::Inherited)) => Some(rustix::stdio::stderr()),
+            (0, Source::Inherited, _) => Some(self.own.0.as_fd()),
+            (1, _, Some(Sink::Inherited)) => Some(self.own.1.as_fd()),
+            (2, _, Some(Sink::Inherited)) => Some(self.own.2.as_fd()),
             _ => None,
         }
     }
@@ -93,7 +98,9 @@ impl Streams {
                 Some(host) => Ok(rustix::io::write(host, bytes)?),
                 None => Err(Errno::BADF.into()),
             },
-            Some(Sink::Captured(captured)) => captured.write(bytes).map_err(io::Error::into).map(|()| bytes.len()),
+            Some(Sink::Captured(captured)) => {
+                captured.write(bytes).map_err(io::Error::into).map(|()| bytes.len())
+            }
             Some(Sink::Discarded) => Ok(bytes.len()),
             None => Err(Errno::BADF.into()),
         }

@@ -49,7 +49,10 @@ fn fulfils(interest: Interest, ready: Option<Readiness>) -> bool {
     match ready {
         None => true,
         Some(ready) => {
-            ready.hung_up || ready.error || interest.read && ready.readable || interest.write && ready.writable
+            ready.hung_up
+                || ready.error
+                || interest.read && ready.readable
+                || interest.write && ready.writable
         }
     }
 }

@@ -80,7 +80,9 @@ fn date_now(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
 pub(super) fn ended(fault: Fault) -> wasmtime::Error {
     match fault {
         Fault::Ended(error) => error,
-        Fault::Errno(errno) => wasmtime::Error::msg(format!("the guest passed an unusable address (errno {})", errno.0)),
+        Fault::Errno(errno) => {
+            wasmtime::Error::msg(format!("the guest passed an unusable address (errno {})", errno.0))
+        }
     }
 }
 
@@ -209,7 +211,9 @@ fn timegm(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<
     let address = arguments.word(0)?;
     let fields = read_tm(guest, address).map_err(ended)?;
     let time = fields.and_then(|fields| TimeZone::UTC.to_timestamp(fields).ok());
-    let Some(time) = time.and_then(|time| time.round(Unit::Second).ok()) else { return Ok(Answer::Integer(-1)) };
+    let Some(time) = time.and_then(|time| time.round(Unit::Second).ok()) else {
+        return Ok(Answer::Integer(-1));
+    };
     write_tm(guest, address, TimeZone::UTC.to_datetime(time), Some((false, 0))).map_err(ended)?;
     Ok(Answer::Integer(time.as_second()))
 }

@@ -154,7 +154,8 @@ fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()>
     let system = guest.system()?;
     let fd = arguments.word(0)?;
     let open = system.descriptors.get(fd)?;
-    let is_terminal = matches!(open.object, Object::Device(Device::Stream(s)) if system.streams.is_terminal(s));
+    let is_terminal =
+        matches!(open.object, Object::Device(Device::Stream(s)) if system.streams.is_terminal(s));
     let mode = system.descriptors.status(&system.files, &system.streams, fd)?.mode & 0o170_000;
     let file_type: u8 = match mode {
         _ if is_terminal => 2,
@@ -391,7 +392,8 @@ fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     for (interest, ready) in interests.iter().zip(ready) {
         let Some(ready) = ready else { continue };
         let over = ready.hung_up || ready.error;
-        let is_in = [interest.read && (ready.readable || over), interest.write && (ready.writable || ready.error)];
+        let is_in =
+            [interest.read && (ready.readable || over), interest.write && (ready.writable || ready.error)];
         for (answer, is_in) in answers.iter_mut().zip(is_in) {
             if is_in {
                 answer[interest.fd as usize / 8] |= 1 << (interest.fd % 8);

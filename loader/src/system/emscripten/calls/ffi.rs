@@ -156,7 +156,9 @@ impl Stack {
 fn space(guest: &mut Guest<'_>) -> wasmtime::Result<AddressSpace> {
     let running = guest.state().running.clone();
     let space = running.and_then(|running| running.space);
-    space.map(|space| (*space).clone()).ok_or_else(|| wasmtime::Error::msg("the process has no function table"))
+    space
+        .map(|space| (*space).clone())
+        .ok_or_else(|| wasmtime::Error::msg("the process has no function table"))
 }
 
 fn function_at(guest: &mut Guest<'_>, space: &AddressSpace, slot: u32) -> wasmtime::Result<Func> {

@@ -88,7 +88,10 @@ fn openat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 pub(super) fn write_status(guest: &mut Guest<'_>, address: u32, status: &Status) -> Result<i64> {
     let mut record = [0_u8; 96];
     let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
-    #[expect(clippy::cast_possible_truncation, reason = "the guest's fields are smaller; device numbers may wrap")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the guest's fields are smaller; device numbers may wrap"
+    )]
     let word = |value: u64| (value as u32).to_le_bytes();
     put(0, &word(status.device));
     put(4, &status.mode.to_le_bytes());
@@ -285,7 +288,8 @@ fn truncate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
     let size = u64::try_from(arguments.long(1)?).map_err(|_| Errno::INVAL)?;
     let system = guest.system()?;
-    let fd = system.descriptors.open(&mut system.files, &path, super::super::descriptors::flag::WRITE_ONLY, 0)?;
+    let fd =
+        system.descriptors.open(&mut system.files, &path, super::super::descriptors::flag::WRITE_ONLY, 0)?;
     let resized = system.descriptors.resize(&mut system.files, fd, size);
     system.descriptors.close(&mut system.files, fd)?;
     resized.map(|()| 0)

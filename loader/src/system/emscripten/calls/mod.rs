@@ -8,9 +8,10 @@ mod files;
 mod linking;
 pub(crate) mod memory;
 mod network;
-pub(crate) mod process;
+mod process;
 mod python;
 
+pub(super) use self::clock::zone;
 use super::imports::{Entry, Handler};
 
 const TOPICS: [&[Entry]; 9] = [

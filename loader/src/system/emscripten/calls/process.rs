@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use wasmtime::{Ref, TypedFunc};
+use wasmtime_wasi::I32Exit;
 
 use super::super::errno::{Errno, Result};
 use super::super::guest::Guest;
@@ -30,11 +31,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_runtime_keepalive_pop", Handler::Plain(nothing)),
     ("_emscripten_runtime_keepalive_clear", Handler::Plain(nothing)),
 ];
-
-/// The guest called `exit`: the status.
-#[derive(Debug, thiserror::Error)]
-#[error("exit with status {0}")]
-pub(crate) struct Exit(pub i32);
 
 fn nothing(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Ok(Answer::Nothing)
@@ -102,19 +98,19 @@ fn getentropy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 }
 
 fn proc_exit(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Err(Exit(arguments.int(0)?).into())
+    Err(I32Exit(arguments.int(0)?).into())
 }
 
 /// `exit`: what is registered for the end runs and buffers are written out first, as Emscripten's `exitRuntime` has it.
 fn exit(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     finish(guest)?;
-    Err(Exit(arguments.int(0)?).into())
+    Err(I32Exit(arguments.int(0)?).into())
 }
 
 /// Runs what the guest has registered with `atexit` and writes its buffers out.
 fn finish(guest: &mut Guest<'_>) -> wasmtime::Result<()> {
     let Some(running) = guest.state().running.clone() else { return Ok(()) };
-    crate::process::finish(&mut guest.store(), &running.main)
+    crate::emscripten_main::finish(&mut guest.store(), &running.main)
 }
 
 fn abort(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {

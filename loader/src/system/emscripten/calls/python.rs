@@ -48,7 +48,9 @@ fn call(guest: &mut Guest<'_>, slot: u32, given: &[i32]) -> wasmtime::Result<Ans
     let table = running.and_then(|running| running.space).map(|space| space.table);
     let table = table.ok_or_else(|| wasmtime::Error::msg("no function table"))?;
     let Some(Ref::Func(Some(function))) = table.get(guest.store(), slot.into()) else {
-        return Err(wasmtime::Error::msg(format!("null function or function signature mismatch: slot {slot}")));
+        return Err(wasmtime::Error::msg(format!(
+            "null function or function signature mismatch: slot {slot}"
+        )));
     };
     let ty = function.ty(guest.store());
     let given = given.iter().copied().chain(std::iter::repeat(0));
