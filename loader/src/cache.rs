@@ -179,6 +179,31 @@ impl Cache {
         Seal { text: Seal::checksum(list), stamp: stamp.clone() }.write(self, &path)
     }
 
+    /// A file that was made from others, if it was kept and they are what they were then.
+    pub(crate) fn derived(&self, from: &[(&Path, &Stamp)]) -> Option<PathBuf> {
+        let path = self.derived_path(from)?;
+        self.is_intact(&path).then_some(path)
+    }
+
+    /// Keeps a file that was made from others; returns where.
+    pub(crate) fn keep_derived(&self, from: &[(&Path, &Stamp)], bytes: &[u8]) -> io::Result<PathBuf> {
+        let path = self.derived_path(from).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        self.write_sealed(&path, bytes)?;
+        Ok(path)
+    }
+
+    fn derived_path(&self, from: &[(&Path, &Stamp)]) -> Option<PathBuf> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&FORMAT.to_le_bytes());
+        for (file, stamp) in from {
+            let file = fs::canonicalize(file).ok()?;
+            hasher.update(&(file.as_os_str().len() as u64).to_le_bytes());
+            hasher.update(file.as_os_str().as_encoded_bytes());
+            hasher.update(stamp.numbers().map(|number| number.to_string()).join(" ").as_bytes());
+        }
+        Some(self.directory.join(format!("{}.{DERIVED}", hasher.finalize().to_hex())))
+    }
+
     /// Where a file is remembered: by its path and by the version of pydl, whose checks it passed.
     fn memory_path(&self, file: &Path, ending: &str) -> Option<PathBuf> {
         let file = fs::canonicalize(file).ok()?;
@@ -214,6 +239,8 @@ const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Ending of files with compiled code.
 const CODE: &str = "cwasm";
+/// Ending of files that were made from others.
+const DERIVED: &str = "derived";
 /// Ending of what is remembered of main modules.
 const MAIN: &str = "main";
 /// Ending of what is remembered of files whose contents were verified.
@@ -263,6 +290,19 @@ impl Stamp {
         u64::try_from(self.changed.0).is_ok_and(|changed| changed.saturating_add(2) >= now)
     }
 
+    fn numbers(&self) -> [i64; 7] {
+        let Stamp { size, device, inode, modified, changed } = self;
+        [
+            size.cast_signed(),
+            device.cast_signed(),
+            inode.cast_signed(),
+            modified.0,
+            modified.1,
+            changed.0,
+            changed.1,
+        ]
+    }
+
     pub(crate) fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             size: metadata.size(),
@@ -303,17 +343,7 @@ impl Seal {
     }
 
     fn write(&self, cache: &Cache, path: &Path) -> io::Result<()> {
-        let Stamp { size, device, inode, modified, changed } = &self.stamp;
-        let numbers = [
-            size.cast_signed(),
-            device.cast_signed(),
-            inode.cast_signed(),
-            modified.0,
-            modified.1,
-            changed.0,
-            changed.1,
-        ];
-        let numbers = numbers.map(|number| number.to_string()).join(" ");
+        let numbers = self.stamp.numbers().map(|number| number.to_string()).join(" ");
         cache.write_whole(path, format!("{} {numbers}\n", self.text).as_bytes()).map(drop)
     }
 }

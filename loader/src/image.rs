@@ -20,6 +20,7 @@ use crate::emscripten_main;
 use crate::error::LoadError;
 use crate::options::ProcessOptions;
 use crate::process::ProcessState;
+use crate::python::emscripten::Python;
 use crate::system;
 
 /// A compiled main module. Cloning is cheap, and clones may be used on different threads.
@@ -28,6 +29,8 @@ pub struct Image {
     pub(crate) compiler: Compiler,
     pub(crate) main: Arc<MainFile>,
     pub(crate) start: Start,
+    /// The standard library of an Emscripten Python.
+    pub(crate) python: Option<Arc<Python>>,
     pub(crate) host_functions: Arc<Linker<ProcessState>>,
     /// Whether the file was found good earlier, and able to load libraries, and not looked into this time.
     is_known_good: bool,
@@ -84,7 +87,13 @@ impl Image {
             (Start::Wasi(pre), linker)
         };
         let host_functions = Arc::new(host_functions);
-        Ok(Image { compiler: compiler.clone(), main: Arc::new(main), start, host_functions, is_known_good })
+        let (main, python) = (Arc::new(main), None);
+        let mut image =
+            Image { compiler: compiler.clone(), main, start, python, host_functions, is_known_good };
+        if let Start::Emscripten(_) = image.start {
+            image.python = Python::of(&image)?.map(Arc::new);
+        }
+        Ok(image)
     }
 
     /// The file it was read from.
@@ -143,6 +152,11 @@ impl MainFile {
     fn new(path: &Path, stamp: Stamp, outline: Option<OutlineFile>) -> MainFile {
         let was_fresh = stamp.is_fresh();
         MainFile { path: path.to_owned(), stamp, was_fresh, outline, module: OnceLock::new() }
+    }
+
+    /// What the file system said of it when the image was made.
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.stamp
     }
 
     fn name(&self) -> String {

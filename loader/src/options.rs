@@ -136,8 +136,8 @@ pub struct ProcessOptions {
     pub(crate) files: Vec<GuestFile>,
     pub(crate) side_folder: String,
     pub(crate) side_modules: Vec<PathBuf>,
-    /// The archive with the standard library, for Emscripten's Python.
-    pub(crate) standard_library: Option<Installation>,
+    /// Whether the guest gets the standard library that the image knows.
+    pub(crate) is_python: bool,
     pub(crate) network: Vec<NetworkPermission>,
     pub(crate) wheels: Vec<PathBuf>,
     pub(crate) package_folders: Vec<PathBuf>,
@@ -157,7 +157,7 @@ impl ProcessOptions {
             files: Vec::new(),
             side_folder: SIDE_FOLDER.to_owned(),
             side_modules: Vec::new(),
-            standard_library: None,
+            is_python: false,
             network: Vec::new(),
             wheels: Vec::new(),
             package_folders: Vec::new(),
@@ -178,7 +178,7 @@ impl ProcessOptions {
                 let mut options = ProcessOptions::new(installation.executable());
                 options.side_folder = installation.extension_folder();
                 options.mounts.extend(installation.mount());
-                options.standard_library = Some(installation);
+                options.is_python = true;
                 options
             }
             None => ProcessOptions::new("python").env("PYTHONPATH", SIDE_FOLDER),

@@ -19,7 +19,6 @@ use crate::error::LoadError;
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
 use crate::options::{GuestFile, Mount, ProcessOptions};
-use crate::python;
 use crate::python::packages::Packages;
 use crate::search::SearchPath;
 use crate::staging::Staging;
@@ -118,7 +117,7 @@ impl Process {
                 (Some(staging), wasi, None)
             }
             Start::Emscripten(_) => {
-                let system = emscripten_system(options, &files, &packages)?;
+                let system = emscripten_system(image, options, &files, &packages)?;
                 (None, system::wasi::context(&ProcessOptions::new(""), [])?, Some(Box::new(system)))
             }
         };
@@ -144,6 +143,11 @@ impl Process {
             interrupt,
             _staging: staging,
         })
+    }
+
+    /// The system of an Emscripten process, to furnish it.
+    pub(crate) fn system_mut(&mut self) -> Option<&mut Emscripten> {
+        self.store.data_mut().emscripten.as_deref_mut()
     }
 
     /// Interrupts this process from other threads.
@@ -270,13 +274,14 @@ fn require_no_packages(image: &Image, packages: &Packages) -> Result<(), LoadErr
 
 /// The system of an Emscripten process: what the options name, and what Python needs.
 fn emscripten_system(
+    image: &Image,
     options: &ProcessOptions,
     files: &[GuestFile],
     packages: &Packages,
 ) -> Result<Emscripten, LoadError> {
     let mut system = Emscripten::new(options)?;
-    if let Some(installation) = &options.standard_library {
-        python::emscripten::furnish(&mut system, installation, packages)?;
+    if let Some(python) = image.python.as_ref().filter(|_| options.is_python) {
+        python.furnish(&mut system, image, packages)?;
     }
     options.mounts.iter().try_for_each(|mount| system.mount(mount))?;
     for file in files {

@@ -1,18 +1,21 @@
 //! Owns how Emscripten's CPython is brought up: its file tree, and the trampoline for calls of C functions that take fewer
 //! arguments than they are given. Must not know system calls.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pydl_linker::trampolines;
 use wasmtime::{AsContextMut, Instance, Store, Val};
 
 use super::Installation;
+use super::bytecode::{self, Place};
 use super::packages::Packages;
+use super::wheel::Wheel;
 use crate::address_space::AddressSpace;
 use crate::archive::Archive;
 use crate::error::LoadError;
 use crate::execute::set_slot;
+use crate::image::Image;
 use crate::options::Mount;
 use crate::process::ProcessState;
 use crate::system::emscripten::Emscripten;
@@ -24,39 +27,119 @@ const PACKAGE_FOLDERS: &str = "/usr/local/lib/packages";
 const RUNTIME: &str = "_PyRuntime";
 const TRAMPOLINE_OFFSET: &str = "_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET";
 
-/// Puts the standard library and packages where Python looks for them.
-pub(crate) fn furnish(
-    system: &mut Emscripten,
-    installation: &Installation,
-    packages: &Packages,
-) -> Result<(), LoadError> {
-    let library = PathBuf::from(installation.guest_library());
-    system.show(&installation.executable(), Arc::from(&b""[..]), 0o755)?;
-    system.show_folder(&library.join("lib-dynload"))?;
-    if let Some(path) = installation.archive() {
+/// The standard library of a main module, which its processes share.
+#[derive(Clone)]
+pub(crate) struct Python {
+    installation: Installation,
+    archive: Arc<Archive>,
+    bytecode: Option<Arc<Archive>>,
+}
+
+impl Python {
+    /// Looks for the standard library of a main module, and compiles it if that has not been done. Errs when it is damaged.
+    pub(crate) fn of(image: &Image) -> Result<Option<Python>, LoadError> {
+        let Some(installation) = Installation::beside(image.path()) else { return Ok(None) };
+        let Some(path) = installation.archive() else { return Ok(None) };
         let archive = Arc::new(Archive::open(path)?);
-        for (index, entry) in archive.entries().iter().enumerate().filter(|(_, entry)| !entry.is_folder) {
-            system.show_archived(&library.join(&entry.name), &archive, index)?;
+        let mut python = Python { installation, archive, bytecode: None };
+        let mut image = image.clone();
+        image.python = Some(Arc::new(python.clone()));
+        let root = python.installation.guest_library();
+        let place = Place { root: &root, excluded: &python.site_packages() };
+        python.bytecode = bytecode::of(&image, &python.archive, &place, |_| Ok(()));
+        Ok(Some(python))
+    }
+
+    fn site_packages(&self) -> String {
+        format!("{}/site-packages", self.installation.guest_library())
+    }
+
+    /// Puts the standard library and packages where Python looks for them.
+    pub(crate) fn furnish(
+        &self,
+        system: &mut Emscripten,
+        image: &Image,
+        packages: &Packages,
+    ) -> Result<(), LoadError> {
+        let library = PathBuf::from(self.installation.guest_library());
+        system.show(&self.installation.executable(), Arc::from(&b""[..]), 0o755)?;
+        system.show_folder(&library.join("lib-dynload"))?;
+        for (index, entry) in self.archive.entries().iter().enumerate().filter(|(_, entry)| !entry.is_folder)
+        {
+            system.show_archived(&library.join(&entry.name), &self.archive, index)?;
         }
+        self.show_bytecode(system, &library, self.bytecode.as_ref())?;
+        let site_packages = PathBuf::from(self.site_packages());
+        system.show_folder(&site_packages)?;
+        for wheel in &packages.wheels {
+            self.show_wheel(system, image, &site_packages, wheel)?;
+        }
+        mount_folders(system, &site_packages, &packages.folders)
     }
-    let site_packages = library.join("site-packages");
-    system.show_folder(&site_packages)?;
-    for (path, file) in &packages.files {
-        system.show_archived(&site_packages.join(path), &file.archive, file.index)?;
+
+    /// Shows a wheel's files, but those that another wheel has shown, with their byte code.
+    fn show_wheel(
+        &self,
+        system: &mut Emscripten,
+        image: &Image,
+        site_packages: &Path,
+        wheel: &Wheel,
+    ) -> Result<(), LoadError> {
+        let show = |system: &mut Emscripten| {
+            let mut files = wheel.files();
+            files.try_for_each(|(path, index)| {
+                system.show_archived(&site_packages.join(path), wheel.archive(), index)
+            })
+        };
+        for (path, index) in wheel.files() {
+            let guest = site_packages.join(path);
+            if !system.is_there(&guest) {
+                system.show_archived(&guest, wheel.archive(), index)?;
+            }
+        }
+        let root = self.site_packages();
+        let place = Place { root: &root, excluded: "" };
+        let bytecode = bytecode::of(image, wheel.archive(), &place, show);
+        self.show_bytecode(system, site_packages, bytecode.as_ref())
     }
+
+    fn show_bytecode(
+        &self,
+        system: &mut Emscripten,
+        root: &Path,
+        bytecode: Option<&Arc<Archive>>,
+    ) -> Result<(), LoadError> {
+        let entries = bytecode.into_iter().flat_map(|archive| archive.entries().iter().enumerate());
+        for ((index, entry), archive) in entries.zip(std::iter::repeat(bytecode)) {
+            let path = bytecode::path_of(&root.join(&entry.name), self.installation.minor());
+            if let (Some(path), Some(archive)) = (path, archive) {
+                if !system.is_there(&path) {
+                    system.show_archived(&path, archive, index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Mounts folders of packages, and has Python's `site` module put them on `sys.path`.
+fn mount_folders(
+    system: &mut Emscripten,
+    site_packages: &Path,
+    folders: &[PathBuf],
+) -> Result<(), LoadError> {
     let mut paths = String::new();
-    for (number, folder) in packages.folders.iter().enumerate() {
+    for (number, folder) in folders.iter().enumerate() {
         let guest = format!("{PACKAGE_FOLDERS}/{number}");
         system.mount(&Mount { host: folder.clone(), guest: guest.clone(), read_only: true })?;
         paths.push_str(&guest);
         paths.push('\n');
     }
-    if !paths.is_empty() {
-        let file = site_packages.join("pydl-packages.pth");
-        let name = file.to_str().unwrap_or_default().to_owned();
-        system.show(&name, paths.into_bytes().into(), 0o644)?;
+    if paths.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let file = site_packages.join("pydl-packages.pth");
+    system.show(file.to_str().unwrap_or_default(), paths.into_bytes().into(), 0o644)
 }
 
 /// Gives CPython its trampoline, if it has a place for one.

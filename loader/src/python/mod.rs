@@ -1,6 +1,7 @@
 //! Owns what is particular to a CPython main module: where its standard library is, how it finds it in the guest, and
 //! how it is interrupted; in its files, which packages it takes. Must not know linking.
 
+mod bytecode;
 pub(crate) mod emscripten;
 pub(crate) mod packages;
 mod record;
@@ -63,6 +64,11 @@ impl Installation {
     /// The version, such as `3.13`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The part of the version after `3.`.
+    fn minor(&self) -> &str {
+        self.version.strip_prefix("3.").unwrap_or_default()
     }
 
     /// What the guest is called: its `argv[0]` and `sys.executable`.

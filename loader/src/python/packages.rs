@@ -31,10 +31,12 @@ impl PackageFile {
 }
 
 /// What a process has beside its standard library.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Packages {
     /// The files of all wheels, by their path beneath `site-packages`.
     pub files: BTreeMap<String, PackageFile>,
+    /// The wheels, in the order in which they were given.
+    pub wheels: Vec<Wheel>,
     /// Folders as `pip install --target` makes them, in the order in which they are searched.
     pub folders: Vec<PathBuf>,
 }
@@ -55,6 +57,7 @@ impl Packages {
             }
         }
         let mut files = BTreeMap::new();
+        let mut opened = Vec::new();
         if let Some((first, rest)) = wheels.split_first() {
             let target = Target::of_main(main)?;
             for path in std::iter::once(first).chain(rest) {
@@ -62,6 +65,7 @@ impl Packages {
                 target.fits(wheel.name()).map_err(|why| LoadError::Archive { path: path.clone(), why })?;
                 wheel.verify(cache)?;
                 add(&mut files, &wheel)?;
+                opened.push(wheel);
             }
         }
         if let Err(path) = check_tree(files.keys().map(|path| (path.as_str(), false))) {
@@ -69,7 +73,7 @@ impl Packages {
                 "the wheels do not go together: {path} would lie in a file of another wheel"
             )));
         }
-        Ok(Packages { files, folders: folders.to_vec() })
+        Ok(Packages { files, wheels: opened, folders: folders.to_vec() })
     }
 }
 

@@ -147,6 +147,11 @@ impl Emscripten {
         self.place(guest, node)
     }
 
+    /// Whether there is something at a path.
+    pub(crate) fn is_there(&self, guest: &Path) -> bool {
+        self.files.status(guest, false).is_ok()
+    }
+
     /// Makes a folder, and those that lead to it.
     pub(crate) fn show_folder(&mut self, guest: &Path) -> std::result::Result<(), LoadError> {
         let made = self.files.place_folder(guest);
