@@ -50,6 +50,9 @@ pub struct Run {
     /// Make a side module importable (repeatable)
     #[arg(long, value_name = "FILE")]
     pub side: Vec<PathBuf>,
+    /// Make packages importable: a wheel, or a folder that pip filled with --target (repeatable, see docs/wheels.md)
+    #[arg(long, value_name = "WHEEL|DIR")]
+    pub with: Vec<PathBuf>,
     /// Show a folder to the guest, for reading and writing, by default under the same path (repeatable)
     #[arg(long, value_name = "HOST[::GUEST]")]
     pub dir: Vec<String>,

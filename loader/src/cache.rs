@@ -7,7 +7,8 @@
 //! the file has not been written to since; when they do not, the checksum decides.
 //!
 //! In the same way the cache remembers the files of main modules: what key the contents have, as long as the file's stamp
-//! is the same. Beside the code it keeps an outline of the module, for the linker.
+//! is the same. Beside the code it keeps an outline of the module, for the linker. Of wheels it remembers that their contents
+//! were found to have the hashes they should have.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::hash::{Hash, Hasher};
@@ -149,7 +150,7 @@ impl Cache {
 
     /// The key of a file's contents, if the file was remembered with this stamp.
     pub(crate) fn recall(&self, file: &Path, stamp: &Stamp) -> Option<CacheKey> {
-        let seal = Seal::read(&self.memory_path(file)?)?;
+        let seal = Seal::read(&self.memory_path(file, MAIN)?)?;
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
     }
 
@@ -161,18 +162,55 @@ impl Cache {
         key: &CacheKey,
         outline: &[u8],
     ) -> io::Result<()> {
-        let Some(path) = self.memory_path(file) else { return Ok(()) };
+        let Some(path) = self.memory_path(file, MAIN) else { return Ok(()) };
         self.write_sealed(&self.path(key, OUTLINE), outline)?;
         Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path)
     }
 
+    /// Whether the contents of a file with this stamp were found to be what `list` says.
+    pub(crate) fn is_verified(&self, file: &Path, stamp: &Stamp, list: &[u8]) -> bool {
+        let seal = self.memory_path(file, VERIFIED).and_then(|path| Seal::read(&path));
+        seal.is_some_and(|seal| seal.stamp == *stamp && seal.text == Seal::checksum(list))
+    }
+
+    /// Remembers that the contents of a file with this stamp are what `list` says: hashes that are costly to compute.
+    pub(crate) fn remember_verified(&self, file: &Path, stamp: &Stamp, list: &[u8]) -> io::Result<()> {
+        let Some(path) = self.memory_path(file, VERIFIED) else { return Ok(()) };
+        Seal { text: Seal::checksum(list), stamp: stamp.clone() }.write(self, &path)
+    }
+
+    /// A file that was made from others, if it was kept and they are what they were then.
+    pub(crate) fn derived(&self, from: &[(&Path, &Stamp)]) -> Option<PathBuf> {
+        let path = self.derived_path(from)?;
+        self.is_intact(&path).then_some(path)
+    }
+
+    /// Keeps a file that was made from others; returns where.
+    pub(crate) fn keep_derived(&self, from: &[(&Path, &Stamp)], bytes: &[u8]) -> io::Result<PathBuf> {
+        let path = self.derived_path(from).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        self.write_sealed(&path, bytes)?;
+        Ok(path)
+    }
+
+    fn derived_path(&self, from: &[(&Path, &Stamp)]) -> Option<PathBuf> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&FORMAT.to_le_bytes());
+        for (file, stamp) in from {
+            let file = fs::canonicalize(file).ok()?;
+            hasher.update(&(file.as_os_str().len() as u64).to_le_bytes());
+            hasher.update(file.as_os_str().as_encoded_bytes());
+            hasher.update(stamp.numbers().map(|number| number.to_string()).join(" ").as_bytes());
+        }
+        Some(self.directory.join(format!("{}.{DERIVED}", hasher.finalize().to_hex())))
+    }
+
     /// Where a file is remembered: by its path and by the version of pydl, whose checks it passed.
-    fn memory_path(&self, file: &Path) -> Option<PathBuf> {
+    fn memory_path(&self, file: &Path, ending: &str) -> Option<PathBuf> {
         let file = fs::canonicalize(file).ok()?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(&FORMAT.to_le_bytes());
         hasher.update(file.as_os_str().as_encoded_bytes());
-        Some(self.directory.join(format!("{}.main", hasher.finalize().to_hex())))
+        Some(self.directory.join(format!("{}.{ending}", hasher.finalize().to_hex())))
     }
 
     fn path(&self, key: &CacheKey, ending: &str) -> PathBuf {
@@ -201,6 +239,12 @@ const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Ending of files with compiled code.
 const CODE: &str = "cwasm";
+/// Ending of files that were made from others.
+const DERIVED: &str = "derived";
+/// Ending of what is remembered of main modules.
+const MAIN: &str = "main";
+/// Ending of what is remembered of files whose contents were verified.
+const VERIFIED: &str = "verified";
 /// Ending of files with outlines of main modules.
 const OUTLINE: &str = "outline";
 
@@ -246,6 +290,19 @@ impl Stamp {
         u64::try_from(self.changed.0).is_ok_and(|changed| changed.saturating_add(2) >= now)
     }
 
+    fn numbers(&self) -> [i64; 7] {
+        let Stamp { size, device, inode, modified, changed } = self;
+        [
+            size.cast_signed(),
+            device.cast_signed(),
+            inode.cast_signed(),
+            modified.0,
+            modified.1,
+            changed.0,
+            changed.1,
+        ]
+    }
+
     pub(crate) fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             size: metadata.size(),
@@ -259,7 +316,7 @@ impl Stamp {
 
 /// A line about a file, with the stamp that the file has as long as it is true.
 struct Seal {
-    /// The checksum of an entry, or the key of a main module's contents: hexadecimal.
+    /// The checksum of an entry or of a list of hashes, or the key of a main module's contents: hexadecimal.
     text: String,
     stamp: Stamp,
 }
@@ -286,17 +343,7 @@ impl Seal {
     }
 
     fn write(&self, cache: &Cache, path: &Path) -> io::Result<()> {
-        let Stamp { size, device, inode, modified, changed } = &self.stamp;
-        let numbers = [
-            size.cast_signed(),
-            device.cast_signed(),
-            inode.cast_signed(),
-            modified.0,
-            modified.1,
-            changed.0,
-            changed.1,
-        ];
-        let numbers = numbers.map(|number| number.to_string()).join(" ");
+        let numbers = self.stamp.numbers().map(|number| number.to_string()).join(" ");
         cache.write_whole(path, format!("{} {numbers}\n", self.text).as_bytes()).map(drop)
     }
 }

@@ -20,6 +20,15 @@ pub enum LoadError {
         source: std::io::Error,
     },
 
+    /// A wheel or another archive is not what it should be, or does not fit the main module.
+    #[error("{}: {why}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the entry that it is wrong with.
+        why: String,
+    },
+
     /// The main module is not a WebAssembly module.
     #[error("{}: {error}", path.display())]
     Malformed {

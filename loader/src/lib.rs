@@ -25,10 +25,12 @@
 #![deny(unsafe_code)]
 
 mod address_space;
+mod archive;
 mod backtrace;
 mod cache;
 mod compile;
 mod dlfcn;
+mod emscripten_main;
 mod engine;
 mod error;
 mod execute;
@@ -47,6 +49,6 @@ pub use compile::Compiler;
 pub use error::LoadError;
 pub use image::Image;
 pub use interrupt::InterruptHandle;
-pub use options::{Captured, Input, Mount, ProcessOptions};
+pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use python::Installation;

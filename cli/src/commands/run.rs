@@ -70,6 +70,9 @@ fn options(run: &Run) -> Result<ProcessOptions> {
     for side in &run.side {
         options = options.side_module(side);
     }
+    for packages in &run.with {
+        options = give_packages(options, packages)?;
+    }
     let mounts = run.dir.iter().map(|dir| mount(dir)).collect::<Result<Vec<_>>>()?;
     let cwd = run.cwd.as_deref().unwrap_or("/");
     if let Some(script) = run.python.arguments.first().filter(|_| run.python.has_script) {
@@ -100,6 +103,23 @@ fn options(run: &Run) -> Result<ProcessOptions> {
         options = options.args([text]);
     }
     Ok(options)
+}
+
+/// Adds what `--with` names.
+fn give_packages(options: ProcessOptions, packages: &Path) -> Result<ProcessOptions> {
+    if packages.is_dir() {
+        return Ok(options.packages(packages));
+    }
+    let is_wheel = packages.extension().is_some_and(|extension| extension == "whl");
+    if is_wheel && packages.exists() {
+        return Ok(options.wheel(packages));
+    }
+    let why = if packages.exists() {
+        "neither a wheel (a file NAME.whl) nor a folder of packages"
+    } else {
+        "no such file or folder"
+    };
+    Err(Usage(format!("--with {}: {why}", packages.display())).into())
 }
 
 /// Reads `HOST[::GUEST]`.

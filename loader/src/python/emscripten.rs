@@ -1,0 +1,188 @@
+//! Owns how Emscripten's CPython is brought up: its file tree, and the trampoline for calls of C functions that take fewer
+//! arguments than they are given. Must not know system calls.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pydl_linker::trampolines;
+use wasmtime::{AsContextMut, Instance, Store, Val};
+
+use super::Installation;
+use super::bytecode::{self, Place};
+use super::packages::Packages;
+use super::wheel::Wheel;
+use crate::address_space::AddressSpace;
+use crate::archive::Archive;
+use crate::error::LoadError;
+use crate::execute::set_slot;
+use crate::image::Image;
+use crate::options::Mount;
+use crate::process::ProcessState;
+use crate::system::emscripten::Emscripten;
+
+/// Where folders of packages are mounted, each under its number.
+const PACKAGE_FOLDERS: &str = "/usr/local/lib/packages";
+/// The export that holds the address of CPython's runtime state, and the one that holds the address of the offset in it of the
+/// trampoline's table slot (Pyodide, `cpython/patches`).
+const RUNTIME: &str = "_PyRuntime";
+const TRAMPOLINE_OFFSET: &str = "_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET";
+
+/// The standard library of a main module, which its processes share.
+#[derive(Clone)]
+pub(crate) struct Python {
+    installation: Installation,
+    archive: Arc<Archive>,
+    bytecode: Option<Arc<Archive>>,
+}
+
+impl Python {
+    /// Looks for the standard library of a main module, and compiles it if that has not been done. Errs when it is damaged.
+    pub(crate) fn of(image: &Image) -> Result<Option<Python>, LoadError> {
+        let Some(installation) = Installation::beside(image.path()) else { return Ok(None) };
+        let Some(path) = installation.archive() else { return Ok(None) };
+        let archive = Arc::new(Archive::open(path)?);
+        let mut python = Python { installation, archive, bytecode: None };
+        let mut image = image.clone();
+        image.python = Some(Arc::new(python.clone()));
+        let root = python.installation.guest_library();
+        let place = Place { root: &root, excluded: &python.site_packages() };
+        python.bytecode = bytecode::of(&image, &python.archive, &place, |_| Ok(()));
+        Ok(Some(python))
+    }
+
+    fn site_packages(&self) -> String {
+        format!("{}/site-packages", self.installation.guest_library())
+    }
+
+    /// Puts the standard library and packages where Python looks for them.
+    pub(crate) fn furnish(
+        &self,
+        system: &mut Emscripten,
+        image: &Image,
+        packages: &Packages,
+    ) -> Result<(), LoadError> {
+        let library = PathBuf::from(self.installation.guest_library());
+        system.show(&self.installation.executable(), Arc::from(&b""[..]), 0o755)?;
+        system.show_folder(&library.join("lib-dynload"))?;
+        for (index, entry) in self.archive.entries().iter().enumerate().filter(|(_, entry)| !entry.is_folder)
+        {
+            system.show_archived(&library.join(&entry.name), &self.archive, index)?;
+        }
+        self.show_bytecode(system, &library, self.bytecode.as_ref())?;
+        let site_packages = PathBuf::from(self.site_packages());
+        system.show_folder(&site_packages)?;
+        for wheel in &packages.wheels {
+            self.show_wheel(system, image, &site_packages, wheel)?;
+        }
+        mount_folders(system, &site_packages, &packages.folders)
+    }
+
+    /// Shows a wheel's files, but those that another wheel has shown, with their byte code.
+    fn show_wheel(
+        &self,
+        system: &mut Emscripten,
+        image: &Image,
+        site_packages: &Path,
+        wheel: &Wheel,
+    ) -> Result<(), LoadError> {
+        let show = |system: &mut Emscripten| {
+            let mut files = wheel.files();
+            files.try_for_each(|(path, index)| {
+                system.show_archived(&site_packages.join(path), wheel.archive(), index)
+            })
+        };
+        for (path, index) in wheel.files() {
+            let guest = site_packages.join(path);
+            if !system.is_there(&guest) {
+                system.show_archived(&guest, wheel.archive(), index)?;
+            }
+        }
+        let root = self.site_packages();
+        let place = Place { root: &root, excluded: "" };
+        let bytecode = bytecode::of(image, wheel.archive(), &place, show);
+        self.show_bytecode(system, site_packages, bytecode.as_ref())
+    }
+
+    fn show_bytecode(
+        &self,
+        system: &mut Emscripten,
+        root: &Path,
+        bytecode: Option<&Arc<Archive>>,
+    ) -> Result<(), LoadError> {
+        let entries = bytecode.into_iter().flat_map(|archive| archive.entries().iter().enumerate());
+        for ((index, entry), archive) in entries.zip(std::iter::repeat(bytecode)) {
+            let path = bytecode::path_of(&root.join(&entry.name), self.installation.minor());
+            if let (Some(path), Some(archive)) = (path, archive) {
+                if !system.is_there(&path) {
+                    system.show_archived(&path, archive, index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Mounts folders of packages, and has Python's `site` module put them on `sys.path`.
+fn mount_folders(
+    system: &mut Emscripten,
+    site_packages: &Path,
+    folders: &[PathBuf],
+) -> Result<(), LoadError> {
+    let mut paths = String::new();
+    for (number, folder) in folders.iter().enumerate() {
+        let guest = format!("{PACKAGE_FOLDERS}/{number}");
+        system.mount(&Mount { host: folder.clone(), guest: guest.clone(), read_only: true })?;
+        paths.push_str(&guest);
+        paths.push('\n');
+    }
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let file = site_packages.join("pydl-packages.pth");
+    system.show(file.to_str().unwrap_or_default(), paths.into_bytes().into(), 0o644)
+}
+
+/// Gives CPython its trampoline, if it has a place for one.
+pub(crate) fn install_trampoline(
+    store: &mut Store<ProcessState>,
+    main: &Instance,
+    space: &AddressSpace,
+) -> Result<(), LoadError> {
+    let address_of = |store: &mut Store<ProcessState>, name: &str| {
+        let global = main.get_global(&mut *store, name)?;
+        match global.get(&mut *store) {
+            Val::I32(address) => Some(address.cast_unsigned()),
+            _ => None,
+        }
+    };
+    let runtime = address_of(store, RUNTIME);
+    let (Some(runtime), Some(offset_at)) = (runtime, address_of(store, TRAMPOLINE_OFFSET)) else {
+        return Ok(());
+    };
+    let Some(slot) = instantiate(store, space, &trampolines::call())? else { return Ok(()) };
+    let mut offset = [0; 4];
+    let memory = space.memory;
+    let lost = |_| LoadError::Engine("CPython's runtime state is outside of its memory".to_owned());
+    memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
+    let place = runtime.checked_add(u32::from_le_bytes(offset)).unwrap_or(u32::MAX);
+    memory.write(store, place as usize, &slot.to_le_bytes()).map_err(lost)
+}
+
+/// Makes a generated module's function one of the process's, and returns its slot; `None` when the table is full.
+fn instantiate(
+    store: &mut Store<ProcessState>,
+    space: &AddressSpace,
+    bytes: &[u8],
+) -> Result<Option<u32>, LoadError> {
+    let compiler = store.data().compiler.clone();
+    let module = compiler.compile("generated trampoline", bytes, || {})?;
+    let imports: Vec<_> = module
+        .imports()
+        .map(|import| if import.ty().memory().is_some() { space.memory.into() } else { space.table.into() })
+        .collect();
+    let instance = Instance::new(&mut *store, &module, &imports).map_err(LoadError::engine)?;
+    let function = instance.get_func(&mut *store, trampolines::FUNCTION);
+    let (Some(function), Some(slot)) = (function, space.take_slot(&mut *store)) else { return Ok(None) };
+    set_slot(&mut store.as_context_mut(), space, slot, function).map_err(LoadError::engine)?;
+    Ok(Some(slot.0))
+}

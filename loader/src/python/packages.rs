@@ -1,0 +1,161 @@
+//! Owns the packages that a process is given: wheels, and folders that an installer filled. Must not know how the guest sees
+//! them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::tags::Target;
+use super::wheel::Wheel;
+use crate::archive::{Archive, check_tree};
+use crate::cache::Cache;
+use crate::error::LoadError;
+
+/// A file of a wheel that belongs in `site-packages`.
+#[derive(Clone, Debug)]
+pub(crate) struct PackageFile {
+    /// Where its contents are.
+    pub archive: Arc<Archive>,
+    /// Its place there.
+    pub index: usize,
+}
+
+impl PackageFile {
+    fn is_same_as(&self, other: &PackageFile) -> Result<bool, LoadError> {
+        let read = |file: &PackageFile| {
+            file.archive.read(file.index).map_err(|error| LoadError::file(file.archive.path(), error))
+        };
+        let size = |file: &PackageFile| file.archive.entries().get(file.index).map(|entry| entry.size);
+        Ok(size(self) == size(other) && read(self)? == read(other)?)
+    }
+}
+
+/// What a process has beside its standard library.
+#[derive(Default)]
+pub(crate) struct Packages {
+    /// The files of all wheels, by their path beneath `site-packages`.
+    pub files: BTreeMap<String, PackageFile>,
+    /// The wheels, in the order in which they were given.
+    pub wheels: Vec<Wheel>,
+    /// Folders as `pip install --target` makes them, in the order in which they are searched.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Packages {
+    /// Opens the wheels for the main module `main` and checks them, contents included. Errs when one does not fit or is
+    /// damaged, when two have files of the same name that differ, and when a folder is none.
+    pub(crate) fn open(
+        main: &Path,
+        wheels: &[PathBuf],
+        folders: &[PathBuf],
+        cache: Option<&Cache>,
+    ) -> Result<Packages, LoadError> {
+        for folder in folders {
+            let metadata = std::fs::metadata(folder).map_err(|error| LoadError::file(folder, error))?;
+            if !metadata.is_dir() {
+                return Err(LoadError::Option(format!("packages {}: not a folder", folder.display())));
+            }
+        }
+        let mut files = BTreeMap::new();
+        let mut opened = Vec::new();
+        if let Some((first, rest)) = wheels.split_first() {
+            let target = Target::of_main(main)?;
+            for path in std::iter::once(first).chain(rest) {
+                let wheel = Wheel::open(path)?;
+                target.fits(wheel.name()).map_err(|why| LoadError::Archive { path: path.clone(), why })?;
+                wheel.verify(cache)?;
+                add(&mut files, &wheel)?;
+                opened.push(wheel);
+            }
+        }
+        if let Err(path) = check_tree(files.keys().map(|path| (path.as_str(), false))) {
+            return Err(LoadError::Option(format!(
+                "the wheels do not go together: {path} would lie in a file of another wheel"
+            )));
+        }
+        Ok(Packages { files, wheels: opened, folders: folders.to_vec() })
+    }
+}
+
+fn add(files: &mut BTreeMap<String, PackageFile>, wheel: &Wheel) -> Result<(), LoadError> {
+    for (path, index) in wheel.files() {
+        let new = PackageFile { archive: wheel.archive().clone(), index };
+        match files.get(path) {
+            Some(known) if !known.is_same_as(&new)? => {
+                return Err(LoadError::Option(format!(
+                    "{} and {} both have a file {path}, and not the same; give one of them",
+                    known.archive.path().display(),
+                    new.archive.path().display()
+                )));
+            }
+            Some(_) => {}
+            None => drop(files.insert(path.to_owned(), new)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wheel::tests::{good, write};
+    use super::*;
+
+    /// A folder with a main module that takes wheels for Python 3.14.
+    fn main_in(folder: &Path) -> PathBuf {
+        let configuration =
+            "{'MACHDEP': 'emscripten', 'VERSION': '3.14', 'PYODIDE_ABI_VERSION': '2026_0'}".to_owned();
+        write(folder, "python_stdlib.zip", &[("_sysconfigdata__emscripten_.py".to_owned(), configuration)]);
+        folder.join("pyodide.asm.wasm")
+    }
+
+    fn wheel(folder: &Path, build: u32, files: &[(&str, &str)]) -> PathBuf {
+        write(folder, &format!("demo-1-{build}-py3-none-any.whl"), &good(files))
+    }
+
+    #[test]
+    fn wheels_share_a_file_if_it_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = main_in(folder.path());
+        let open = |wheels: &[PathBuf]| Packages::open(&main, wheels, &[], None);
+        let one = wheel(folder.path(), 1, &[("space/__init__.py", "")]);
+        let same = wheel(folder.path(), 2, &[("space/__init__.py", "")]);
+        assert_eq!(open(&[one.clone(), same]).unwrap().files.len(), 4);
+        let other = wheel(folder.path(), 3, &[("space/__init__.py", "x")]);
+        let error = open(&[one.clone(), other.clone()]).unwrap_err().to_string();
+        assert!(error.contains("demo-1-1-py3") && error.contains("demo-1-3-py3"), "{error}");
+    }
+
+    #[test]
+    fn wheels_that_do_not_fit_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = main_in(folder.path());
+        let name = "demo-1-cp313-cp313-pyodide_2025_0_wasm32.whl";
+        let mut files = good(&[]);
+        for (_, text) in &mut files {
+            *text = text.replace("py3-none-any", "cp313-cp313-pyodide_2025_0_wasm32");
+        }
+        // RECORD has the hash and size of the WHEEL file before.
+        let wheel = files.iter().find(|(name, _)| name.ends_with("/WHEEL")).unwrap().1.clone();
+        let record = good(&[("demo-1.dist-info/WHEEL.x", wheel.as_str())]).pop().unwrap().1;
+        let line = record.lines().find(|line| line.contains("WHEEL.x")).unwrap().replace("WHEEL.x", "WHEEL");
+        let last = files.last_mut().unwrap();
+        let lines = last.1.lines().map(|old| if old.contains("/WHEEL,") { line.as_str() } else { old });
+        last.1 = lines.collect::<Vec<_>>().join("\n");
+        let path = write(folder.path(), name, &files);
+        let error = Packages::open(&main, &[path], &[], None).unwrap_err().to_string();
+        assert!(
+            error.contains("is for CPython 3.13 on pyodide_2025_0_wasm32; this main module takes"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn folders_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = main_in(folder.path()).with_file_name("python_stdlib.zip");
+        let open = |path: &Path| Packages::open(Path::new("x"), &[], &[path.to_owned()], None);
+        assert!(open(folder.path()).is_ok());
+        assert!(open(&file).unwrap_err().to_string().contains("not a folder"));
+        assert!(open(&folder.path().join("absent")).is_err());
+    }
+}
