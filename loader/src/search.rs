@@ -98,7 +98,7 @@ impl LibrarySource for SystemSearch<'_> {
                 Ok((bytes, path, status)) => {
                     let identity = FileIdentity { device: status.device, inode: status.inode };
                     let path = path.to_string_lossy().into_owned();
-                    return Ok(FoundLibrary { path, identity: Some(identity), bytes: bytes.into() });
+                    return Ok(FoundLibrary { path, identity: Some(identity), bytes });
                 }
                 Err(Fault::Errno(errno)) => tried.push((candidate, describe_errno(errno.0.into()))),
                 Err(Fault::Ended(error)) => tried.push((candidate, error.to_string())),

@@ -19,6 +19,7 @@ mod dso {
 
 /// Flags of `dlopen` that mean something here (`dlfcn.h`).
 const FLAGS: u32 = 0x1107;
+const LAZY: u32 = 1;
 const NOW: u32 = 2;
 /// The most bytes of a path or symbol.
 const NAME_LIMIT: usize = 1 << 20;
@@ -40,8 +41,8 @@ pub(crate) fn dlopen(mut store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
 
 fn open(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
     let flags = word(store, space, dso.saturating_add(dso::FLAGS))? & FLAGS;
-    // The C library takes neither for both.
-    let flags = if flags & 3 == 0 { flags | NOW } else { flags };
+    // A library opened with neither is opened with `RTLD_NOW`.
+    let flags = if flags & (LAZY | NOW) == 0 { flags | NOW } else { flags };
     let name = name(store, space, dso.saturating_add(dso::NAME))?;
     free_file(store, space, dso)?;
     let mode = OpenMode::from_flags(flags).map_err(Failure::Refused)?;

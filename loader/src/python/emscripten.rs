@@ -112,10 +112,10 @@ impl Python {
         let entries = bytecode.into_iter().flat_map(|archive| archive.entries().iter().enumerate());
         for ((index, entry), archive) in entries.zip(std::iter::repeat(bytecode)) {
             let path = bytecode::path_of(&root.join(&entry.name), self.installation.minor());
-            if let (Some(path), Some(archive)) = (path, archive) {
-                if !system.is_there(&path) {
-                    system.show_archived(&path, archive, index)?;
-                }
+            if let (Some(path), Some(archive)) = (path, archive)
+                && !system.is_there(&path)
+            {
+                system.show_archived(&path, archive, index)?;
             }
         }
         Ok(())
@@ -164,7 +164,7 @@ pub(crate) fn install_trampoline(
     let memory = space.memory;
     let lost = |_| LoadError::Engine("CPython's runtime state is outside of its memory".to_owned());
     memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
-    let place = runtime.checked_add(u32::from_le_bytes(offset)).unwrap_or(u32::MAX);
+    let place = runtime.saturating_add(u32::from_le_bytes(offset));
     memory.write(store, place as usize, &slot.to_le_bytes()).map_err(lost)
 }
 

@@ -31,7 +31,7 @@ impl PackageFile {
 }
 
 /// What a process has beside its standard library.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Packages {
     /// The files of all wheels, by their path beneath `site-packages`.
     pub files: BTreeMap<String, PackageFile>,

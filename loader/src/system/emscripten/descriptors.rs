@@ -73,6 +73,7 @@ struct Pipe {
 
 /// Whether an operation can go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the events of poll(2)")]
 pub(crate) struct Readiness {
     pub readable: bool,
     pub writable: bool,
@@ -105,13 +106,10 @@ impl Descriptors {
     pub(crate) fn add(&mut self, object: Object, flags: u32, path: PathBuf) -> Result<u32> {
         let fd = self.lowest(0)?;
         let open = Open { object, position: 0, flags, path, count: 1 };
-        let place = match self.opened.iter().position(Option::is_none) {
-            Some(place) => place,
-            None => {
-                self.opened.push(None);
-                self.opened.len() - 1
-            }
-        };
+        let place = self.opened.iter().position(Option::is_none).unwrap_or(self.opened.len());
+        if place == self.opened.len() {
+            self.opened.push(None);
+        }
         if let Some(slot) = self.opened.get_mut(place) {
             *slot = Some(open);
         }
@@ -251,7 +249,6 @@ impl Descriptors {
             Object::Node(id) => Some(id),
             _ => None,
         };
-        // A descriptor of a standard stream is that stream, wherever it is opened.
         let added = self.add(object, flags, super::files::tidy(&absolute));
         if let (Err(_), Some(id)) = (&added, opened_node) {
             files.tree.close(id);
@@ -427,9 +424,8 @@ impl Descriptors {
         match &open.object {
             Object::Node(id) => files.node_status(*id),
             Object::Host(file) => Ok(host_status(&cap_std::fs::Metadata::from_file(file)?)),
-            Object::Folder { .. } => files.status(&open.path, true),
             Object::Device(Device::Stream(stream)) => Ok(of(streams.mode(*stream))),
-            Object::Device(_) => files.status(&open.path, true),
+            Object::Folder { .. } | Object::Device(_) => files.status(&open.path, true),
             Object::PipeReader(_) | Object::PipeWriter(_) => Ok(of(kind::PIPE | 0o600)),
             Object::Socket(_) => Ok(of(kind::SOCKET | 0o600)),
         }

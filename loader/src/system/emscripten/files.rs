@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::fs::MetadataExt;
 
@@ -57,7 +58,7 @@ pub(crate) enum Found {
 /// The end of a path, for calls that change a name.
 struct Name {
     folder: NodeId,
-    name: OsString,
+    last: OsString,
     /// The folders that the path leads through.
     through: Vec<NodeId>,
 }
@@ -65,18 +66,18 @@ struct Name {
 /// The file system of a process.
 pub(crate) struct Files {
     pub tree: Tree,
-    /// Absolute.
-    directory: PathBuf,
+    /// The working directory: absolute.
+    working: PathBuf,
 }
 
 impl Files {
     pub(crate) fn new() -> Files {
-        Files { tree: Tree::new(), directory: PathBuf::from("/") }
+        Files { tree: Tree::new(), working: PathBuf::from("/") }
     }
 
     /// The working directory.
     pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+        &self.working
     }
 
     /// Changes it.
@@ -85,13 +86,13 @@ impl Files {
         if self.status(&path, true)?.mode & 0o170_000 != kind::FOLDER {
             return Err(Errno::NOTDIR.into());
         }
-        self.directory = tidy(&path);
+        self.working = tidy(&path);
         Ok(())
     }
 
     /// The absolute form of a path.
     pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
-        self.directory.join(path)
+        self.working.join(path)
     }
 
     /// Walks a path. Errs when a folder on the way is not there.
@@ -110,13 +111,13 @@ impl Files {
             let current = stack.last().copied().unwrap_or(Tree::ROOT);
             let entries = match &self.tree.get(current)?.content {
                 Content::Folder(entries) => entries,
-                Content::Host(_) => match beneath(name, &mut left) {
-                    Some(path) => return Ok((Found::Host { mount: current, path }, stack)),
-                    None => {
-                        stack.pop();
-                        continue;
+                Content::Host(_) => {
+                    if let Some(path) = beneath(name, &mut left) {
+                        return Ok((Found::Host { mount: current, path }, stack));
                     }
-                },
+                    stack.pop();
+                    continue;
+                }
                 _ => return Err(Errno::NOTDIR.into()),
             };
             if name == ".." {
@@ -131,10 +132,10 @@ impl Files {
             }
             let Some(id) = entries.get(&name).copied() else {
                 left.retain(|more| more != ".");
-                return match left.is_empty() {
-                    true => Ok((Found::Missing { folder: current, name }, stack)),
-                    false => Err(Errno::NOENT.into()),
-                };
+                if left.is_empty() {
+                    return Ok((Found::Missing { folder: current, name }, stack));
+                }
+                return Err(Errno::NOENT.into());
             };
             match &self.tree.get(id)?.content {
                 Content::Link(target) if follow || !left.is_empty() => {
@@ -202,7 +203,7 @@ impl Files {
     fn name(&self, path: &Path) -> Result<Option<Name>> {
         let (found, mut through) = self.walk(path, false)?;
         match found {
-            Found::Missing { folder, name } => Ok(Some(Name { folder, name, through })),
+            Found::Missing { folder, name } => Ok(Some(Name { folder, last: name, through })),
             Found::Host { path, .. } if path != Path::new(".") => Ok(None),
             Found::Node(id) | Found::Host { mount: id, .. } => {
                 through.pop();
@@ -213,7 +214,7 @@ impl Files {
                     Some(name) => name.to_owned(),
                     None => entries.iter().find(|entry| *entry.1 == id).ok_or(Errno::NOENT)?.0.clone(),
                 };
-                Ok(Some(Name { folder, name, through }))
+                Ok(Some(Name { folder, last: name, through }))
             }
         }
     }
@@ -272,7 +273,7 @@ impl Files {
                     (_, false) => {}
                 }
                 let name = self.name(path)?.ok_or(Errno::BUSY)?;
-                self.tree.unlink(name.folder, &name.name)
+                self.tree.unlink(name.folder, &name.last)
             }
         }
     }
@@ -282,14 +283,14 @@ impl Files {
         let (from_name, to_name) = (self.name(from)?, self.name(to)?);
         match (from_name, to_name) {
             (Some(from), Some(to)) => {
-                let id = *self.tree.entries(from.folder)?.get(&from.name).ok_or(Errno::NOENT)?;
+                let id = *self.tree.entries(from.folder)?.get(&from.last).ok_or(Errno::NOENT)?;
                 if matches!(self.tree.get(id)?.content, Content::Host(_)) {
                     return Err(Errno::BUSY.into());
                 }
                 if to.through.contains(&id) {
                     return Err(Errno::INVAL.into());
                 }
-                self.tree.rename((from.folder, &from.name), (to.folder, &to.name))
+                self.tree.rename((from.folder, &from.last), (to.folder, &to.last))
             }
             (None, None) => match (self.find(from, false)?, self.find(to, false)?) {
                 (Found::Host { mount, path }, Found::Host { mount: other, path: to }) => {
@@ -393,13 +394,12 @@ impl Files {
         let mut folder = Tree::ROOT;
         for name in components(path.as_os_str()) {
             let known = self.tree.entries(folder)?.get(&name).copied();
-            folder = match known {
-                Some(known) => known,
-                None => {
-                    let read_only = self.tree.get(folder)?.read_only;
-                    let node = Node::new(Content::Folder(BTreeMap::new()), 0o755);
-                    self.tree.place(folder, &name, if read_only { node.read_only() } else { node })?
-                }
+            folder = if let Some(known) = known {
+                known
+            } else {
+                let read_only = self.tree.get(folder)?.read_only;
+                let node = Node::new(Content::Folder(BTreeMap::new()), 0o755);
+                self.tree.place(folder, &name, if read_only { node.read_only() } else { node })?
             };
         }
         self.tree.entries(folder)?;
@@ -407,7 +407,7 @@ impl Files {
     }
 
     /// The whole file at a path, with its absolute path and what `stat` tells of it.
-    pub(crate) fn read_whole(&mut self, path: &Path, limit: u64) -> Result<(Vec<u8>, PathBuf, Status)> {
+    pub(crate) fn read_whole(&mut self, path: &Path, limit: u64) -> Result<(Arc<[u8]>, PathBuf, Status)> {
         let status = self.status(path, true)?;
         if status.mode & 0o170_000 != kind::FILE {
             return Err(
@@ -419,14 +419,14 @@ impl Files {
         }
         let absolute = tidy(&self.absolute(path));
         match self.find(path, true)? {
-            Found::Node(id) => Ok((self.tree.contents(id)?.to_vec(), absolute, status)),
+            Found::Node(id) => Ok((self.tree.shared(id)?, absolute, status)),
             Found::Missing { .. } => Err(Errno::NOENT.into()),
             Found::Host { mount, path } => {
                 use std::io::Read;
                 let how = super::folder::OpenHow { read: true, ..Default::default() };
                 let mut bytes = Vec::new();
                 self.host(mount)?.open_file(&path, how)?.take(limit).read_to_end(&mut bytes)?;
-                Ok((bytes, absolute, status))
+                Ok((bytes.into(), absolute, status))
             }
         }
     }
@@ -512,7 +512,7 @@ mod tests {
     fn links_are_followed_wherever_they_stand() {
         let mut files = files();
         for path in ["/a/b/file", "/a/b/link", "/short/link", "/short/../b/file", "a/./b//file"] {
-            assert_eq!(files.read_whole(Path::new(path), 100).unwrap().0, b"text", "{path}");
+            assert_eq!(files.read_whole(Path::new(path), 100).unwrap().0[..], *b"text", "{path}");
         }
         assert!(files.find(Path::new("/loop"), true).is_err());
         assert!(files.find(Path::new("/a/b/file/"), true).is_err());
@@ -527,8 +527,8 @@ mod tests {
         let mut files = files();
         let host = HostFolder::open(folder.path(), true).unwrap();
         files.place(Path::new("/host"), Node::new(Content::Host(host), 0o755)).unwrap();
-        assert_eq!(files.read_whole(Path::new("/host/in"), 100).unwrap().0, b"in");
-        assert_eq!(files.read_whole(Path::new("/host/x/../../a/b/file"), 100).unwrap().0, b"text");
+        assert_eq!(files.read_whole(Path::new("/host/in"), 100).unwrap().0[..], *b"in");
+        assert_eq!(files.read_whole(Path::new("/host/x/../../a/b/file"), 100).unwrap().0[..], *b"text");
         assert!(files.status(Path::new("/host/out/passwd"), true).is_err());
         assert!(files.make_folder(Path::new("/host/new"), 0o755).is_err());
         assert!(files.remove(Path::new("/host/in"), false).is_err());

@@ -1,7 +1,7 @@
 //! Owns sockets: a loopback of the guest's own, which is always there and leaves the process nowhere, and the host's sockets
 //! for what the embedder permits. Must not know descriptors, nor how a guest passes its arguments.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +41,7 @@ struct Loopback {
     listeners: BTreeMap<u16, VecDeque<Connection>>,
     /// Sockets for datagrams, and what has arrived for them.
     datagrams: BTreeMap<u16, VecDeque<(SocketAddr, Vec<u8>)>>,
-    bound: BTreeMap<(Transport, u16), ()>,
+    bound: BTreeSet<(Transport, u16)>,
     next_port: u16,
 }
 
@@ -127,16 +127,13 @@ impl Network {
 impl Loopback {
     fn take_port(&mut self, transport: Transport, port: u16) -> Result<u16> {
         if port != 0 {
-            return match self.bound.insert((transport, port), ()) {
-                Some(()) => Err(Errno::ADDRINUSE.into()),
-                None => Ok(port),
-            };
+            let is_free = self.bound.insert((transport, port));
+            return if is_free { Ok(port) } else { Err(Errno::ADDRINUSE.into()) };
         }
         for _ in FIRST_FREE_PORT..=u16::MAX {
             let port = self.next_port.max(FIRST_FREE_PORT);
             self.next_port = port.checked_add(1).unwrap_or(FIRST_FREE_PORT);
-            if !self.bound.contains_key(&(transport, port)) {
-                self.bound.insert((transport, port), ());
+            if self.bound.insert((transport, port)) {
                 return Ok(port);
             }
         }
@@ -262,7 +259,7 @@ impl Socket {
         }
         let to_host = matches!(self.state, State::Host(_)) || !is_own(address) || {
             let loopback = lock(&self.network.loopback);
-            !loopback.bound.contains_key(&(self.transport, address.port())) && self.network.permits(address)
+            !loopback.bound.contains(&(self.transport, address.port())) && self.network.permits(address)
         };
         if to_host {
             let socket = self.make_host(address)?;

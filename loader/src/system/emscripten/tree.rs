@@ -130,13 +130,10 @@ impl Tree {
         if self.nodes.len() - self.free.len() >= MOST_NODES {
             return Err(Errno::NOSPC.into());
         }
-        let id = match self.free.pop() {
-            Some(free) => NodeId(free),
-            None => {
-                self.nodes.push(None);
-                NodeId(self.nodes.len() - 1)
-            }
-        };
+        let id = NodeId(self.free.pop().unwrap_or(self.nodes.len()));
+        if id.0 == self.nodes.len() {
+            self.nodes.push(None);
+        }
         if let Some(place) = self.nodes.get_mut(id.0) {
             *place = Some(node);
         }
@@ -229,6 +226,15 @@ impl Tree {
             *place = None;
         }
         self.free.push(id.0);
+    }
+
+    /// All bytes of a file, shared where they are.
+    pub(crate) fn shared(&mut self, id: NodeId) -> Result<Arc<[u8]>> {
+        self.read_archived(id)?;
+        match &self.get(id)?.content {
+            Content::File(Data::Shared(bytes)) => Ok(bytes.clone()),
+            _ => Ok(self.contents(id)?.into()),
+        }
     }
 
     /// The bytes of a file; those of an archive are read now.

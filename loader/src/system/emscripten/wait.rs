@@ -35,7 +35,7 @@ pub(crate) fn wait(
             return Ok(ready);
         }
         told(guest)?;
-        let left = left.unwrap_or(Duration::from_secs(3600));
+        let left = left.unwrap_or(Duration::from_hours(1));
         if host_waits {
             look(guest, interests, left)?;
         } else {

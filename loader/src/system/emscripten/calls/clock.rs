@@ -14,9 +14,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("clock_time_get", Handler::Wasi(clock_time_get)),
     ("clock_res_get", Handler::Wasi(clock_res_get)),
     ("emscripten_get_now", Handler::Plain(get_now)),
-    ("emscripten_get_now_res", Handler::Plain(get_now_res)),
+    ("emscripten_get_now_res", Handler::Constant(Answer::Number(1.0))),
     ("emscripten_performance_now", Handler::Plain(get_now)),
-    ("_emscripten_get_now_is_monotonic", Handler::Plain(is_monotonic)),
+    ("_emscripten_get_now_is_monotonic", Handler::Constant(Answer::Integer(1))),
     ("emscripten_date_now", Handler::Plain(date_now)),
     ("_tzset_js", Handler::Plain(tzset)),
     ("_localtime_js", Handler::Plain(localtime)),
@@ -62,16 +62,9 @@ fn get_now(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer>
     Ok(milliseconds(monotonic(guest).map_err(ended)?))
 }
 
-fn get_now_res(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Ok(Answer::Number(1.0))
-}
-
-fn is_monotonic(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Ok(Answer::Integer(1))
-}
-
 /// Whole milliseconds, as JavaScript's `Date.now` has them.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds as a double are what is asked for")]
+#[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
 fn date_now(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Ok(Answer::Number((realtime() / 1_000_000) as f64))
 }

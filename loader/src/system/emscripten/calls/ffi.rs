@@ -230,10 +230,8 @@ fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
     let called = function.call(guest.store(), &parameters, &mut results);
     space.stack_pointer.set(guest.store(), before)?;
     called?;
-    if let (Some(value), false) = (results.first(), interface.returns_in_memory()) {
-        if interface.result != CType::Void {
-            store(guest, result, interface.result, value).map_err(ended)?;
-        }
+    if let Some(value) = results.first().filter(|_| interface.result != CType::Void) {
+        store(guest, result, interface.result, value).map_err(ended)?;
     }
     Ok(Answer::Nothing)
 }

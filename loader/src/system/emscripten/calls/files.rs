@@ -161,7 +161,8 @@ fn readlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 /// `getdents64`: records of 280 bytes, which are inode (offset 0), offset of the next record (8), size of the record (16), type (18)
 /// and name (19).
 fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    const RECORD: usize = 280;
+    const RECORD_SIZE: u16 = 280;
+    const RECORD: usize = RECORD_SIZE as usize;
     const FOLDER: u8 = 4;
     let (fd, buffer, size) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     guest.bytes(buffer, size)?;
@@ -185,7 +186,7 @@ fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         let mut record = [0_u8; RECORD];
         record[..8].copy_from_slice(&inode.to_le_bytes());
         record[8..16].copy_from_slice(&position.to_le_bytes());
-        record[16..18].copy_from_slice(&(RECORD as u16).to_le_bytes());
+        record[16..18].copy_from_slice(&RECORD_SIZE.to_le_bytes());
         record[18] = *kind;
         let name = name.as_bytes();
         let name = name.get(..255).unwrap_or(name);
@@ -359,14 +360,11 @@ fn utimensat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if address == 0 {
         let system = guest.system()?;
         let open = system.descriptors.get(folder)?;
-        return match &open.object {
-            Object::Node(id) => system.files.set_node_times(*id, times),
-            _ => {
-                let path = open.path.clone();
-                system.files.set_times(&path, times, true)
-            }
+        if let Object::Node(id) = open.object {
+            return system.files.set_node_times(id, times).map(|()| 0);
         }
-        .map(|()| 0);
+        let path = open.path.clone();
+        return system.files.set_times(&path, times, true).map(|()| 0);
     }
     let path = path_at(guest, folder, address)?;
     let follow = arguments.word(3)? & NO_FOLLOW == 0;

@@ -13,7 +13,7 @@ use super::clock::ended;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_resize_heap", Handler::Plain(resize_heap)),
-    ("emscripten_get_heap_max", Handler::Plain(heap_max)),
+    ("emscripten_get_heap_max", Handler::Constant(Answer::Integer(MOST_BYTES.cast_signed()))),
     ("_mmap_js", Handler::Syscall(mmap)),
     ("_munmap_js", Handler::Syscall(munmap)),
     ("_msync_js", Handler::Syscall(msync)),
@@ -57,10 +57,6 @@ fn resize_heap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
         }
     }
     Ok(Answer::Integer(0))
-}
-
-fn heap_max(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Ok(Answer::Integer(MOST_BYTES.cast_signed()))
 }
 
 /// `mmap` of a file: `(length, protection, flags, fd, offset, *allocated, *address)`. Anonymous memory the C library makes itself.

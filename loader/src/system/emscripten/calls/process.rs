@@ -26,19 +26,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_setitimer_js", Handler::Plain(setitimer)),
     ("_emscripten_get_progname", Handler::Plain(get_program_name)),
     ("_emscripten_system", Handler::Plain(system)),
-    ("__syscall_getuid32_js", Handler::Plain(zero)),
-    ("emscripten_runtime_keepalive_push", Handler::Plain(nothing)),
-    ("emscripten_runtime_keepalive_pop", Handler::Plain(nothing)),
-    ("_emscripten_runtime_keepalive_clear", Handler::Plain(nothing)),
+    ("__syscall_getuid32_js", Handler::Constant(Answer::Integer(0))),
+    ("emscripten_runtime_keepalive_push", Handler::Constant(Answer::Nothing)),
+    ("emscripten_runtime_keepalive_pop", Handler::Constant(Answer::Nothing)),
+    ("_emscripten_runtime_keepalive_clear", Handler::Constant(Answer::Nothing)),
 ];
-
-fn nothing(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Ok(Answer::Nothing)
-}
-
-fn zero(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Ok(Answer::Integer(0))
-}
 
 /// All variables as C strings, one after the other.
 fn environment(guest: &mut Guest<'_>) -> Result<Vec<Vec<u8>>> {

@@ -7,30 +7,22 @@ use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 
 pub(super) const ENTRIES: &[Entry] = &[
-    ("_Py_emscripten_runtime", Handler::Plain(zero)),
-    ("_Py_CheckEmscriptenSignals_Helper", Handler::Plain(zero)),
+    ("_Py_emscripten_runtime", Handler::Constant(Answer::Integer(0))),
+    ("_Py_CheckEmscriptenSignals_Helper", Handler::Constant(Answer::Integer(0))),
     ("_PyEM_TrampolineCall_JS", Handler::Plain(trampoline_call)),
-    ("_PyEM_InitTrampoline_js", Handler::Plain(nothing)),
-    ("_PyEM_GetCountArgsPtr", Handler::Plain(zero)),
+    ("_PyEM_InitTrampoline_js", Handler::Constant(Answer::Nothing)),
+    ("_PyEM_GetCountArgsPtr", Handler::Constant(Answer::Integer(0))),
     ("_PyImport_InitFunc_TrampolineCall", Handler::Plain(init_call)),
     // 0: not handled here, so that the C library goes on.
-    ("_try_fcntl64", Handler::Plain(zero)),
+    ("_try_fcntl64", Handler::Constant(Answer::Integer(0))),
     ("_try_shutdown", Handler::Plain(super::network::try_shutdown)),
     // A null reference: not asynchronous.
-    ("_maybe_poll_async", Handler::Plain(nothing)),
-    ("_maybe_connect_async", Handler::Plain(nothing)),
-    ("_maybe_recvfrom_async", Handler::Plain(nothing)),
-    ("_maybe_sendto_async", Handler::Plain(nothing)),
-    ("__hiwire_deduplicate_new", Handler::Plain(nothing)),
+    ("_maybe_poll_async", Handler::Constant(Answer::Nothing)),
+    ("_maybe_connect_async", Handler::Constant(Answer::Nothing)),
+    ("_maybe_recvfrom_async", Handler::Constant(Answer::Nothing)),
+    ("_maybe_sendto_async", Handler::Constant(Answer::Nothing)),
+    ("__hiwire_deduplicate_new", Handler::Constant(Answer::Nothing)),
 ];
-
-fn zero(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Ok(Answer::Integer(0))
-}
-
-fn nothing(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Ok(Answer::Nothing)
-}
 
 /// `(function, self, arguments, keywords)`: calls a function of the table with as many of the arguments as it takes. A main
 /// module that takes a trampoline in WebAssembly uses this only until it has it.
