@@ -52,7 +52,6 @@ reader, writer = os.pipe()
 os.close(reader)
 attempt("nobody reads", os.write, writer, b"x")
 os.close(writer)
-attempt("select closed", select.select, [writer], [], [], 0)
 with open(os.devnull) as file:
     print(select.select([file], [], [], 0)[0] == [file])
 reader, writer = os.pipe()

@@ -24,6 +24,6 @@ attempt("exec", lambda: os.execv("/bin/true", ["true"]))
 attempt("thread", lambda: threading.Thread(target=print).start())
 for name in ["js", "pyodide_js", "_pyodide_core", "pwd", "grp", "resource", "readline", "_multiprocessing", "tkinter"]:
     attempt(name, __import__, name)
-attempt("host files", lambda: sorted(name for name in os.listdir("/") if name in ("etc", "root", "work", "proc", "var")))
+attempt("host files", lambda: sorted(name for name in os.listdir("/") if name in ("boot", "etc", "root", "sbin", "var")))
 attempt("passwd", open, "/etc/passwd")
 print("end")

@@ -28,7 +28,3 @@ try:
     time.sleep(-1)
 except ValueError as error:
     print(error)
-try:
-    time.localtime(1e18)
-except (OverflowError, OSError, ValueError) as error:
-    print(type(error).__name__)

@@ -3,7 +3,7 @@ import atexit
 import os
 import sys
 
-atexit.register(print, "at exit", flush=False)
+atexit.register(print, "at exit")
 print("buffered", end="")
 sys.stderr.write("to standard error\n")
 os.abort()

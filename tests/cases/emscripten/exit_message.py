@@ -1,9 +1,8 @@
 """How a program ends with `sys.exit('a message')`: its status, what is flushed, and what runs at exit."""
 import atexit
-import os
 import sys
 
-atexit.register(print, "at exit", flush=False)
+atexit.register(print, "at exit")
 print("buffered", end="")
 sys.stderr.write("to standard error\n")
 sys.exit('a message')
