@@ -6,6 +6,9 @@ use std::process::Command;
 use pydl_tests::emscripten::{Case, Outcome, cases};
 use pydl_tests::{assert_golden, blessing, repository, skip};
 
+/// The generations of Pyodide whose main modules pydl runs. Cases for others run in Node alone.
+const RUN: [&str; 1] = ["314.0.7"];
+
 fn folder() -> PathBuf {
     repository().join("tests/cases/wheels")
 }
@@ -30,7 +33,7 @@ fn wheels_do_in_pydl_what_is_expected() {
         return;
     }
     let mut faults = Vec::new();
-    for case in cases(&folder()) {
+    for case in cases(&folder()).into_iter().filter(|case| RUN.contains(&case.main.as_str())) {
         match case.run_in_pydl() {
             Ok(outcome) => faults.extend(fault(&case, &outcome)),
             Err(why) => skip(&format!("{}: {why}", case.name)),
