@@ -25,6 +25,10 @@ use crate::system;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
 const CHDIR: &str = "chdir";
+/// Where Python looks for modules, after the folder of the script (CPython's manual, environment variables).
+const PYTHONPATH: &str = "PYTHONPATH";
+/// The folder of the guest that has the folders of packages.
+const PACKAGES: &str = "/usr/local/lib/pydl-packages";
 
 /// What the engine keeps for a process.
 pub(crate) struct ProcessState {
@@ -101,7 +105,7 @@ impl Process {
         options.mounts.iter().try_for_each(|mount| keep_cache_private(image.compiler.cache(), mount))?;
         let packages =
             Packages::open(image.path(), &options.wheels, &options.package_folders, image.compiler.cache())?;
-        require_no_packages(image, &packages)?;
+        let options = &with_packages(options, image, &packages)?;
         let mounts = options.mounts.iter().cloned().chain(staging.mounts());
         let wasi = system::wasi::context(options, mounts)?;
         let interrupt = InterruptHandle::new(image.compiler.engine());
@@ -213,15 +217,27 @@ fn keep_cache_private(cache: Option<&Cache>, mount: &Mount) -> Result<(), LoadEr
     }
 }
 
-/// Refuses packages: a WASI guest has no tree of files that they could be put into.
-fn require_no_packages(image: &Image, packages: &Packages) -> Result<(), LoadError> {
-    if packages.files.is_empty() && packages.folders.is_empty() {
-        return Ok(());
+/// Options with which a WASI guest finds packages: folders are shown to it, and named in `PYTHONPATH`. Errs with wheels: there
+/// is no platform that wheels with extensions could be made for, so they are for Emscripten main modules only.
+fn with_packages(
+    options: &ProcessOptions,
+    image: &Image,
+    packages: &Packages,
+) -> Result<ProcessOptions, LoadError> {
+    if !packages.files.is_empty() {
+        return Err(LoadError::Option(format!(
+            "{}: wheels can be given to Emscripten main modules only; unpack them into a folder, and give that",
+            image.path().display()
+        )));
     }
-    Err(LoadError::Option(format!(
-        "{}: packages can be given to Emscripten main modules only; show their folder with --dir, and name it in PYTHONPATH",
-        image.path().display()
-    )))
+    let mut options = options.clone();
+    let mut path: Vec<String> = options.variable(PYTHONPATH).into_iter().map(str::to_owned).collect();
+    for (position, host) in packages.folders.iter().enumerate() {
+        let guest = format!("{PACKAGES}/{position}");
+        options.mounts.push(Mount { host: host.clone(), guest: guest.clone(), read_only: true });
+        path.push(guest);
+    }
+    Ok(if path.is_empty() { options } else { options.env(PYTHONPATH, path.join(":")) })
 }
 
 /// Why a guest does not get to its `_start`.
