@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -62,6 +63,9 @@ fn succeeded<'a>(package: &str, output: &'a Output) -> Result<&'a str> {
     let text = std::str::from_utf8(&output.stdout).unwrap_or_default();
     if output.status.success() {
         return Ok(text);
+    }
+    if output.status.signal().is_some() {
+        bail!("npm was stopped ({}) before it had {package}; nothing was kept", output.status);
     }
     let Ok(Failure { error: Cause { code, summary } }) = serde_json::from_str(text) else {
         let errors = String::from_utf8_lossy(&output.stderr);
