@@ -31,6 +31,7 @@ mod parse;
 mod plan;
 mod resolve;
 mod thunks;
+pub mod trampolines;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, ParseError, SymbolProblem};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use wasmparser::GlobalType;
 
 use crate::abi;
+use crate::abi_family::AbiFamily;
 use crate::error::SymbolProblem;
 use crate::ids::{Address, FuncIndex, ModuleId, TableSlot};
 use crate::main_module::MainModule;
@@ -165,11 +166,17 @@ impl Namespace {
     /// that has more says so by [`Namespace::set_host_functions`].
     pub fn host_functions_of(main: &MainModule) -> impl Iterator<Item = ((String, String), Signature)> + '_ {
         main.module().imports.iter().filter_map(|import| match &import.kind {
-            ImportKind::Function(signature) if import.module != abi::ENV => {
+            ImportKind::Function(signature) => {
                 Some(((import.module.clone(), import.name.clone()), signature.clone()))
             }
             _ => None,
         })
+    }
+
+    /// Whether a function that nobody defines fails when it is called rather than when its importer is loaded, as Emscripten
+    /// has it: libraries for Emscripten may import functions of JavaScript that they hardly ever call.
+    pub fn tolerates_undefined_functions(&self) -> bool {
+        self.main.abi().is_some_and(|abi| abi.family == AbiFamily::Emscripten)
     }
 
     /// The main module.

@@ -302,7 +302,10 @@ impl<'a> Resolver<'a> {
     fn function(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
         let name = &wanted.import.name;
         let Some(found) = self.lookup(name) else {
-            if !wanted.is_weak() {
+            if self.namespace.host_function(abi::ENV, name).is_some() {
+                return self.host_function(wanted, signature);
+            }
+            if !wanted.is_weak() && !self.namespace.tolerates_undefined_functions() {
                 return Err(wanted.undefined());
             }
             let key = ThunkKey::Undefined(name.clone(), signature.to_string());

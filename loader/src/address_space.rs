@@ -146,6 +146,11 @@ impl AddressSpace {
         self.take_slots(store, "", one, Alignment::ONE).ok()
     }
 
+    /// Gives a slot from [`AddressSpace::take_slot`] back; it is empty again.
+    pub(crate) fn give_slot(&self, store: impl AsContextMut, slot: TableSlot) {
+        self.release_slots(store, slot, 1);
+    }
+
     fn take_memory(
         &self,
         mut store: impl AsContextMut,

@@ -21,7 +21,9 @@ pub(crate) fn engine() -> Result<Engine, LoadError> {
     // No C program for 32-bit memory uses these, and each would take host memory beyond the limits of a process.
     config.wasm_memory64(false);
     config.wasm_multi_memory(false);
-    config.wasm_gc(false);
+    // For `ref.test` in generated code alone: the linker refuses modules that define types of garbage-collected objects.
+    config.wasm_function_references(true);
+    config.wasm_gc(true);
     config.wasm_exceptions(true);
     config.max_wasm_stack(GUEST_STACK);
     // Not used, but the engine wants it to be no smaller.

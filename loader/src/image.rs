@@ -16,6 +16,7 @@ use wasmtime::{AsContextMut, Extern, FuncType, InstancePre, Linker, Module, Stor
 use crate::cache::Stamp;
 use crate::compile::{Compiler, OutlineFile};
 use crate::dlfcn;
+use crate::emscripten_main;
 use crate::error::LoadError;
 use crate::options::ProcessOptions;
 use crate::process::ProcessState;
@@ -26,10 +27,19 @@ use crate::system;
 pub struct Image {
     pub(crate) compiler: Compiler,
     pub(crate) main: Arc<MainFile>,
-    pub(crate) pre: InstancePre<ProcessState>,
+    pub(crate) start: Start,
     pub(crate) host_functions: Arc<Linker<ProcessState>>,
     /// Whether the file was found good earlier, and able to load libraries, and not looked into this time.
     is_known_good: bool,
+}
+
+/// What a main module is started from.
+#[derive(Clone)]
+pub(crate) enum Start {
+    /// A WASI command, with everything that it imports.
+    Wasi(InstancePre<ProcessState>),
+    /// An Emscripten program, whose imports are made for each process.
+    Emscripten(Module),
 }
 
 /// The host's functions with their types, by import module and name.
@@ -52,9 +62,6 @@ impl Image {
         on_compile: impl FnOnce(),
     ) -> Result<Image, LoadError> {
         let path = path.as_ref();
-        let mut linker = Linker::new(compiler.engine());
-        system::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
-        dlfcn::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
         let stamp = fs::metadata(path).map(|m| Stamp::of(&m)).map_err(|e| LoadError::file(path, e))?;
         let remembered = compiler.remembered(path, &stamp);
         let is_known_good = remembered.is_some();
@@ -62,14 +69,22 @@ impl Image {
             (MainFile::new(path, stamp, Some(outline)), module)
         } else {
             let main = MainFile::new(path, stamp, None);
-            let module = first_look(compiler, &main, &linker, on_compile)?;
+            let module = first_look(compiler, &main, on_compile)?;
             (main, module)
         };
-        let pre = linker
-            .instantiate_pre(&module)
-            .map_err(|error| LoadError::NotRunnable { name: main.name(), why: format!("{error:#}") })?;
-        let host_functions = Arc::new(linker);
-        Ok(Image { compiler: compiler.clone(), main: Arc::new(main), pre, host_functions, is_known_good })
+        let (start, host_functions) = if emscripten_main::is_one(&module) {
+            let mut linker = Linker::new(compiler.engine());
+            system::emscripten::imports::define(&mut linker, &module).map_err(LoadError::engine)?;
+            (Start::Emscripten(module), linker)
+        } else {
+            let linker = wasi_functions(compiler)?;
+            let pre = linker
+                .instantiate_pre(&module)
+                .map_err(|error| LoadError::NotRunnable { name: main.name(), why: format!("{error:#}") })?;
+            (Start::Wasi(pre), linker)
+        };
+        let host_functions = Arc::new(host_functions);
+        Ok(Image { compiler: compiler.clone(), main: Arc::new(main), start, host_functions, is_known_good })
     }
 
     /// The file it was read from.
@@ -91,17 +106,22 @@ impl Image {
     }
 }
 
+/// What a WASI main module may import.
+fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError> {
+    let mut linker = Linker::new(compiler.engine());
+    system::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
+    dlfcn::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
+    Ok(linker)
+}
+
 /// Reads, checks and compiles a main module, and remembers it when nothing is amiss.
-fn first_look(
-    compiler: &Compiler,
-    main: &MainFile,
-    linker: &Linker<ProcessState>,
-    on_compile: impl FnOnce(),
-) -> Result<Module, LoadError> {
+fn first_look(compiler: &Compiler, main: &MainFile, on_compile: impl FnOnce()) -> Result<Module, LoadError> {
     let bytes = fs::read(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
     let module = main.parse(&bytes)?;
     check_runnable(&module)?;
-    check_imports(&module, &offered_by(compiler, linker)?)?;
+    if !is_emscripten(&module) {
+        check_imports(&module, &offered_by(compiler, &wasi_functions(compiler)?)?)?;
+    }
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
     if module.defects().is_empty() && !main.was_fresh {
         compiler.remember(&main.path, &main.stamp, &module, &bytes);
@@ -162,18 +182,23 @@ impl MainFile {
     }
 }
 
+fn is_emscripten(main: &MainModule) -> bool {
+    main.abi().is_some_and(|abi| abi.family == AbiFamily::Emscripten)
+}
+
 fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
     let not_runnable =
         |why: &str| Err(LoadError::NotRunnable { name: main.name().to_owned(), why: why.to_owned() });
-    if main.module().dylink.is_some() {
+    if main.module().dylink.is_some() && !is_emscripten(main) {
         return not_runnable("it is a side module; give it with --side to a main module");
     }
-    match main.abi() {
-        Some(abi) if abi.family == AbiFamily::Emscripten => not_runnable(&format!(
-            "it was compiled for the Emscripten ABI ({}), and only WASI main modules can be run",
-            abi.because
-        )),
-        _ => match main.module().exports.get(START).map(|export| export.kind) {
+    let exports = &main.module().exports;
+    match is_emscripten(main) {
+        true if emscripten_main::entry(|name| exports.contains(name)).is_some() => Ok(()),
+        true => not_runnable(
+            "it exports no function `main`, which Emscripten programs have; link it as an executable",
+        ),
+        false => match main.module().exports.get(START).map(|export| export.kind) {
             Some(ExportKind::Function { signature, .. })
                 if signature.params().is_empty() && signature.results().is_empty() =>
             {

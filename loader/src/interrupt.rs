@@ -1,9 +1,13 @@
 //! Owns the way to interrupt a running guest from another thread: as Ctrl-C does, while it computes, sleeps or waits for input. Must not know
 //! what an interrupt means to the guest.
 
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
+
+use rustix::event::{EventfdFlags, eventfd};
 
 use tokio::sync::Notify;
 use wasmtime::Engine;
@@ -46,14 +50,31 @@ pub(crate) struct InterruptState {
     terminated: AtomicBool,
     waiting: Notify,
     sleeping: (Mutex<()>, Condvar),
+    /// Becomes readable with an interrupt, for those who wait for the host's descriptors.
+    alarm: OnceLock<OwnedFd>,
 }
 
 impl InterruptState {
     fn raise(&self) {
         self.pending.store(true, Ordering::SeqCst);
         self.waiting.notify_waiters();
+        if let Some(alarm) = self.alarm.get() {
+            let _ = rustix::io::write(alarm, &1_u64.to_ne_bytes());
+        }
         let _guard = self.sleeping.0.lock();
         self.sleeping.1.notify_all();
+    }
+
+    /// A descriptor that is readable while an interrupt is pending.
+    pub(crate) fn alarm(&self) -> io::Result<BorrowedFd<'_>> {
+        if self.alarm.get().is_none() {
+            let alarm = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+            let _ = self.alarm.set(alarm);
+            if self.pending.load(Ordering::SeqCst) {
+                self.raise();
+            }
+        }
+        self.alarm.get().map(AsFd::as_fd).ok_or_else(|| io::Error::from(io::ErrorKind::Other))
     }
 
     /// Whether the guest is to end.
@@ -63,6 +84,9 @@ impl InterruptState {
 
     /// Whether an interrupt came since the last call.
     pub(crate) fn take(&self) -> bool {
+        if let Some(alarm) = self.alarm.get() {
+            let _ = rustix::io::read(alarm, &mut [0; 8]);
+        }
         self.pending.swap(false, Ordering::SeqCst)
     }
 

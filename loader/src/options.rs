@@ -1,8 +1,10 @@
 //! Owns what an embedder may say of a process: arguments, environment, files, streams. Must not know the host's own
 //! environment or command line.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use wasmtime_wasi::p2::OutputStream as _;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 use crate::error::LoadError;
@@ -62,6 +64,12 @@ impl Captured {
         Captured { pipe: MemoryOutputPipe::new(Self::CAPACITY) }
     }
 
+    /// Takes bytes that a guest wrote. Errs when they are too many.
+    pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let written = self.pipe.clone().write(bytes::Bytes::copy_from_slice(bytes));
+        written.map_err(|_| std::io::Error::from(std::io::ErrorKind::StorageFull))
+    }
+
     /// What was written so far.
     pub fn contents(&self) -> Vec<u8> {
         self.pipe.contents().to_vec()
@@ -71,6 +79,47 @@ impl Captured {
 impl Default for Captured {
     fn default() -> Self {
         Captured::new()
+    }
+}
+
+/// A part of the host's network that a guest may use: to connect to, to send to, to listen on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkPermission {
+    host: Option<String>,
+    port: Option<u16>,
+}
+
+impl NetworkPermission {
+    /// Every host and port.
+    pub fn all() -> NetworkPermission {
+        NetworkPermission { host: None, port: None }
+    }
+
+    /// A host, by name or address, and one of its ports, or all of them. A name stands for the addresses it has when the guest
+    /// looks it up.
+    pub fn host(host: impl Into<String>, port: Option<u16>) -> NetworkPermission {
+        NetworkPermission { host: Some(host.into()), port }
+    }
+
+    /// Whether it covers an address.
+    pub(crate) fn permits(&self, address: SocketAddr) -> bool {
+        let is_host = |host: &String| host.parse() == Ok(address.ip());
+        self.host.as_ref().is_none_or(is_host) && self.port.is_none_or(|port| port == address.port())
+    }
+
+    /// Whether it covers a name, for some port.
+    pub(crate) fn permits_name(&self, name: &str) -> bool {
+        self.host.is_none() || self.is_for(name)
+    }
+
+    /// Whether it is for this host in particular.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        self.host.as_ref().is_some_and(|host| host.eq_ignore_ascii_case(name))
+    }
+
+    /// The same for an address that the name has.
+    pub(crate) fn at(&self, address: IpAddr) -> NetworkPermission {
+        NetworkPermission { host: Some(address.to_string()), port: self.port }
     }
 }
 
@@ -87,6 +136,9 @@ pub struct ProcessOptions {
     pub(crate) files: Vec<GuestFile>,
     pub(crate) side_folder: String,
     pub(crate) side_modules: Vec<PathBuf>,
+    /// The archive with the standard library, for Emscripten's Python.
+    pub(crate) standard_library: Option<Installation>,
+    pub(crate) network: Vec<NetworkPermission>,
     pub(crate) wheels: Vec<PathBuf>,
     pub(crate) package_folders: Vec<PathBuf>,
     pub(crate) working_directory: Option<String>,
@@ -105,6 +157,8 @@ impl ProcessOptions {
             files: Vec::new(),
             side_folder: SIDE_FOLDER.to_owned(),
             side_modules: Vec::new(),
+            standard_library: None,
+            network: Vec::new(),
             wheels: Vec::new(),
             package_folders: Vec::new(),
             working_directory: None,
@@ -123,7 +177,8 @@ impl ProcessOptions {
             Some(installation) => {
                 let mut options = ProcessOptions::new(installation.executable());
                 options.side_folder = installation.extension_folder();
-                options.mounts.push(installation.mount());
+                options.mounts.extend(installation.mount());
+                options.standard_library = Some(installation);
                 options
             }
             None => ProcessOptions::new("python").env("PYTHONPATH", SIDE_FOLDER),
@@ -160,6 +215,13 @@ impl ProcessOptions {
     /// Makes a side module available to `dlopen` and, in Python, to `import`, under its own file name.
     pub fn side_module(mut self, host: impl Into<PathBuf>) -> ProcessOptions {
         self.side_modules.push(host.into());
+        self
+    }
+
+    /// Lets the guest use the host's network, as far as `permission` goes. Without any permission it has a loopback of its own
+    /// and nothing else. For Emscripten main modules.
+    pub fn network(mut self, permission: NetworkPermission) -> ProcessOptions {
+        self.network.push(permission);
         self
     }
 

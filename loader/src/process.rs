@@ -13,15 +13,18 @@ use crate::backtrace::GuestTrap;
 use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::dlfcn::Linking;
+use crate::emscripten_main;
 use crate::engine::{THREAD_STACK, limits};
 use crate::error::LoadError;
-use crate::image::{Image, START};
+use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
-use crate::options::{Mount, ProcessOptions};
+use crate::options::{GuestFile, Mount, ProcessOptions};
+use crate::python;
 use crate::python::packages::Packages;
 use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
+use crate::system::emscripten::Emscripten;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
 const CHDIR: &str = "chdir";
@@ -32,7 +35,10 @@ const PACKAGES: &str = "/usr/local/lib/pydl-packages";
 
 /// What the engine keeps for a process.
 pub(crate) struct ProcessState {
+    /// The system of a WASI process; in an Emscripten process it shows nothing.
     pub wasi: WasiP1Ctx,
+    /// The system of an Emscripten process.
+    pub emscripten: Option<Box<Emscripten>>,
     pub compiler: Compiler,
     pub interrupt: Arc<InterruptState>,
     pub limits: StoreLimits,
@@ -61,6 +67,7 @@ impl ProcessState {
     pub(crate) fn idle(wasi: WasiP1Ctx, compiler: &Compiler) -> ProcessState {
         ProcessState {
             wasi,
+            emscripten: None,
             compiler: compiler.clone(),
             interrupt: Arc::default(),
             limits: limits(),
@@ -89,27 +96,39 @@ pub struct Process {
     image: Image,
     search: Arc<SearchPath>,
     working_directory: Option<String>,
+    arguments: Vec<String>,
     interrupt: InterruptHandle,
     /// Kept until the guest has ended: removes the copies of its files.
-    _staging: Staging,
+    _staging: Option<Staging>,
 }
 
 impl Process {
     /// Makes a process; nothing of the guest runs yet. Errs when an option cannot be met, and when side modules are given
     /// to a main module that cannot load any.
     pub fn new(image: &Image, options: &ProcessOptions) -> Result<Process, LoadError> {
-        let staging = Staging::of(&options.guest_files()?)?;
+        let files = options.guest_files()?;
         if !options.side_modules.is_empty() {
             image.require_hosting()?;
         }
         options.mounts.iter().try_for_each(|mount| keep_cache_private(image.compiler.cache(), mount))?;
         let packages =
             Packages::open(image.path(), &options.wheels, &options.package_folders, image.compiler.cache())?;
-        let options = &with_packages(options, image, &packages)?;
-        let mounts = options.mounts.iter().cloned().chain(staging.mounts());
-        let wasi = system::wasi::context(options, mounts)?;
+        let (staging, wasi, emscripten) = match image.start {
+            Start::Wasi(_) => {
+                let options = &with_packages(options, image, &packages)?;
+                let staging = Staging::of(&files)?;
+                let mounts = options.mounts.iter().cloned().chain(staging.mounts());
+                let wasi = system::wasi::context(options, mounts)?;
+                (Some(staging), wasi, None)
+            }
+            Start::Emscripten(_) => {
+                let system = emscripten_system(options, &files, &packages)?;
+                (None, system::wasi::context(&ProcessOptions::new(""), [])?, Some(Box::new(system)))
+            }
+        };
         let interrupt = InterruptHandle::new(image.compiler.engine());
         let mut state = ProcessState::idle(wasi, &image.compiler);
+        state.emscripten = emscripten;
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);
         store.limiter(|state| &mut state.limits);
@@ -120,8 +139,15 @@ impl Process {
             environment: folders(options.variable("LD_LIBRARY_PATH")),
             own: vec![options.side_folder.clone()],
         });
-        let working_directory = options.working_directory.clone();
-        Ok(Process { store, image: image.clone(), search, working_directory, interrupt, _staging: staging })
+        Ok(Process {
+            store,
+            image: image.clone(),
+            search,
+            working_directory: options.working_directory.clone(),
+            arguments: options.arguments.clone(),
+            interrupt,
+            _staging: staging,
+        })
     }
 
     /// Interrupts this process from other threads.
@@ -152,6 +178,12 @@ impl Process {
             Err(Stop::Refused(error)) => return Err(error),
         }
         let main = self.store.data().running.as_ref().map(|running| running.main);
+        if let (Some(main), Start::Emscripten(_)) = (main, &self.image.start) {
+            return Ok(match emscripten_main::run(&mut self.store, &main, &self.arguments) {
+                Ok(status) => ExitStatus::Exited(status),
+                Err(error) => exit_status(&error),
+            });
+        }
         let start = main.map(|main| main.get_typed_func::<(), ()>(&mut self.store, START));
         match start.map(|start| start.and_then(|start| start.call(&mut self.store, ()))) {
             Some(Err(error)) => Ok(exit_status(&error)),
@@ -161,16 +193,28 @@ impl Process {
 
     /// Instantiates the main module and sets its working directory.
     fn start(&mut self) -> Result<(), Stop> {
-        let name = self.image.path().display().to_string();
-        let main = self.image.pre.instantiate(&mut self.store).map_err(|error| {
-            if is_of_guest(&error) {
-                return Stop::Guest(error);
+        let main = match self.image.start.clone() {
+            Start::Wasi(pre) => {
+                let name = self.image.path().display().to_string();
+                pre.instantiate(&mut self.store).map_err(|error| {
+                    if is_of_guest(&error) {
+                        return Stop::Guest(error);
+                    }
+                    Stop::Refused(LoadError::NotRunnable { name, why: error.root_cause().to_string() })
+                })?
             }
-            Stop::Refused(LoadError::NotRunnable { name, why: error.root_cause().to_string() })
-        })?;
+            Start::Emscripten(module) => {
+                emscripten_main::instantiate(&mut self.store, &self.image, &module).map_err(Stop::Refused)?
+            }
+        };
         let space = AddressSpace::of(&mut self.store, &main).map(Arc::new);
         let (image, search) = (self.image.clone(), self.search.clone());
         self.store.data_mut().running = Some(Running { image, main, space: space.clone(), search });
+        let memory = emscripten_main::memory(&mut self.store, &main);
+        if let Some(system) = &mut self.store.data_mut().emscripten {
+            system.memory = memory;
+            return emscripten_main::initialize(&mut self.store, &main, space.as_deref());
+        }
         match self.working_directory.take() {
             None => Ok(()),
             // Where every guest starts, even one that has no folder there.
@@ -240,8 +284,29 @@ fn with_packages(
     Ok(if path.is_empty() { options } else { options.env(PYTHONPATH, path.join(":")) })
 }
 
+/// The system of an Emscripten process: what the options name, and what Python needs.
+fn emscripten_system(
+    options: &ProcessOptions,
+    files: &[GuestFile],
+    packages: &Packages,
+) -> Result<Emscripten, LoadError> {
+    let mut system = Emscripten::new(options)?;
+    if let Some(installation) = &options.standard_library {
+        python::emscripten::furnish(&mut system, installation, packages)?;
+    }
+    options.mounts.iter().try_for_each(|mount| system.mount(mount))?;
+    for file in files {
+        let bytes = std::fs::read(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
+        system.show(&file.guest, bytes.into(), 0o755)?;
+    }
+    if let Some(folder) = &options.working_directory {
+        system.change_directory(folder)?;
+    }
+    Ok(system)
+}
+
 /// Why a guest does not get to its `_start`.
-enum Stop {
+pub(crate) enum Stop {
     /// It ended itself.
     Guest(wasmtime::Error),
     /// The host cannot start it.
@@ -271,7 +336,7 @@ fn at_epoch(mut store: StoreContextMut<'_, ProcessState>) -> wasmtime::Result<Up
     if store.data().interrupt.take() {
         // The guest runs to be told: its own deadline must not come up again meanwhile.
         store.set_epoch_deadline(1);
-        system::wasi::deliver_interrupt(&mut store)?;
+        system::deliver_interrupt(&mut store)?;
     }
     Ok(UpdateDeadline::Continue(1))
 }

@@ -1,6 +1,8 @@
 //! Owns the search for library files, in the guest's file system and with the guest's permissions: each file is read
 //! by the guest's own `pydl_read_file`. Remembers what was tried. Must not know what is in the files.
 
+use std::path::Path;
+
 use pydl_linker::{
     Address, FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, Requester,
 };
@@ -8,6 +10,7 @@ use wasmtime::{StoreContextMut, TypedFunc};
 
 use crate::address_space::AddressSpace;
 use crate::process::ProcessState;
+use crate::system::emscripten::{Fault, Files};
 
 /// The most bytes of a path; longer ones are an error (`PATH_MAX` of musl).
 const PATH_LIMIT: usize = 4096;
@@ -71,6 +74,34 @@ impl LibrarySource for GuestSearch<'_, '_> {
                     self.ended = Some(error);
                     break;
                 }
+            }
+        }
+        Err(LibraryNotFound {
+            name: request.name.to_owned(),
+            requester: request.requester.map(|requester| requester.path.clone()),
+            tried,
+        })
+    }
+}
+
+/// A [`LibrarySource`] that looks into the file system of an Emscripten process, which is what the guest sees.
+pub(crate) struct SystemSearch<'a> {
+    pub files: &'a mut Files,
+    pub path: &'a SearchPath,
+}
+
+impl LibrarySource for SystemSearch<'_> {
+    fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
+        let mut tried = Vec::new();
+        for candidate in self.path.candidates(request) {
+            match self.files.read_whole(Path::new(&candidate), FILE_LIMIT.into()) {
+                Ok((bytes, path, status)) => {
+                    let identity = FileIdentity { device: status.device, inode: status.inode };
+                    let path = path.to_string_lossy().into_owned();
+                    return Ok(FoundLibrary { path, identity: Some(identity), bytes: bytes.into() });
+                }
+                Err(Fault::Errno(errno)) => tried.push((candidate, describe_errno(errno.0.into()))),
+                Err(Fault::Ended(error)) => tried.push((candidate, error.to_string())),
             }
         }
         Err(LibraryNotFound {

@@ -1,6 +1,7 @@
 //! Owns the way from a guest's `dlopen`, `dlsym`, `dlclose` and `dladdr` to the linker's pipeline, the same for every
 //! ABI. Must not know the search order of files, nor how a guest passes arguments: that is the adapters' business.
 
+pub(crate) mod emscripten;
 pub(crate) mod wasi;
 
 use std::collections::BTreeMap;
@@ -19,17 +20,20 @@ use crate::execute::{Execution, set_slot};
 use crate::image::offered_functions;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
-use crate::search::{GuestSearch, SearchPath};
+use crate::search::{GuestSearch, SearchPath, SystemSearch};
 
 /// Everything that a process which can load libraries keeps of them.
 pub(crate) struct Linking {
     /// What is loaded. A load works on a snapshot and is committed at its end.
     pub namespace: Arc<Namespace>,
     pub space: Arc<AddressSpace>,
-    pub read_file: TypedFunc<(u32, u32), u32>,
+    /// The guest's function that reads library files; `None` where the file system is the host's own work.
+    pub read_file: Option<TypedFunc<(u32, u32), u32>>,
     pub search: Arc<SearchPath>,
     /// By id: the main module's instance, then the libraries'.
     pub instances: Vec<Instance>,
+    /// Handles that are not ours to choose.
+    handles: BTreeMap<u32, ModuleId>,
     /// Strings that the guest was given pointers to.
     strings: BTreeMap<String, Address>,
 }
@@ -42,8 +46,12 @@ impl Linking {
         module.require_hosting().map_err(|error| error.to_string())?;
         let wrong = |what: &str| format!("{}: its {what} has another type than C's", module.name());
         let space = running.space.ok_or_else(|| wrong("allocator"))?;
-        let read_file =
-            running.main.get_typed_func(&mut *store, abi::READ_FILE).map_err(|_| wrong(abi::READ_FILE))?;
+        let read_file = if store.data().emscripten.is_some() {
+            None
+        } else {
+            let read = running.main.get_typed_func(&mut *store, abi::READ_FILE);
+            Some(read.map_err(|_| wrong(abi::READ_FILE))?)
+        };
         let imported = Namespace::host_functions_of(&module).collect();
         Ok(Linking {
             namespace: Arc::new(Namespace::new(module, Arc::new(imported))),
@@ -51,6 +59,7 @@ impl Linking {
             read_file,
             search: running.search,
             instances: vec![running.main],
+            handles: BTreeMap::new(),
             strings: BTreeMap::new(),
         })
     }
@@ -128,6 +137,15 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<
 fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Start, Failure> {
     let linking = linking(store)?;
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
+    let Some(read_file) = read_file else {
+        let system = store.data_mut().emscripten.as_mut();
+        let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
+        return Ok(LoadOrder::discover(
+            namespace,
+            name,
+            &mut SystemSearch { files: &mut system.files, path: &path },
+        )?);
+    };
     let mut source = GuestSearch { store, space: &space, read_file: &read_file, path: &path, ended: None };
     let result = LoadOrder::discover(namespace, name, &mut source);
     match source.ended {

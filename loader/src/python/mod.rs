@@ -1,6 +1,7 @@
 //! Owns what is particular to a CPython main module: where its standard library is, how it finds it in the guest, and
 //! how it is interrupted; in its files, which packages it takes. Must not know linking.
 
+pub(crate) mod emscripten;
 pub(crate) mod packages;
 mod record;
 mod tags;
@@ -19,11 +20,19 @@ pub(crate) const SET_INTERRUPT: &str = "PyErr_SetInterrupt";
 const PREFIX: &str = "/usr/local";
 
 /// A standard library beside a main module: a folder `lib/python3.N` with an `os.py`, in the main module's folder or
-/// the one above.
+/// the one above; or Pyodide's archive `python_stdlib.zip`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Installation {
-    library: PathBuf,
+    library: Library,
     version: String,
+}
+
+/// What a standard library is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Library {
+    /// The folder that `python3.N` is in.
+    Folder(PathBuf),
+    Archive(PathBuf),
 }
 
 impl Installation {
@@ -34,15 +43,21 @@ impl Installation {
             Some(parent) => parent,
             None => return None,
         };
-        [folder.join("lib"), folder.join("../lib")].into_iter().find_map(|library| {
+        let in_folder = [folder.join("lib"), folder.join("../lib")].into_iter().find_map(|library| {
             let entries = std::fs::read_dir(&library).ok()?;
             let minors = entries.flatten().filter_map(|entry| {
                 let minor = entry.file_name().to_str()?.strip_prefix("python3.")?.parse::<u32>().ok()?;
                 entry.path().join("os.py").is_file().then_some(minor)
             });
             let version = format!("3.{}", minors.max()?);
-            Some(Installation { library, version })
-        })
+            Some(Installation { library: Library::Folder(library), version })
+        });
+        let in_archive = || {
+            let target = tags::Target::of_main(main).ok()?;
+            let library = Library::Archive(folder.join(target::STANDARD_LIBRARY));
+            Some(Installation { library, version: format!("3.{}", target.minor) })
+        };
+        in_folder.or_else(in_archive)
     }
 
     /// The version, such as `3.13`.
@@ -60,7 +75,26 @@ impl Installation {
         format!("{PREFIX}/lib/python{}/lib-dynload", self.version)
     }
 
-    pub(crate) fn mount(&self) -> Mount {
-        Mount { host: self.library.clone(), guest: format!("{PREFIX}/lib"), read_only: true }
+    /// The guest's folder of the standard library.
+    pub(crate) fn guest_library(&self) -> String {
+        format!("{PREFIX}/lib/python{}", self.version)
+    }
+
+    /// The folder of the host to mount, if it is one.
+    pub(crate) fn mount(&self) -> Option<Mount> {
+        match &self.library {
+            Library::Folder(host) => {
+                Some(Mount { host: host.clone(), guest: format!("{PREFIX}/lib"), read_only: true })
+            }
+            Library::Archive(_) => None,
+        }
+    }
+
+    /// The archive, if it is one.
+    pub(crate) fn archive(&self) -> Option<&Path> {
+        match &self.library {
+            Library::Folder(_) => None,
+            Library::Archive(path) => Some(path),
+        }
     }
 }

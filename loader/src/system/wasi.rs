@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pydl_linker::abi;
-use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, StoreContextMut};
+use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory};
 use wasmtime_wasi::cli::OutputFile;
 use wasmtime_wasi::p1::{self, WasiP1Ctx, wasi_snapshot_preview1 as preview1};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
@@ -19,7 +19,6 @@ use crate::error::LoadError;
 use crate::interrupt::Interrupted;
 use crate::options::{Input, Mount, Output, ProcessOptions};
 use crate::process::ProcessState;
-use crate::python;
 
 /// How many bytes one call may read or write: a guest's memory has no more.
 pub(crate) const HOST_MEMORY: usize = 4 << 30;
@@ -218,21 +217,7 @@ fn told(guest: &mut Caller<'_, ProcessState>) -> wasmtime::Result<()> {
         return Err(Interrupted.into());
     }
     if guest.data().interrupt.take() {
-        deliver_interrupt(&mut guest.as_context_mut())?;
+        super::deliver_interrupt(&mut guest.as_context_mut())?;
     }
     Ok(())
-}
-
-/// Tells the guest of an interrupt, wherever it is: Python's flags are set. Errs, to end the guest, when it has no way to
-/// be told.
-pub(crate) fn deliver_interrupt(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
-    let Some(running) = store.data().running.clone() else { return Err(Interrupted.into()) };
-    let Ok(set) = running.main.get_typed_func::<(), ()>(&mut *store, python::SET_INTERRUPT) else {
-        return Err(Interrupted.into());
-    };
-    let Some(space) = running.space else { return set.call(store, ()) };
-    let before = space.skip_red_zone(&mut *store)?;
-    let told = set.call(&mut *store, ());
-    space.stack_pointer.set(store, before)?;
-    told
 }

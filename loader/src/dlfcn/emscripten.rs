@@ -1,0 +1,126 @@
+//! Owns the host side of Emscripten's `dlopen` family: `_dlopen_js` and `_dlsym_js`, with the C library's `struct dso` (Emscripten,
+//! `system/lib/libc/dynlink.c`, `system/lib/libc/musl/src/internal/dynlink.h`). Must not know what loading a library takes.
+
+use pydl_linker::{Address, OpenMode};
+use wasmtime::StoreContextMut;
+
+use super::Failure;
+use crate::address_space::AddressSpace;
+use crate::process::ProcessState;
+
+/// `struct dso`: flags at 4; whether memory was allocated, where and how much at 8, 12, 16; table slots at 20, 24; the bytes of the
+/// file, which are ours to free, and how many at 28, 32; the path at 36.
+mod dso {
+    pub const FLAGS: u32 = 4;
+    pub const ALLOCATED: u32 = 8;
+    pub const FILE_DATA: u32 = 28;
+    pub const NAME: u32 = 36;
+}
+
+/// Flags of `dlopen` that mean something here (`dlfcn.h`).
+const FLAGS: u32 = 0x1107;
+const NOW: u32 = 2;
+/// The most bytes of a path or symbol.
+const NAME_LIMIT: usize = 1 << 20;
+
+type Store<'a> = StoreContextMut<'a, ProcessState>;
+
+/// `_dlopen_js(dso)`: 1, or 0 with a message for `dlerror`.
+pub(crate) fn dlopen(mut store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
+    let space = super::linking(&mut store).map(|linking| linking.space.clone());
+    let space = match space {
+        Ok(space) => space,
+        Err(failure) => return refuse(&mut store, failure, 0),
+    };
+    match open(&mut store, &space, dso) {
+        Ok(()) => Ok(1),
+        Err(failure) => refuse(&mut store, failure, 0),
+    }
+}
+
+fn open(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
+    let flags = word(store, space, dso.saturating_add(dso::FLAGS))? & FLAGS;
+    // The C library takes neither for both.
+    let flags = if flags & 3 == 0 { flags | NOW } else { flags };
+    let name = name(store, space, dso.saturating_add(dso::NAME))?;
+    free_file(store, space, dso)?;
+    let mode = OpenMode::from_flags(flags).map_err(Failure::Refused)?;
+    let id = super::open(store, &name, mode)?;
+    let linking = super::linking(store)?;
+    linking.handles.insert(dso, id);
+    let library = linking.namespace.library(id);
+    let placed = library.map(|library| {
+        let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
+        [1, library.memory_base.0, memory.memory_size, library.table_base.0, memory.table_size.get()]
+    });
+    let Some(placed) = placed else { return Ok(()) };
+    let fields = placed.map(u32::to_le_bytes).concat();
+    write(store, space, dso.saturating_add(dso::ALLOCATED), &fields)
+}
+
+/// Frees the copy of the file that the C library has read: libraries are read by the linker, with the guest's permissions.
+fn free_file(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
+    let at = dso.saturating_add(dso::FILE_DATA);
+    let data = word(store, space, at)?;
+    if data != 0 {
+        write(store, space, at, &[0; 8])?;
+        space.give_back(&mut *store, Address(data)).map_err(|error| super::classify(error, "free"))?;
+    }
+    Ok(())
+}
+
+/// `_dlsym_js(handle, name, ...)`: an address or table slot, or 0 with a message for `dlerror`.
+pub(crate) fn dlsym(mut store: Store<'_>, handle: u32, symbol: u32) -> wasmtime::Result<u32> {
+    let found = find(&mut store, handle, symbol);
+    match found {
+        Ok(value) => Ok(value),
+        Err(failure) => refuse(&mut store, failure, 0),
+    }
+}
+
+fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure> {
+    let linking = super::linking(store)?;
+    let space = linking.space.clone();
+    // A `struct dso` that the host does not know is the main program's.
+    let handle = linking.handles.get(&handle).map_or(0, |id| super::handle_of(*id));
+    let name = name(store, &space, symbol)?;
+    super::symbol(store, handle, &name)
+}
+
+/// Leaves a message for `dlerror`, in words that `printf` does not change.
+fn refuse(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
+    let message = match failure {
+        Failure::Refused(message) => message,
+        Failure::Ended(error) => return Err(error),
+    };
+    let Some(running) = store.data().running.clone() else { return Ok(failed) };
+    let Some(space) = running.space else { return Ok(failed) };
+    let Ok(set) = running.main.get_typed_func::<(u32, u32), ()>(&mut *store, "__dl_seterr") else {
+        return Ok(failed);
+    };
+    let text: Vec<u8> = message.replace('\0', "?").replace('%', "%%").bytes().chain([0]).collect();
+    if let Some(address) = space.copy_in(&mut *store, &text)? {
+        space.call(&mut *store, &set, (address.0, 0))?;
+        space.give_back(&mut *store, address)?;
+    }
+    Ok(failed)
+}
+
+fn word(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<u32, Failure> {
+    let bytes = space.copy_out(&mut *store, Address(at), 4).ok_or_else(|| out_of_memory(at))?;
+    Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+}
+
+fn write(store: &mut Store<'_>, space: &AddressSpace, at: u32, bytes: &[u8]) -> Result<(), Failure> {
+    space.memory.write(store, at as usize, bytes).map_err(|_| out_of_memory(at))
+}
+
+fn out_of_memory(at: u32) -> Failure {
+    Failure::Refused(format!("the record at address {at:#x} is outside of the memory"))
+}
+
+fn name(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
+    let refused = |why: &str| Failure::Refused(format!("the name at address {at:#x} {why}"));
+    let bytes = space.string(store, Address(at), NAME_LIMIT).ok_or_else(|| refused("has no end"))?;
+    String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))
+}

@@ -1,0 +1,219 @@
+//! Owns clocks and calendars. Must not know what time zone the host is in: the guest's is what its variable `TZ` says, else UTC.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit};
+
+use super::super::errno::{Errno, Fault, Result};
+use super::super::guest::Guest;
+use super::super::imports::{Answer, Arguments, Entry, Handler};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("clock_time_get", Handler::Wasi(clock_time_get)),
+    ("clock_res_get", Handler::Wasi(clock_res_get)),
+    ("emscripten_get_now", Handler::Plain(get_now)),
+    ("emscripten_get_now_res", Handler::Plain(get_now_res)),
+    ("emscripten_performance_now", Handler::Plain(get_now)),
+    ("_emscripten_get_now_is_monotonic", Handler::Plain(is_monotonic)),
+    ("emscripten_date_now", Handler::Plain(date_now)),
+    ("_tzset_js", Handler::Plain(tzset)),
+    ("_localtime_js", Handler::Plain(localtime)),
+    ("_gmtime_js", Handler::Plain(gmtime)),
+    ("_mktime_js", Handler::Plain(mktime)),
+    ("_timegm_js", Handler::Plain(timegm)),
+];
+
+/// Clock ids (`time.h`): real time is 0; the others that there are count from the start of the process.
+const LAST_CLOCK: u32 = 3;
+
+fn realtime() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn monotonic(guest: &mut Guest<'_>) -> Result<u64> {
+    Ok(u64::try_from(guest.system()?.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn clock_time_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let now = match arguments.word(0)? {
+        0 => realtime(),
+        1..=LAST_CLOCK => monotonic(guest)?,
+        _ => return Err(Errno::INVAL.into()),
+    };
+    guest.write(arguments.word(2)?, &now.to_le_bytes())
+}
+
+fn clock_res_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    if arguments.word(0)? > LAST_CLOCK {
+        return Err(Errno::INVAL.into());
+    }
+    guest.write(arguments.word(1)?, &1_u64.to_le_bytes())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds as a double are what is asked for")]
+fn milliseconds(nanoseconds: u64) -> Answer {
+    Answer::Number(nanoseconds as f64 / 1e6)
+}
+
+fn get_now(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(milliseconds(monotonic(guest).map_err(ended)?))
+}
+
+fn get_now_res(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(Answer::Number(1.0))
+}
+
+fn is_monotonic(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(Answer::Integer(1))
+}
+
+/// Whole milliseconds, as JavaScript's `Date.now` has them.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds as a double are what is asked for")]
+fn date_now(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(Answer::Number((realtime() / 1_000_000) as f64))
+}
+
+/// A fault of a call that has no error number: the guest traps.
+pub(super) fn ended(fault: Fault) -> wasmtime::Error {
+    match fault {
+        Fault::Ended(error) => error,
+        Fault::Errno(errno) => {
+            wasmtime::Error::msg(format!("the guest passed an unusable address (errno {})", errno.0))
+        }
+    }
+}
+
+/// The zone that a value of `TZ` means: a name of the IANA database or a rule as POSIX has them; UTC for anything else.
+pub(crate) fn zone(variable: &str) -> TimeZone {
+    let name = variable.strip_prefix(':').unwrap_or(variable);
+    if name.is_empty() {
+        return TimeZone::UTC;
+    }
+    TimeZone::get(name).or_else(|_| TimeZone::posix(name)).unwrap_or(TimeZone::UTC)
+}
+
+/// `tzset`: seconds west of UTC, whether there is daylight saving time, and both names of at most 16 bytes.
+fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let variable = super::process::variable(guest, c"TZ")?.unwrap_or_default();
+    let zone = zone(&variable);
+    let year = Timestamp::now().to_zoned(TimeZone::UTC).year();
+    let at = |month| {
+        let day = DateTime::new(year, month, 1, 0, 0, 0, 0).ok();
+        let time = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+        let time = time.map(|time| time.timestamp()).unwrap_or_default();
+        let info = zone.to_offset_info(time);
+        (info.offset().seconds(), info.abbreviation().to_owned())
+    };
+    let (winter, summer) = (at(1), at(7));
+    // Standard time is the one further west.
+    let (standard, daylight) = if winter.0 <= summer.0 { (winter, summer) } else { (summer, winter) };
+    let mut put = |index: usize, bytes: &[u8]| -> wasmtime::Result<()> {
+        guest.write(arguments.word(index)?, bytes).map_err(ended)
+    };
+    put(0, &(-standard.0).to_le_bytes())?;
+    put(1, &i32::from(standard.0 != daylight.0).to_le_bytes())?;
+    for (index, name) in [(2, standard.1), (3, daylight.1)] {
+        let name: Vec<u8> = name.bytes().take(16).chain([0]).collect();
+        put(index, &name)?;
+    }
+    guest.system().map_err(ended)?.zone = zone;
+    Ok(Answer::Nothing)
+}
+
+/// Writes the first fields of a `struct tm`, the last two only if `zone` tells them.
+fn write_tm(guest: &mut Guest<'_>, address: u32, time: DateTime, zone: Option<(bool, i32)>) -> Result<()> {
+    let weekday = i32::from(time.weekday().to_sunday_zero_offset());
+    let mut fields = vec![
+        i32::from(time.second()),
+        i32::from(time.minute()),
+        i32::from(time.hour()),
+        i32::from(time.day()),
+        i32::from(time.month()) - 1,
+        i32::from(time.year()) - 1900,
+        weekday,
+        i32::from(time.day_of_year()) - 1,
+    ];
+    if let Some((is_daylight, offset)) = zone {
+        fields.extend([i32::from(is_daylight), offset]);
+    }
+    let bytes: Vec<u8> = fields.iter().flat_map(|field| field.to_le_bytes()).collect();
+    guest.write(address, &bytes)
+}
+
+/// A time within what calendars have, from -9999 to 9999; others are the nearest.
+fn timestamp(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+fn localtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let time = timestamp(arguments.long(0)?);
+    let zone = guest.system().map_err(ended)?.zone.clone();
+    let info = zone.to_offset_info(time);
+    let local = (info.dst().is_dst(), info.offset().seconds());
+    write_tm(guest, arguments.word(1)?, zone.to_datetime(time), Some(local)).map_err(ended)?;
+    Ok(Answer::Nothing)
+}
+
+fn gmtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let time = TimeZone::UTC.to_datetime(timestamp(arguments.long(0)?));
+    write_tm(guest, arguments.word(1)?, time, None).map_err(ended)?;
+    Ok(Answer::Nothing)
+}
+
+/// The time that the fields of a `struct tm` mean, which need not be within their bounds; `None` beyond the calendar.
+fn read_tm(guest: &Guest<'_>, address: u32) -> Result<Option<DateTime>> {
+    let bytes = guest.bytes(address, 24)?;
+    let field = |at: usize| {
+        let mut field = [0; 4];
+        field.copy_from_slice(&bytes[at * 4..at * 4 + 4]);
+        i64::from(i32::from_le_bytes(field))
+    };
+    let months = (field(5) + 1900) * 12 + field(4);
+    let year = i16::try_from(months.div_euclid(12)).ok();
+    let month = i8::try_from(months.rem_euclid(12) + 1).ok();
+    let seconds = ((field(3) - 1) * 24 + field(2)) * 3600 + field(1) * 60 + field(0);
+    let first = year.zip(month).and_then(|(year, month)| DateTime::new(year, month, 1, 0, 0, 0, 0).ok());
+    let span = jiff::SignedDuration::from_secs(seconds);
+    Ok(first.and_then(|first| first.checked_add(span).ok()))
+}
+
+/// `mktime`: normalises the fields and returns the time, -1 beyond the calendar.
+fn mktime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let address = arguments.word(0)?;
+    let is_daylight = guest.u32(address.saturating_add(32)).map_err(ended)?.cast_signed();
+    let zone = guest.system().map_err(ended)?.zone.clone();
+    let fields = read_tm(guest, address).map_err(ended)?;
+    let Some(time) = fields.and_then(|fields| local_time(&zone, fields, is_daylight)) else {
+        return Ok(Answer::Integer(-1));
+    };
+    let info = zone.to_offset_info(time);
+    let local = (info.dst().is_dst(), info.offset().seconds());
+    write_tm(guest, address, zone.to_datetime(time), Some(local)).map_err(ended)?;
+    Ok(Answer::Integer(time.as_second()))
+}
+
+/// The time of a local date. Where clocks were turned back, `is_daylight` tells the two times apart; negative is unknown.
+fn local_time(zone: &TimeZone, fields: DateTime, is_daylight: i32) -> Option<Timestamp> {
+    let ambiguous = || zone.to_ambiguous_timestamp(fields);
+    let (earlier, later) = (ambiguous().earlier().ok()?, ambiguous().later().ok()?);
+    let matches = |time: Timestamp| zone.to_offset_info(time).dst().is_dst() == (is_daylight > 0);
+    match (is_daylight, matches(earlier), matches(later)) {
+        (..0, _, _) | (_, false, false) => ambiguous().compatible().ok(),
+        (_, true, _) => Some(earlier),
+        (_, false, true) => Some(later),
+    }
+}
+
+fn timegm(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let address = arguments.word(0)?;
+    let fields = read_tm(guest, address).map_err(ended)?;
+    let time = fields.and_then(|fields| TimeZone::UTC.to_timestamp(fields).ok());
+    let Some(time) = time.and_then(|time| time.round(Unit::Second).ok()) else {
+        return Ok(Answer::Integer(-1));
+    };
+    write_tm(guest, address, TimeZone::UTC.to_datetime(time), Some((false, 0))).map_err(ended)?;
+    Ok(Answer::Integer(time.as_second()))
+}

@@ -1,0 +1,441 @@
+//! Owns the calls on open descriptors: reading, writing, seeking, duplicating, pipes, `poll`, `select`, terminal settings. Must
+//! not know paths.
+
+use std::time::Duration;
+
+use super::super::Emscripten;
+use super::super::descriptors::{Object, Readiness, flag};
+use super::super::errno::{Errno, Result};
+use super::super::files::kind;
+use super::super::guest::{Guest, io_vectors, slice, slice_mut};
+use super::super::imports::{Arguments, Entry, Handler};
+use super::super::tree::Device;
+use super::super::wait::{Interest, patiently, wait};
+use super::files::write_status;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("fd_read", Handler::Wasi(fd_read)),
+    ("fd_write", Handler::Wasi(fd_write)),
+    ("fd_pread", Handler::Wasi(fd_pread)),
+    ("fd_pwrite", Handler::Wasi(fd_pwrite)),
+    ("fd_seek", Handler::Wasi(fd_seek)),
+    ("fd_close", Handler::Wasi(fd_close)),
+    ("fd_sync", Handler::Wasi(fd_sync)),
+    ("fd_fdstat_get", Handler::Wasi(fd_fdstat_get)),
+    ("__syscall_fdatasync", Handler::Syscall(fdatasync)),
+    ("__syscall_dup", Handler::Syscall(dup)),
+    ("__syscall_dup3", Handler::Syscall(dup3)),
+    ("__syscall_fcntl64", Handler::Syscall(fcntl)),
+    ("__syscall_ioctl", Handler::Syscall(ioctl)),
+    ("__syscall_pipe", Handler::Syscall(pipe)),
+    ("__syscall_pipe2", Handler::Syscall(pipe2)),
+    ("__syscall_poll", Handler::Syscall(poll)),
+    ("__syscall__newselect", Handler::Syscall(select)),
+    ("__syscall_fstat64", Handler::Syscall(fstat)),
+    ("__syscall_ftruncate64", Handler::Syscall(ftruncate)),
+    ("__syscall_fadvise64", Handler::Syscall(fadvise)),
+    ("__syscall_fallocate", Handler::Syscall(fallocate)),
+];
+
+/// Reads into the buffers of an `iovec` array, until one is not filled.
+fn read_into(
+    guest: &mut Guest<'_>,
+    vectors: (u32, u32),
+    mut read: impl FnMut(&mut Emscripten, &mut [u8], u64) -> Result<usize>,
+) -> Result<u32> {
+    let (memory, system) = guest.split()?;
+    let mut total = 0_u32;
+    for (address, length) in io_vectors(memory, vectors.0, vectors.1)? {
+        let buffer = slice_mut(memory, address, length)?;
+        let count = match read(system, buffer, total.into()) {
+            Ok(count) => count,
+            Err(_) if total > 0 => break,
+            Err(error) => return Err(error),
+        };
+        total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
+        if count < length as usize {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+/// Writes the buffers of an `iovec` array, until one is not taken whole.
+fn write_from(
+    guest: &mut Guest<'_>,
+    vectors: (u32, u32),
+    mut write: impl FnMut(&mut Emscripten, &[u8], u64) -> Result<usize>,
+) -> Result<u32> {
+    let (memory, system) = guest.split()?;
+    let mut total = 0_u32;
+    for (address, length) in io_vectors(memory, vectors.0, vectors.1)? {
+        if length == 0 {
+            continue;
+        }
+        let count = match write(system, slice(memory, address, length)?, total.into()) {
+            Ok(count) => count,
+            Err(_) if total > 0 => break,
+            Err(error) => return Err(error),
+        };
+        total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
+        if count < length as usize {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+fn fd_read(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
+    let interest = Interest { fd, read: true, write: false };
+    let count = patiently(guest, interest, |guest| {
+        read_into(guest, vectors, |system, buffer, _| {
+            system.descriptors.read(&mut system.files, &mut system.streams, fd, buffer)
+        })
+    })?;
+    guest.write(arguments.word(3)?, &count.to_le_bytes())
+}
+
+fn fd_write(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
+    let interest = Interest { fd, read: false, write: true };
+    let count = patiently(guest, interest, |guest| {
+        write_from(guest, vectors, |system, bytes, _| {
+            system.descriptors.write(&mut system.files, &mut system.streams, fd, bytes)
+        })
+    })?;
+    guest.write(arguments.word(3)?, &count.to_le_bytes())
+}
+
+fn fd_pread(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
+    let start = u64::try_from(arguments.long(3)?).map_err(|_| Errno::INVAL)?;
+    let count = read_into(guest, vectors, |system, buffer, done| {
+        system.descriptors.read_at(&mut system.files, fd, buffer, start.saturating_add(done))
+    })?;
+    guest.write(arguments.word(4)?, &count.to_le_bytes())
+}
+
+fn fd_pwrite(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
+    let start = u64::try_from(arguments.long(3)?).map_err(|_| Errno::INVAL)?;
+    let count = write_from(guest, vectors, |system, bytes, done| {
+        system.descriptors.write_at(&mut system.files, fd, bytes, start.saturating_add(done))
+    })?;
+    guest.write(arguments.word(4)?, &count.to_le_bytes())
+}
+
+fn fd_seek(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let (fd, offset, whence) = (arguments.word(0)?, arguments.long(1)?, arguments.word(2)?);
+    let system = guest.system()?;
+    let position = system.descriptors.seek(&system.files, fd, offset, whence)?;
+    guest.write(arguments.word(3)?, &position.to_le_bytes())
+}
+
+fn fd_close(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let system = guest.system()?;
+    system.descriptors.close(&mut system.files, arguments.word(0)?)
+}
+
+fn fd_sync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    match &guest.system()?.descriptors.get(arguments.word(0)?)?.object {
+        Object::Host(file) => Ok(file.sync_all()?),
+        Object::Node(_) | Object::Folder { .. } => Ok(()),
+        _ => Err(Errno::INVAL.into()),
+    }
+}
+
+fn fdatasync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    fd_sync(guest, arguments).map(|()| 0)
+}
+
+/// `struct fdstat`: file type (offset 0), flags (2), rights (8 and 16).
+fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let system = guest.system()?;
+    let fd = arguments.word(0)?;
+    let open = system.descriptors.get(fd)?;
+    let is_terminal =
+        matches!(open.object, Object::Device(Device::Stream(s)) if system.streams.is_terminal(s));
+    let mode = system.descriptors.status(&system.files, &system.streams, fd)?.mode & 0o170_000;
+    let file_type: u8 = match mode {
+        _ if is_terminal => 2,
+        kind::FOLDER => 3,
+        kind::FILE => 4,
+        kind::SOCKET => 6,
+        kind::LINK => 7,
+        // Character devices count as terminals here, and only terminals are.
+        _ => 0,
+    };
+    let mut record = [0; 24];
+    record[0] = file_type;
+    let flags = u16::from(open.flags & flag::APPEND != 0) | u16::from(open.flags & flag::NONBLOCK != 0) << 2;
+    record[2..4].copy_from_slice(&flags.to_le_bytes());
+    record[8..].fill(0xff);
+    guest.write(arguments.word(1)?, &record)
+}
+
+fn dup(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    Ok(guest.system()?.descriptors.duplicate(arguments.word(0)?, 0)?.into())
+}
+
+fn dup3(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let (fd, new) = (arguments.word(0)?, arguments.word(1)?);
+    if fd == new {
+        return Err(Errno::INVAL.into());
+    }
+    let system = guest.system()?;
+    Ok(system.descriptors.duplicate_to(&mut system.files, fd, new)?.into())
+}
+
+/// `fcntl`; its further argument lies in memory.
+fn fcntl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let (fd, command, further) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
+    let argument = |guest: &Guest<'_>| if further == 0 { Ok(0) } else { guest.u32(further) };
+    guest.system()?.descriptors.get(fd)?;
+    match command {
+        // F_DUPFD, F_DUPFD_CLOEXEC
+        0 | 1030 => {
+            let from = argument(guest)?;
+            Ok(guest.system()?.descriptors.duplicate(fd, from)?.into())
+        }
+        // F_GETFD, F_SETFD, F_SETLK, F_SETLKW, F_SETOWN: a process alone has no one to close or lock for.
+        1 | 2 | 6 | 7 | 8 | 13 | 14 => Ok(0),
+        // F_GETFL
+        3 => Ok(guest.system()?.descriptors.get(fd)?.flags.into()),
+        // F_SETFL
+        4 => {
+            let changeable = flag::APPEND | flag::NONBLOCK;
+            let flags = argument(guest)? & changeable;
+            let open = guest.system()?.descriptors.get_mut(fd)?;
+            open.flags = open.flags & !changeable | flags;
+            Ok(0)
+        }
+        // F_GETLK: `l_type` is F_UNLCK.
+        5 | 12 => {
+            let lock = argument(guest)?;
+            guest.write(lock, &2_u16.to_le_bytes())?;
+            Ok(0)
+        }
+        _ => Err(Errno::INVAL.into()),
+    }
+}
+
+/// `ioctl`: what terminals answer, and what files and sockets do.
+fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    const FIONREAD: u32 = 21531;
+    const FIONBIO: u32 = 21537;
+    let (fd, request, further) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
+    let argument = if further == 0 { 0 } else { guest.u32(further)? };
+    let system = guest.system()?;
+    let open = system.descriptors.get_mut(fd)?;
+    match request {
+        FIONBIO => {
+            let value = guest.u32(argument)?;
+            let open = guest.system()?.descriptors.get_mut(fd)?;
+            open.flags = open.flags & !flag::NONBLOCK | if value == 0 { 0 } else { flag::NONBLOCK };
+            return Ok(0);
+        }
+        FIONREAD => {
+            let left = match &open.object {
+                Object::Node(id) => system.files.tree.size(*id)?.saturating_sub(open.position),
+                _ => 0,
+            };
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            return guest.write(argument, &left.to_le_bytes()).map(|()| 0);
+        }
+        _ => {}
+    }
+    let Object::Device(Device::Stream(stream)) = open.object else { return Err(Errno::NOTTY.into()) };
+    if !system.streams.is_terminal(stream) {
+        return Err(Errno::NOTTY.into());
+    }
+    terminal(guest, stream, request, argument)
+}
+
+/// What a terminal answers. The settings are the host's to change: setting them does nothing.
+fn terminal(guest: &mut Guest<'_>, stream: u32, request: u32, argument: u32) -> Result<i64> {
+    const TCGETS: u32 = 21505;
+    const TCSETSF: u32 = 21508;
+    const TIOCGWINSZ: u32 = 21523;
+    const TIOCSWINSZ: u32 = 21524;
+    match request {
+        TIOCGWINSZ => {
+            let system = guest.system()?;
+            let host = system.streams.host(stream).ok_or(Errno::NOTTY)?;
+            let size = rustix::termios::tcgetwinsize(host)?;
+            let mut record = [0; 8];
+            record[..2].copy_from_slice(&size.ws_row.to_le_bytes());
+            record[2..4].copy_from_slice(&size.ws_col.to_le_bytes());
+            guest.write(argument, &record).map(|()| 0)
+        }
+        TCGETS => {
+            // Input, output, control and local modes of a terminal that edits lines and echoes (termios(3)).
+            let mut record = [0; 60];
+            for (field, value) in [0x6d02_u32, 0x5, 0xbf, 0x8a3b].into_iter().enumerate() {
+                record[field * 4..field * 4 + 4].copy_from_slice(&value.to_le_bytes());
+            }
+            guest.write(argument, &record).map(|()| 0)
+        }
+        TCGETS..=TCSETSF | TIOCSWINSZ => Ok(0),
+        _ => Err(Errno::INVAL.into()),
+    }
+}
+
+fn pipe(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    new_pipe(guest, arguments.word(0)?, 0)
+}
+
+fn pipe2(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    new_pipe(guest, arguments.word(0)?, arguments.word(1)?)
+}
+
+fn new_pipe(guest: &mut Guest<'_>, address: u32, flags: u32) -> Result<i64> {
+    guest.bytes(address, 8)?;
+    let system = guest.system()?;
+    let (reader, writer) = system.descriptors.add_pipe(&mut system.files, flags)?;
+    guest.write(address, &reader.to_le_bytes())?;
+    guest.write(address.saturating_add(4), &writer.to_le_bytes())?;
+    Ok(0)
+}
+
+/// Events of `poll` (Emscripten, `poll.h`).
+mod event {
+    pub const IN: u16 = 0x1;
+    pub const OUT: u16 = 0x4;
+    pub const ERR: u16 = 0x8;
+    pub const HUP: u16 = 0x10;
+    pub const NVAL: u16 = 0x20;
+    pub const READ_NORMAL: u16 = 0x40;
+    pub const WRITE_NORMAL: u16 = 0x100;
+}
+
+/// The most descriptors that one call waits for.
+const MOST_POLLED: u32 = 4096;
+
+/// `poll`: 8 bytes for each descriptor, which are `fd`, `events` and `revents`.
+fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let (address, count, timeout) = (arguments.word(0)?, arguments.word(1)?, arguments.int(2)?);
+    if count > MOST_POLLED {
+        return Err(Errno::INVAL.into());
+    }
+    let records = guest.bytes(address, count * 8)?.to_vec();
+    let mut interests = Vec::new();
+    let mut places = Vec::new();
+    for (place, record) in records.as_chunks::<8>().0.iter().enumerate() {
+        let fd = i32::from_le_bytes([record[0], record[1], record[2], record[3]]);
+        let events = u16::from_le_bytes([record[4], record[5]]);
+        if let Ok(fd) = u32::try_from(fd) {
+            let read = events & (event::IN | event::READ_NORMAL) != 0;
+            let write = events & (event::OUT | event::WRITE_NORMAL) != 0;
+            interests.push(Interest { fd, read, write });
+            places.push((place, events));
+        }
+    }
+    let timeout = u64::try_from(timeout).ok().map(Duration::from_millis);
+    let ready = wait(guest, &interests, timeout)?;
+    let mut answers = vec![0_u16; count as usize];
+    for ((place, events), ready) in places.into_iter().zip(ready) {
+        answers[place] = poll_answer(events, ready);
+    }
+    let mut at = address;
+    for answer in &answers {
+        guest.write(at.saturating_add(6), &answer.to_le_bytes())?;
+        at = at.saturating_add(8);
+    }
+    Ok(answers.iter().filter(|answer| **answer != 0).count().try_into().unwrap_or(0))
+}
+
+fn poll_answer(events: u16, ready: Option<Readiness>) -> u16 {
+    let Some(ready) = ready else { return event::NVAL };
+    let mut answer = 0;
+    if ready.readable {
+        answer |= events & (event::IN | event::READ_NORMAL);
+    }
+    if ready.writable {
+        answer |= events & (event::OUT | event::WRITE_NORMAL);
+    }
+    if ready.hung_up {
+        answer |= event::HUP;
+    }
+    if ready.error {
+        answer |= event::ERR;
+    }
+    answer
+}
+
+/// `select`: sets of descriptors as bits, and a `struct timeval`, 0 for no limit.
+fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    const SET: usize = 128;
+    let count = arguments.word(0)?.min(1024);
+    let sets = [arguments.word(1)?, arguments.word(2)?, arguments.word(3)?];
+    let has = |guest: &Guest<'_>, set: u32, fd: u32| -> Result<bool> {
+        Ok(set != 0 && guest.bytes(set.saturating_add(fd / 8), 1)?[0] & 1 << (fd % 8) != 0)
+    };
+    let mut interests = Vec::new();
+    for fd in 0..count {
+        let (read, write) = (has(guest, sets[0], fd)?, has(guest, sets[1], fd)?);
+        if read || write || has(guest, sets[2], fd)? {
+            guest.system()?.descriptors.get(fd)?;
+            interests.push(Interest { fd, read, write });
+        }
+    }
+    let timeout = match arguments.word(4)? {
+        0 => None,
+        at => {
+            let (seconds, microseconds) = (guest.u64(at)?, guest.u32(at.saturating_add(8))?);
+            Some(Duration::from_secs(seconds.min(1 << 40)) + Duration::from_micros(microseconds.into()))
+        }
+    };
+    let ready = wait(guest, &interests, timeout)?;
+    let mut answers = [[0_u8; SET]; 3];
+    let mut total = 0;
+    for (interest, ready) in interests.iter().zip(ready) {
+        let Some(ready) = ready else { continue };
+        let over = ready.hung_up || ready.error;
+        let is_in =
+            [interest.read && (ready.readable || over), interest.write && (ready.writable || ready.error)];
+        for (answer, is_in) in answers.iter_mut().zip(is_in) {
+            if is_in {
+                answer[interest.fd as usize / 8] |= 1 << (interest.fd % 8);
+                total += 1;
+            }
+        }
+    }
+    for (set, answer) in sets.into_iter().zip(answers) {
+        if set != 0 {
+            guest.write(set, &answer[..(count as usize).div_ceil(8)])?;
+        }
+    }
+    Ok(total)
+}
+
+fn fstat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let system = guest.system()?;
+    let status = system.descriptors.status(&system.files, &system.streams, arguments.word(0)?)?;
+    write_status(guest, arguments.word(1)?, &status)
+}
+
+fn ftruncate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let size = u64::try_from(arguments.long(1)?).map_err(|_| Errno::INVAL)?;
+    let system = guest.system()?;
+    system.descriptors.resize(&mut system.files, arguments.word(0)?, size).map(|()| 0)
+}
+
+fn fadvise(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    guest.system()?.descriptors.get(arguments.word(0)?).map(|_| 0)
+}
+
+fn fallocate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let (fd, mode) = (arguments.word(0)?, arguments.word(1)?);
+    let end = arguments.long(2)?.checked_add(arguments.long(3)?).ok_or(Errno::FBIG)?;
+    let end = u64::try_from(end).map_err(|_| Errno::INVAL)?;
+    if mode != 0 {
+        return Err(Errno::NOTSUP.into());
+    }
+    let system = guest.system()?;
+    let size = system.descriptors.status(&system.files, &system.streams, fd)?.size;
+    if end > size {
+        system.descriptors.resize(&mut system.files, fd, end)?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,409 @@
+//! Owns the calls on paths. Must not know what lies behind a path.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::super::Emscripten;
+use super::super::descriptors::Object;
+use super::super::errno::{Errno, Result};
+use super::super::files::{Status, kind};
+use super::super::guest::Guest;
+use super::super::imports::{Arguments, Entry, Handler};
+use super::super::tree::now;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("__syscall_openat", Handler::Syscall(openat)),
+    ("__syscall_stat64", Handler::Syscall(stat)),
+    ("__syscall_lstat64", Handler::Syscall(lstat)),
+    ("__syscall_newfstatat", Handler::Syscall(newfstatat)),
+    ("__syscall_faccessat", Handler::Syscall(faccessat)),
+    ("__syscall_readlinkat", Handler::Syscall(readlinkat)),
+    ("__syscall_getdents64", Handler::Syscall(getdents)),
+    ("__syscall_getcwd", Handler::Syscall(getcwd)),
+    ("__syscall_chdir", Handler::Syscall(chdir)),
+    ("__syscall_fchdir", Handler::Syscall(fchdir)),
+    ("__syscall_mkdirat", Handler::Syscall(mkdirat)),
+    ("__syscall_mknodat", Handler::Syscall(mknodat)),
+    ("__syscall_rmdir", Handler::Syscall(rmdir)),
+    ("__syscall_unlinkat", Handler::Syscall(unlinkat)),
+    ("__syscall_renameat", Handler::Syscall(renameat)),
+    ("__syscall_symlinkat", Handler::Syscall(symlinkat)),
+    ("__syscall_symlink", Handler::Syscall(symlink)),
+    ("__syscall_truncate64", Handler::Syscall(truncate)),
+    ("__syscall_chmod", Handler::Syscall(chmod)),
+    ("__syscall_fchmod", Handler::Syscall(fchmod)),
+    ("__syscall_fchmodat", Handler::Syscall(fchmodat)),
+    ("__syscall_fchmodat2", Handler::Syscall(fchmodat)),
+    ("__syscall_fchownat", Handler::Syscall(fchownat)),
+    ("__syscall_fchown32", Handler::Syscall(fchown)),
+    ("__syscall_utimensat", Handler::Syscall(utimensat)),
+    ("__syscall_statfs64", Handler::Syscall(statfs)),
+    ("__syscall_fstatfs64", Handler::Syscall(fstatfs)),
+    ("__syscall_umask_js", Handler::Syscall(umask)),
+];
+
+/// Flags of the `*at` calls (`fcntl.h`).
+const NO_FOLLOW: u32 = 0x100;
+const REMOVE_FOLDER: u32 = 0x200;
+const EMPTY_PATH: u32 = 0x1000;
+
+/// The path that a folder's descriptor and a path mean together.
+fn path_at(guest: &mut Guest<'_>, folder: u32, address: u32) -> Result<PathBuf> {
+    /// `AT_FDCWD`.
+    const WORKING_DIRECTORY: u32 = (-100_i32).cast_unsigned();
+    let path = PathBuf::from(guest.path(address)?);
+    if path.as_os_str().is_empty() {
+        return Err(Errno::NOENT.into());
+    }
+    if folder == WORKING_DIRECTORY || path.is_absolute() {
+        return Ok(path);
+    }
+    folder_path(guest.system()?, folder).map(|folder| folder.join(path))
+}
+
+fn folder_path(system: &Emscripten, fd: u32) -> Result<PathBuf> {
+    let open = system.descriptors.get(fd)?;
+    match open.object {
+        Object::Folder { .. } => Ok(open.path.clone()),
+        _ => Err(Errno::NOTDIR.into()),
+    }
+}
+
+/// A file that a mode is given for when it is made; what the process masks is taken off.
+fn masked(system: &Emscripten, mode: u32) -> u32 {
+    mode & !system.umask
+}
+
+fn openat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let (flags, further) = (arguments.word(2)?, arguments.word(3)?);
+    let mode = if further == 0 { 0 } else { guest.u32(further)? };
+    let system = guest.system()?;
+    let mode = masked(system, mode);
+    Ok(system.descriptors.open(&mut system.files, &path, flags, mode)?.into())
+}
+
+/// Writes a `struct stat` of 96 bytes (Emscripten, `bits/stat.h`).
+pub(super) fn write_status(guest: &mut Guest<'_>, address: u32, status: &Status) -> Result<i64> {
+    let mut record = [0_u8; 96];
+    let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the guest's fields are smaller; device numbers may wrap"
+    )]
+    let word = |value: u64| (value as u32).to_le_bytes();
+    put(0, &word(status.device));
+    put(4, &status.mode.to_le_bytes());
+    put(8, &word(status.links));
+    put(24, &status.size.to_le_bytes());
+    put(32, &4096_u32.to_le_bytes());
+    put(36, &word(status.size.div_ceil(512)));
+    for (at, time) in [(40, status.accessed), (56, status.modified), (72, status.changed)] {
+        let seconds = i64::try_from(time.div_euclid(1_000_000_000)).unwrap_or(i64::MAX);
+        let nanoseconds = u32::try_from(time.rem_euclid(1_000_000_000)).unwrap_or(0);
+        put(at, &seconds.to_le_bytes());
+        put(at + 8, &nanoseconds.to_le_bytes());
+    }
+    put(88, &status.inode.to_le_bytes());
+    guest.write(address, &record)?;
+    Ok(0)
+}
+
+fn stat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
+    let status = guest.system()?.files.status(&path, true)?;
+    write_status(guest, arguments.word(1)?, &status)
+}
+
+fn lstat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
+    let status = guest.system()?.files.status(&path, false)?;
+    write_status(guest, arguments.word(1)?, &status)
+}
+
+fn newfstatat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let (folder, address, flags) = (arguments.word(0)?, arguments.word(1)?, arguments.word(3)?);
+    let is_empty = guest.path(address)?.is_empty();
+    let status = if is_empty && flags & EMPTY_PATH != 0 {
+        let system = guest.system()?;
+        system.descriptors.status(&system.files, &system.streams, folder)?
+    } else {
+        let path = path_at(guest, folder, address)?;
+        guest.system()?.files.status(&path, flags & NO_FOLLOW == 0)?
+    };
+    write_status(guest, arguments.word(2)?, &status)
+}
+
+fn faccessat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let (mode, flags) = (arguments.word(2)?, arguments.word(3)?);
+    if mode & !7 != 0 {
+        return Err(Errno::INVAL.into());
+    }
+    guest.system()?.files.access(&path, mode, flags & NO_FOLLOW == 0)?;
+    Ok(0)
+}
+
+fn readlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let (buffer, size) = (arguments.word(2)?, arguments.word(3)?);
+    if size == 0 {
+        return Err(Errno::INVAL.into());
+    }
+    let target = guest.system()?.files.read_link(&path)?;
+    let bytes = target.as_bytes();
+    let bytes = bytes.get(..size as usize).unwrap_or(bytes);
+    guest.write(buffer, bytes)?;
+    Ok(bytes.len().try_into().unwrap_or(0))
+}
+
+/// `getdents64`: records of 280 bytes, which are inode (offset 0), offset of the next record (8), size of the record (16), type (18)
+/// and name (19).
+fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    const RECORD: usize = 280;
+    const FOLDER: u8 = 4;
+    let (fd, buffer, size) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
+    guest.bytes(buffer, size)?;
+    let system = guest.system()?;
+    let path = folder_path(system, fd)?;
+    let open = system.descriptors.get_mut(fd)?;
+    let Object::Folder { listing } = &mut open.object else { return Err(Errno::NOTDIR.into()) };
+    if listing.is_none() {
+        let own = system.files.status(&path, true)?.inode;
+        let mut entries = vec![(".".into(), FOLDER, own), ("..".into(), FOLDER, own)];
+        entries.extend(system.files.list(&path)?);
+        *listing = Some(entries);
+    }
+    // The position counts bytes, as the offsets in the records do.
+    let first = usize::try_from(open.position).unwrap_or(usize::MAX) / RECORD;
+    let entries = listing.as_ref().and_then(|entries| entries.get(first..)).unwrap_or_default();
+    let mut records = Vec::new();
+    let mut position = open.position;
+    for (name, kind, inode) in entries.iter().take(size as usize / RECORD) {
+        position += RECORD as u64;
+        let mut record = [0_u8; RECORD];
+        record[..8].copy_from_slice(&inode.to_le_bytes());
+        record[8..16].copy_from_slice(&position.to_le_bytes());
+        record[16..18].copy_from_slice(&(RECORD as u16).to_le_bytes());
+        record[18] = *kind;
+        let name = name.as_bytes();
+        let name = name.get(..255).unwrap_or(name);
+        record[19..19 + name.len()].copy_from_slice(name);
+        records.extend(record);
+    }
+    if records.is_empty() && !entries.is_empty() {
+        return Err(Errno::INVAL.into());
+    }
+    open.position = position;
+    guest.write(buffer, &records)?;
+    Ok(records.len().try_into().unwrap_or(0))
+}
+
+fn getcwd(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let (buffer, size) = (arguments.word(0)?, arguments.word(1)?);
+    let directory = guest.system()?.files.directory().as_os_str().as_bytes();
+    let bytes: Vec<u8> = directory.iter().copied().chain([0]).collect();
+    if size == 0 {
+        return Err(Errno::INVAL.into());
+    }
+    if bytes.len() > size as usize {
+        return Err(Errno::RANGE.into());
+    }
+    guest.write(buffer, &bytes)?;
+    Ok(bytes.len().try_into().unwrap_or(0))
+}
+
+fn chdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
+    guest.system()?.files.change_directory(&path).map(|()| 0)
+}
+
+fn fchdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let system = guest.system()?;
+    let path = folder_path(system, arguments.word(0)?)?;
+    system.files.change_directory(&path).map(|()| 0)
+}
+
+fn mkdirat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let mode = arguments.word(2)?;
+    let system = guest.system()?;
+    let mode = masked(system, mode);
+    system.files.make_folder(&path, mode).map(|()| 0)
+}
+
+/// Makes a plain file; devices are the host's to make, and a FIFO would have nobody at its other end.
+fn mknodat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let mode = arguments.word(2)?;
+    match mode & 0o170_000 {
+        0 | kind::FILE => {}
+        _ => return Err(Errno::PERM.into()),
+    }
+    let system = guest.system()?;
+    let flags = super::super::descriptors::flag::CREATE | super::super::descriptors::flag::EXCLUSIVE;
+    let mode = masked(system, mode);
+    let fd = system.descriptors.open(&mut system.files, &path, flags, mode)?;
+    system.descriptors.close(&mut system.files, fd).map(|()| 0)
+}
+
+fn rmdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
+    guest.system()?.files.remove(&path, true).map(|()| 0)
+}
+
+fn unlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let is_folder = arguments.word(2)? & REMOVE_FOLDER != 0;
+    guest.system()?.files.remove(&path, is_folder).map(|()| 0)
+}
+
+fn renameat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let from = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let to = path_at(guest, arguments.word(2)?, arguments.word(3)?)?;
+    guest.system()?.files.rename(&from, &to).map(|()| 0)
+}
+
+fn symlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let target = guest.path(arguments.word(0)?)?;
+    let path = path_at(guest, arguments.word(1)?, arguments.word(2)?)?;
+    make_link(guest, &target, &path)
+}
+
+fn symlink(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let target = guest.path(arguments.word(0)?)?;
+    let path = PathBuf::from(guest.path(arguments.word(1)?)?);
+    make_link(guest, &target, &path)
+}
+
+fn make_link(guest: &mut Guest<'_>, target: &OsStr, path: &Path) -> Result<i64> {
+    if target.is_empty() {
+        return Err(Errno::NOENT.into());
+    }
+    guest.system()?.files.make_link(target, path).map(|()| 0)
+}
+
+fn truncate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
+    let size = u64::try_from(arguments.long(1)?).map_err(|_| Errno::INVAL)?;
+    let system = guest.system()?;
+    let fd =
+        system.descriptors.open(&mut system.files, &path, super::super::descriptors::flag::WRITE_ONLY, 0)?;
+    let resized = system.descriptors.resize(&mut system.files, fd, size);
+    system.descriptors.close(&mut system.files, fd)?;
+    resized.map(|()| 0)
+}
+
+fn chmod(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
+    guest.system()?.files.set_mode(&path, arguments.word(1)?, true).map(|()| 0)
+}
+
+fn fchmodat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let follow = arguments.word(3)? & NO_FOLLOW == 0;
+    guest.system()?.files.set_mode(&path, arguments.word(2)?, follow).map(|()| 0)
+}
+
+fn fchmod(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let mode = arguments.word(1)?;
+    let system = guest.system()?;
+    let open = system.descriptors.get(arguments.word(0)?)?;
+    match &open.object {
+        Object::Node(id) => system.files.set_node_mode(*id, mode),
+        Object::Host(_) | Object::Folder { .. } => {
+            let path = open.path.clone();
+            system.files.set_mode(&path, mode, true)
+        }
+        _ => Ok(()),
+    }
+    .map(|()| 0)
+}
+
+/// Everything belongs to the guest's one user; giving it to that user succeeds.
+fn fchownat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    guest.system()?.files.status(&path, arguments.word(4)? & NO_FOLLOW == 0)?;
+    own(arguments.int(2)?, arguments.int(3)?)
+}
+
+fn fchown(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    guest.system()?.descriptors.get(arguments.word(0)?)?;
+    own(arguments.int(1)?, arguments.int(2)?)
+}
+
+fn own(user: i32, group: i32) -> Result<i64> {
+    if [user, group].into_iter().all(|id| id == 0 || id == -1) { Ok(0) } else { Err(Errno::PERM.into()) }
+}
+
+/// `utimensat`: two `struct timespec` of 16 bytes, or 0 for now.
+fn utimensat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    const NOW: u32 = 0x3fff_ffff;
+    const OMIT: u32 = 0x3fff_fffe;
+    let (folder, address, at) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
+    let mut times = [Some(now()); 2];
+    if at != 0 {
+        for (place, time) in times.iter_mut().enumerate() {
+            let at = at.saturating_add(if place == 0 { 0 } else { 16 });
+            let seconds = i128::from(guest.u64(at)?.cast_signed());
+            let nanoseconds = guest.u32(at.saturating_add(8))?;
+            *time = match nanoseconds {
+                NOW => *time,
+                OMIT => None,
+                0..1_000_000_000 => Some(seconds * 1_000_000_000 + i128::from(nanoseconds)),
+                _ => return Err(Errno::INVAL.into()),
+            };
+        }
+    }
+    if address == 0 {
+        let system = guest.system()?;
+        let open = system.descriptors.get(folder)?;
+        return match &open.object {
+            Object::Node(id) => system.files.set_node_times(*id, times),
+            _ => {
+                let path = open.path.clone();
+                system.files.set_times(&path, times, true)
+            }
+        }
+        .map(|()| 0);
+    }
+    let path = path_at(guest, folder, address)?;
+    let follow = arguments.word(3)? & NO_FOLLOW == 0;
+    guest.system()?.files.set_times(&path, times, follow).map(|()| 0)
+}
+
+/// `struct statfs` of 64 bytes (Emscripten, `bits/statfs.h`): a file system of blocks of 4096 bytes.
+fn write_statfs(guest: &mut Guest<'_>, address: u32) -> Result<i64> {
+    const BLOCKS: u32 = 1 << 20;
+    let mut record = [0_u8; 64];
+    let mut put = |at: usize, value: u32| record[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    put(4, 4096);
+    put(8, BLOCKS);
+    put(12, BLOCKS / 2);
+    put(16, BLOCKS / 2);
+    put(20, BLOCKS);
+    put(24, BLOCKS / 2);
+    put(36, 255);
+    put(40, 4096);
+    guest.write(address, &record)?;
+    Ok(0)
+}
+
+fn statfs(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
+    guest.system()?.files.status(&path, true)?;
+    write_statfs(guest, arguments.word(2)?)
+}
+
+fn fstatfs(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    guest.system()?.descriptors.get(arguments.word(0)?)?;
+    write_statfs(guest, arguments.word(2)?)
+}
+
+fn umask(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let system = guest.system()?;
+    let before = system.umask;
+    system.umask = arguments.word(0)? & 0o777;
+    Ok(before.into())
+}

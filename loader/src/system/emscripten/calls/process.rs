@@ -1,0 +1,166 @@
+//! Owns what a process is to itself: arguments, environment, users, signals, its end. Must not know libraries.
+
+use std::ffi::CStr;
+
+use wasmtime::{Ref, TypedFunc};
+use wasmtime_wasi::I32Exit;
+
+use super::super::errno::{Errno, Result};
+use super::super::guest::Guest;
+use super::super::imports::{Answer, Arguments, Entry, Handler};
+use super::clock::ended;
+use super::memory::allocate;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("environ_sizes_get", Handler::Wasi(environ_sizes_get)),
+    ("environ_get", Handler::Wasi(environ_get)),
+    ("random_get", Handler::Wasi(random_get)),
+    ("getentropy", Handler::Syscall(getentropy)),
+    ("proc_exit", Handler::Plain(proc_exit)),
+    ("exit", Handler::Plain(exit)),
+    ("emscripten_force_exit", Handler::Plain(exit)),
+    ("abort", Handler::Plain(abort)),
+    ("_abort_js", Handler::Plain(abort)),
+    ("__assert_fail", Handler::Plain(assert_fail)),
+    ("__call_sighandler", Handler::Plain(call_signal_handler)),
+    ("_setitimer_js", Handler::Plain(setitimer)),
+    ("_emscripten_get_progname", Handler::Plain(get_program_name)),
+    ("_emscripten_system", Handler::Plain(system)),
+    ("__syscall_getuid32_js", Handler::Plain(zero)),
+    ("emscripten_runtime_keepalive_push", Handler::Plain(nothing)),
+    ("emscripten_runtime_keepalive_pop", Handler::Plain(nothing)),
+    ("_emscripten_runtime_keepalive_clear", Handler::Plain(nothing)),
+];
+
+fn nothing(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(Answer::Nothing)
+}
+
+fn zero(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(Answer::Integer(0))
+}
+
+/// All variables as C strings, one after the other.
+fn environment(guest: &mut Guest<'_>) -> Result<Vec<Vec<u8>>> {
+    let variables = guest.system()?.environment.iter();
+    Ok(variables.map(|variable| variable.bytes().filter(|byte| *byte != 0).chain([0]).collect()).collect())
+}
+
+fn environ_sizes_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let variables = environment(guest)?;
+    let count = u32::try_from(variables.len()).map_err(|_| Errno::OVERFLOW)?;
+    let bytes = u32::try_from(variables.iter().map(Vec::len).sum::<usize>()).map_err(|_| Errno::OVERFLOW)?;
+    guest.write(arguments.word(0)?, &count.to_le_bytes())?;
+    guest.write(arguments.word(1)?, &bytes.to_le_bytes())
+}
+
+fn environ_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    let (mut pointer, mut text) = (arguments.word(0)?, arguments.word(1)?);
+    for variable in environment(guest)? {
+        guest.write(pointer, &text.to_le_bytes())?;
+        guest.write(text, &variable)?;
+        pointer = pointer.checked_add(4).ok_or(Errno::FAULT)?;
+        let length = u32::try_from(variable.len()).map_err(|_| Errno::FAULT)?;
+        text = text.checked_add(length).ok_or(Errno::FAULT)?;
+    }
+    Ok(())
+}
+
+/// The value of an environment variable as the guest has it now.
+pub(super) fn variable(guest: &mut Guest<'_>, name: &CStr) -> wasmtime::Result<Option<String>> {
+    let own = |guest: &mut Guest<'_>| {
+        let name = name.to_str().unwrap_or_default();
+        let prefix = format!("{name}=");
+        let variables = guest.system().map(|system| system.environment.clone()).unwrap_or_default();
+        variables.iter().find_map(|variable| variable.strip_prefix(&prefix).map(str::to_owned))
+    };
+    let Some(running) = guest.state().running.clone() else { return Ok(own(guest)) };
+    let getenv: Option<TypedFunc<u32, u32>> = running.main.get_typed_func(guest.store(), "getenv").ok();
+    let free: Option<TypedFunc<u32, ()>> = running.main.get_typed_func(guest.store(), "free").ok();
+    let (Some(getenv), Some(free)) = (getenv, free) else { return Ok(own(guest)) };
+    let Some(address) = allocate(guest, name.to_bytes_with_nul())? else { return Ok(own(guest)) };
+    let value = getenv.call(guest.store(), address)?;
+    free.call(guest.store(), address)?;
+    if value == 0 {
+        return Ok(None);
+    }
+    let value = guest.c_string(value, 4096).map_err(ended)?;
+    Ok(Some(String::from_utf8_lossy(value).into_owned()))
+}
+
+fn random_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
+    super::super::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)
+}
+
+fn getentropy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    super::super::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)?;
+    Ok(0)
+}
+
+fn proc_exit(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Err(I32Exit(arguments.int(0)?).into())
+}
+
+/// `exit`: what is registered for the end runs and buffers are written out first, as Emscripten's `exitRuntime` has it.
+fn exit(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    finish(guest)?;
+    Err(I32Exit(arguments.int(0)?).into())
+}
+
+/// Runs what the guest has registered with `atexit` and writes its buffers out.
+fn finish(guest: &mut Guest<'_>) -> wasmtime::Result<()> {
+    let Some(running) = guest.state().running.clone() else { return Ok(()) };
+    crate::emscripten_main::finish(&mut guest.store(), &running.main)
+}
+
+fn abort(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Err(wasmtime::Error::msg("the guest called `abort`"))
+}
+
+/// `__assert_fail(condition, file, line, function)`.
+fn assert_fail(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let text = |guest: &Guest<'_>, index: usize| -> wasmtime::Result<String> {
+        let address = arguments.word(index)?;
+        let text = if address == 0 { b"?" } else { guest.c_string(address, 512).unwrap_or(b"?") };
+        Ok(String::from_utf8_lossy(text).into_owned())
+    };
+    let (condition, file, function) = (text(guest, 0)?, text(guest, 1)?, text(guest, 3)?);
+    let line = arguments.int(2)?;
+    Err(wasmtime::Error::msg(format!("assertion failed: {condition}, at {file}:{line} in {function}")))
+}
+
+/// Calls a signal handler of the guest: `raise` does.
+fn call_signal_handler(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let (slot, signal) = (arguments.word(0)?, arguments.int(1)?);
+    let running = guest.state().running.clone();
+    let table = running.and_then(|running| running.space).map(|space| space.table);
+    let table = table.ok_or_else(|| wasmtime::Error::msg("no function table for a signal handler"))?;
+    let Some(Ref::Func(Some(handler))) = table.get(guest.store(), slot.into()) else {
+        return Err(wasmtime::Error::msg(format!("slot {slot} has no signal handler")));
+    };
+    handler.typed::<i32, ()>(guest.store())?.call(guest.store(), signal)?;
+    Ok(Answer::Nothing)
+}
+
+/// Timers that signal are not there; turning one off succeeds.
+fn setitimer(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let is_off = arguments.number(1)? == 0.0;
+    Ok(Answer::Integer(if is_off { 0 } else { -i64::from(Errno::NOTSUP.0) }))
+}
+
+fn get_program_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let size = arguments.word(1)? as usize;
+    let program = guest.system().map_err(ended)?.program.clone();
+    let mut name: Vec<u8> = program.bytes().take(size.saturating_sub(1)).collect();
+    if size > 0 {
+        name.push(0);
+    }
+    guest.write(arguments.word(0)?, &name).map_err(ended)?;
+    Ok(Answer::Nothing)
+}
+
+/// `system`: there is no shell, which `system(NULL)` asks for.
+fn system(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let is_question = arguments.word(0)? == 0;
+    Ok(Answer::Integer(if is_question { 0 } else { -i64::from(Errno::NOSYS.0) }))
+}

@@ -1,0 +1,64 @@
+//! Owns the functions that CPython and Pyodide import beside the C library's, and that work without JavaScript: hooks that have
+//! nothing to hook into. Facts: Pyodide, `src/core/*.c`. Must not know how Python is started.
+
+use wasmtime::{Ref, Val};
+
+use super::super::guest::Guest;
+use super::super::imports::{Answer, Arguments, Entry, Handler};
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("_Py_emscripten_runtime", Handler::Plain(zero)),
+    ("_Py_CheckEmscriptenSignals_Helper", Handler::Plain(zero)),
+    ("_PyEM_TrampolineCall_JS", Handler::Plain(trampoline_call)),
+    ("_PyEM_InitTrampoline_js", Handler::Plain(nothing)),
+    ("_PyEM_GetCountArgsPtr", Handler::Plain(zero)),
+    ("_PyImport_InitFunc_TrampolineCall", Handler::Plain(init_call)),
+    // 0: not handled here, so that the C library goes on.
+    ("_try_fcntl64", Handler::Plain(zero)),
+    ("_try_shutdown", Handler::Plain(super::network::try_shutdown)),
+    // A null reference: not asynchronous.
+    ("_maybe_poll_async", Handler::Plain(nothing)),
+    ("_maybe_connect_async", Handler::Plain(nothing)),
+    ("_maybe_recvfrom_async", Handler::Plain(nothing)),
+    ("_maybe_sendto_async", Handler::Plain(nothing)),
+    ("__hiwire_deduplicate_new", Handler::Plain(nothing)),
+];
+
+fn zero(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(Answer::Integer(0))
+}
+
+fn nothing(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(Answer::Nothing)
+}
+
+/// `(function, self, arguments, keywords)`: calls a function of the table with as many of the arguments as it takes. A main
+/// module that takes a trampoline in WebAssembly uses this only until it has it.
+fn trampoline_call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    call(guest, arguments.word(0)?, &[arguments.int(1)?, arguments.int(2)?, arguments.int(3)?])
+}
+
+/// `(function)`: calls a module's initialisation function.
+fn init_call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    call(guest, arguments.word(0)?, &[])
+}
+
+fn call(guest: &mut Guest<'_>, slot: u32, given: &[i32]) -> wasmtime::Result<Answer> {
+    let running = guest.state().running.clone();
+    let table = running.and_then(|running| running.space).map(|space| space.table);
+    let table = table.ok_or_else(|| wasmtime::Error::msg("no function table"))?;
+    let Some(Ref::Func(Some(function))) = table.get(guest.store(), slot.into()) else {
+        return Err(wasmtime::Error::msg(format!(
+            "null function or function signature mismatch: slot {slot}"
+        )));
+    };
+    let ty = function.ty(guest.store());
+    let given = given.iter().copied().chain(std::iter::repeat(0));
+    let parameters: Vec<Val> = ty.params().zip(given).map(|(_, value)| Val::I32(value)).collect();
+    let mut results = vec![Val::I32(0); ty.results().len()];
+    function.call(guest.store(), &parameters, &mut results)?;
+    Ok(match results.first() {
+        Some(Val::I32(value)) => Answer::Integer((*value).into()),
+        _ => Answer::Integer(0),
+    })
+}

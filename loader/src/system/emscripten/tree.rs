@@ -1,0 +1,382 @@
+//! Owns the in-memory file tree of a process: folders, files, links, devices, and the places where folders of the host are
+//! mounted. Files may be backed by shared bytes or by an entry of an archive, which is read when it is opened. Must not know
+//! paths nor descriptors.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::errno::{Errno, Result};
+use super::folder::HostFolder;
+use crate::archive::Archive;
+
+/// The most bytes that all files of a tree may hold together, and the most entries: they are the host's memory.
+const MOST_BYTES: u64 = 1 << 30;
+const MOST_NODES: usize = 1 << 20;
+
+/// A file, folder, link or device of the tree. Valid as long as it has a name or is open.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct NodeId(usize);
+
+/// What a node is.
+pub(crate) enum Content {
+    File(Data),
+    Folder(BTreeMap<OsString, NodeId>),
+    Link(OsString),
+    Device(Device),
+    /// A folder of the host is mounted here.
+    Host(HostFolder),
+}
+
+/// A character device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Device {
+    Null,
+    Zero,
+    Full,
+    Random,
+    /// Standard input, output or error, by number.
+    Stream(u32),
+}
+
+/// The bytes of a file.
+pub(crate) enum Data {
+    Owned(Vec<u8>),
+    Shared(Arc<[u8]>),
+    Archived { archive: Arc<Archive>, index: usize, size: u64 },
+}
+
+impl Data {
+    fn len(&self) -> u64 {
+        match self {
+            Data::Owned(bytes) => bytes.len() as u64,
+            Data::Shared(bytes) => bytes.len() as u64,
+            Data::Archived { size, .. } => *size,
+        }
+    }
+}
+
+/// A node with what `stat` tells of it.
+pub(crate) struct Node {
+    pub content: Content,
+    /// Permission bits.
+    pub mode: u32,
+    /// Nanoseconds since 1970.
+    pub accessed: i128,
+    pub modified: i128,
+    pub changed: i128,
+    /// Whether neither it nor, in a folder, its names may change.
+    pub read_only: bool,
+    /// How many names it has.
+    pub names: u32,
+    /// How many descriptors are open on it.
+    opened: u32,
+}
+
+/// The tree.
+pub(crate) struct Tree {
+    nodes: Vec<Option<Node>>,
+    free: Vec<usize>,
+    bytes: u64,
+}
+
+impl Tree {
+    pub(crate) const ROOT: NodeId = NodeId(0);
+
+    /// A tree with an empty root folder.
+    pub(crate) fn new() -> Tree {
+        let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), bytes: 0 };
+        let mut root = Node::new(Content::Folder(BTreeMap::new()), 0o755);
+        root.names = 1;
+        tree.nodes.push(Some(root));
+        tree
+    }
+
+    pub(crate) fn get(&self, id: NodeId) -> Result<&Node> {
+        self.nodes.get(id.0).and_then(Option::as_ref).ok_or_else(|| Errno::NOENT.into())
+    }
+
+    pub(crate) fn get_mut(&mut self, id: NodeId) -> Result<&mut Node> {
+        self.nodes.get_mut(id.0).and_then(Option::as_mut).ok_or_else(|| Errno::NOENT.into())
+    }
+
+    /// The inode number that `stat` tells.
+    pub(crate) fn inode(id: NodeId) -> u64 {
+        id.0 as u64 + 2
+    }
+
+    /// The entries of a folder.
+    pub(crate) fn entries(&self, folder: NodeId) -> Result<&BTreeMap<OsString, NodeId>> {
+        match &self.get(folder)?.content {
+            Content::Folder(entries) => Ok(entries),
+            _ => Err(Errno::NOTDIR.into()),
+        }
+    }
+
+    /// Adds a node to a folder. Errs when the name is taken, the folder read-only or the tree full.
+    pub(crate) fn add(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
+        if self.get(folder)?.read_only {
+            return Err(Errno::ROFS.into());
+        }
+        self.place(folder, name, node)
+    }
+
+    /// The same, by the host: into a read-only folder, too.
+    pub(crate) fn place(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
+        if self.entries(folder)?.contains_key(name) {
+            return Err(Errno::EXIST.into());
+        }
+        if self.nodes.len() - self.free.len() >= MOST_NODES {
+            return Err(Errno::NOSPC.into());
+        }
+        let id = match self.free.pop() {
+            Some(free) => NodeId(free),
+            None => {
+                self.nodes.push(None);
+                NodeId(self.nodes.len() - 1)
+            }
+        };
+        if let Some(place) = self.nodes.get_mut(id.0) {
+            *place = Some(node);
+        }
+        self.link(folder, name, id)?;
+        Ok(id)
+    }
+
+    /// Gives a node a name.
+    fn link(&mut self, folder: NodeId, name: &OsStr, id: NodeId) -> Result<()> {
+        self.get_mut(id)?.names += 1;
+        let folder = self.get_mut(folder)?;
+        if let Content::Folder(entries) = &mut folder.content {
+            entries.insert(name.to_owned(), id);
+        }
+        folder.touch();
+        Ok(())
+    }
+
+    /// Takes a name away; a node without names that is not open goes.
+    pub(crate) fn unlink(&mut self, folder: NodeId, name: &OsStr) -> Result<()> {
+        let parent = self.get_mut(folder)?;
+        if parent.read_only {
+            return Err(Errno::ROFS.into());
+        }
+        let Content::Folder(entries) = &mut parent.content else { return Err(Errno::NOTDIR.into()) };
+        let id = entries.remove(name).ok_or(Errno::NOENT)?;
+        parent.touch();
+        let node = self.get_mut(id)?;
+        node.names = node.names.saturating_sub(1);
+        self.collect(id);
+        Ok(())
+    }
+
+    /// Moves a name; what had the new name is unlinked.
+    pub(crate) fn rename(
+        &mut self,
+        (folder, name): (NodeId, &OsStr),
+        (new_folder, new_name): (NodeId, &OsStr),
+    ) -> Result<()> {
+        let id = *self.entries(folder)?.get(name).ok_or(Errno::NOENT)?;
+        if self.get(folder)?.read_only || self.get(new_folder)?.read_only {
+            return Err(Errno::ROFS.into());
+        }
+        if let Some(other) = self.entries(new_folder)?.get(new_name).copied() {
+            if other == id {
+                return Ok(());
+            }
+            match (&self.get(id)?.content, &self.get(other)?.content) {
+                (Content::Folder(_), Content::Folder(entries)) if entries.is_empty() => {}
+                (Content::Folder(_), Content::Folder(_)) => return Err(Errno::NOTEMPTY.into()),
+                (_, Content::Host(_)) | (Content::Host(_), _) => return Err(Errno::BUSY.into()),
+                (Content::Folder(_), _) => return Err(Errno::NOTDIR.into()),
+                (_, Content::Folder(_)) => return Err(Errno::ISDIR.into()),
+                _ => {}
+            }
+            self.unlink(new_folder, new_name)?;
+        }
+        if let Content::Folder(entries) = &mut self.get_mut(folder)?.content {
+            entries.remove(name);
+        }
+        let node = self.get_mut(id)?;
+        node.names = node.names.saturating_sub(1);
+        self.get_mut(folder)?.touch();
+        self.link(new_folder, new_name, id)
+    }
+
+    /// Counts one more descriptor on a node.
+    pub(crate) fn open(&mut self, id: NodeId) -> Result<()> {
+        self.get_mut(id)?.opened += 1;
+        Ok(())
+    }
+
+    /// Counts one descriptor less.
+    pub(crate) fn close(&mut self, id: NodeId) {
+        if let Ok(node) = self.get_mut(id) {
+            node.opened = node.opened.saturating_sub(1);
+        }
+        self.collect(id);
+    }
+
+    fn collect(&mut self, id: NodeId) {
+        let Ok(node) = self.get(id) else { return };
+        if node.names > 0 || node.opened > 0 {
+            return;
+        }
+        if let Content::File(Data::Owned(bytes)) = &node.content {
+            self.bytes = self.bytes.saturating_sub(bytes.len() as u64);
+        }
+        if let Some(place) = self.nodes.get_mut(id.0) {
+            *place = None;
+        }
+        self.free.push(id.0);
+    }
+
+    /// The bytes of a file; those of an archive are read now.
+    pub(crate) fn contents(&mut self, id: NodeId) -> Result<&[u8]> {
+        self.read_archived(id)?;
+        match &self.get(id)?.content {
+            Content::File(Data::Owned(bytes)) => Ok(bytes),
+            Content::File(Data::Shared(bytes)) => Ok(bytes),
+            Content::File(Data::Archived { .. }) => Err(Errno::IO.into()),
+            Content::Folder(_) | Content::Host(_) => Err(Errno::ISDIR.into()),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+
+    fn read_archived(&mut self, id: NodeId) -> Result<()> {
+        let Content::File(data) = &mut self.get_mut(id)?.content else { return Ok(()) };
+        if let Data::Archived { archive, index, .. } = data {
+            let bytes = archive.read(*index)?;
+            *data = Data::Shared(bytes.into());
+        }
+        Ok(())
+    }
+
+    /// Changes the size of a file; new bytes are 0.
+    pub(crate) fn resize(&mut self, id: NodeId, size: u64) -> Result<()> {
+        let before = self.owned(id)?.len() as u64;
+        let bytes = self.bytes.saturating_sub(before).saturating_add(size);
+        if bytes > MOST_BYTES {
+            return Err(Errno::NOSPC.into());
+        }
+        let size = usize::try_from(size).map_err(|_| Errno::FBIG)?;
+        self.owned(id)?.resize(size, 0);
+        self.bytes = bytes;
+        self.get_mut(id)?.touch();
+        Ok(())
+    }
+
+    /// Writes into a file, which grows as needed.
+    pub(crate) fn write(&mut self, id: NodeId, position: u64, bytes: &[u8]) -> Result<()> {
+        let end = position.checked_add(bytes.len() as u64).ok_or(Errno::FBIG)?;
+        if end > self.size(id)? {
+            self.resize(id, end)?;
+        }
+        let start = usize::try_from(position).map_err(|_| Errno::FBIG)?;
+        let file = self.owned(id)?;
+        file.get_mut(start..start + bytes.len()).ok_or(Errno::IO)?.copy_from_slice(bytes);
+        self.get_mut(id)?.touch();
+        Ok(())
+    }
+
+    /// The bytes of a file that may be written to.
+    fn owned(&mut self, id: NodeId) -> Result<&mut Vec<u8>> {
+        match &mut self.get_mut(id)?.content {
+            Content::File(Data::Owned(bytes)) => Ok(bytes),
+            Content::File(_) => Err(Errno::ROFS.into()),
+            Content::Folder(_) | Content::Host(_) => Err(Errno::ISDIR.into()),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+
+    /// Bytes of a file; of a link, of its target.
+    pub(crate) fn size(&self, id: NodeId) -> Result<u64> {
+        Ok(match &self.get(id)?.content {
+            Content::File(data) => data.len(),
+            Content::Link(target) => target.len() as u64,
+            Content::Folder(_) | Content::Host(_) => 4096,
+            Content::Device(_) => 0,
+        })
+    }
+}
+
+impl Node {
+    /// A node without a name yet.
+    pub(crate) fn new(content: Content, mode: u32) -> Node {
+        let now = now();
+        let (accessed, modified, changed) = (now, now, now);
+        Node { content, mode, accessed, modified, changed, read_only: false, names: 0, opened: 0 }
+    }
+
+    /// The same, never to change.
+    pub(crate) fn read_only(self) -> Node {
+        Node { read_only: true, ..self }
+    }
+
+    /// The same, last modified then: nanoseconds since 1970.
+    pub(crate) fn modified(self, modified: i128) -> Node {
+        Node { accessed: modified, modified, changed: modified, ..self }
+    }
+
+    /// Notes a modification.
+    pub(crate) fn touch(&mut self) {
+        self.modified = now();
+        self.changed = self.modified;
+    }
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now() -> i128 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(bytes: &[u8]) -> Node {
+        Node::new(Content::File(Data::Owned(bytes.to_vec())), 0o644)
+    }
+
+    #[test]
+    fn an_open_file_outlives_its_name() {
+        let mut tree = Tree::new();
+        let id = tree.add(Tree::ROOT, "a".as_ref(), file(b"")).unwrap();
+        tree.open(id).unwrap();
+        tree.unlink(Tree::ROOT, "a".as_ref()).unwrap();
+        tree.write(id, 2, b"xy").unwrap();
+        assert_eq!(tree.contents(id).unwrap(), b"\0\0xy");
+        tree.close(id);
+        assert!(tree.get(id).is_err());
+        assert_eq!(tree.bytes, 0);
+    }
+
+    #[test]
+    fn files_are_bounded_together() {
+        let mut tree = Tree::new();
+        let id = tree.add(Tree::ROOT, "a".as_ref(), file(b"")).unwrap();
+        assert!(tree.resize(id, MOST_BYTES + 1).is_err());
+        assert!(tree.write(id, u64::MAX, b"x").is_err());
+        assert_eq!(tree.size(id).unwrap(), 0);
+    }
+
+    #[test]
+    fn renaming_replaces_files_and_empty_folders_only() {
+        let mut tree = Tree::new();
+        let folder = |entries| Node::new(Content::Folder(entries), 0o755);
+        tree.add(Tree::ROOT, "f".as_ref(), file(b"1")).unwrap();
+        tree.add(Tree::ROOT, "g".as_ref(), file(b"22")).unwrap();
+        let d = tree.add(Tree::ROOT, "d".as_ref(), folder(BTreeMap::new())).unwrap();
+        tree.add(Tree::ROOT, "e".as_ref(), folder(BTreeMap::new())).unwrap();
+        tree.add(d, "x".as_ref(), file(b"")).unwrap();
+        let rename = |tree: &mut Tree, from: &str, to: &str| {
+            tree.rename((Tree::ROOT, from.as_ref()), (Tree::ROOT, to.as_ref())).is_ok()
+        };
+        assert!(rename(&mut tree, "f", "g"));
+        assert!(!rename(&mut tree, "g", "d"));
+        assert!(!rename(&mut tree, "e", "d"));
+        assert!(rename(&mut tree, "d", "e"));
+        assert_eq!(tree.entries(Tree::ROOT).unwrap().len(), 2);
+    }
+}
