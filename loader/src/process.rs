@@ -20,7 +20,7 @@ use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
 use crate::options::{GuestFile, Mount, ProcessOptions};
 use crate::python;
-use crate::python::packages::Packages;
+use crate::python::packages::{PACKAGE_FOLDERS, Packages};
 use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
@@ -30,8 +30,6 @@ use crate::system::emscripten::Emscripten;
 const CHDIR: &str = "chdir";
 /// Where Python looks for modules, after the folder of the script (CPython's manual, environment variables).
 const PYTHONPATH: &str = "PYTHONPATH";
-/// The folder of the guest that has the folders of packages.
-const PACKAGES: &str = "/usr/local/lib/pydl-packages";
 
 /// What the engine keeps for a process.
 pub(crate) struct ProcessState {
@@ -277,7 +275,7 @@ fn with_packages(
     let mut options = options.clone();
     let mut path: Vec<String> = options.variable(PYTHONPATH).into_iter().map(str::to_owned).collect();
     for (position, host) in packages.folders.iter().enumerate() {
-        let guest = format!("{PACKAGES}/{position}");
+        let guest = format!("{PACKAGE_FOLDERS}/{position}");
         options.mounts.push(Mount { host: host.clone(), guest: guest.clone(), read_only: true });
         path.push(guest);
     }

@@ -31,6 +31,15 @@ fn a_main_module_is_fetched_with_npm() {
     files.sort();
     assert_eq!(files, ["package.json", "pyodide-lock.json", "pyodide.asm.wasm", "python_stdlib.zip"]);
     assert_eq!(fs::read_dir(data.path().join("python")).unwrap().count(), 1);
+    let code = "import sys; print(sys.version_info[:2], sys.platform)";
+    assert_eq!(pydl(&["run", "python@3.14", "-c", code]), "(3, 14) emscripten\n");
+    let environment = data.path().join("env");
+    pydl(&["python", "venv", environment.to_str().unwrap(), "--python", "python@3.14"]);
+    fs::write(environment.join("lib/python3.14/site-packages/thing.py"), "x = 'installed'\n").unwrap();
+    let mut python = Command::new(environment.join("bin/python"));
+    python.args(["-c", "import thing; print(thing.x)"]).current_dir(&environment);
+    let output = python.env("PYDL_CACHE_DIR", pydl_tests::cache_folder()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "installed\n", "{output:?}");
     pydl(&["python", "remove", "3.14"]);
     assert_eq!(fs::read_dir(data.path().join("python")).unwrap().count(), 0);
 }
