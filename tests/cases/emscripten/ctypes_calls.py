@@ -95,6 +95,8 @@ print(libc.snprintf(buffer, 5, b"%s", c_char_p(b"truncated")), buffer.value)
 found = (c_int(), c_double())
 libc.sscanf.argtypes = [c_char_p, c_char_p]
 print(libc.sscanf(b"12 3.5", b"%d %lf", byref(found[0]), byref(found[1])), found[0].value, found[1].value)
+ctypes.pythonapi.PyBytes_FromFormat.argtypes, ctypes.pythonapi.PyBytes_FromFormat.restype = [c_char_p], ctypes.py_object
+print(ctypes.pythonapi.PyBytes_FromFormat(b"no more arguments"), ctypes.pythonapi.PyBytes_FromFormat(b"%d-%s", c_int(5), c_char_p(b"text")))
 
 # Memory.
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes, libc.free.restype = c_void_p, [c_size_t], [c_void_p], None
