@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::dlfcn::Linking;
 use crate::emscripten_main;
-use crate::engine::{THREAD_STACK, limits};
+use crate::engine::{limits, thread_stack};
 use crate::error::LoadError;
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
@@ -162,7 +162,9 @@ impl Process {
     /// the name that was given.
     pub fn run(mut self) -> Result<ExitStatus, LoadError> {
         thread::scope(|scope| {
-            let guest = thread::Builder::new().name("guest".to_owned()).stack_size(THREAD_STACK);
+            let guest = thread::Builder::new()
+                .name("guest".to_owned())
+                .stack_size(thread_stack(self.image.compiler.family()));
             let running = guest.spawn_scoped(scope, || self.run_here());
             let failed = |why: &str| Err(LoadError::Engine(why.to_owned()));
             match running.map(thread::ScopedJoinHandle::join) {

@@ -15,7 +15,7 @@ pub const FIXTURES: &str = "PYDL_FIXTURES";
 /// The generation of Pyodide that most cases are about.
 pub const CURRENT: &str = "314.0.7";
 /// How long a run may take before it is taken for one that hangs.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A script with the main module and the wheels it is run with.
 #[derive(Clone, Debug)]
