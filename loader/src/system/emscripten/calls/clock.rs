@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::errno::{Errno, Fault, Result};
 use super::super::guest::Guest;
@@ -136,22 +136,36 @@ fn write_tm(guest: &mut Guest<'_>, address: u32, time: DateTime, zone: Option<(b
     guest.write(address, &bytes)
 }
 
-/// A time within what calendars have, from -9999 to 9999; others are the nearest.
+/// The start of 1970.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// The date that many seconds after 1970 began, leap seconds not counted; beyond the years -9999 to 9999 the nearest.
+fn date(seconds: i64) -> DateTime {
+    EPOCH.saturating_add(SignedDuration::from_secs(seconds))
+}
+
+/// The seconds from the start of 1970 to a date.
+fn seconds(date: DateTime) -> i64 {
+    date.duration_since(EPOCH).as_secs()
+}
+
+/// A time that zones know their offset for: some hours less than the dates there are. Others are the nearest.
 fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 fn localtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let time = timestamp(arguments.long(0)?);
+    let time = arguments.long(0)?;
     let zone = guest.system().map_err(ended)?.zone.clone();
-    let info = zone.to_offset_info(time);
-    let local = (info.dst().is_dst(), info.offset().seconds());
-    write_tm(guest, arguments.word(1)?, zone.to_datetime(time), Some(local)).map_err(ended)?;
+    let info = zone.to_offset_info(timestamp(time));
+    let (is_daylight, offset) = (info.dst().is_dst(), info.offset().seconds());
+    let local = date(time.saturating_add(offset.into()));
+    write_tm(guest, arguments.word(1)?, local, Some((is_daylight, offset))).map_err(ended)?;
     Ok(Answer::Nothing)
 }
 
 fn gmtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let time = TimeZone::UTC.to_datetime(timestamp(arguments.long(0)?));
+    let time = date(arguments.long(0)?);
     write_tm(guest, arguments.word(1)?, time, None).map_err(ended)?;
     Ok(Answer::Nothing)
 }
@@ -169,7 +183,7 @@ fn read_tm(guest: &Guest<'_>, address: u32) -> Result<Option<DateTime>> {
     let month = i8::try_from(months.rem_euclid(12) + 1).ok();
     let seconds = ((field(3) - 1) * 24 + field(2)) * 3600 + field(1) * 60 + field(0);
     let first = year.zip(month).and_then(|(year, month)| DateTime::new(year, month, 1, 0, 0, 0, 0).ok());
-    let span = jiff::SignedDuration::from_secs(seconds);
+    let span = SignedDuration::from_secs(seconds);
     Ok(first.and_then(|first| first.checked_add(span).ok()))
 }
 
@@ -203,10 +217,7 @@ fn local_time(zone: &TimeZone, fields: DateTime, is_daylight: i32) -> Option<Tim
 fn timegm(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let address = arguments.word(0)?;
     let fields = read_tm(guest, address).map_err(ended)?;
-    let time = fields.and_then(|fields| TimeZone::UTC.to_timestamp(fields).ok());
-    let Some(time) = time.and_then(|time| time.round(Unit::Second).ok()) else {
-        return Ok(Answer::Integer(-1));
-    };
-    write_tm(guest, address, TimeZone::UTC.to_datetime(time), Some((false, 0))).map_err(ended)?;
-    Ok(Answer::Integer(time.as_second()))
+    let Some(time) = fields else { return Ok(Answer::Integer(-1)) };
+    write_tm(guest, address, time, Some((false, 0))).map_err(ended)?;
+    Ok(Answer::Integer(seconds(time)))
 }
