@@ -126,25 +126,25 @@ impl Execution<'_, '_> {
                 let tag = self.instance(ModuleId::MAIN)?.get_export(&mut *self.store, name);
                 tag.ok_or_else(|| missing("a tag"))?
             }
-            BoundImport::Tag(TagSource::Process(name)) => self.process_tag(name)?.into(),
+            BoundImport::Tag(TagSource::Process(name)) => process_tag(self.store, name)?.into(),
         })
-    }
-
-    /// The process's one tag of a name, of type `(i32)`: made when first asked for.
-    fn process_tag(&mut self, name: &str) -> wasmtime::Result<Tag> {
-        if let Some(tag) = self.store.data().tags.get(name) {
-            return Ok(*tag);
-        }
-        let ty = TagType::new(FuncType::new(self.store.as_context().engine(), [ValType::I32], []));
-        let tag = Tag::new(&mut *self.store, &ty)?;
-        self.store.data_mut().tags.insert(name.to_owned(), tag);
-        Ok(tag)
     }
 
     fn i32_global(&mut self, value: u32, mutability: Mutability) -> wasmtime::Result<Extern> {
         let ty = GlobalType::new(ValType::I32, mutability);
         Ok(Global::new(&mut *self.store, ty, Val::I32(value.cast_signed()))?.into())
     }
+}
+
+/// The process's one tag of a name, of type `(i32)`: made when first asked for.
+pub(crate) fn process_tag(store: &mut StoreContextMut<'_, ProcessState>, name: &str) -> wasmtime::Result<Tag> {
+    if let Some(tag) = store.data().tags.get(name) {
+        return Ok(*tag);
+    }
+    let ty = TagType::new(FuncType::new(store.as_context().engine(), [ValType::I32], []));
+    let tag = Tag::new(&mut *store, &ty)?;
+    store.data_mut().tags.insert(name.to_owned(), tag);
+    Ok(tag)
 }
 
 /// Puts a function into a slot of the process's table.

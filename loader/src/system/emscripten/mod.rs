@@ -40,6 +40,8 @@ use crate::options::{Mount, ProcessOptions};
 pub(crate) struct Emscripten {
     /// Known as soon as the main module is instantiated.
     pub memory: Option<Memory>,
+    /// The table slot of CPython's trampoline; 0 when there is none.
+    pub trampoline: u32,
     pub files: Files,
     descriptors: Descriptors,
     streams: Streams,
@@ -60,6 +62,7 @@ impl Emscripten {
         let environment = options.environment.iter().map(|(name, value)| format!("{name}={value}"));
         let mut system = Emscripten {
             memory: None,
+            trampoline: 0,
             files: Files::new(),
             descriptors: Descriptors::default(),
             streams: Streams::of(options),

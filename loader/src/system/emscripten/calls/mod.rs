@@ -26,8 +26,8 @@ const TOPICS: [&[Entry]; 9] = [
     python::ENTRIES,
 ];
 
-/// The two import modules that functions come from; names do not repeat among them.
-const MODULES: [&str; 2] = [pydl_linker::abi::ENV, pydl_linker::abi::WASI_PREVIEW1];
+/// The import modules that functions come from; names do not repeat among them. The last one is Pyodide's.
+const MODULES: [&str; 3] = [pydl_linker::abi::ENV, pydl_linker::abi::WASI_PREVIEW1, "sentinel"];
 
 /// What serves an import; `None` when nothing does.
 pub(super) fn handler(module: &str, name: &str) -> Option<Handler> {
