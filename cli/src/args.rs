@@ -59,6 +59,10 @@ pub struct Run {
     /// Set an environment variable (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,
+    /// Let the guest use the network: everything, or with `=` a host and port of it (repeatable). Without it the guest has a
+    /// loopback of its own. For Emscripten main modules
+    #[arg(long, value_name = "HOST[:PORT]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub allow_net: Vec<String>,
     /// Start in this folder of the guest [default: /]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<String>,

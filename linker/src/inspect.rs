@@ -29,6 +29,8 @@ pub enum Provider {
     Loader,
     /// Nobody, and it is weak: the address is 0, a call traps.
     WeakUndefined,
+    /// Nobody, which a main module for Emscripten allows: a call traps.
+    UndefinedUntilCalled,
     /// Nobody, or somebody who has another type for it: why.
     Missing(SymbolProblem),
 }
@@ -190,10 +192,13 @@ fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule
     report.needed_missing = missing;
     let Explanation { results, thunks } = order.explain(&namespace);
     let root = order.root().id;
-    let provider = |binding: &Binding| match binding {
+    let undefined = |import: &ImportReport| {
+        if import.weak { Provider::WeakUndefined } else { Provider::UndefinedUntilCalled }
+    };
+    let provider = |import: &ImportReport, binding: &Binding| match binding {
         Binding::Thunk(thunk) => match thunks.get(*thunk).map(|thunk| &thunk.kind) {
             Some(ThunkKind::Host { .. }) => Provider::Host,
-            _ => Provider::WeakUndefined,
+            _ => undefined(import),
         },
         Binding::Null => Provider::WeakUndefined,
         binding => match binding.definer() {
@@ -209,7 +214,7 @@ fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule
         if id == root {
             for (import, binding) in report.imports.iter_mut().zip(&bindings) {
                 import.provider = Some(match binding {
-                    Ok(binding) => provider(binding),
+                    Ok(binding) => provider(import, binding),
                     Err(problem) => Provider::Missing(problem.clone()),
                 });
             }

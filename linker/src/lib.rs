@@ -33,6 +33,7 @@ mod plan;
 mod resolve;
 mod thunks;
 pub mod trampolines;
+pub mod waiting;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, ParseError, SymbolProblem};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use pydl_linker::{MainModule, exceptions};
+use pydl_linker::{MainModule, exceptions, waiting};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -65,7 +65,9 @@ impl Compiler {
         on_compile();
         let refused = |why: String| LoadError::Compile { name: name.to_owned(), why };
         let lowered = exceptions::lower(wasm).map_err(|error| refused(error.to_string()))?;
-        let module = Module::new(&self.engine, lowered.as_deref().unwrap_or(wasm));
+        let lowered = lowered.as_deref().unwrap_or(wasm);
+        let waiting = waiting::wait_in_host(lowered).map_err(|error| refused(error.to_string()))?;
+        let module = Module::new(&self.engine, waiting.as_deref().unwrap_or(lowered));
         let module = module.map_err(|error| refused(error.root_cause().to_string()))?;
         if let Some((cache, key)) = entry {
             // A full disk must not keep anybody from running a program.

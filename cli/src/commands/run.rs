@@ -5,7 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use pydl_loader::{Cache, Compiler, Image, InterruptHandle, Mount, Process, ProcessOptions};
+use pydl_loader::{
+    Cache, Compiler, Image, InterruptHandle, Mount, NetworkPermission, Process, ProcessOptions,
+};
 
 use crate::args::Run;
 use crate::render::progress::Progress;
@@ -73,6 +75,9 @@ fn options(run: &Run) -> Result<ProcessOptions> {
     for packages in &run.with {
         options = give_packages(options, packages)?;
     }
+    for part in &run.allow_net {
+        options = options.network(network(part)?);
+    }
     let mounts = run.dir.iter().map(|dir| mount(dir)).collect::<Result<Vec<_>>>()?;
     let cwd = run.cwd.as_deref().unwrap_or("/");
     if let Some(script) = run.python.arguments.first().filter(|_| run.python.has_script) {
@@ -120,6 +125,25 @@ fn give_packages(options: ProcessOptions, packages: &Path) -> Result<ProcessOpti
         "no such file or folder"
     };
     Err(Usage(format!("--with {}: {why}", packages.display())).into())
+}
+
+/// Reads `HOST[:PORT]`, with brackets around an IPv6 address that has a port; nothing is everything.
+fn network(part: &str) -> Result<NetworkPermission> {
+    if part.is_empty() {
+        return Ok(NetworkPermission::all());
+    }
+    let refused = || Usage(format!("--allow-net={part}: not HOST, HOST:PORT or [ADDRESS]:PORT"));
+    let (host, port) = match part.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            (host, Some(port.parse().map_err(|_| refused())?))
+        }
+        _ => (part, None),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if host.is_empty() {
+        return Err(refused().into());
+    }
+    Ok(NetworkPermission::host(host, port))
 }
 
 /// Reads `HOST[::GUEST]`.

@@ -216,6 +216,7 @@ fn provider_word(provider: &Provider) -> &'static str {
         Provider::Library(_) => "library",
         Provider::Host => "host",
         Provider::Loader => "loader",
+        Provider::UndefinedUntilCalled => "undefined_until_called",
         Provider::WeakUndefined => "weak_undefined",
         Provider::Missing(SymbolProblem::WrongType { .. }) => "wrong_type",
         Provider::Missing(SymbolProblem::Unsupported { .. }) => "unsupported",

@@ -306,6 +306,9 @@ fn mark(provider: &Provider) -> Mark<'_> {
         }
         Provider::Host => plain("host"),
         Provider::Loader => plain("loader"),
+        Provider::UndefinedUntilCalled => {
+            Mark { text: Cow::Borrowed("nobody, until called"), style: DOUBTFUL }
+        }
         Provider::WeakUndefined => Mark { text: Cow::Borrowed("weak, undefined"), style: DOUBTFUL },
         Provider::Missing(SymbolProblem::WrongType { .. }) => bad("WRONG TYPE"),
         Provider::Missing(SymbolProblem::Unsupported { .. }) => bad("UNSUPPORTED"),

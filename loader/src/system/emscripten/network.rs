@@ -12,10 +12,13 @@ use super::descriptors::Readiness;
 use super::errno::{Errno, Result};
 use crate::options::NetworkPermission;
 
-/// The most bytes that wait on one connection, datagrams on one socket, and connections on one listener.
+/// The most bytes that wait on one connection, datagrams on one socket, bytes of datagrams on all, connections on one listener,
+/// and listeners: what waits is the host's memory.
 const CAPACITY: usize = 256 << 10;
 const MOST_DATAGRAMS: usize = 256;
-const MOST_PENDING: usize = 128;
+const MOST_OF_DATAGRAMS: usize = 16 << 20;
+const MOST_PENDING: usize = 16;
+const MOST_LISTENERS: usize = 256;
 /// The most bytes of a datagram.
 const MOST_OF_DATAGRAM: usize = 65_507;
 /// The first port that is given to sockets that ask for any (IANA, dynamic ports).
@@ -41,6 +44,8 @@ struct Loopback {
     listeners: BTreeMap<u16, VecDeque<Connection>>,
     /// Sockets for datagrams, and what has arrived for them.
     datagrams: BTreeMap<u16, VecDeque<(SocketAddr, Vec<u8>)>>,
+    /// Bytes of all datagrams that have arrived.
+    datagram_bytes: usize,
     bound: BTreeSet<(Transport, u16)>,
     next_port: u16,
 }
@@ -225,7 +230,12 @@ impl Socket {
             return Ok(());
         }
         let address = self.bind_to_any()?;
-        lock(&self.network.loopback).listeners.insert(address.port(), VecDeque::new());
+        let mut loopback = lock(&self.network.loopback);
+        if loopback.listeners.len() >= MOST_LISTENERS {
+            return Err(Errno::NOBUFS.into());
+        }
+        loopback.listeners.insert(address.port(), VecDeque::new());
+        drop(loopback);
         self.state = State::Listening(address);
         Ok(())
     }
@@ -319,8 +329,10 @@ impl Socket {
                 let from = *from;
                 let count = buffer.len().min(bytes.len());
                 buffer[..count].copy_from_slice(&bytes[..count]);
+                let whole = bytes.len();
                 if !peek {
                     arrived.pop_front();
+                    loopback.datagram_bytes = loopback.datagram_bytes.saturating_sub(whole);
                 }
                 Ok((count, Some(from)))
             }
@@ -377,8 +389,11 @@ impl Socket {
         let from = SocketAddr::new(self.loopback_address(), local.port());
         let mut loopback = lock(&self.network.loopback);
         // Nobody listening, or a full queue: the datagram is lost, as they may be.
-        if let Some(arrived) = loopback.datagrams.get_mut(&to.port()).filter(|a| a.len() < MOST_DATAGRAMS) {
+        let total = loopback.datagram_bytes + bytes.len();
+        let arrived = loopback.datagrams.get_mut(&to.port()).filter(|arrived| arrived.len() < MOST_DATAGRAMS);
+        if let Some(arrived) = arrived.filter(|_| total <= MOST_OF_DATAGRAMS) {
             arrived.push_back((from, bytes.to_vec()));
+            loopback.datagram_bytes = total;
         }
         Ok(bytes.len())
     }
@@ -485,7 +500,11 @@ impl Drop for Socket {
         let mut loopback = lock(&self.network.loopback);
         loopback.bound.remove(&(self.transport, port));
         match self.transport {
-            Transport::Datagram => drop(loopback.datagrams.remove(&port)),
+            Transport::Datagram => {
+                let lost = loopback.datagrams.remove(&port).unwrap_or_default();
+                let lost: usize = lost.iter().map(|(_, bytes)| bytes.len()).sum();
+                loopback.datagram_bytes = loopback.datagram_bytes.saturating_sub(lost);
+            }
             // Those that wait to be accepted learn that nobody will.
             Transport::Stream => {
                 for connection in loopback.listeners.remove(&port).unwrap_or_default() {

@@ -29,6 +29,17 @@ pub(crate) enum Content {
     Host(HostFolder),
 }
 
+impl Content {
+    /// Bytes of the host's memory that are this node's alone.
+    fn owned_bytes(&self) -> u64 {
+        match self {
+            Content::File(Data::Owned(bytes)) => bytes.len() as u64,
+            Content::Link(target) => target.len() as u64,
+            _ => 0,
+        }
+    }
+}
+
 /// A character device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Device {
@@ -127,9 +138,11 @@ impl Tree {
         if self.entries(folder)?.contains_key(name) {
             return Err(Errno::EXIST.into());
         }
-        if self.nodes.len() - self.free.len() >= MOST_NODES {
+        let bytes = self.bytes.saturating_add(node.content.owned_bytes());
+        if self.nodes.len() - self.free.len() >= MOST_NODES || bytes > MOST_BYTES {
             return Err(Errno::NOSPC.into());
         }
+        self.bytes = bytes;
         let id = NodeId(self.free.pop().unwrap_or(self.nodes.len()));
         if id.0 == self.nodes.len() {
             self.nodes.push(None);
@@ -219,9 +232,7 @@ impl Tree {
         if node.names > 0 || node.opened > 0 {
             return;
         }
-        if let Content::File(Data::Owned(bytes)) = &node.content {
-            self.bytes = self.bytes.saturating_sub(bytes.len() as u64);
-        }
+        self.bytes = self.bytes.saturating_sub(node.content.owned_bytes());
         if let Some(place) = self.nodes.get_mut(id.0) {
             *place = None;
         }

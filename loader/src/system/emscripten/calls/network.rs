@@ -38,6 +38,8 @@ const STREAM: u32 = 1;
 const DATAGRAM: u32 = 2;
 /// `SOCK_NONBLOCK`, which is `O_NONBLOCK`.
 const NONBLOCK: u32 = flag::NONBLOCK;
+/// The most bytes of one call: more takes several, as with any socket.
+const MOST_AT_ONCE: u32 = 1 << 20;
 const PEEK: u32 = 2;
 const DONT_WAIT: u32 = 0x40;
 
@@ -214,6 +216,7 @@ fn sendto(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, buffer, length) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     let (to, to_length) = (arguments.word(4)?, arguments.word(5)?);
     let to = if to == 0 { None } else { Some(read_address(guest, to, to_length)?) };
+    let length = length.min(MOST_AT_ONCE);
     let bytes = guest.bytes(buffer, length)?.to_vec();
     send(guest, fd, &bytes, to, arguments.word(3)?)
 }
@@ -232,6 +235,7 @@ fn send(guest: &mut Guest<'_>, fd: u32, bytes: &[u8], to: Option<SocketAddr>, fl
 fn recvfrom(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, buffer, length, flags) =
         (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?, arguments.word(3)?);
+    let length = length.min(MOST_AT_ONCE);
     guest.bytes(buffer, length)?;
     let (bytes, from) = receive(guest, fd, length, flags)?;
     guest.write(buffer, &bytes)?;
@@ -276,7 +280,8 @@ fn sendmsg(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let message = Message::read(guest, arguments.word(1)?)?;
     let mut bytes = Vec::new();
     for (address, length) in &message.buffers {
-        bytes.extend_from_slice(guest.bytes(*address, *length)?);
+        let room = MOST_AT_ONCE.saturating_sub(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        bytes.extend_from_slice(guest.bytes(*address, (*length).min(room))?);
     }
     let to = match message.name {
         0 => None,
@@ -291,7 +296,7 @@ fn recvmsg(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let mut length = 0_u32;
     for (address, more) in &message.buffers {
         guest.bytes(*address, *more)?;
-        length = length.checked_add(*more).ok_or(Errno::INVAL)?;
+        length = length.saturating_add(*more).min(MOST_AT_ONCE);
     }
     let (bytes, from) = receive(guest, arguments.word(0)?, length, arguments.word(2)?)?;
     let mut rest = bytes.as_slice();
