@@ -65,11 +65,7 @@ impl Shared {
 
 impl AddressSpace {
     /// The resources of a process, with the main module's allocator; `None` when it exports none.
-    pub(crate) fn of(
-        mut store: impl AsContextMut,
-        main: &Instance,
-        shared: Shared,
-    ) -> Option<AddressSpace> {
+    pub(crate) fn of(mut store: impl AsContextMut, main: &Instance, shared: Shared) -> Option<AddressSpace> {
         let store = &mut store;
         let Shared { memory, table, stack_pointer, main_base } = shared;
         Some(AddressSpace {

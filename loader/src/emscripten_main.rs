@@ -79,7 +79,11 @@ struct Imports<'a> {
 }
 
 impl Imports<'_> {
-    fn bind(&mut self, store: &mut Store<ProcessState>, import: &ImportType<'_>) -> Result<Extern, LoadError> {
+    fn bind(
+        &mut self,
+        store: &mut Store<ProcessState>,
+        import: &ImportType<'_>,
+    ) -> Result<Extern, LoadError> {
         let not_runnable =
             |why: String| LoadError::NotRunnable { name: self.image.path().display().to_string(), why };
         if let ExternType::Func(_) = import.ty() {

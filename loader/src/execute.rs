@@ -137,7 +137,10 @@ impl Execution<'_, '_> {
 }
 
 /// The process's one tag of a name, of type `(i32)`: made when first asked for.
-pub(crate) fn process_tag(store: &mut StoreContextMut<'_, ProcessState>, name: &str) -> wasmtime::Result<Tag> {
+pub(crate) fn process_tag(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    name: &str,
+) -> wasmtime::Result<Tag> {
     if let Some(tag) = store.data().tags.get(name) {
         return Ok(*tag);
     }

@@ -330,7 +330,9 @@ impl ParsedModule {
             |what: String| Err(ParseError::new(end, format!("{what}: the file seems to be truncated")));
         let Functions { declared, bodies } = functions;
         if declared != bodies as usize {
-            return truncated(format!("{declared} functions are declared, and the code section has {bodies}"));
+            return truncated(format!(
+                "{declared} functions are declared, and the code section has {bodies}"
+            ));
         }
         let Some(dylink) = &self.dylink else { return Ok(()) };
         if self.exports.is_empty() && !self.has_start {

@@ -25,10 +25,7 @@ impl ParsedModule {
                 }
                 // First, as it is in the module itself.
                 Payload::CustomSection(section) if section.name() == abi::DYLINK => {
-                    outline.section(&CustomSection {
-                        name: abi::DYLINK.into(),
-                        data: section.data().into(),
-                    });
+                    outline.section(&CustomSection { name: abi::DYLINK.into(), data: section.data().into() });
                 }
                 Payload::FunctionSection(_)
                 | Payload::ElementSection(_)

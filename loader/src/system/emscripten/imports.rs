@@ -1,7 +1,7 @@
 //! Owns how a main module's imports get their functions: handlers are found by name, and take their arguments in the types
 //! that the module itself declares, since those differ between versions of Emscripten. Must not know what any of them does.
 
-use wasmtime::{Caller, FuncType, Linker, Module, Val, ValType};
+use wasmtime::{Caller, ExternRef, FuncType, Linker, Module, Rooted, Val, ValType};
 
 use super::calls;
 use super::errno::{Fault, Result};
@@ -9,7 +9,7 @@ use super::guest::Guest;
 use crate::process::ProcessState;
 
 /// What a function returns to the guest.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
     /// Nothing, or a null reference.
     Nothing,
@@ -17,6 +17,8 @@ pub(crate) enum Answer {
     Integer(i64),
     /// A floating-point number.
     Number(f64),
+    /// A reference that is not null.
+    Reference(Rooted<ExternRef>),
 }
 
 impl From<u32> for Answer {
@@ -73,6 +75,14 @@ impl Arguments<'_> {
     /// The same, unsigned: an address, a size or flags.
     pub(crate) fn word(&self, index: usize) -> wasmtime::Result<u32> {
         Ok(self.int(index)?.cast_unsigned())
+    }
+
+    /// A reference; `None` when it is null.
+    pub(crate) fn reference(&self, index: usize) -> wasmtime::Result<Option<Rooted<ExternRef>>> {
+        match self.value(index)? {
+            Val::ExternRef(reference) => Ok(*reference),
+            _ => Err(wasmtime::Error::msg(format!("{}: argument {index} is no reference", self.name))),
+        }
     }
 
     /// A floating-point number.
@@ -156,6 +166,7 @@ fn converted(answer: Answer, ty: &ValType) -> Option<Val> {
         (Answer::Integer(value), ValType::I64) => Val::I64(value),
         (Answer::Number(value), ValType::F64) => Val::F64(value.to_bits()),
         (Answer::Nothing, ValType::Ref(_)) => Val::ExternRef(None),
+        (Answer::Reference(reference), ValType::Ref(_)) => Val::ExternRef(Some(reference)),
         _ => return None,
     })
 }
