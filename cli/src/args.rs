@@ -30,6 +30,7 @@ Exit status:
 pub enum Command {
     Run(Run),
     Deps(Deps),
+    Python(Python),
 }
 
 /// Run a main module, such as python.wasm, with side modules
@@ -45,7 +46,8 @@ pub enum Command {
     after_help = RUN_EXAMPLES
 )]
 pub struct Run {
-    /// The main module: a python.wasm built for WASI, with lib/python3.N beside it
+    /// The main module: a python.wasm built for WASI, with lib/python3.N beside it; or python, python@3.14 or the like for
+    /// one that `pydl python fetch` got
     pub main: PathBuf,
     /// Make a side module importable (repeatable)
     #[arg(long, value_name = "FILE")]
@@ -74,7 +76,7 @@ pub struct Run {
     pub no_cache: bool,
     /// What follows, from SCRIPT, -c, -m or -- on
     #[arg(skip)]
-    pub python: Python,
+    pub python: Arguments,
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -83,15 +85,16 @@ Examples:
   pydl run python.wasm --side fputs.so -c 'import fputs; print(fputs.__file__)'
   pydl run python.wasm --dir . script.py --verbose
   pydl run python.wasm --dir data::/data --cwd /data -m json.tool in.json
+  pydl run python@3.14 --with NAME.whl -c 'import NAME'
   echo 'print(2)' | pydl run python.wasm";
 
 /// Python's own part of the command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Python {
+pub struct Arguments {
     /// What follows `argv[0]`.
-    pub arguments: Vec<OsString>,
-    /// Whether the first of them is SCRIPT, which the guest is to see.
-    pub has_script: bool,
+    pub words: Vec<OsString>,
+    /// Which of them is SCRIPT, which the guest is to see.
+    pub script: Option<usize>,
 }
 
 /// Tell what side modules need and offer
@@ -105,7 +108,7 @@ pub struct Deps {
     /// Side modules
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The main module to check against
+    /// The main module to check against, as for `pydl run`
     #[arg(long, value_name = "MAIN")]
     pub main: Option<PathBuf>,
     /// Print JSON (see docs/deps.md)
@@ -119,11 +122,59 @@ Examples:
   pydl deps fputs.so --main python.wasm
   pydl deps build/*.so --main python.wasm --json";
 
+/// Fetch Python main modules, and make environments around them
+///
+/// Main modules come from Pyodide's npm package, unmodified, by the machine's own npm. They are kept in `$PYDL_DATA_DIR`, or pydl
+/// in the user's data folder. `pydl run python@3.14` runs one.
+#[derive(Args, Debug)]
+#[command(after_help = PYTHON_EXAMPLES)]
+pub struct Python {
+    #[command(subcommand)]
+    pub command: PythonCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum PythonCommand {
+    /// Download a main module and check that it is the published one
+    Fetch {
+        /// A version of Python (3.14, 3.13, 3.12) or of Pyodide (314.0.7) [default: 3.14]
+        version: Option<String>,
+    },
+    /// List what was fetched, the newest first
+    List,
+    /// Print the path of a fetched main module
+    Path {
+        /// A version of Python or of Pyodide [default: the newest]
+        version: Option<String>,
+    },
+    /// Remove a fetched main module
+    Remove {
+        /// A version of Python or of Pyodide
+        version: String,
+    },
+    /// Make an environment: a folder with a python for tools, and with packages of its own
+    Venv {
+        /// The folder to make
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// The main module, as for `pydl run` [default: the newest that was fetched]
+        #[arg(long, value_name = "MAIN", default_value = "python", hide_default_value = true)]
+        python: PathBuf,
+    },
+}
+
+const PYTHON_EXAMPLES: &str = "\
+Examples:
+  pydl python fetch
+  pydl run python@3.14 -c 'print(1)'
+  pydl python venv env --python python@3.14
+  env/bin/python -m json.tool in.json";
+
 /// Parses a whole command line, program name first.
 pub fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
     let python = match line.get(1).and_then(|word| word.to_str()) {
         Some("run") => split_python(&mut line),
-        _ => Python::default(),
+        _ => Arguments::default(),
     };
     let mut matches = Cli::command().try_get_matches_from(line)?;
     let mut command = Cli::from_arg_matches_mut(&mut matches)?.command;
@@ -135,7 +186,7 @@ pub fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
 
 /// Cuts a `run` line off where Python's arguments begin: at the second word that is no option of pydl's, nor the value
 /// of one. A `--` there belongs to neither.
-fn split_python(line: &mut Vec<OsString>) -> Python {
+fn split_python(line: &mut Vec<OsString>) -> Arguments {
     let command = Cli::command();
     let run = command.find_subcommand("run");
     let takes_value = |word: &OsStr| {
@@ -156,13 +207,13 @@ fn split_python(line: &mut Vec<OsString>) -> Python {
             at += if takes_value(word) { 2 } else { 1 };
         }
     }
-    let mut arguments = line.split_off(at.min(line.len()));
-    let has_script = arguments.first().is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    if arguments.first().is_some_and(|word| word == "--") {
-        arguments.remove(0);
-        return Python { arguments, has_script: false };
+    let mut words = line.split_off(at.min(line.len()));
+    if words.first().is_some_and(|word| word == "--") {
+        words.remove(0);
+        return Arguments { words, script: None };
     }
-    Python { arguments, has_script }
+    let has_script = words.first().is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    Arguments { words, script: has_script.then_some(0) }
 }
 
 #[cfg(test)]
@@ -178,7 +229,7 @@ mod tests {
     }
 
     fn python(words: &str) -> Vec<String> {
-        run(words).python.arguments.into_iter().map(|word| word.into_string().unwrap()).collect()
+        run(words).python.words.into_iter().map(|word| word.into_string().unwrap()).collect()
     }
 
     #[test]
@@ -203,8 +254,8 @@ mod tests {
         assert_eq!(run.side, [PathBuf::from("a.so"), PathBuf::from("b.so")]);
         assert_eq!(run.main, PathBuf::from("main.wasm"));
         assert_eq!(run.dir, ["."]);
-        assert!(run.python.has_script);
-        assert_eq!(run.python.arguments, ["s.py"]);
+        assert_eq!(run.python.script, Some(0));
+        assert_eq!(run.python.words, ["s.py"]);
     }
 
     #[test]

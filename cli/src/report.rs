@@ -29,7 +29,7 @@ impl std::fmt::Display for Usage {
 impl std::error::Error for Usage {}
 
 /// Prints a line to stderr. That nobody can read it changes nothing else.
-fn say(text: &str) {
+pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "pydl: {text}");
 }
 

@@ -25,10 +25,11 @@ pub fn wait_in_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
         let payload = payload?;
         match &payload {
             Payload::CodeSectionEntry(body) => {
-                match body_index == found.sleep {
-                    true => code.raw(&waiting(wasm, body, found.poll)?),
-                    false => code.raw(wasm.get(body.range()).unwrap_or_default()),
-                };
+                if body_index == found.sleep {
+                    code.raw(&waiting(wasm, body, found.poll)?);
+                } else {
+                    code.raw(wasm.get(body.range()).unwrap_or_default());
+                }
                 body_index += 1;
                 if body_index == found.bodies {
                     module.section(&code);

@@ -17,6 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pydl_linker::AbiFamily;
 use wasmtime::{Engine, Module};
 
 /// A directory cannot serve as the cache.
@@ -148,9 +149,9 @@ impl Cache {
         Seal { text: Seal::checksum(bytes), stamp }.write(self, &seal_path(path))
     }
 
-    /// The key of a file's contents, if the file was remembered with this stamp.
-    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp) -> Option<CacheKey> {
-        let seal = Seal::read(&self.memory_path(file, MAIN)?)?;
+    /// The key of a main module's contents, if the file was remembered with this stamp as one of this family.
+    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp, family: AbiFamily) -> Option<CacheKey> {
+        let seal = Seal::read(&self.memory_path(file, main_ending(family))?)?;
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
     }
 
@@ -159,10 +160,11 @@ impl Cache {
         &self,
         file: &Path,
         stamp: &Stamp,
+        family: AbiFamily,
         key: &CacheKey,
         outline: &[u8],
     ) -> io::Result<()> {
-        let Some(path) = self.memory_path(file, MAIN) else { return Ok(()) };
+        let Some(path) = self.memory_path(file, main_ending(family)) else { return Ok(()) };
         self.write_sealed(&self.path(key, OUTLINE), outline)?;
         Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path)
     }
@@ -242,7 +244,13 @@ const CODE: &str = "cwasm";
 /// Ending of files that were made from others.
 const DERIVED: &str = "derived";
 /// Ending of what is remembered of main modules.
-const MAIN: &str = "main";
+fn main_ending(family: AbiFamily) -> &'static str {
+    match family {
+        AbiFamily::Wasi => "wasi",
+        AbiFamily::Emscripten => "emscripten",
+    }
+}
+
 /// Ending of what is remembered of files whose contents were verified.
 const VERIFIED: &str = "verified";
 /// Ending of files with outlines of main modules.
@@ -357,7 +365,7 @@ mod tests {
     fn cache() -> (tempfile::TempDir, Cache, Engine, CacheKey) {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::open(directory.path().join("cache")).unwrap();
-        let engine = crate::engine::engine().unwrap();
+        let engine = crate::engine::engine(AbiFamily::Wasi).unwrap();
         let key = Cache::key(&engine, EMPTY);
         let module = Module::new(&engine, EMPTY).unwrap();
         cache.store(&key, &module).unwrap();

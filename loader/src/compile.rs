@@ -1,9 +1,9 @@
 //! Owns the way from bytes to compiled code: lowering of exceptions, the compiler, the cache. Must not know what a module is for.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{MainModule, exceptions, waiting};
+use pydl_linker::{AbiFamily, MainModule, exceptions, waiting};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -13,14 +13,36 @@ use crate::error::LoadError;
 /// Compiles modules, and keeps what it compiled if it has a cache. Cloning shares both.
 #[derive(Clone)]
 pub struct Compiler {
+    family: AbiFamily,
     engine: Engine,
+    /// The engine for Emscripten processes, made when it is first needed.
+    emscripten: Arc<OnceLock<Engine>>,
     cache: Option<Arc<Cache>>,
 }
 
 impl Compiler {
     /// A compiler without a cache. Errs when the engine does not support this machine.
     pub fn new() -> Result<Compiler, LoadError> {
-        Ok(Compiler { engine: engine::engine()?, cache: None })
+        let family = AbiFamily::Wasi;
+        Ok(Compiler { family, engine: engine::engine(family)?, emscripten: Arc::default(), cache: None })
+    }
+
+    /// The same compiler for processes of a family, which have an engine of their own.
+    pub(crate) fn for_family(&self, family: AbiFamily) -> Result<Compiler, LoadError> {
+        if family == self.family {
+            return Ok(self.clone());
+        }
+        if self.emscripten.get().is_none() {
+            // Another thread's engine is as good.
+            let _ = self.emscripten.set(engine::engine(AbiFamily::Emscripten)?);
+        }
+        let engine = self.emscripten.get().cloned().unwrap_or_else(|| self.engine.clone());
+        Ok(Compiler { family, engine, ..self.clone() })
+    }
+
+    /// Which processes it compiles for.
+    pub(crate) fn family(&self) -> AbiFamily {
+        self.family
     }
 
     /// The same compiler with a cache.
@@ -38,11 +60,11 @@ impl Compiler {
         &self.engine
     }
 
-    /// The compiled form and the outline of a main module that was found good earlier and whose file has not changed
-    /// since.
+    /// The compiled form and the outline of a main module of this family that was found good earlier and whose file has not
+    /// changed since.
     pub(crate) fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<(Module, OutlineFile)> {
         let cache = self.cache.as_ref()?;
-        let key = cache.recall(path, stamp)?;
+        let key = cache.recall(path, stamp, self.family)?;
         let module = cache.load(&self.engine, &key)?;
         Some((module, OutlineFile { cache: cache.clone(), key }))
     }
@@ -51,7 +73,7 @@ impl Compiler {
     pub(crate) fn remember(&self, path: &Path, stamp: &Stamp, main: &MainModule, wasm: &[u8]) {
         if let (Some(cache), Ok(outline)) = (&self.cache, main.module().outline(wasm)) {
             // Forgetting costs some milliseconds each time.
-            let _ = cache.remember(path, stamp, &Cache::key(&self.engine, wasm), &outline);
+            let _ = cache.remember(path, stamp, self.family, &Cache::key(&self.engine, wasm), &outline);
         }
     }
 

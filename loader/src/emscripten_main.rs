@@ -20,15 +20,6 @@ const ENTRIES: [&str; 3] = ["Py_BytesMain", "__main_argc_argv", "main"];
 const FUNCTIONS_ON_EXIT: &str = "__funcs_on_exit";
 const FLUSH: &str = "fflush";
 
-/// Whether a compiled module is an Emscripten main: it imports what only Emscripten's C library does.
-pub(crate) fn is_one(module: &Module) -> bool {
-    module.imports().any(|import| {
-        import.module() == abi::ENV
-            && import.ty().func().is_some()
-            && (import.name().starts_with("emscripten_") || import.name().starts_with("__syscall_"))
-    })
-}
-
 /// The name of the function that a main module begins with; `None` when it exports none.
 pub(crate) fn entry(exports: impl FnMut(&str) -> bool) -> Option<&'static str> {
     let mut exports = exports;

@@ -1,22 +1,29 @@
 //! Owns the configuration of wasmtime: one for all modules, since code compiled under another cannot be mixed in. Must
 //! not know modules.
 
-use pydl_linker::SlotCount;
+use pydl_linker::{AbiFamily, SlotCount};
 use wasmtime::{Config, Engine, StoreLimits, StoreLimitsBuilder};
 
 use crate::error::LoadError;
 
 /// Bytes of native stack that guest code may use, so that Python's `RecursionError` comes before a trap. CPython for WASI counts
-/// calls and needs 16 MiB (CPython, `Tools/wasm/`); Emscripten's watches its own stack of 10 MiB, to which its interpreter's calls
-/// add 200 bytes each while they take up to 4 KiB of this one. It is taken as it is used.
-pub(crate) const GUEST_STACK: usize = 256 << 20;
+/// calls and is tuned to 16 MiB (CPython, `Tools/wasm/`). Emscripten's watches its own stack of 10 MiB, to which its interpreter's
+/// calls add 200 bytes each while they take up to 4 KiB of this one. It is taken as it is used.
+pub(crate) fn guest_stack(family: AbiFamily) -> usize {
+    match family {
+        AbiFamily::Wasi => 16 << 20,
+        AbiFamily::Emscripten => 256 << 20,
+    }
+}
 
 /// Bytes of native stack for the thread that runs a guest: the guest's own, and room for the host functions and the
 /// compiler that run on top of it.
-pub(crate) const THREAD_STACK: usize = GUEST_STACK + (8 << 20);
+pub(crate) fn thread_stack(family: AbiFamily) -> usize {
+    guest_stack(family) + (8 << 20)
+}
 
-/// Makes an engine. Epochs are on so that a running guest can be interrupted.
-pub(crate) fn engine() -> Result<Engine, LoadError> {
+/// Makes an engine for processes of one family. Epochs are on so that a running guest can be interrupted.
+pub(crate) fn engine(family: AbiFamily) -> Result<Engine, LoadError> {
     let mut config = Config::new();
     config.epoch_interruption(true);
     // No C program for 32-bit memory uses these, and each would take host memory beyond the limits of a process.
@@ -26,9 +33,9 @@ pub(crate) fn engine() -> Result<Engine, LoadError> {
     config.wasm_function_references(true);
     config.wasm_gc(true);
     config.wasm_exceptions(true);
-    config.max_wasm_stack(GUEST_STACK);
+    config.max_wasm_stack(guest_stack(family));
     // Not used, but the engine wants it to be no smaller.
-    config.async_stack_size(THREAD_STACK);
+    config.async_stack_size(thread_stack(family));
     Engine::new(&config).map_err(LoadError::engine)
 }
 

@@ -66,30 +66,22 @@ impl Image {
     ) -> Result<Image, LoadError> {
         let path = path.as_ref();
         let stamp = fs::metadata(path).map(|m| Stamp::of(&m)).map_err(|e| LoadError::file(path, e))?;
-        let remembered = compiler.remembered(path, &stamp);
+        let compilers = [compiler.clone(), compiler.for_family(AbiFamily::Emscripten)?];
+        let remembered = compilers.into_iter().find_map(|compiler| {
+            let (module, outline) = compiler.remembered(path, &stamp)?;
+            Some((compiler, module, outline))
+        });
         let is_known_good = remembered.is_some();
-        let (main, module) = if let Some((module, outline)) = remembered {
-            (MainFile::new(path, stamp, Some(outline)), module)
+        let (compiler, main, module) = if let Some((compiler, module, outline)) = remembered {
+            (compiler, MainFile::new(path, stamp, Some(outline)), module)
         } else {
             let main = MainFile::new(path, stamp, None);
-            let module = first_look(compiler, &main, on_compile)?;
-            (main, module)
+            let (compiler, module) = first_look(compiler, &main, on_compile)?;
+            (compiler, main, module)
         };
-        let (start, host_functions) = if emscripten_main::is_one(&module) {
-            let mut linker = Linker::new(compiler.engine());
-            system::emscripten::imports::define(&mut linker, &module).map_err(LoadError::engine)?;
-            (Start::Emscripten(module), linker)
-        } else {
-            let linker = wasi_functions(compiler)?;
-            let pre = linker
-                .instantiate_pre(&module)
-                .map_err(|error| LoadError::NotRunnable { name: main.name(), why: format!("{error:#}") })?;
-            (Start::Wasi(pre), linker)
-        };
-        let host_functions = Arc::new(host_functions);
+        let (start, host_functions) = start(&compiler, &main, module)?;
         let (main, python) = (Arc::new(main), None);
-        let mut image =
-            Image { compiler: compiler.clone(), main, start, python, host_functions, is_known_good };
+        let mut image = Image { compiler, main, start, python, host_functions, is_known_good };
         if let Start::Emscripten(_) = image.start {
             image.python = Python::of(&image)?.map(Arc::new);
         }
@@ -115,6 +107,30 @@ impl Image {
     }
 }
 
+/// Gives the imports of a compiled main module their functions.
+fn start(
+    compiler: &Compiler,
+    main: &MainFile,
+    module: Module,
+) -> Result<(Start, Arc<Linker<ProcessState>>), LoadError> {
+    match compiler.family() {
+        AbiFamily::Emscripten => {
+            let mut linker = Linker::new(compiler.engine());
+            system::emscripten::imports::define(&mut linker, &module).map_err(LoadError::engine)?;
+            Ok((Start::Emscripten(module), Arc::new(linker)))
+        }
+        AbiFamily::Wasi => {
+            let linker = wasi_functions(compiler)?;
+            let not_runnable = |error: wasmtime::Error| LoadError::NotRunnable {
+                name: main.name(),
+                why: format!("{error:#}"),
+            };
+            let pre = linker.instantiate_pre(&module).map_err(not_runnable)?;
+            Ok((Start::Wasi(pre), Arc::new(linker)))
+        }
+    }
+}
+
 /// What a WASI main module may import.
 fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError> {
     let mut linker = Linker::new(compiler.engine());
@@ -123,19 +139,25 @@ fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError
     Ok(linker)
 }
 
-/// Reads, checks and compiles a main module, and remembers it when nothing is amiss.
-fn first_look(compiler: &Compiler, main: &MainFile, on_compile: impl FnOnce()) -> Result<Module, LoadError> {
+/// Reads, checks and compiles a main module, and remembers it when nothing is amiss. Returns it with the compiler of its family.
+fn first_look(
+    compiler: &Compiler,
+    main: &MainFile,
+    on_compile: impl FnOnce(),
+) -> Result<(Compiler, Module), LoadError> {
     let bytes = fs::read(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
     let module = main.parse(&bytes)?;
     check_runnable(&module)?;
-    if !is_emscripten(&module) {
-        check_imports(&module, &offered_by(compiler, &wasi_functions(compiler)?)?)?;
+    let family = if is_emscripten(&module) { AbiFamily::Emscripten } else { AbiFamily::Wasi };
+    let compiler = compiler.for_family(family)?;
+    if family == AbiFamily::Wasi {
+        check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?)?)?;
     }
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
     if module.defects().is_empty() && !main.was_fresh {
         compiler.remember(&main.path, &main.stamp, &module, &bytes);
     }
-    Ok(code)
+    Ok((compiler, code))
 }
 
 /// The file of a main module, read when what is in it is asked for.

@@ -14,12 +14,12 @@ use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::dlfcn::Linking;
 use crate::emscripten_main;
-use crate::engine::{THREAD_STACK, limits};
+use crate::engine::{limits, thread_stack};
 use crate::error::LoadError;
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
 use crate::options::{GuestFile, Mount, ProcessOptions};
-use crate::python::packages::Packages;
+use crate::python::packages::{PACKAGE_FOLDERS, Packages};
 use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
@@ -27,6 +27,8 @@ use crate::system::emscripten::Emscripten;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
 const CHDIR: &str = "chdir";
+/// Where Python looks for modules, after the folder of the script (CPython's manual, environment variables).
+const PYTHONPATH: &str = "PYTHONPATH";
 
 /// What the engine keeps for a process.
 pub(crate) struct ProcessState {
@@ -110,7 +112,7 @@ impl Process {
             Packages::open(image.path(), &options.wheels, &options.package_folders, image.compiler.cache())?;
         let (staging, wasi, emscripten) = match image.start {
             Start::Wasi(_) => {
-                require_no_packages(image, &packages)?;
+                let options = &with_packages(options, image, &packages)?;
                 let staging = Staging::of(&files)?;
                 let mounts = options.mounts.iter().cloned().chain(staging.mounts());
                 let wasi = system::wasi::context(options, mounts)?;
@@ -160,7 +162,9 @@ impl Process {
     /// the name that was given.
     pub fn run(mut self) -> Result<ExitStatus, LoadError> {
         thread::scope(|scope| {
-            let guest = thread::Builder::new().name("guest".to_owned()).stack_size(THREAD_STACK);
+            let guest = thread::Builder::new()
+                .name("guest".to_owned())
+                .stack_size(thread_stack(self.image.compiler.family()));
             let running = guest.spawn_scoped(scope, || self.run_here());
             let failed = |why: &str| Err(LoadError::Engine(why.to_owned()));
             match running.map(thread::ScopedJoinHandle::join) {
@@ -263,15 +267,27 @@ fn keep_cache_private(cache: Option<&Cache>, mount: &Mount) -> Result<(), LoadEr
     }
 }
 
-/// Refuses packages: a WASI guest has no tree of files that they could be put into.
-fn require_no_packages(image: &Image, packages: &Packages) -> Result<(), LoadError> {
-    if packages.files.is_empty() && packages.folders.is_empty() {
-        return Ok(());
+/// Options with which a WASI guest finds packages: folders are shown to it, and named in `PYTHONPATH`. Errs with wheels: there
+/// is no platform that wheels with extensions could be made for, so they are for Emscripten main modules only.
+fn with_packages(
+    options: &ProcessOptions,
+    image: &Image,
+    packages: &Packages,
+) -> Result<ProcessOptions, LoadError> {
+    if !packages.files.is_empty() {
+        return Err(LoadError::Option(format!(
+            "{}: wheels can be given to Emscripten main modules only; unpack them into a folder, and give that",
+            image.path().display()
+        )));
     }
-    Err(LoadError::Option(format!(
-        "{}: packages can be given to Emscripten main modules only; show their folder with --dir, and name it in PYTHONPATH",
-        image.path().display()
-    )))
+    let mut options = options.clone();
+    let mut path: Vec<String> = options.variable(PYTHONPATH).into_iter().map(str::to_owned).collect();
+    for (position, host) in packages.folders.iter().enumerate() {
+        let guest = format!("{PACKAGE_FOLDERS}/{position}");
+        options.mounts.push(Mount { host: host.clone(), guest: guest.clone(), read_only: true });
+        path.push(guest);
+    }
+    Ok(if path.is_empty() { options } else { options.env(PYTHONPATH, path.join(":")) })
 }
 
 /// The system of an Emscripten process: what the options name, and what Python needs.

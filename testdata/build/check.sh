@@ -6,7 +6,7 @@
 # and what CPython compiles out of it.
 set -eu
 cd "$(dirname "$0")/.."
-binaries() { find . \( -name '*.wasm' -o -name '*.so' \) -type f | LC_ALL=C sort; }
+binaries() { find . \( -name '*.wasm' -o -name '*.so' -o -name '*.whl' \) -type f | LC_ALL=C sort; }
 if [ "${1:-}" = --update ]; then
     binaries | sed 's|^\./||' | xargs -d '\n' sha256sum > SHA256SUMS
 fi

@@ -27,7 +27,7 @@ fn main() -> Result<()> {
 fn bare(code: &Path) -> wasmtime::Result<()> {
     let mut config = Config::new();
     // Compiled code fits one configuration only.
-    config.epoch_interruption(true).max_wasm_stack(256 << 20).async_stack_size(264 << 20);
+    config.epoch_interruption(true).max_wasm_stack(16 << 20).async_stack_size(24 << 20);
     config.wasm_memory64(false).wasm_multi_memory(false).wasm_exceptions(true);
     config.wasm_function_references(true).wasm_gc(true);
     let engine = Engine::new(&config)?;
@@ -42,7 +42,7 @@ fn bare(code: &Path) -> wasmtime::Result<()> {
     wasi.preopened_dir(pydl_tests::testdata("python/lib"), "/usr/local/lib", FsPerms::ReadOnly)?;
     let mut store = Store::new(&engine, wasi.build_p1());
     store.set_epoch_deadline(1);
-    let thread = std::thread::Builder::new().stack_size(264 << 20);
+    let thread = std::thread::Builder::new().stack_size(24 << 20);
     let status = thread.spawn(move || -> wasmtime::Result<i32> {
         let instance = linker.instantiate(&mut store, &module)?;
         match instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ()) {

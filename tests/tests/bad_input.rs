@@ -122,6 +122,7 @@ fn unbindable(add: &mut impl FnMut(&str, Vec<u8>)) {
     add("other_type", module(r#"(import "env" "strlen" (func (param i64) (result i32)))"#));
     add("shared_memory", module(r#"(import "env" "memory" (memory 1 1 shared))"#));
     add("large_table", module(r#"(import "env" "__indirect_function_table" (table 100000 funcref))"#));
+    add("objects", module("(type (array i8))"));
     let invalid = r#"(module (@dylink.0) (func (export "PyInit_x") (result i32) i64.const 0))"#;
     add("invalid_code", assemble(invalid));
     let traps = r#"(module (@dylink.0) (func (export "f")) (func $start unreachable) (start $start))"#;
@@ -134,7 +135,9 @@ fn unbindable(add: &mut impl FnMut(&str, Vec<u8>)) {
 #[test]
 fn a_bad_main_module_is_told_apart_from_a_bad_command_line() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, Vec<u8>, &str); 4] = [
+    let objects = "(module (type (struct)) (func (export \"_start\")))";
+    let cases: [(&str, Vec<u8>, &str); 5] = [
+        ("objects", assemble(objects), "a type of garbage-collected objects is defined"),
         ("elf", fs::read(pydl_tests::testdata("native/native.so")).unwrap(), "native ELF file"),
         ("side", fs::read(pydl_tests::testdata("fputs/fputs.so")).unwrap(), "side module"),
         ("bare", assemble("(module)"), "`_start`"),

@@ -12,6 +12,7 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use pydl_linker::ParsedModule;
 use pydl_loader::{Captured, Compiler, ExitStatus, Image, Process, ProcessOptions};
 use pydl_tests::wasm::assemble;
 
@@ -120,6 +121,21 @@ const OPEN_TWICE: &str = "(call $tell (call $open (i32.const 0))) (call $tell (c
 /// What that says when both fail with `message`.
 fn refused_twice(message: &str) -> String {
     format!("{message}\n0\n{message}\n0\n196608\n")
+}
+
+/// The engine knows types of objects for the sake of generated code; guests may not make any.
+#[test]
+fn modules_that_define_types_of_objects_are_refused() {
+    for ty in ["(struct (field i32))", "(array (mut i8))"] {
+        let objects = format!("(type (func)) (rec (type (func)) (type {ty}))");
+        let main = assemble(&format!(r#"(module {objects} (func (export "_start")))"#));
+        let side = library(&objects);
+        for bytes in [main, side] {
+            let error = ParsedModule::parse(&bytes).unwrap_err();
+            assert!(error.message.starts_with("a type of garbage-collected objects is defined"), "{error}");
+            assert!(error.offset > 0 && error.offset < bytes.len(), "{error}");
+        }
+    }
 }
 
 #[test]

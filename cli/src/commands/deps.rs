@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use pydl_linker::{FoundLibrary, MainModule, ModuleReport, inspect};
 
 use crate::args::Deps;
+use crate::mains;
 use crate::render::{json, text};
 use crate::report::NOT_LOADABLE;
 
@@ -35,7 +36,8 @@ impl fmt::Display for Unreadable {
 
 /// Reports on every file that can be read. A file that cannot is told on stderr and keeps no other from its report.
 pub fn run(deps: &Deps) -> Result<ExitCode> {
-    let main = deps.main.as_deref().map(read_main).transpose().map_err(|error| anyhow::anyhow!("{error}"))?;
+    let main = deps.main.as_deref().map(mains::resolve).transpose()?;
+    let main = main.as_deref().map(read_main).transpose().map_err(|error| anyhow::anyhow!("{error}"))?;
     let (mut files, unreadable) = read_files(&deps.files);
     unreadable.iter().for_each(complain);
     let stdout = io::stdout();

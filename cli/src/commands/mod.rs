@@ -1,4 +1,6 @@
-//! One module for each command of `pydl`.
+//! One module for each command of `pydl`, and one for `pydl-python`.
 
 pub mod deps;
+pub mod interpreter;
+pub mod python;
 pub mod run;

@@ -9,14 +9,16 @@ use pydl_loader::{
     Cache, Compiler, Image, InterruptHandle, Mount, NetworkPermission, Process, ProcessOptions,
 };
 
-use crate::args::Run;
+use crate::args::{Arguments, Run};
+use crate::mains;
 use crate::render::progress::Progress;
 use crate::report::{Usage, guest_status, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
-    let options = options(run)?;
-    let image = load(&compiler(run)?, &run.main)?;
+    let main = mains::resolve(&run.main)?;
+    let options = options(run, &main)?;
+    let image = load(&compiler(run)?, &main)?;
     let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
     Ok(guest_status(&process.run()?))
@@ -67,8 +69,8 @@ fn default_cache() -> Option<PathBuf> {
     })
 }
 
-fn options(run: &Run) -> Result<ProcessOptions> {
-    let mut options = ProcessOptions::python(&run.main).inherit_streams();
+fn options(run: &Run, main: &Path) -> Result<ProcessOptions> {
+    let mut options = ProcessOptions::python(main).inherit_streams();
     for side in &run.side {
         options = options.side_module(side);
     }
@@ -80,13 +82,14 @@ fn options(run: &Run) -> Result<ProcessOptions> {
     }
     let mounts = run.dir.iter().map(|dir| mount(dir)).collect::<Result<Vec<_>>>()?;
     let cwd = run.cwd.as_deref().unwrap_or("/");
-    if let Some(script) = run.python.arguments.first().filter(|_| run.python.has_script) {
+    let Arguments { words, script } = &run.python;
+    if let Some(script) = script.and_then(|position| words.get(position)) {
         options = give_script(options, Path::new(script), cwd, &mounts)?;
     }
     for mount in mounts {
         options = options.mount(mount);
     }
-    if run.python.arguments.is_empty() && std::io::stdin().is_terminal() {
+    if words.is_empty() && std::io::stdin().is_terminal() {
         // Python's new prompt needs a terminal interface that WASI has not, and would complain.
         options = options.env("PYTHON_BASIC_REPL", "1");
     }
@@ -99,9 +102,9 @@ fn options(run: &Run) -> Result<ProcessOptions> {
     if let Some(cwd) = &run.cwd {
         options = options.working_directory(cwd);
     }
-    for (position, argument) in run.python.arguments.iter().enumerate() {
+    for (position, argument) in words.iter().enumerate() {
         let plain = plain_path(cwd, Path::new(argument));
-        let argument = if position == 0 && run.python.has_script { plain.as_os_str() } else { argument };
+        let argument = if *script == Some(position) { plain.as_os_str() } else { argument };
         let text = argument.to_str().ok_or_else(|| {
             Usage(format!("argument {}: WASI passes UTF-8 only", argument.to_string_lossy()))
         })?;
@@ -128,16 +131,16 @@ fn give_packages(options: ProcessOptions, packages: &Path) -> Result<ProcessOpti
 }
 
 /// Reads `HOST[:PORT]`, with brackets around an IPv6 address that has a port; nothing is everything.
-fn network(part: &str) -> Result<NetworkPermission> {
-    if part.is_empty() {
+fn network(text: &str) -> Result<NetworkPermission> {
+    if text.is_empty() {
         return Ok(NetworkPermission::all());
     }
-    let refused = || Usage(format!("--allow-net={part}: not HOST, HOST:PORT or [ADDRESS]:PORT"));
-    let (host, port) = match part.rsplit_once(':') {
+    let refused = || Usage(format!("--allow-net={text}: not HOST, HOST:PORT or [ADDRESS]:PORT"));
+    let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
             (host, Some(port.parse().map_err(|_| refused())?))
         }
-        _ => (part, None),
+        _ => (text, None),
     };
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if host.is_empty() {

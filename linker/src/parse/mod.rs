@@ -26,6 +26,11 @@ use exports::Types;
 pub use exports::{Export, ExportKind, Exports};
 pub use imports::{Import, ImportKind};
 
+/// Why a type is refused that is not a function's. The engine knows these types for the sake of generated code, and objects of
+/// them would take host memory that no limit of a process counts.
+const NOT_A_FUNCTION_TYPE: &str = "a type of garbage-collected objects is defined, which C has no use for: \
+    modules may define function types only";
+
 /// A function type, printed as `(i32, i64) -> i32`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Signature(Arc<FuncType>);
@@ -378,11 +383,11 @@ fn check_magic(bytes: &[u8]) -> Result<(), ParseError> {
 fn read_types(section: TypeSectionReader<'_>, spaces: &mut IndexSpaces) -> Result<(), ParseError> {
     let mut types = Vec::new();
     for group in section {
-        for ty in group?.into_types() {
-            types.push(match ty.composite_type.inner {
-                CompositeInnerType::Func(func) => Some(Signature::new(func)),
-                _ => None,
-            });
+        for (offset, ty) in group?.into_types_and_offsets() {
+            let CompositeInnerType::Func(func) = ty.composite_type.inner else {
+                return Err(ParseError::new(offset, NOT_A_FUNCTION_TYPE));
+            };
+            types.push(Some(Signature::new(func)));
         }
     }
     spaces.types = types.into();

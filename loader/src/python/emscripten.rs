@@ -9,7 +9,7 @@ use wasmtime::{AsContextMut, Instance, Store, Val};
 
 use super::Installation;
 use super::bytecode::{self, Place};
-use super::packages::Packages;
+use super::packages::{PACKAGE_FOLDERS, Packages};
 use super::wheel::Wheel;
 use crate::address_space::AddressSpace;
 use crate::archive::Archive;
@@ -20,8 +20,6 @@ use crate::options::Mount;
 use crate::process::ProcessState;
 use crate::system::emscripten::Emscripten;
 
-/// Where folders of packages are mounted, each under its number.
-const PACKAGE_FOLDERS: &str = "/usr/local/lib/packages";
 /// The export that holds the address of CPython's runtime state.
 const RUNTIME: &str = "_PyRuntime";
 /// The exports that hold the address of the offset in it of a trampoline's table slot, each with what generates that trampoline:

@@ -11,6 +11,9 @@ use crate::archive::{Archive, check_tree};
 use crate::cache::Cache;
 use crate::error::LoadError;
 
+/// The folder of the guest in which folders of packages are shown, each under its number.
+pub(crate) const PACKAGE_FOLDERS: &str = "/usr/local/lib/packages";
+
 /// A file of a wheel that belongs in `site-packages`.
 #[derive(Clone, Debug)]
 pub(crate) struct PackageFile {

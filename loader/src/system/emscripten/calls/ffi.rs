@@ -224,6 +224,7 @@ fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
     push_arguments(guest, &mut stack, &interface, values, &mut parameters).map_err(ended)?;
     stack.take(0, STACK_ALIGNMENT).map_err(ended)?;
     let ty = function.ty(guest.store());
+    fit(&mut parameters, &ty);
     let mut results = vec![Val::I32(0); ty.results().len()];
     let before = space.stack_pointer.get(guest.store());
     space.stack_pointer.set(guest.store(), Val::I32(stack.top.cast_signed()))?;
@@ -234,6 +235,14 @@ fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
         store(guest, result, interface.result, value).map_err(ended)?;
     }
     Ok(Answer::Nothing)
+}
+
+/// Gives a function as many arguments as it takes: more are left out, missing ones are 0, as in a call from JavaScript. Programs
+/// rely on it when they call a function with variable arguments and give none: then there is no pointer to them.
+fn fit(parameters: &mut Vec<Val>, ty: &FuncType) {
+    let missing = ty.params().skip(parameters.len());
+    parameters.extend(missing.map(|ty| Val::default_for_ty(&ty).unwrap_or(Val::I32(0))));
+    parameters.truncate(ty.params().len());
 }
 
 /// Reads the arguments behind the pointers in `values`. Structures are copied, since they are the callee's; variable arguments lie

@@ -1,0 +1,8 @@
+//! The `pydl-python` program: Python's own command line, in the sandbox. Owns nothing: everything is in the library beside
+//! it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pydl_cli::python()
+}

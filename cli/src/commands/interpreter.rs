@@ -1,0 +1,157 @@
+//! Owns `pydl-python`: Python's own command line, for tools that start `python`. Finds the main module and the environment
+//! around it, and shows the guest the current folder. Must not know how a guest is run.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::args::{Arguments, Run};
+use crate::commands::run;
+use crate::mains;
+
+/// The file that makes a folder a virtual environment (PEP 405).
+pub const CONFIGURATION: &str = "pyvenv.cfg";
+/// The line of it that names the main module.
+pub const MAIN_KEY: &str = "pydl-main";
+
+/// The main module when there is no environment.
+const MAIN_VARIABLE: &str = "PYDL_PYTHON";
+
+/// Variables that tell Python and its tools how to behave, by their beginnings. Nothing else of the environment is shown.
+const VARIABLES: [&str; 9] =
+    ["PYTHON", "PYTEST_", "TERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "LC_", "LANG"];
+/// Those of them that name places of the machine's own Python.
+const OF_THE_MACHINE: [&str; 3] = ["PYTHONHOME", "PYTHONEXECUTABLE", "PYTHONUSERBASE"];
+
+/// Runs Python with the arguments of a whole command line, program name first.
+pub fn run(mut line: Vec<OsString>) -> Result<ExitCode> {
+    let program = if line.is_empty() { OsString::new() } else { line.remove(0) };
+    let environment = environment(&program)?;
+    let main = match (&environment, std::env::var_os(MAIN_VARIABLE).filter(|value| !value.is_empty())) {
+        (Some(environment), _) => environment.main.clone(),
+        (None, Some(main)) => mains::resolve(Path::new(&main))?,
+        (None, None) => mains::resolve(Path::new("python"))?,
+    };
+    let here = std::env::current_dir().context("the current folder")?;
+    let here = here.to_str().ok_or_else(|| anyhow!("the current folder: its path is not UTF-8"))?;
+    let variables = std::env::vars().filter(|(name, _)| is_shown(name));
+    let script = script(&line);
+    run::run(&Run {
+        main,
+        side: Vec::new(),
+        with: environment.map(|environment| environment.packages).into_iter().collect(),
+        dir: vec![here.to_owned()],
+        allow_net: Vec::new(),
+        env: variables.map(|(name, value)| format!("{name}={value}")).collect(),
+        cwd: Some(here.to_owned()),
+        cache_dir: None,
+        no_cache: false,
+        python: Arguments { words: line, script },
+    })
+}
+
+fn is_shown(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| name.starts_with(variable)) && !OF_THE_MACHINE.contains(&name)
+}
+
+/// Which of Python's arguments is the script: the first that is no option, unless an option before it takes the place of a
+/// script. The options with a value are those of CPython's manual.
+fn script(arguments: &[OsString]) -> Option<usize> {
+    let mut position = 0;
+    loop {
+        let word = arguments.get(position)?.as_encoded_bytes();
+        match word {
+            b"-" => return None,
+            b"--check-hash-based-pycs" => position = position.checked_add(2)?,
+            [b'-', b'-', ..] => position = position.checked_add(1)?,
+            [b'-', flags @ ..] => {
+                // Flags of one letter may stand together; the first that takes a value takes the rest, or the next word.
+                match flags.iter().position(|flag| b"cmWX".contains(flag)) {
+                    Some(at) if matches!(flags.get(at), Some(b'c' | b'm')) => return None,
+                    Some(at) if at.checked_add(1)? == flags.len() => position = position.checked_add(2)?,
+                    _ => position = position.checked_add(1)?,
+                }
+            }
+            _ => return Some(position),
+        }
+    }
+}
+
+/// A virtual environment.
+struct Environment {
+    main: PathBuf,
+    packages: PathBuf,
+}
+
+/// The environment that the program belongs to, by the path it was called by, as CPython finds its own
+/// (`Modules/getpath.py`): a `pyvenv.cfg` beside it or in the folder above.
+fn environment(program: &OsStr) -> Result<Option<Environment>> {
+    let Some(program) = called_by(program) else { return Ok(None) };
+    let folders = program.ancestors().skip(1).take(2);
+    let Some(folder) = folders.into_iter().find(|folder| folder.join(CONFIGURATION).is_file()) else {
+        return Ok(None);
+    };
+    let path = folder.join(CONFIGURATION);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let value = |key: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        lines.find(|(known, _)| known.trim() == key).map(|(_, value)| value.trim())
+    };
+    let missing = |key: &str| {
+        anyhow!(
+            "{}: it has no line `{key}`; make the environment again with `pydl python venv`",
+            path.display()
+        )
+    };
+    let main = value(MAIN_KEY).ok_or_else(|| missing(MAIN_KEY))?;
+    let version = value("version").ok_or_else(|| missing("version"))?;
+    Ok(Some(Environment { main: main.into(), packages: site_packages(folder, version) }))
+}
+
+/// The folder of packages of an environment.
+pub fn site_packages(folder: &Path, version: &str) -> PathBuf {
+    let minor: Vec<&str> = version.split('.').take(2).collect();
+    folder.join(format!("lib/python{}/site-packages", minor.join(".")))
+}
+
+/// The path by which a program was called. One called by its name alone is the first on the `PATH`.
+fn called_by(program: &OsStr) -> Option<PathBuf> {
+    let path = Path::new(program);
+    let is_name = path.components().count() == 1 && !program.as_encoded_bytes().contains(&b'/');
+    if !is_name {
+        return std::path::absolute(path).ok();
+    }
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(path)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script_of(line: &str) -> Option<usize> {
+        script(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_script_is_the_first_word_that_is_no_option() {
+        assert_eq!(script_of("script.py -m x"), Some(0));
+        assert_eq!(script_of("-I -u script.py"), Some(2));
+        assert_eq!(script_of("-X dev -W error script.py"), Some(4));
+        assert_eq!(script_of("-Xdev -IW error script.py"), Some(3));
+        assert_eq!(script_of("--check-hash-based-pycs never script.py"), Some(2));
+        for line in ["-m pytest tests", "-c pass a", "-Ic pass a", "-", "-V", "-Im pip x", "-"] {
+            assert_eq!(script_of(line), None, "{line}");
+        }
+        assert_eq!(script(&[]), None);
+    }
+
+    #[test]
+    fn only_variables_for_python_are_shown() {
+        assert!(is_shown("PYTHONPATH") && is_shown("PYTEST_ADDOPTS") && is_shown("LC_ALL"));
+        assert!(!is_shown("HOME") && !is_shown("AWS_SECRET_ACCESS_KEY") && !is_shown("PYTHONHOME"));
+    }
+}

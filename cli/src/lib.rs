@@ -1,0 +1,32 @@
+//! The programs `pydl` and `pydl-python`: arguments in, one command run, an exit status out. A library only so that both
+//! share it. Owns nothing else.
+
+mod args;
+mod commands;
+mod mains;
+mod npm;
+mod render;
+mod report;
+
+use std::process::ExitCode;
+
+use args::Command;
+
+/// Runs `pydl` with the arguments of this process.
+pub fn pydl() -> ExitCode {
+    let command = match args::parse(std::env::args_os().collect()) {
+        Ok(command) => command,
+        Err(usage) => usage.exit(),
+    };
+    let status = match command {
+        Command::Run(run) => commands::run::run(&run),
+        Command::Deps(deps) => commands::deps::run(&deps),
+        Command::Python(python) => commands::python::run(&python),
+    };
+    status.unwrap_or_else(|error| report::failure(&error))
+}
+
+/// Runs `pydl-python` with the arguments of this process.
+pub fn python() -> ExitCode {
+    commands::interpreter::run(std::env::args_os().collect()).unwrap_or_else(|error| report::failure(&error))
+}

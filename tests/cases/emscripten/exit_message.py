@@ -1,0 +1,9 @@
+"""How a program ends with `sys.exit('a message')`: its status, what is flushed, and what runs at exit."""
+import atexit
+import sys
+
+atexit.register(print, "at exit")
+print("buffered", end="")
+sys.stderr.write("to standard error\n")
+sys.exit('a message')
+print("not reached")

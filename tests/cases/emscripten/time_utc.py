@@ -1,0 +1,4 @@
+"""Without TZ, local time is UTC."""
+import time
+
+print(time.tzname, time.timezone, time.altzone, time.daylight, tuple(time.localtime(1_720_000_000)) == tuple(time.gmtime(1_720_000_000)))
