@@ -180,6 +180,12 @@ impl Namespace {
         self.main.abi().is_some_and(|abi| abi.family == AbiFamily::Emscripten)
     }
 
+    /// Whether the main module was compiled to leave exceptions to the host, so that its host has what libraries need for that
+    /// ([`abi::is_of_exceptions`]).
+    pub fn leaves_exceptions_to_host(&self) -> bool {
+        self.main.module().imports.iter().any(|import| import.name.starts_with(abi::INVOKE))
+    }
+
     /// The main module.
     pub fn main(&self) -> &Arc<MainModule> {
         &self.main

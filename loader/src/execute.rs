@@ -6,12 +6,13 @@ use pydl_linker::{
     BoundImport, LoadPlan, LoadStep, ModuleId, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
 };
 use wasmtime::{
-    AsContext, Extern, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
+    AsContext, Extern, ExternType, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
     StoreContextMut, Tag, TagType, Val, ValType,
 };
 
 use crate::address_space::AddressSpace;
 use crate::process::ProcessState;
+use crate::system::emscripten::imports::function_of_type;
 
 /// What a plan is executed with, and what comes of it.
 pub(crate) struct Execution<'a, 'store> {
@@ -51,7 +52,7 @@ impl Execution<'_, '_> {
                 let (Some(thunks), Some(module)) = (&plan.thunk_module, self.thunk_module) else {
                     return Err(missing("the compiled thunk module"));
                 };
-                let imports = self.thunk_imports(thunks)?;
+                let imports = self.thunk_imports(thunks, module)?;
                 self.thunks = Some(Instance::new(&mut *self.store, module, &imports)?);
             }
             LoadStep::Instantiate { library, imports } => {
@@ -89,9 +90,9 @@ impl Execution<'_, '_> {
         function.ok_or_else(|| missing("an exported function"))
     }
 
-    fn thunk_imports(&mut self, thunks: &ThunkModule) -> wasmtime::Result<Vec<Extern>> {
+    fn thunk_imports(&mut self, thunks: &ThunkModule, compiled: &Module) -> wasmtime::Result<Vec<Extern>> {
         let mut imports = Vec::with_capacity(thunks.imports.len());
-        for import in &thunks.imports {
+        for (import, declared) in thunks.imports.iter().zip(compiled.imports()) {
             imports.push(match import {
                 ThunkImport::Table => self.space.table.into(),
                 ThunkImport::Memory => self.space.memory.into(),
@@ -99,7 +100,13 @@ impl Execution<'_, '_> {
                 ThunkImport::Host { module, name } => {
                     let running = self.store.data().running.clone();
                     let image = running.ok_or_else(|| missing("the process"))?.image;
-                    image.host_functions.get(&mut *self.store, module, name)?
+                    match (image.host_functions.get(&mut *self.store, module, name), declared.ty()) {
+                        (Ok(function), _) => function,
+                        (Err(_), ExternType::Func(ty)) => {
+                            function_of_type(&mut *self.store, module, name, &ty)?
+                        }
+                        (Err(error), _) => return Err(error),
+                    }
                 }
             });
         }

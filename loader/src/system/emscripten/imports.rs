@@ -1,9 +1,12 @@
 //! Owns how a main module's imports get their functions: handlers are found by name, and take their arguments in the types
 //! that the module itself declares, since those differ between versions of Emscripten. Must not know what any of them does.
 
-use wasmtime::{Caller, ExternRef, FuncType, Linker, Module, Rooted, Val, ValType};
+use wasmtime::{
+    AsContextMut, Caller, Extern, ExternRef, FuncType, Linker, Module, Rooted, Val, ValType,
+};
 
 use super::calls;
+use super::calls::exceptions::{self, INVOKE};
 use super::errno::{Fault, Result};
 use super::guest::Guest;
 use crate::process::ProcessState;
@@ -55,6 +58,11 @@ impl Arguments<'_> {
             let count = self.values.len();
             wasmtime::Error::msg(format!("{}: the main module passes {count} arguments only", self.name))
         })
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.values.len()
     }
 
     /// An integer, sign-extended.
@@ -113,6 +121,13 @@ pub(crate) fn define_one(
     name: &str,
     ty: &FuncType,
 ) -> wasmtime::Result<()> {
+    if name.starts_with(INVOKE) {
+        let own = ty.clone();
+        linker.func_new(module, name, ty.clone(), move |caller, values, results| {
+            exceptions::invoke(caller, &own, values, results)
+        })?;
+        return Ok(());
+    }
     let handler = calls::handler(module, name);
     let owned = name.to_owned();
     let result = ty.results().next();
@@ -123,6 +138,18 @@ pub(crate) fn define_one(
         None => Err(wasmtime::Error::msg(calls::unavailable(&owned))),
     })?;
     Ok(())
+}
+
+/// A function of a type that a library asks for, which the main module itself does not import.
+pub(crate) fn function_of_type(
+    mut store: impl AsContextMut<Data = ProcessState>,
+    module: &str,
+    name: &str,
+    ty: &FuncType,
+) -> wasmtime::Result<Extern> {
+    let mut linker = Linker::new(store.as_context().engine());
+    define_one(&mut linker, module, name, ty)?;
+    linker.get(&mut store, module, name)
 }
 
 fn serve(

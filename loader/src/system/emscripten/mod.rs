@@ -23,6 +23,7 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 use wasmtime::Memory;
 
+use self::calls::exceptions::Exceptions;
 use self::calls::memory::Mappings;
 use self::descriptors::{Descriptors, Object, flag};
 pub(crate) use self::errno::Fault;
@@ -47,6 +48,7 @@ pub(crate) struct Emscripten {
     streams: Streams,
     network: Network,
     mappings: Mappings,
+    exceptions: Exceptions,
     /// `NAME=VALUE`.
     environment: Vec<String>,
     program: String,
@@ -68,6 +70,7 @@ impl Emscripten {
             streams: Streams::of(options),
             network: Network::new(options.network.clone()),
             mappings: Mappings::default(),
+            exceptions: Exceptions::default(),
             environment: environment.collect(),
             program: options.arguments.first().cloned().unwrap_or_default(),
             started: Instant::now(),
