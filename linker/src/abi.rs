@@ -40,6 +40,28 @@ pub const CPP_EXCEPTION: &str = "__cpp_exception";
 /// The tag of `longjmp`.
 pub const C_LONGJMP: &str = "__c_longjmp";
 
+/// Functions of a host that exceptions are left to, in whatever type they are asked for: each library may name others. Those that
+/// call a table slot and return when something is thrown there, and those that choose a `catch`.
+const EXCEPTION_PREFIXES: &[&str] = &[INVOKE, "__cxa_find_matching_catch_"];
+/// Those of such a host that a library may use and a main module not.
+const EXCEPTION_FUNCTIONS: &[&str] = &[
+    "__cxa_current_primary_exception",
+    "__cxa_get_exception_ptr",
+    "__cxa_rethrow_primary_exception",
+    "__cxa_uncaught_exceptions",
+    "__resumeException",
+    "_emscripten_throw_longjmp",
+    "getTempRet0",
+    "llvm_eh_typeid_for",
+];
+/// The prefix that shows a module to leave exceptions to the host.
+pub const INVOKE: &str = "invoke_";
+
+/// Whether a host that exceptions are left to has a function of this name.
+pub fn is_of_exceptions(name: &str) -> bool {
+    EXCEPTION_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || EXCEPTION_FUNCTIONS.contains(&name)
+}
+
 /// The custom section that makes a module a side module; must be the first section.
 pub const DYLINK: &str = "dylink.0";
 /// Its predecessor, of LLVM before 13.

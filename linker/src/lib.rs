@@ -25,6 +25,7 @@ mod ids;
 mod inspect;
 mod layout;
 mod main_module;
+mod main_placement;
 mod namespace;
 mod needed;
 mod parse;
@@ -44,6 +45,7 @@ pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
 };
 pub use main_module::{MainDefect, MainModule};
+pub use main_placement::MainPlacement;
 pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue};
 pub use needed::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,

@@ -9,6 +9,7 @@ use crate::abi;
 use crate::abi_family::{AbiEvidence, AbiFamily};
 use crate::error::{LinkError, ParseError};
 use crate::ids::FuncIndex;
+use crate::main_placement::MainPlacement;
 use crate::parse::{ExportKind, ParsedModule};
 
 /// Something a main module lacks for hosting libraries; printed with the linker flag that supplies it.
@@ -74,6 +75,7 @@ pub struct MainModule {
     name: String,
     module: Arc<ParsedModule>,
     abi: Option<AbiEvidence>,
+    placement: Option<MainPlacement>,
     defects: Vec<MainDefect>,
 }
 
@@ -93,6 +95,10 @@ impl MainModule {
 
     fn new(name: &str, module: ParsedModule, has_wrappers: bool) -> MainModule {
         let abi = AbiEvidence::find(&module, name);
+        // The loader of a WASI main gives it nothing but functions.
+        let is_emscripten = abi.as_ref().is_some_and(|abi| abi.family == AbiFamily::Emscripten);
+        let placement = if is_emscripten { MainPlacement::of(&module) } else { None };
+        let is_placed = placement.is_some();
         let mut defects = Vec::new();
         let mut require = |present: bool, defect| {
             if !present {
@@ -101,23 +107,25 @@ impl MainModule {
         };
         let export = |name: &str| module.exports.get(name).map(|e| e.kind);
         let function = |name: &str| matches!(export(name), Some(ExportKind::Function { .. }));
-        require(matches!(export(abi::MEMORY), Some(ExportKind::Memory(_))), MainDefect::NoMemory);
+        let has_memory = matches!(export(abi::MEMORY), Some(ExportKind::Memory(_)));
+        require(is_placed || has_memory, MainDefect::NoMemory);
         match export(abi::TABLE) {
+            _ if is_placed => {}
             Some(ExportKind::Table(table)) => {
                 require(table.maximum.is_none(), MainDefect::TableNotGrowable);
             }
             _ => require(false, MainDefect::NoTable),
         }
         let stack = matches!(export(abi::STACK_POINTER), Some(ExportKind::Global(g)) if g.mutable);
-        require(stack, MainDefect::NoStackPointer);
+        require(is_placed || stack, MainDefect::NoStackPointer);
         let allocator = [abi::ALIGNED_ALLOC, abi::MALLOC, abi::FREE].into_iter().all(function);
         require(allocator, MainDefect::NoAllocator);
         require(!has_wrappers, MainDefect::CommandWrappers);
-        if abi.as_ref().is_none_or(|abi| abi.family == AbiFamily::Wasi) {
+        if !is_emscripten {
             require(module.imports_from(abi::DLFCN), MainDefect::NoDlfcn);
             require(function(abi::READ_FILE), MainDefect::NoReadFile);
         }
-        MainModule { name: name.to_owned(), module: Arc::new(module), abi, defects }
+        MainModule { name: name.to_owned(), module: Arc::new(module), abi, placement, defects }
     }
 
     /// What messages call the module.
@@ -133,6 +141,11 @@ impl MainModule {
     /// Which C library it carries, when something shows it.
     pub fn abi(&self) -> Option<&AbiEvidence> {
         self.abi.as_ref()
+    }
+
+    /// Where it is put, if it is position-independent. `None` for a module whose addresses and slots are absolute.
+    pub fn placement(&self) -> Option<&MainPlacement> {
+        self.placement.as_ref()
     }
 
     /// Everything that keeps the module from hosting libraries; empty for a module that can.

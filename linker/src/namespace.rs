@@ -3,6 +3,7 @@
 //! know instances.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use wasmparser::GlobalType;
@@ -179,6 +180,12 @@ impl Namespace {
         self.main.abi().is_some_and(|abi| abi.family == AbiFamily::Emscripten)
     }
 
+    /// Whether the main module was compiled to leave exceptions to the host, so that its host has what libraries need for that
+    /// ([`abi::is_of_exceptions`]).
+    pub fn leaves_exceptions_to_host(&self) -> bool {
+        self.main.module().imports.iter().any(|import| import.name.starts_with(abi::INVOKE))
+    }
+
     /// The main module.
     pub fn main(&self) -> &Arc<MainModule> {
         &self.main
@@ -286,7 +293,6 @@ impl Namespace {
             return Some(*slot);
         }
         let element = self.module(function.definer)?.element_slots.get(function.index)?;
-        // A main module that is not position-independent has absolute slots only.
         Some(element.resolve(self.bases(function.definer).1))
     }
 
@@ -338,12 +344,20 @@ impl Namespace {
         if let Some(found) = self.function_at(TableSlot(pointer)) {
             return Some(found);
         }
+        let (base, _) = self.bases(ModuleId::MAIN);
+        self.data_of_main().contains(&pointer).then(|| self.data_symbol(ModuleId::MAIN, base, pointer))
+    }
+
+    /// Addresses of the main module's static data.
+    fn data_of_main(&self) -> Range<u32> {
+        if let Some(placement) = self.main.placement() {
+            return placement.memory_base.0..placement.stack_low.0;
+        }
         let bound = |name: &str| match self.main.module().exports.get(name).map(|e| e.kind) {
             Some(ExportKind::Data { offset }) => offset,
             _ => 0,
         };
-        let data = bound(abi::GLOBAL_BASE)..bound(abi::DATA_END);
-        data.contains(&pointer).then(|| self.data_symbol(ModuleId::MAIN, Address(0), pointer))
+        bound(abi::GLOBAL_BASE)..bound(abi::DATA_END)
     }
 
     /// The last data symbol of a module at or before `pointer`.
@@ -367,7 +381,11 @@ impl Namespace {
         let owner = given.or_else(|| self.libraries.iter().find(owns).map(|library| library.id));
         let module = owner.or_else(|| {
             let slots = &self.main.module().element_slots;
-            slots.is_filled(ElementSlot::Absolute(slot.0)).then_some(ModuleId::MAIN)
+            let (_, table_base) = self.bases(ModuleId::MAIN);
+            let own = || slot.0.checked_sub(table_base.0).map(ElementSlot::FromTableBase);
+            let is_filled = slots.is_filled(ElementSlot::Absolute(slot.0))
+                || own().is_some_and(|own| slots.is_filled(own));
+            is_filled.then_some(ModuleId::MAIN)
         })?;
         let (base, _) = self.bases(module);
         let mut exports = self.module(module)?.exports.iter();
@@ -380,8 +398,13 @@ impl Namespace {
         Some(PointedTo { module, base, symbol: name.map(|(name, _)| (name.to_owned(), slot.0)) })
     }
 
-    fn bases(&self, module: ModuleId) -> (Address, TableSlot) {
-        self.library(module).map_or((Address(0), TableSlot(0)), |l| (l.memory_base, l.table_base))
+    /// Where a module's static data and its own table slots begin; 0 for a main module that is not position-independent.
+    pub(crate) fn bases(&self, module: ModuleId) -> (Address, TableSlot) {
+        let bases = match module {
+            ModuleId::MAIN => self.main.placement().map(|main| (main.memory_base, main.table_base)),
+            id => self.library(id).map(|library| (library.memory_base, library.table_base)),
+        };
+        bases.unwrap_or((Address(0), TableSlot(0)))
     }
 
     /// Enters the libraries of an executed plan. Their initialization may still have to run.

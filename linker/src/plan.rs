@@ -152,11 +152,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Where a module's data offsets count from; 0 for a main module that is not position-independent.
+    /// Where a module's data offsets count from.
     fn memory_base(&self, id: ModuleId) -> Address {
         match self.new.get(&id) {
             Some((_, place)) => place.memory_base,
-            None => self.namespace.library(id).map_or(Address(0), |library| library.memory_base),
+            None => self.namespace.bases(id).0,
         }
     }
 

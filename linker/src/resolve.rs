@@ -188,7 +188,7 @@ struct Resolver<'a> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum ThunkKey {
     Slot(FunctionRef),
-    Host(String, String),
+    Host(String, String, String),
     Undefined(String, String),
 }
 
@@ -305,6 +305,11 @@ impl<'a> Resolver<'a> {
             if self.namespace.host_function(abi::ENV, name).is_some() {
                 return self.host_function(wanted, signature);
             }
+            if abi::is_of_exceptions(name) && self.namespace.leaves_exceptions_to_host() {
+                let kind = ThunkKind::Host { module: abi::ENV.to_owned(), name: name.clone() };
+                let key = ThunkKey::Host(abi::ENV.to_owned(), name.clone(), signature.to_string());
+                return self.thunk(wanted, key, signature, kind).map(Binding::Thunk);
+            }
             if !wanted.is_weak() && !self.namespace.tolerates_undefined_functions() {
                 return Err(wanted.undefined());
             }
@@ -363,7 +368,7 @@ impl<'a> Resolver<'a> {
         match self.namespace.host_function(module, name) {
             Some(offered) if offered == signature => {
                 let kind = ThunkKind::Host { module: module.clone(), name: name.clone() };
-                let key = ThunkKey::Host(module.clone(), name.clone());
+                let key = ThunkKey::Host(module.clone(), name.clone(), signature.to_string());
                 self.thunk(wanted, key, signature, kind).map(Binding::Thunk)
             }
             Some(offered) => Err(wanted.wrong_type("the host", SymbolProblem::function(offered))),

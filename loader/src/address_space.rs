@@ -28,6 +28,8 @@ pub(crate) struct AddressSpace {
     pub memory: Memory,
     pub table: Table,
     pub stack_pointer: Global,
+    /// Where the main module's static data begins; 0 when its addresses are absolute.
+    pub main_base: Address,
     aligned_alloc: TypedFunc<(u32, u32), u32>,
     malloc: TypedFunc<u32, u32>,
     free: TypedFunc<u32, ()>,
@@ -38,14 +40,39 @@ pub(crate) struct AddressSpace {
 /// Free slots that the table has: first slot and length of each run.
 type FreeSlots = BTreeMap<u32, u32>;
 
-impl AddressSpace {
-    /// Takes the resources from the main module's exports; `None` when it lacks one. The linker has told by then which.
-    pub(crate) fn of(mut store: impl AsContextMut, main: &Instance) -> Option<AddressSpace> {
+/// What a process has one of, whoever makes it: a main module exports it, or is given it.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    pub memory: Memory,
+    pub table: Table,
+    pub stack_pointer: Global,
+    /// Where the main module's static data begins; 0 when its addresses are absolute.
+    pub main_base: Address,
+}
+
+impl Shared {
+    /// What a main module exports; `None` when it lacks one. The linker has told by then which.
+    pub(crate) fn exported(mut store: impl AsContextMut, main: &Instance) -> Option<Shared> {
         let store = &mut store;
-        Some(AddressSpace {
+        Some(Shared {
             memory: main.get_memory(&mut *store, abi::MEMORY)?,
             table: main.get_table(&mut *store, abi::TABLE)?,
             stack_pointer: main.get_global(&mut *store, abi::STACK_POINTER)?,
+            main_base: Address(0),
+        })
+    }
+}
+
+impl AddressSpace {
+    /// The resources of a process, with the main module's allocator; `None` when it exports none.
+    pub(crate) fn of(mut store: impl AsContextMut, main: &Instance, shared: Shared) -> Option<AddressSpace> {
+        let store = &mut store;
+        let Shared { memory, table, stack_pointer, main_base } = shared;
+        Some(AddressSpace {
+            memory,
+            table,
+            stack_pointer,
+            main_base,
             aligned_alloc: main.get_typed_func(&mut *store, abi::ALIGNED_ALLOC).ok()?,
             malloc: main.get_typed_func(&mut *store, abi::MALLOC).ok()?,
             free: main.get_typed_func(&mut *store, abi::FREE).ok()?,

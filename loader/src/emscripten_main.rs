@@ -1,15 +1,16 @@
 //! Owns how an Emscripten main module gets from compiled to running, which there JavaScript does: its imports, its constructors, its
 //! arguments, its end. Must not know system calls.
 
-use pydl_linker::abi;
+use pydl_linker::{MainPlacement, abi};
 use wasmtime::{
-    AsContextMut, Extern, ExternType, Global, Instance, Memory, Module, Mutability, Store, StoreContextMut,
-    Val, ValType,
+    AsContextMut, Extern, ExternType, ImportType, Instance, Memory, Module, Store, StoreContextMut,
 };
 
-use crate::address_space::AddressSpace;
+use crate::address_space::{AddressSpace, Shared};
 use crate::error::LoadError;
+use crate::execute::process_tag;
 use crate::image::Image;
+use crate::pic_main::{self, Cell};
 use crate::process::{ProcessState, Stop};
 use crate::python;
 
@@ -25,49 +26,115 @@ pub(crate) fn entry(exports: impl FnMut(&str) -> bool) -> Option<&'static str> {
     ENTRIES.into_iter().find(|name| exports(name))
 }
 
-/// Instantiates a main module, and the functions that its imports are served by. Nothing of the guest runs.
+/// An instantiated main module whose constructors have not run.
+pub(crate) struct Instantiated {
+    pub main: Instance,
+    pub shared: Option<Shared>,
+    cells: Vec<Cell>,
+}
+
+/// Instantiates a main module, and the functions that its imports are served by.
 pub(crate) fn instantiate(
     store: &mut Store<ProcessState>,
     image: &Image,
     module: &Module,
-) -> Result<Instance, LoadError> {
-    let mut imports = Vec::new();
-    for import in module.imports() {
-        let not_runnable =
-            |why: String| LoadError::NotRunnable { name: image.path().display().to_string(), why };
-        imports.push(match import.ty() {
-            ExternType::Func(_) => image
-                .host_functions
-                .get(&mut *store, import.module(), import.name())
-                .map_err(|error| not_runnable(error.to_string()))?,
-            // Addresses of functions of JavaScript, which there are none of.
-            ExternType::Global(ty)
-                if matches!(import.module(), abi::GOT_FUNC | abi::GOT_MEM)
-                    && matches!(ty.content(), ValType::I32)
-                    && ty.mutability() == Mutability::Var =>
-            {
-                Extern::Global(Global::new(&mut *store, ty, Val::I32(0)).map_err(LoadError::engine)?)
-            }
-            _ => {
-                let name = format!("{}.{}", import.module(), import.name());
-                return Err(not_runnable(format!("it imports `{name}`, which nothing provides")));
-            }
-        });
+) -> Result<Instantiated, LoadError> {
+    // What a main module of its own addresses is like is seen without a look into its file.
+    let takes_memory = module.imports().any(|import| import.ty().memory().is_some());
+    let placement = if takes_memory { image.main_module()?.placement().copied() } else { None };
+    let given = placement.map(|placement| pic_main::make_shared(store, module, &placement));
+    let given = given.transpose().map_err(LoadError::engine)?;
+    set_memory(store, given.map(|given| given.memory));
+    let mut imports = Imports { image, given: given.zip(placement), cells: Vec::new() };
+    let externs: Result<Vec<Extern>, LoadError> =
+        module.imports().map(|import| imports.bind(store, &import)).collect();
+    let main = Instance::new(&mut *store, module, &externs?).map_err(LoadError::engine)?;
+    let shared = given.or_else(|| Shared::exported(&mut *store, &main));
+    let memory = shared.map(|shared| shared.memory).or_else(|| main.get_memory(&mut *store, abi::MEMORY));
+    set_memory(store, memory);
+    Ok(Instantiated { main, shared, cells: imports.cells })
+}
+
+fn set_memory(store: &mut Store<ProcessState>, memory: Option<Memory>) {
+    if let Some(system) = &mut store.data_mut().emscripten {
+        system.memory = memory;
     }
-    Instance::new(&mut *store, module, &imports).map_err(LoadError::engine)
 }
 
-/// The memory that a main module exports.
-pub(crate) fn memory(store: &mut Store<ProcessState>, main: &Instance) -> Option<Memory> {
-    main.get_memory(store, abi::MEMORY)
+/// What a main module's imports are bound to.
+struct Imports<'a> {
+    image: &'a Image,
+    /// What a position-independent one is given.
+    given: Option<(Shared, MainPlacement)>,
+    cells: Vec<Cell>,
 }
 
-/// Runs the constructors of a main module and gives Python what it needs before it starts.
+impl Imports<'_> {
+    fn bind(
+        &mut self,
+        store: &mut Store<ProcessState>,
+        import: &ImportType<'_>,
+    ) -> Result<Extern, LoadError> {
+        let not_runnable =
+            |why: String| LoadError::NotRunnable { name: self.image.path().display().to_string(), why };
+        if let ExternType::Func(_) = import.ty() {
+            let function = self.image.host_functions.get(&mut *store, import.module(), import.name());
+            return function.map_err(|error| not_runnable(error.to_string()));
+        }
+        if let Some(given) = self.given(store, import).map_err(LoadError::engine)? {
+            return Ok(given);
+        }
+        if let ExternType::Global(ty) = import.ty()
+            && let Some(cell) =
+                Cell::new(store, import.module(), import.name(), &ty).map_err(LoadError::engine)?
+        {
+            let global = cell.global();
+            self.cells.push(cell);
+            return Ok(global.into());
+        }
+        let name = format!("{}.{}", import.module(), import.name());
+        Err(not_runnable(format!("it imports `{name}`, which nothing provides")))
+    }
+
+    /// What the loader itself has under a name of `env`.
+    fn given(
+        &self,
+        store: &mut Store<ProcessState>,
+        import: &ImportType<'_>,
+    ) -> wasmtime::Result<Option<Extern>> {
+        let Some((shared, placement)) = self.given.filter(|_| import.module() == abi::ENV) else {
+            return Ok(None);
+        };
+        Ok(Some(match import.name() {
+            abi::MEMORY => shared.memory.into(),
+            abi::TABLE => shared.table.into(),
+            abi::STACK_POINTER => shared.stack_pointer.into(),
+            abi::MEMORY_BASE => pic_main::base(store, placement.memory_base.0)?.into(),
+            abi::TABLE_BASE => pic_main::base(store, placement.table_base.0)?.into(),
+            // The same that libraries get.
+            name @ (abi::CPP_EXCEPTION | abi::C_LONGJMP) => {
+                process_tag(&mut store.as_context_mut(), name)?.into()
+            }
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// Relocates a main module, runs its constructors and gives Python what it needs before it starts.
 pub(crate) fn initialize(
     store: &mut Store<ProcessState>,
-    main: &Instance,
+    image: &Image,
+    instantiated: &Instantiated,
     space: Option<&AddressSpace>,
 ) -> Result<(), Stop> {
+    let Instantiated { main, cells, .. } = instantiated;
+    if let Some(space) = space.filter(|space| space.main_base.0 > 0) {
+        let module = image.main_module().map_err(Stop::Refused)?;
+        pic_main::fill(store, image, &module, main, space, cells).map_err(Stop::Guest)?;
+        if let Ok(relocate) = main.get_typed_func::<(), ()>(&mut *store, abi::APPLY_DATA_RELOCS) {
+            relocate.call(&mut *store, ()).map_err(Stop::Guest)?;
+        }
+    }
     if let Ok(constructors) = main.get_typed_func::<(), ()>(&mut *store, abi::CALL_CTORS) {
         constructors.call(&mut *store, ()).map_err(Stop::Guest)?;
     }
@@ -105,8 +172,8 @@ fn pass_arguments(
     arguments: &[String],
 ) -> wasmtime::Result<u32> {
     let malloc = main.get_typed_func::<u32, u32>(&mut *store, abi::MALLOC)?;
-    let memory =
-        memory(store, main).ok_or_else(|| wasmtime::Error::msg("the main module exports no memory"))?;
+    let memory = store.data().emscripten.as_ref().and_then(|system| system.memory);
+    let memory = memory.ok_or_else(|| wasmtime::Error::msg("the main module has no memory"))?;
     let mut texts = Vec::new();
     let mut offsets = Vec::new();
     for argument in arguments {

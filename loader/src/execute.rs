@@ -6,12 +6,13 @@ use pydl_linker::{
     BoundImport, LoadPlan, LoadStep, ModuleId, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
 };
 use wasmtime::{
-    AsContext, Extern, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
+    AsContext, Extern, ExternType, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
     StoreContextMut, Tag, TagType, Val, ValType,
 };
 
 use crate::address_space::AddressSpace;
 use crate::process::ProcessState;
+use crate::system::emscripten::imports::function_of_type;
 
 /// What a plan is executed with, and what comes of it.
 pub(crate) struct Execution<'a, 'store> {
@@ -51,7 +52,7 @@ impl Execution<'_, '_> {
                 let (Some(thunks), Some(module)) = (&plan.thunk_module, self.thunk_module) else {
                     return Err(missing("the compiled thunk module"));
                 };
-                let imports = self.thunk_imports(thunks)?;
+                let imports = self.thunk_imports(thunks, module)?;
                 self.thunks = Some(Instance::new(&mut *self.store, module, &imports)?);
             }
             LoadStep::Instantiate { library, imports } => {
@@ -89,9 +90,9 @@ impl Execution<'_, '_> {
         function.ok_or_else(|| missing("an exported function"))
     }
 
-    fn thunk_imports(&mut self, thunks: &ThunkModule) -> wasmtime::Result<Vec<Extern>> {
+    fn thunk_imports(&mut self, thunks: &ThunkModule, compiled: &Module) -> wasmtime::Result<Vec<Extern>> {
         let mut imports = Vec::with_capacity(thunks.imports.len());
-        for import in &thunks.imports {
+        for (import, declared) in thunks.imports.iter().zip(compiled.imports()) {
             imports.push(match import {
                 ThunkImport::Table => self.space.table.into(),
                 ThunkImport::Memory => self.space.memory.into(),
@@ -99,7 +100,13 @@ impl Execution<'_, '_> {
                 ThunkImport::Host { module, name } => {
                     let running = self.store.data().running.clone();
                     let image = running.ok_or_else(|| missing("the process"))?.image;
-                    image.host_functions.get(&mut *self.store, module, name)?
+                    match (image.host_functions.get(&mut *self.store, module, name), declared.ty()) {
+                        (Ok(function), _) => function,
+                        (Err(_), ExternType::Func(ty)) => {
+                            function_of_type(&mut *self.store, module, name, &ty)?
+                        }
+                        (Err(error), _) => return Err(error),
+                    }
                 }
             });
         }
@@ -126,25 +133,28 @@ impl Execution<'_, '_> {
                 let tag = self.instance(ModuleId::MAIN)?.get_export(&mut *self.store, name);
                 tag.ok_or_else(|| missing("a tag"))?
             }
-            BoundImport::Tag(TagSource::Process(name)) => self.process_tag(name)?.into(),
+            BoundImport::Tag(TagSource::Process(name)) => process_tag(self.store, name)?.into(),
         })
-    }
-
-    /// The process's one tag of a name, of type `(i32)`: made when first asked for.
-    fn process_tag(&mut self, name: &str) -> wasmtime::Result<Tag> {
-        if let Some(tag) = self.store.data().tags.get(name) {
-            return Ok(*tag);
-        }
-        let ty = TagType::new(FuncType::new(self.store.as_context().engine(), [ValType::I32], []));
-        let tag = Tag::new(&mut *self.store, &ty)?;
-        self.store.data_mut().tags.insert(name.to_owned(), tag);
-        Ok(tag)
     }
 
     fn i32_global(&mut self, value: u32, mutability: Mutability) -> wasmtime::Result<Extern> {
         let ty = GlobalType::new(ValType::I32, mutability);
         Ok(Global::new(&mut *self.store, ty, Val::I32(value.cast_signed()))?.into())
     }
+}
+
+/// The process's one tag of a name, of type `(i32)`: made when first asked for.
+pub(crate) fn process_tag(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    name: &str,
+) -> wasmtime::Result<Tag> {
+    if let Some(tag) = store.data().tags.get(name) {
+        return Ok(*tag);
+    }
+    let ty = TagType::new(FuncType::new(store.as_context().engine(), [ValType::I32], []));
+    let tag = Tag::new(&mut *store, &ty)?;
+    store.data_mut().tags.insert(name.to_owned(), tag);
+    Ok(tag)
 }
 
 /// Puts a function into a slot of the process's table.

@@ -37,6 +37,7 @@ mod execute;
 mod image;
 mod interrupt;
 mod options;
+mod pic_main;
 mod process;
 mod python;
 mod search;

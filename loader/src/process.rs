@@ -8,7 +8,7 @@ use wasmtime::{Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateD
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use crate::address_space::AddressSpace;
+use crate::address_space::{AddressSpace, Shared};
 use crate::backtrace::GuestTrap;
 use crate::cache::Cache;
 use crate::compile::Compiler;
@@ -197,27 +197,29 @@ impl Process {
 
     /// Instantiates the main module and sets its working directory.
     fn start(&mut self) -> Result<(), Stop> {
-        let main = match self.image.start.clone() {
+        let (main, shared, instantiated) = match self.image.start.clone() {
             Start::Wasi(pre) => {
                 let name = self.image.path().display().to_string();
-                pre.instantiate(&mut self.store).map_err(|error| {
+                let main = pre.instantiate(&mut self.store).map_err(|error| {
                     if is_of_guest(&error) {
                         return Stop::Guest(error);
                     }
                     Stop::Refused(LoadError::NotRunnable { name, why: error.root_cause().to_string() })
-                })?
+                })?;
+                (main, Shared::exported(&mut self.store, &main), None)
             }
             Start::Emscripten(module) => {
-                emscripten_main::instantiate(&mut self.store, &self.image, &module).map_err(Stop::Refused)?
+                let instantiated = emscripten_main::instantiate(&mut self.store, &self.image, &module)
+                    .map_err(Stop::Refused)?;
+                (instantiated.main, instantiated.shared, Some(instantiated))
             }
         };
-        let space = AddressSpace::of(&mut self.store, &main).map(Arc::new);
+        let space = shared.and_then(|shared| AddressSpace::of(&mut self.store, &main, shared)).map(Arc::new);
         let (image, search) = (self.image.clone(), self.search.clone());
         self.store.data_mut().running = Some(Running { image, main, space: space.clone(), search });
-        let memory = emscripten_main::memory(&mut self.store, &main);
-        if let Some(system) = &mut self.store.data_mut().emscripten {
-            system.memory = memory;
-            return emscripten_main::initialize(&mut self.store, &main, space.as_deref());
+        if let Some(instantiated) = instantiated {
+            let image = self.image.clone();
+            return emscripten_main::initialize(&mut self.store, &image, &instantiated, space.as_deref());
         }
         match self.working_directory.take() {
             None => Ok(()),

@@ -93,6 +93,13 @@ enum FirstSection {
     Other,
 }
 
+/// How many functions a module defines, by its function section and by its code section.
+#[derive(Clone, Copy)]
+struct Functions {
+    declared: usize,
+    bodies: u32,
+}
+
 /// The tables of the walk: index spaces that later sections refer to.
 #[derive(Default)]
 struct IndexSpaces {
@@ -126,6 +133,13 @@ impl ParsedModule {
     /// Reads a module. Errs when the bytes are not a WebAssembly module, when a section it needs is malformed, and
     /// when the file ends early. What it does not look at (function bodies, data) is left to the engine's validator.
     pub fn parse(bytes: &[u8]) -> Result<ParsedModule, ParseError> {
+        let (module, functions) = ParsedModule::read(bytes)?;
+        module.check_complete(functions, bytes.len())?;
+        Ok(module)
+    }
+
+    /// Reads what is there, and how many functions the module defines.
+    fn read(bytes: &[u8]) -> Result<(ParsedModule, Functions), ParseError> {
         check_magic(bytes)?;
         let mut module = ParsedModule {
             dylink: None,
@@ -170,8 +184,8 @@ impl ParsedModule {
             rest = rest.get(skip..).unwrap_or_default();
         }
         module.exports.set_types(spaces.types.clone());
-        module.check_complete(&spaces, code_bodies, bytes.len())?;
-        Ok(module)
+        let defined = spaces.functions.len().saturating_sub(module.function_imports.len());
+        Ok((module, Functions { declared: defined, bodies: code_bodies.unwrap_or(0) }))
     }
 
     /// The `dylink.0` contents of a side module, or in words why this is not one.
@@ -316,19 +330,13 @@ impl ParsedModule {
     }
 
     /// Refuses files that were cut between two sections, where that can be told from what is left.
-    fn check_complete(
-        &self,
-        spaces: &IndexSpaces,
-        code_bodies: Option<u32>,
-        end: usize,
-    ) -> Result<(), ParseError> {
+    fn check_complete(&self, functions: Functions, end: usize) -> Result<(), ParseError> {
         let truncated =
             |what: String| Err(ParseError::new(end, format!("{what}: the file seems to be truncated")));
-        let defined = spaces.functions.len().saturating_sub(self.function_imports.len());
-        if defined != code_bodies.unwrap_or(0) as usize {
+        let Functions { declared, bodies } = functions;
+        if declared != bodies as usize {
             return truncated(format!(
-                "{defined} functions are declared, and the code section has {}",
-                code_bodies.unwrap_or(0)
+                "{declared} functions are declared, and the code section has {bodies}"
             ));
         }
         let Some(dylink) = &self.dylink else { return Ok(()) };

@@ -7,6 +7,7 @@ use wasmparser::{ExternalKind, Parser, Payload};
 
 use super::elements::ElementSlots;
 use super::{ExportKind as Kind, ParsedModule};
+use crate::abi;
 use crate::error::ParseError;
 
 /// Name of the custom section.
@@ -21,6 +22,10 @@ impl ParsedModule {
             match &payload {
                 Payload::ExportSection(section) => {
                     outline.section(&self.unpacked_exports(section.clone())?);
+                }
+                // First, as it is in the module itself.
+                Payload::CustomSection(section) if section.name() == abi::DYLINK => {
+                    outline.section(&CustomSection { name: abi::DYLINK.into(), data: section.data().into() });
                 }
                 Payload::FunctionSection(_)
                 | Payload::ElementSection(_)
@@ -41,7 +46,7 @@ impl ParsedModule {
 
     /// Reads an outline. Errs when it is none.
     pub fn from_outline(outline: Vec<u8>) -> Result<ParsedModule, ParseError> {
-        let mut module = ParsedModule::parse(&outline)?;
+        let (mut module, _) = ParsedModule::read(&outline)?;
         let mut packed = None;
         for payload in Parser::new(0).parse_all(&outline) {
             match payload? {

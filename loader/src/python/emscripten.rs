@@ -20,10 +20,17 @@ use crate::options::Mount;
 use crate::process::ProcessState;
 use crate::system::emscripten::Emscripten;
 
-/// The export that holds the address of CPython's runtime state, and the one that holds the address of the offset in it of the
-/// trampoline's table slot (Pyodide, `cpython/patches`).
+/// Generates a module.
+type Generate = fn() -> Vec<u8>;
+
+/// The export that holds the address of CPython's runtime state.
 const RUNTIME: &str = "_PyRuntime";
-const TRAMPOLINE_OFFSET: &str = "_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET";
+/// The exports that hold the address of the offset in it of a trampoline's table slot, each with what generates that trampoline:
+/// CPython 3.14's, and that of 3.12 and 3.13 (Pyodide, `cpython/patches`).
+const TRAMPOLINES: [(&str, Generate); 2] = [
+    ("_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET", trampolines::call),
+    ("_PyEM_EMSCRIPTEN_COUNT_ARGS_OFFSET", trampolines::count_arguments),
+];
 
 /// The standard library of a main module, which its processes share.
 #[derive(Clone)]
@@ -149,21 +156,25 @@ pub(crate) fn install_trampoline(
     let address_of = |store: &mut Store<ProcessState>, name: &str| {
         let global = main.get_global(&mut *store, name)?;
         match global.get(&mut *store) {
-            Val::I32(address) => Some(address.cast_unsigned()),
+            Val::I32(offset) => Some(space.main_base.plus(offset.cast_unsigned()).0),
             _ => None,
         }
     };
-    let runtime = address_of(store, RUNTIME);
-    let (Some(runtime), Some(offset_at)) = (runtime, address_of(store, TRAMPOLINE_OFFSET)) else {
-        return Ok(());
-    };
-    let Some(slot) = instantiate(store, space, &trampolines::call())? else { return Ok(()) };
-    let mut offset = [0; 4];
-    let memory = space.memory;
-    let lost = |_| LoadError::Engine("CPython's runtime state is outside of its memory".to_owned());
-    memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
-    let place = runtime.saturating_add(u32::from_le_bytes(offset));
-    memory.write(store, place as usize, &slot.to_le_bytes()).map_err(lost)
+    let Some(runtime) = address_of(store, RUNTIME) else { return Ok(()) };
+    for (offset_name, generate) in TRAMPOLINES {
+        let Some(offset_at) = address_of(store, offset_name) else { continue };
+        let Some(slot) = instantiate(store, space, &generate())? else { continue };
+        let mut offset = [0; 4];
+        let memory = space.memory;
+        let lost = |_| LoadError::Engine("CPython's runtime state is outside of its memory".to_owned());
+        memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
+        let place = runtime.saturating_add(u32::from_le_bytes(offset));
+        memory.write(&mut *store, place as usize, &slot.to_le_bytes()).map_err(lost)?;
+        if let Some(system) = &mut store.data_mut().emscripten {
+            system.trampoline = slot;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a generated module's function one of the process's, and returns its slot; `None` when the table is full.

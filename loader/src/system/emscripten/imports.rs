@@ -1,15 +1,16 @@
 //! Owns how a main module's imports get their functions: handlers are found by name, and take their arguments in the types
 //! that the module itself declares, since those differ between versions of Emscripten. Must not know what any of them does.
 
-use wasmtime::{Caller, FuncType, Linker, Module, Val, ValType};
+use wasmtime::{AsContextMut, Caller, Extern, ExternRef, FuncType, Linker, Module, Rooted, Val, ValType};
 
 use super::calls;
+use super::calls::exceptions::{self, INVOKE};
 use super::errno::{Fault, Result};
 use super::guest::Guest;
 use crate::process::ProcessState;
 
 /// What a function returns to the guest.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
     /// Nothing, or a null reference.
     Nothing,
@@ -17,6 +18,8 @@ pub(crate) enum Answer {
     Integer(i64),
     /// A floating-point number.
     Number(f64),
+    /// A reference that is not null.
+    Reference(Rooted<ExternRef>),
 }
 
 impl From<u32> for Answer {
@@ -55,6 +58,11 @@ impl Arguments<'_> {
         })
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.values.len()
+    }
+
     /// An integer, sign-extended.
     pub(crate) fn long(&self, index: usize) -> wasmtime::Result<i64> {
         match self.value(index)? {
@@ -73,6 +81,14 @@ impl Arguments<'_> {
     /// The same, unsigned: an address, a size or flags.
     pub(crate) fn word(&self, index: usize) -> wasmtime::Result<u32> {
         Ok(self.int(index)?.cast_unsigned())
+    }
+
+    /// A reference; `None` when it is null.
+    pub(crate) fn reference(&self, index: usize) -> wasmtime::Result<Option<Rooted<ExternRef>>> {
+        match self.value(index)? {
+            Val::ExternRef(reference) => Ok(*reference),
+            _ => Err(wasmtime::Error::msg(format!("{}: argument {index} is no reference", self.name))),
+        }
     }
 
     /// A floating-point number.
@@ -103,6 +119,13 @@ pub(crate) fn define_one(
     name: &str,
     ty: &FuncType,
 ) -> wasmtime::Result<()> {
+    if name.starts_with(INVOKE) {
+        let own = ty.clone();
+        linker.func_new(module, name, ty.clone(), move |caller, values, results| {
+            exceptions::invoke(caller, &own, values, results)
+        })?;
+        return Ok(());
+    }
     let handler = calls::handler(module, name);
     let owned = name.to_owned();
     let result = ty.results().next();
@@ -113,6 +136,18 @@ pub(crate) fn define_one(
         None => Err(wasmtime::Error::msg(calls::unavailable(&owned))),
     })?;
     Ok(())
+}
+
+/// A function of a type that a library asks for, which the main module itself does not import.
+pub(crate) fn function_of_type(
+    mut store: impl AsContextMut<Data = ProcessState>,
+    module: &str,
+    name: &str,
+    ty: &FuncType,
+) -> wasmtime::Result<Extern> {
+    let mut linker = Linker::new(store.as_context().engine());
+    define_one(&mut linker, module, name, ty)?;
+    linker.get(&mut store, module, name)
 }
 
 fn serve(
@@ -156,6 +191,7 @@ fn converted(answer: Answer, ty: &ValType) -> Option<Val> {
         (Answer::Integer(value), ValType::I64) => Val::I64(value),
         (Answer::Number(value), ValType::F64) => Val::F64(value.to_bits()),
         (Answer::Nothing, ValType::Ref(_)) => Val::ExternRef(None),
+        (Answer::Reference(reference), ValType::Ref(_)) => Val::ExternRef(Some(reference)),
         _ => return None,
     })
 }

@@ -23,6 +23,7 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 use wasmtime::Memory;
 
+use self::calls::exceptions::Exceptions;
 use self::calls::memory::Mappings;
 use self::descriptors::{Descriptors, Object, flag};
 pub(crate) use self::errno::Fault;
@@ -40,11 +41,14 @@ use crate::options::{Mount, ProcessOptions};
 pub(crate) struct Emscripten {
     /// Known as soon as the main module is instantiated.
     pub memory: Option<Memory>,
+    /// The table slot of CPython's trampoline; 0 when there is none.
+    pub trampoline: u32,
     pub files: Files,
     descriptors: Descriptors,
     streams: Streams,
     network: Network,
     mappings: Mappings,
+    exceptions: Exceptions,
     /// `NAME=VALUE`.
     environment: Vec<String>,
     program: String,
@@ -65,11 +69,13 @@ impl Emscripten {
         let home = options.variable("HOME").is_none().then(|| format!("HOME={HOME}"));
         let mut system = Emscripten {
             memory: None,
+            trampoline: 0,
             files: Files::new(),
             descriptors: Descriptors::default(),
             streams: Streams::of(options),
             network: Network::new(options.network.clone()),
             mappings: Mappings::default(),
+            exceptions: Exceptions::default(),
             environment: environment.chain(home).collect(),
             program: options.arguments.first().cloned().unwrap_or_default(),
             started: Instant::now(),

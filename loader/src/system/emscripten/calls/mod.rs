@@ -3,6 +3,7 @@
 
 mod clock;
 mod descriptors;
+pub(super) mod exceptions;
 mod ffi;
 mod files;
 mod linking;
@@ -10,13 +11,15 @@ pub(crate) mod memory;
 mod network;
 mod process;
 mod python;
+mod strftime;
 
 pub(super) use self::clock::zone;
 use super::imports::{Entry, Handler};
 
-const TOPICS: [&[Entry]; 9] = [
+const TOPICS: [&[Entry]; 11] = [
     clock::ENTRIES,
     descriptors::ENTRIES,
+    exceptions::ENTRIES,
     ffi::ENTRIES,
     files::ENTRIES,
     linking::ENTRIES,
@@ -24,10 +27,11 @@ const TOPICS: [&[Entry]; 9] = [
     network::ENTRIES,
     process::ENTRIES,
     python::ENTRIES,
+    strftime::ENTRIES,
 ];
 
-/// The two import modules that functions come from; names do not repeat among them.
-const MODULES: [&str; 2] = [pydl_linker::abi::ENV, pydl_linker::abi::WASI_PREVIEW1];
+/// The import modules that functions come from; names do not repeat among them. The last one is Pyodide's.
+const MODULES: [&str; 3] = [pydl_linker::abi::ENV, pydl_linker::abi::WASI_PREVIEW1, "sentinel"];
 
 /// What serves an import; `None` when nothing does.
 pub(super) fn handler(module: &str, name: &str) -> Option<Handler> {
@@ -35,7 +39,8 @@ pub(super) fn handler(module: &str, name: &str) -> Option<Handler> {
         return None;
     }
     let mut entries = TOPICS.iter().copied().flatten();
-    entries.find(|(known, _)| *known == name).map(|(_, handler)| *handler)
+    let found = entries.find(|(known, _)| *known == name).map(|(_, handler)| *handler);
+    found.or_else(|| exceptions::of_pattern(name))
 }
 
 /// The message of a call that nothing serves.

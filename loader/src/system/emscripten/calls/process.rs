@@ -18,6 +18,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("getentropy", Handler::Syscall(getentropy)),
     ("proc_exit", Handler::Plain(proc_exit)),
     ("exit", Handler::Plain(exit)),
+    ("emscripten_exit_with_live_runtime", Handler::Plain(end)),
     ("emscripten_force_exit", Handler::Plain(exit)),
     ("abort", Handler::Plain(abort)),
     ("_abort_js", Handler::Plain(abort)),
@@ -103,6 +104,12 @@ fn exit(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
 fn finish(guest: &mut Guest<'_>) -> wasmtime::Result<()> {
     let Some(running) = guest.state().running.clone() else { return Ok(()) };
     crate::emscripten_main::finish(&mut guest.store(), &running.main)
+}
+
+/// Ends `main` and keeps the runtime for events, of which there are none.
+fn end(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    finish(guest)?;
+    Err(I32Exit(0).into())
 }
 
 fn abort(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {

@@ -1,7 +1,7 @@
 //! Owns the functions that CPython and Pyodide import beside the C library's, and that work without JavaScript: hooks that have
 //! nothing to hook into. Facts: Pyodide, `src/core/*.c`. Must not know how Python is started.
 
-use wasmtime::{Ref, Val};
+use wasmtime::{ExternRef, Ref, Val};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
@@ -11,7 +11,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_Py_CheckEmscriptenSignals_Helper", Handler::Constant(Answer::Integer(0))),
     ("_PyEM_TrampolineCall_JS", Handler::Plain(trampoline_call)),
     ("_PyEM_InitTrampoline_js", Handler::Constant(Answer::Nothing)),
-    ("_PyEM_GetCountArgsPtr", Handler::Constant(Answer::Integer(0))),
+    ("_PyEM_GetCountArgsPtr", Handler::Plain(trampoline)),
     ("_PyImport_InitFunc_TrampolineCall", Handler::Plain(init_call)),
     // 0: not handled here, so that the C library goes on.
     ("_try_fcntl64", Handler::Constant(Answer::Integer(0))),
@@ -22,7 +22,32 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_maybe_recvfrom_async", Handler::Constant(Answer::Nothing)),
     ("_maybe_sendto_async", Handler::Constant(Answer::Nothing)),
     ("__hiwire_deduplicate_new", Handler::Constant(Answer::Nothing)),
+    ("create_sentinel", Handler::Plain(create_sentinel)),
+    ("is_sentinel", Handler::Plain(is_sentinel)),
 ];
+
+/// The table slot of the function that counts arguments.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
+fn trampoline(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let system = guest.state().emscripten.as_ref();
+    Ok(Answer::from(system.map_or(0, |system| system.trampoline)))
+}
+
+/// The reference that stands for an error where values of JavaScript are expected: no value of JavaScript is like it. Pyodide
+/// makes it in a module of its own, since it must be known without JavaScript (Pyodide, `src/core/sentinel.wat`).
+struct Sentinel;
+
+fn create_sentinel(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    ExternRef::new(guest.store(), Sentinel).map(Answer::Reference)
+}
+
+/// Whether a reference is one.
+fn is_sentinel(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let Some(reference) = arguments.reference(0)? else { return Ok(Answer::Integer(0)) };
+    let store = guest.store();
+    let is_one = reference.data(&store)?.is_some_and(<dyn std::any::Any + Send + Sync>::is::<Sentinel>);
+    Ok(Answer::Integer(is_one.into()))
+}
 
 /// `(function, self, arguments, keywords)`: calls a function of the table with as many of the arguments as it takes. A main
 /// module that takes a trampoline in WebAssembly uses this only until it has it.

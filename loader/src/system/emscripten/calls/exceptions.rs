@@ -1,0 +1,273 @@
+//! Owns C++ exceptions and `longjmp` of modules that leave both to the host, as Emscripten's compiler does unless it is told to use
+//! WebAssembly's own: calls that may throw go through `invoke_*`, and what is thrown is an error of the host that passes through
+//! the frames of the guest. Facts: Emscripten, `src/lib/libexceptions.js`, `system/lib/libcxxabi/src/cxa_exception.h`. Must not know
+//! how calls get here.
+
+use wasmtime::{AsContextMut, Caller, FuncType, Ref, Val, WasmParams, WasmResults};
+
+use super::super::errno::Result;
+use super::super::guest::Guest;
+use super::super::imports::{Answer, Arguments, Entry, Handler};
+use super::clock::ended;
+use crate::process::ProcessState;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("__cxa_throw", Handler::Plain(throw)),
+    ("__cxa_begin_catch", Handler::Plain(begin_catch)),
+    ("__cxa_end_catch", Handler::Plain(end_catch)),
+    ("__cxa_rethrow", Handler::Plain(rethrow)),
+    ("__cxa_rethrow_primary_exception", Handler::Plain(rethrow_primary)),
+    ("__cxa_current_primary_exception", Handler::Plain(current_primary)),
+    ("__cxa_uncaught_exceptions", Handler::Plain(uncaught)),
+    ("__cxa_get_exception_ptr", Handler::Plain(get_object)),
+    ("__resumeException", Handler::Plain(resume)),
+    ("llvm_eh_typeid_for", Handler::Plain(type_id)),
+    ("getTempRet0", Handler::Plain(get_temporary)),
+    ("_emscripten_throw_longjmp", Handler::Plain(throw_longjmp)),
+];
+
+/// What serves the functions of whose names there are as many as there are types: what `catch` is chosen by, with the types that
+/// it takes as arguments.
+pub(super) fn of_pattern(name: &str) -> Option<Handler> {
+    name.starts_with("__cxa_find_matching_catch_").then_some(Handler::Plain(find_matching_catch))
+}
+
+/// The prefix of functions that call a table slot and end what is thrown there.
+pub(in super::super) const INVOKE: &str = "invoke_";
+
+/// What is thrown: passes through the guest's frames until an `invoke_*` takes it. What it is the guest has noted.
+#[derive(Debug, thiserror::Error)]
+#[error("an exception of C++, or a longjmp, that nothing catches")]
+struct Unwinding;
+
+/// The exceptions of a process.
+#[derive(Default)]
+pub(in super::super) struct Exceptions {
+    /// The object that was thrown last, while it is on its way; 0 for none.
+    last: u32,
+    /// How many were thrown and not caught yet.
+    uncaught: u32,
+    /// The objects that are being handled, the innermost last.
+    caught: Vec<u32>,
+}
+
+/// The most exceptions that are handled one within the other, which only a guest gone wrong has.
+const DEEPEST: usize = 1 << 20;
+
+/// Fields of `struct __cxa_exception`, in bytes before the thrown object.
+mod header {
+    pub const TYPE: u32 = 20;
+    pub const DESTRUCTOR: u32 = 16;
+    pub const CAUGHT: u32 = 12;
+    pub const RETHROWN: u32 = 11;
+    pub const ADJUSTED: u32 = 8;
+}
+
+/// `invoke_*(slot, ...)`: calls the function in the slot; what is thrown there ends here, noted by `setThrew(1, 0)`, and zeros are
+/// returned. Everything else that ends a call passes.
+pub(in super::super) fn invoke(
+    mut caller: Caller<'_, ProcessState>,
+    ty: &FuncType,
+    values: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let space = caller.data().running.as_ref().and_then(|running| running.space.as_ref());
+    let space = space.map(|space| (space.table, space.stack_pointer));
+    let (table, stack_pointer) = space.ok_or_else(|| wasmtime::Error::msg("no function table"))?;
+    let (Some(Val::I32(slot)), arguments) = (values.first(), values.get(1..).unwrap_or_default()) else {
+        return Err(wasmtime::Error::msg("a call of no function"));
+    };
+    let slot = slot.cast_unsigned();
+    let Some(Ref::Func(Some(function))) = table.get(&mut caller, slot.into()) else {
+        return Err(wasmtime::Error::msg(format!("uninitialized element: slot {slot}")));
+    };
+    let before = stack_pointer.get(&mut caller);
+    let Err(error) = function.call(&mut caller, arguments, results) else { return Ok(()) };
+    if !error.is::<Unwinding>() {
+        return Err(error);
+    }
+    stack_pointer.set(&mut caller, before)?;
+    for (result, ty) in results.iter_mut().zip(ty.results()) {
+        *result = Val::default_for_ty(&ty).unwrap_or(Val::I32(0));
+    }
+    let main = caller.data().running.as_ref().map(|running| running.main);
+    let main = main.ok_or_else(|| wasmtime::Error::msg("the process has not started"))?;
+    main.get_typed_func::<(i32, i32), ()>(&mut caller, "setThrew")?.call(&mut caller, (1, 0))
+}
+
+fn exceptions<'a>(guest: &'a mut Guest<'_>) -> wasmtime::Result<&'a mut Exceptions> {
+    Ok(&mut guest.system().map_err(ended)?.exceptions)
+}
+
+/// Calls an export of the main module.
+fn call<P: WasmParams, R: WasmResults>(
+    guest: &mut Guest<'_>,
+    name: &str,
+    parameters: P,
+) -> wasmtime::Result<R> {
+    let main = guest.state().running.as_ref().map(|running| running.main);
+    let main = main.ok_or_else(|| wasmtime::Error::msg("the process has not started"))?;
+    let mut store = guest.store();
+    main.get_typed_func::<P, R>(store.as_context_mut(), name)?.call(store, parameters)
+}
+
+fn word(guest: &Guest<'_>, object: u32, field: u32) -> wasmtime::Result<u32> {
+    guest.u32(object.wrapping_sub(field)).map_err(ended)
+}
+
+fn set(guest: &mut Guest<'_>, object: u32, field: u32, bytes: &[u8]) -> wasmtime::Result<()> {
+    guest.write(object.wrapping_sub(field), bytes).map_err(ended)
+}
+
+fn flag(guest: &Guest<'_>, object: u32, field: u32) -> wasmtime::Result<bool> {
+    let byte: Result<bool> = guest.bytes(object.wrapping_sub(field), 1).map(|bytes| bytes != [0]);
+    byte.map_err(ended)
+}
+
+fn unwind(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<Answer> {
+    exceptions(guest)?.last = object;
+    Err(Unwinding.into())
+}
+
+/// `(object, type, destructor)`.
+fn throw(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let object = arguments.word(0)?;
+    set(guest, object, header::ADJUSTED, &[0; 4])?;
+    set(guest, object, header::TYPE, &arguments.word(1)?.to_le_bytes())?;
+    set(guest, object, header::DESTRUCTOR, &arguments.word(2)?.to_le_bytes())?;
+    let exceptions = exceptions(guest)?;
+    exceptions.uncaught = exceptions.uncaught.saturating_add(1);
+    unwind(guest, object)
+}
+
+/// Throws on, from a place that has only cleaned up.
+fn resume(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let last = exceptions(guest)?.last;
+    let object = if last == 0 { arguments.word(0)? } else { last };
+    unwind(guest, object)
+}
+
+/// The object that was thrown, and the type of the arguments by which it is caught as `getTempRet0`: a type of 0 takes any.
+fn find_matching_catch(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let thrown = exceptions(guest)?.last;
+    if thrown == 0 {
+        call::<u32, ()>(guest, SET_TEMPORARY, 0)?;
+        return Ok(Answer::from(0));
+    }
+    set(guest, thrown, header::ADJUSTED, &thrown.to_le_bytes())?;
+    let ty = word(guest, thrown, header::TYPE)?;
+    let mut found = ty;
+    if ty != 0 {
+        let adjusted = thrown.wrapping_sub(header::ADJUSTED);
+        for index in 0..arguments.count() {
+            let caught = arguments.word(index)?;
+            if caught == 0 || caught == ty {
+                break;
+            }
+            if call::<(u32, u32, u32), i32>(guest, "__cxa_can_catch", (caught, ty, adjusted))? != 0 {
+                found = caught;
+                break;
+            }
+        }
+    }
+    call::<u32, ()>(guest, SET_TEMPORARY, found)?;
+    Ok(Answer::from(thrown))
+}
+
+/// Exports that keep the second result of functions that have two.
+const SET_TEMPORARY: &str = "_emscripten_tempret_set";
+const GET_TEMPORARY: &str = "_emscripten_tempret_get";
+
+fn get_temporary(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    call::<(), u32>(guest, GET_TEMPORARY, ()).map(Answer::from)
+}
+
+/// The types that `catch` is chosen by are their own numbers.
+fn type_id(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    arguments.word(0).map(Answer::from)
+}
+
+/// What a handler gets to see of a thrown object.
+fn object_of(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<u32> {
+    let ty = word(guest, object, header::TYPE)?;
+    if call::<u32, i32>(guest, "__cxa_is_pointer_type", ty)? != 0 {
+        return guest.u32(object).map_err(ended);
+    }
+    let adjusted = word(guest, object, header::ADJUSTED)?;
+    Ok(if adjusted == 0 { object } else { adjusted })
+}
+
+fn get_object(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    object_of(guest, arguments.word(0)?).map(Answer::from)
+}
+
+fn push(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<()> {
+    let exceptions = exceptions(guest)?;
+    if exceptions.caught.len() >= DEEPEST {
+        return Err(wasmtime::Error::msg("too many exceptions are handled at once"));
+    }
+    exceptions.caught.push(object);
+    Ok(())
+}
+
+fn begin_catch(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let object = arguments.word(0)?;
+    if !flag(guest, object, header::CAUGHT)? {
+        set(guest, object, header::CAUGHT, &[1])?;
+        let exceptions = exceptions(guest)?;
+        exceptions.uncaught = exceptions.uncaught.saturating_sub(1);
+    }
+    set(guest, object, header::RETHROWN, &[0])?;
+    push(guest, object)?;
+    call::<u32, ()>(guest, "__cxa_increment_exception_refcount", object)?;
+    object_of(guest, object).map(Answer::from)
+}
+
+fn end_catch(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    call::<(i32, i32), ()>(guest, "setThrew", (0, 0))?;
+    let object = exceptions(guest)?.caught.pop();
+    let object = object.ok_or_else(|| wasmtime::Error::msg("the end of a handler that none began"))?;
+    call::<u32, ()>(guest, "__cxa_decrement_exception_refcount", object)?;
+    exceptions(guest)?.last = 0;
+    Ok(Answer::Nothing)
+}
+
+fn rethrow(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let object = exceptions(guest)?.caught.pop();
+    let object = object.ok_or_else(|| wasmtime::Error::msg("there is no exception to throw again"))?;
+    if !flag(guest, object, header::RETHROWN)? {
+        push(guest, object)?;
+        set(guest, object, header::RETHROWN, &[1])?;
+        set(guest, object, header::CAUGHT, &[0])?;
+        let exceptions = exceptions(guest)?;
+        exceptions.uncaught = exceptions.uncaught.saturating_add(1);
+    }
+    unwind(guest, object)
+}
+
+/// `std::rethrow_exception`.
+fn rethrow_primary(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let object = arguments.word(0)?;
+    if object == 0 {
+        return Ok(Answer::Nothing);
+    }
+    push(guest, object)?;
+    set(guest, object, header::RETHROWN, &[1])?;
+    rethrow(guest, arguments)
+}
+
+/// `std::current_exception`.
+fn current_primary(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let Some(object) = exceptions(guest)?.caught.last().copied() else { return Ok(Answer::from(0)) };
+    call::<u32, ()>(guest, "__cxa_increment_exception_refcount", object)?;
+    Ok(Answer::from(object))
+}
+
+fn uncaught(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Ok(Answer::from(exceptions(guest)?.uncaught))
+}
+
+/// `longjmp`: where to and with what the guest has noted.
+fn throw_longjmp(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    Err(Unwinding.into())
+}
