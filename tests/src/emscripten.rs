@@ -95,6 +95,15 @@ fn script_case(script: PathBuf) -> Case {
     Case { name, script, expected, main: CURRENT.to_owned(), wheels: Vec::new(), env }
 }
 
+/// The main module of a version of the npm package `pyodide`.
+///
+/// # Errors
+///
+/// Why it is not here and could not be fetched.
+pub fn main_module(version: &str) -> Result<PathBuf, String> {
+    fetched(&Path::new("pyodide").join(version).join("pyodide.asm.wasm"))
+}
+
 impl Case {
     /// The folder of its main module.
     ///
@@ -102,9 +111,8 @@ impl Case {
     ///
     /// Why the main module is not here and could not be fetched.
     pub fn main_folder(&self) -> Result<PathBuf, String> {
-        let folder = Path::new("pyodide").join(&self.main);
-        fetched(&folder.join("pyodide.asm.wasm"))?;
-        fetched(&folder)
+        main_module(&self.main)?;
+        fetched(&Path::new("pyodide").join(&self.main))
     }
 
     /// Its wheels, in the order they are given.

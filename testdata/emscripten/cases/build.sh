@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")"
 out=${1:-$PWD}
 flags="-O2 -fPIC -fwasm-exceptions -sSUPPORT_LONGJMP=wasm -sSIDE_MODULE=1"
-for case in chain dl eh static_ctors; do mkdir -p "$out/$case"; done
+for case in abi chain dl eh sjlj static_ctors; do mkdir -p "$out/$case"; done
 
 # chain: a diamond, case needs b and c, and both need d
 emcc $flags chain/d.c -o "$out/chain/libchaind.so"
@@ -23,4 +23,18 @@ for pair in eh/libthrow static_ctors/libstatics; do
     em++ $flags -std=c++20 "$case/lib.cpp" -o "$out/$pair.so"
     em++ $flags -std=c++20 "$case/case.cpp" "$out/$pair.so" -o "$out/$case/case.so"
 done
+# C: case needs the library
+for pair in abi/libabi sjlj/libjump; do
+    case=${pair%/*}
+    emcc $flags "$case/lib.c" -o "$out/$pair.so"
+    emcc $flags "$case/case.c" "$out/$pair.so" -o "$out/$case/case.so"
+done
+
+# with the exception instructions of the standard
+exnref="$flags -sWASM_LEGACY_EXCEPTIONS=0"
+mkdir -p "$out/eh/exnref" "$out/sjlj/exnref"
+em++ $exnref -std=c++20 eh/lib.cpp -o "$out/eh/exnref/libthrow.so"
+em++ $exnref -std=c++20 eh/case.cpp "$out/eh/exnref/libthrow.so" -o "$out/eh/exnref/case.so"
+emcc $exnref sjlj/lib.c -o "$out/sjlj/exnref/libjump.so"
+emcc $exnref sjlj/case.c "$out/sjlj/exnref/libjump.so" -o "$out/sjlj/exnref/case.so"
 find "$out" -name '*.so' -exec chmod 644 {} +
