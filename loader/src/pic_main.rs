@@ -3,8 +3,8 @@
 
 use pydl_linker::{ExportKind, MainModule, MainPlacement, TableSlot, abi};
 use wasmtime::{
-    AsContextMut, ExternType, Global, GlobalType, Instance, Memory, Module, Mutability, Ref, Store, Table,
-    Val, ValType,
+    AsContextMut, Extern, ExternType, Global, GlobalType, Instance, Memory, Module, Mutability, Ref, Store,
+    Table, Val, ValType,
 };
 
 use crate::address_space::{AddressSpace, Shared};
@@ -125,7 +125,7 @@ fn slot_of(
     }
     let function = match instance.get_func(&mut *store, name) {
         Some(function) => function,
-        None => match image.host_functions.get(&mut *store, abi::ENV, name).map(|f| f.into_func()) {
+        None => match image.host_functions.get(&mut *store, abi::ENV, name).map(Extern::into_func) {
             Ok(Some(function)) => function,
             _ => return Ok(None),
         },

@@ -1,9 +1,7 @@
 //! Owns how a main module's imports get their functions: handlers are found by name, and take their arguments in the types
 //! that the module itself declares, since those differ between versions of Emscripten. Must not know what any of them does.
 
-use wasmtime::{
-    AsContextMut, Caller, Extern, ExternRef, FuncType, Linker, Module, Rooted, Val, ValType,
-};
+use wasmtime::{AsContextMut, Caller, Extern, ExternRef, FuncType, Linker, Module, Rooted, Val, ValType};
 
 use super::calls;
 use super::calls::exceptions::{self, INVOKE};
