@@ -246,7 +246,7 @@ const DERIVED: &str = "derived";
 /// Ending of what is remembered of main modules.
 fn main_ending(family: AbiFamily) -> &'static str {
     match family {
-        AbiFamily::Wasi => "wasi",
+        AbiFamily::Wasi => "main",
         AbiFamily::Emscripten => "emscripten",
     }
 }

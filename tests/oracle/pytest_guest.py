@@ -41,7 +41,7 @@ class Reporter:
         detail = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr or "")
         crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", detail)
         if hasattr(report, "wasxfail"):
-            say("expected" if report.skipped else "failed", report.nodeid)
+            say("expected" if report.skipped else "passed", report.nodeid)
         elif report.skipped:
             say("skipped", report.nodeid, detail)
         elif report.failed:

@@ -20,6 +20,9 @@ use crate::options::Mount;
 use crate::process::ProcessState;
 use crate::system::emscripten::Emscripten;
 
+/// Generates a module.
+type Generate = fn() -> Vec<u8>;
+
 /// The export that holds the address of CPython's runtime state.
 const RUNTIME: &str = "_PyRuntime";
 type Generate = fn() -> Vec<u8>;

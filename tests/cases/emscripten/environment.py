@@ -12,5 +12,5 @@ print(len(sys.argv), os.path.basename(sys.argv[0]).endswith(".py"), __name__, sy
 print(all(isinstance(folder, str) for folder in sys.path), sys.prefix == sys.exec_prefix, sys.platform in ("emscripten", "linux"))
 print(sys.stdin.read() == "", sys.stdout.encoding, sys.stderr.errors, sys.stdout.isatty(), sys.getfilesystemencoding(), sys.getdefaultencoding())
 print(locale.setlocale(locale.LC_ALL, "C"), locale.localeconv()["decimal_point"], locale.strcoll("a", "b") < 0, locale.getpreferredencoding().lower())
-print(os.sep, os.linesep == "\n", os.pathsep, os.name, os.cpu_count() >= 1)
+print(os.sep, os.linesep == "\n", os.pathsep, os.name, os.path.expanduser("~") == os.environ["HOME"], os.path.isdir(os.path.expanduser("~")), os.cpu_count() >= 1)
 print(sys.version_info[:1], sys.maxunicode, sys.float_info.max, sys.implementation.name)

@@ -5,7 +5,7 @@ import datetime
 import time
 
 print(time.tzname, time.timezone, time.altzone, time.daylight)
-for moment in [0, 1_700_000_000, 1_720_000_000, 1_710_053_999, 1_710_054_000, 1_730_613_599, 1_730_613_600, -1_000_000_000, 4_000_000_000]:
+for moment in [0, 1_700_000_000, 1_720_000_000, 1_710_053_999, 1_710_054_000, 1_730_613_599, 1_730_613_600, -1_000_000_000, 4_000_000_000, 253_402_200_000]:
     local = time.localtime(moment)
     print(moment, tuple(local), local.tm_zone, local.tm_gmtoff, time.mktime(local) == moment, calendar.timegm(time.gmtime(moment)) == moment)
 print(time.strftime("%Y-%m-%d %H:%M:%S %Z %z", time.localtime(1_720_000_000)), time.ctime(1_700_000_000), time.asctime(time.gmtime(1_700_000_000)))

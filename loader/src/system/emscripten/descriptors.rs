@@ -238,6 +238,9 @@ impl Descriptors {
                 if flags & flag::DIRECTORY != 0 {
                     return Err(Errno::INVAL.into());
                 }
+                if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                    return Err(Errno::ISDIR.into());
+                }
                 let id = files.tree.add(folder, &name, super::files::empty_file(mode & 0o777))?;
                 files.tree.open(id)?;
                 (Object::Node(id), absolute)

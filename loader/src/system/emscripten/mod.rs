@@ -58,10 +58,15 @@ pub(crate) struct Emscripten {
     umask: u32,
 }
 
+/// The home folder of a guest that is given none.
+const HOME: &str = "/home";
+
 impl Emscripten {
     /// The system of a process, with the folders and streams that the options name and nothing else of the host.
     pub(crate) fn new(options: &ProcessOptions) -> std::result::Result<Emscripten, LoadError> {
         let environment = options.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        // There are no users: without it `os.path.expanduser` and `Path.home` have nothing to go by.
+        let home = options.variable("HOME").is_none().then(|| format!("HOME={HOME}"));
         let mut system = Emscripten {
             memory: None,
             trampoline: 0,
@@ -71,7 +76,7 @@ impl Emscripten {
             network: Network::new(options.network.clone()),
             mappings: Mappings::default(),
             exceptions: Exceptions::default(),
-            environment: environment.collect(),
+            environment: environment.chain(home).collect(),
             program: options.arguments.first().cloned().unwrap_or_default(),
             started: Instant::now(),
             zone: calls::zone(options.variable("TZ").unwrap_or_default()),
@@ -98,6 +103,7 @@ impl Emscripten {
         for (path, device) in devices {
             self.files.place(Path::new(path), Node::new(Content::Device(device), 0o666))?;
         }
+        self.files.place_folder(Path::new(HOME))?;
         let temporary = self.files.place_folder(Path::new("/tmp"))?;
         self.files.set_node_mode(temporary, 0o1777)?;
         for (stream, access) in [(0, 0), (1, flag::WRITE_ONLY), (2, flag::WRITE_ONLY)] {

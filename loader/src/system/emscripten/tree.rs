@@ -342,10 +342,11 @@ impl Node {
     }
 }
 
-/// Nanoseconds since 1970.
+/// Nanoseconds since 1970, in whole microseconds: Pyodide's CPython sets no finer ones, so that a program that copies a finer time
+/// would find it changed.
 pub(crate) fn now() -> i128 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
+    i128::try_from(since.as_micros()).map_or(i128::MAX, |micros| micros.saturating_mul(1000))
 }
 
 #[cfg(test)]

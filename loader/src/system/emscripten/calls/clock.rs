@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::errno::{Errno, Fault, Result};
 use super::super::guest::Guest;
@@ -116,43 +116,65 @@ fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     Ok(Answer::Nothing)
 }
 
-/// Writes the first fields of a `struct tm`, the last two only if `zone` tells them.
-fn write_tm(guest: &mut Guest<'_>, address: u32, time: DateTime, zone: Option<(bool, i32)>) -> Result<()> {
-    let weekday = i32::from(time.weekday().to_sunday_zero_offset());
+/// Writes the first fields of a `struct tm`, the last two only if `zone` tells them: the date and time that lie `seconds` after the
+/// start of 1970, on the Gregorian calendar of all years. A program has to see the year 10000 to refuse it.
+fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(bool, i32)>) -> Result<()> {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Years that begin in March end in their leap day; 400 of them have 146097 days, and 1970 began 719468 days after March of year 0.
+    let (period, day) = ((days + 719_468).div_euclid(146_097), (days + 719_468).rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let is_early = month >= 10;
+    let year = period * 400 + year + i64::from(is_early);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let day_of_year = if is_early { day - 306 } else { day + 59 + i64::from(is_leap) };
+    let month = if is_early { month - 10 } else { month + 2 };
+    let weekday = (days + 4).rem_euclid(7);
     let mut fields = vec![
-        i32::from(time.second()),
-        i32::from(time.minute()),
-        i32::from(time.hour()),
-        i32::from(time.day()),
-        i32::from(time.month()) - 1,
-        i32::from(time.year()) - 1900,
+        second % 60,
+        second / 60 % 60,
+        second / 3600,
+        day_of_month,
+        month,
+        year - 1900,
         weekday,
-        i32::from(time.day_of_year()) - 1,
+        day_of_year,
     ];
     if let Some((is_daylight, offset)) = zone {
-        fields.extend([i32::from(is_daylight), offset]);
+        fields.extend([i64::from(is_daylight), offset.into()]);
     }
-    let bytes: Vec<u8> = fields.iter().flat_map(|field| field.to_le_bytes()).collect();
+    let nearest = |field: i64| i32::try_from(field).unwrap_or(if field < 0 { i32::MIN } else { i32::MAX });
+    let bytes: Vec<u8> = fields.into_iter().flat_map(|field| nearest(field).to_le_bytes()).collect();
     guest.write(address, &bytes)
 }
 
-/// A time within what calendars have, from -9999 to 9999; others are the nearest.
+/// The start of 1970.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// The seconds from the start of 1970 to a date.
+fn seconds(date: DateTime) -> i64 {
+    date.duration_since(EPOCH).as_secs()
+}
+
+/// A time that zones know their offset for: some hours less than the dates there are. Others are the nearest.
 fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 fn localtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let time = timestamp(arguments.long(0)?);
+    let time = arguments.long(0)?;
     let zone = guest.system().map_err(ended)?.zone.clone();
-    let info = zone.to_offset_info(time);
-    let local = (info.dst().is_dst(), info.offset().seconds());
-    write_tm(guest, arguments.word(1)?, zone.to_datetime(time), Some(local)).map_err(ended)?;
+    let info = zone.to_offset_info(timestamp(time));
+    let (is_daylight, offset) = (info.dst().is_dst(), info.offset().seconds());
+    let local = time.saturating_add(offset.into());
+    write_tm(guest, arguments.word(1)?, local, Some((is_daylight, offset))).map_err(ended)?;
     Ok(Answer::Nothing)
 }
 
 fn gmtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let time = TimeZone::UTC.to_datetime(timestamp(arguments.long(0)?));
-    write_tm(guest, arguments.word(1)?, time, None).map_err(ended)?;
+    write_tm(guest, arguments.word(1)?, arguments.long(0)?, None).map_err(ended)?;
     Ok(Answer::Nothing)
 }
 
@@ -169,7 +191,7 @@ fn read_tm(guest: &Guest<'_>, address: u32) -> Result<Option<DateTime>> {
     let month = i8::try_from(months.rem_euclid(12) + 1).ok();
     let seconds = ((field(3) - 1) * 24 + field(2)) * 3600 + field(1) * 60 + field(0);
     let first = year.zip(month).and_then(|(year, month)| DateTime::new(year, month, 1, 0, 0, 0, 0).ok());
-    let span = jiff::SignedDuration::from_secs(seconds);
+    let span = SignedDuration::from_secs(seconds);
     Ok(first.and_then(|first| first.checked_add(span).ok()))
 }
 
@@ -184,7 +206,7 @@ fn mktime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<
     };
     let info = zone.to_offset_info(time);
     let local = (info.dst().is_dst(), info.offset().seconds());
-    write_tm(guest, address, zone.to_datetime(time), Some(local)).map_err(ended)?;
+    write_tm(guest, address, seconds(zone.to_datetime(time)), Some(local)).map_err(ended)?;
     Ok(Answer::Integer(time.as_second()))
 }
 
@@ -203,10 +225,7 @@ fn local_time(zone: &TimeZone, fields: DateTime, is_daylight: i32) -> Option<Tim
 fn timegm(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let address = arguments.word(0)?;
     let fields = read_tm(guest, address).map_err(ended)?;
-    let time = fields.and_then(|fields| TimeZone::UTC.to_timestamp(fields).ok());
-    let Some(time) = time.and_then(|time| time.round(Unit::Second).ok()) else {
-        return Ok(Answer::Integer(-1));
-    };
-    write_tm(guest, address, TimeZone::UTC.to_datetime(time), Some((false, 0))).map_err(ended)?;
-    Ok(Answer::Integer(time.as_second()))
+    let Some(time) = fields.map(seconds) else { return Ok(Answer::Integer(-1)) };
+    write_tm(guest, address, time, Some((false, 0))).map_err(ended)?;
+    Ok(Answer::Integer(time))
 }

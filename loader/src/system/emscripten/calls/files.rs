@@ -371,19 +371,21 @@ fn utimensat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     guest.system()?.files.set_times(&path, times, follow).map(|()| 0)
 }
 
-/// `struct statfs` of 64 bytes (Emscripten, `bits/statfs.h`): a file system of blocks of 4096 bytes.
-fn write_statfs(guest: &mut Guest<'_>, address: u32) -> Result<i64> {
-    const BLOCKS: u32 = 1 << 20;
-    let mut record = [0_u8; 64];
+/// `struct statfs`: a file system of blocks of 4096 bytes. Its counts have 64 bits, and it 88 bytes, since Emscripten 5; they had 32,
+/// and it 64, before (`bits/statfs.h`, `bits/alltypes.h`). The guest tells its size.
+fn write_statfs(guest: &mut Guest<'_>, size: u32, address: u32) -> Result<i64> {
+    const BLOCK: u32 = 4096;
+    const COUNTS: [u32; 5] = [1 << 20, 1 << 19, 1 << 19, 1 << 20, 1 << 19];
+    const LONGEST_NAME: u32 = 255;
+    let (width, names) = if size < 88 { (4, 36) } else { (8, 56) };
+    let mut record = vec![0_u8; if size < 88 { 64 } else { 88 }];
     let mut put = |at: usize, value: u32| record[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    put(4, 4096);
-    put(8, BLOCKS);
-    put(12, BLOCKS / 2);
-    put(16, BLOCKS / 2);
-    put(20, BLOCKS);
-    put(24, BLOCKS / 2);
-    put(36, 255);
-    put(40, 4096);
+    put(4, BLOCK);
+    for (index, count) in COUNTS.into_iter().enumerate() {
+        put(8 + index * width, count);
+    }
+    put(names, LONGEST_NAME);
+    put(names + 4, BLOCK);
     guest.write(address, &record)?;
     Ok(0)
 }
@@ -391,12 +393,12 @@ fn write_statfs(guest: &mut Guest<'_>, address: u32) -> Result<i64> {
 fn statfs(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
     guest.system()?.files.status(&path, true)?;
-    write_statfs(guest, arguments.word(2)?)
+    write_statfs(guest, arguments.word(1)?, arguments.word(2)?)
 }
 
 fn fstatfs(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     guest.system()?.descriptors.get(arguments.word(0)?)?;
-    write_statfs(guest, arguments.word(2)?)
+    write_statfs(guest, arguments.word(1)?, arguments.word(2)?)
 }
 
 fn umask(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {

@@ -1,13 +1,10 @@
 //! Owns the functions that CPython and Pyodide import beside the C library's, and that work without JavaScript: hooks that have
 //! nothing to hook into. Facts: Pyodide, `src/core/*.c`. Must not know how Python is started.
 
-use std::any::Any;
-
 use wasmtime::{ExternRef, Ref, Val};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use super::clock::ended;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("_Py_emscripten_runtime", Handler::Constant(Answer::Integer(0))),
@@ -30,8 +27,10 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// The table slot of the function that counts arguments.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
 fn trampoline(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Ok(Answer::from(guest.system().map_err(ended)?.trampoline))
+    let system = guest.state().emscripten.as_ref();
+    Ok(Answer::from(system.map_or(0, |system| system.trampoline)))
 }
 
 /// The reference that stands for an error where values of JavaScript are expected: no value of JavaScript is like it. Pyodide
@@ -46,7 +45,7 @@ fn create_sentinel(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result
 fn is_sentinel(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let Some(reference) = arguments.reference(0)? else { return Ok(Answer::Integer(0)) };
     let store = guest.store();
-    let is_one = reference.data(&store)?.is_some_and(<dyn Any + Send + Sync>::is::<Sentinel>);
+    let is_one = reference.data(&store)?.is_some_and(<dyn std::any::Any + Send + Sync>::is::<Sentinel>);
     Ok(Answer::Integer(is_one.into()))
 }
 
