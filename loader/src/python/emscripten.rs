@@ -25,7 +25,6 @@ type Generate = fn() -> Vec<u8>;
 
 /// The export that holds the address of CPython's runtime state.
 const RUNTIME: &str = "_PyRuntime";
-type Generate = fn() -> Vec<u8>;
 /// The exports that hold the address of the offset in it of a trampoline's table slot, each with what generates that trampoline:
 /// CPython 3.14's, and that of 3.12 and 3.13 (Pyodide, `cpython/patches`).
 const TRAMPOLINES: [(&str, Generate); 2] = [
