@@ -64,3 +64,66 @@ impl MainPlacement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{
+        CustomSection, EntityType, GlobalType, ImportSection, MemoryType, Module, RefType, TableType, ValType,
+    };
+
+    use super::*;
+
+    /// A main module with this `MEM_INFO` that imports what it is given, but not `left_out`.
+    fn main(memory_info: &[u8], left_out: &str) -> Option<MainPlacement> {
+        let mut dylink = vec![1, u8::try_from(memory_info.len()).unwrap()];
+        dylink.extend(memory_info);
+        let memory =
+            MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
+        let table = TableType {
+            element_type: RefType::FUNCREF,
+            minimum: 1,
+            maximum: None,
+            table64: false,
+            shared: false,
+        };
+        let global = |mutable| GlobalType { val_type: ValType::I32, mutable, shared: false };
+        let given: [(&str, EntityType); 4] = [
+            (abi::MEMORY, memory.into()),
+            (abi::TABLE, table.into()),
+            (abi::STACK_POINTER, global(true).into()),
+            (abi::MEMORY_BASE, global(false).into()),
+        ];
+        let mut imports = ImportSection::new();
+        for (name, ty) in given.into_iter().filter(|(name, _)| *name != left_out) {
+            imports.import(abi::ENV, name, ty);
+        }
+        let mut module = Module::new();
+        module.section(&CustomSection { name: abi::DYLINK.into(), data: dylink.into() }).section(&imports);
+        let mut exports = wasm_encoder::ExportSection::new();
+        exports.export("memory", wasm_encoder::ExportKind::Global, 0);
+        module.section(&exports);
+        MainPlacement::of(&ParsedModule::parse(&module.finish()).unwrap())
+    }
+
+    /// Pyodide 0.29.3's, whose JavaScript has these numbers.
+    #[test]
+    fn the_layout_is_emscriptens() {
+        let placement = main(&[0x94, 0xd8, 0xd9, 0x01, 6, 0xbb, 0x2f, 0], "").unwrap();
+        assert_eq!((placement.memory_base, placement.table_base), (Address(1024), TableSlot(1)));
+        assert_eq!(placement.table_end, TableSlot(6076));
+        assert_eq!(placement.bound("__stack_low"), Some(Address(3_567_648)));
+        assert_eq!(placement.bound("__stack_high"), Some(Address(8_810_528)));
+        assert_eq!(placement.bound("__heap_base"), Some(Address(8_810_528)));
+        assert_eq!(placement.bound("__data_end"), None);
+    }
+
+    #[test]
+    fn only_what_fits_and_is_given_everything_is_placed() {
+        assert!(main(&[16, 4, 1, 0], "").is_some());
+        for name in [abi::MEMORY, abi::TABLE, abi::STACK_POINTER, abi::MEMORY_BASE] {
+            assert_eq!(main(&[16, 4, 1, 0], name), None, "{name}");
+        }
+        // 4 GiB less one byte.
+        assert_eq!(main(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0], ""), None);
+    }
+}

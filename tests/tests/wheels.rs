@@ -7,7 +7,7 @@ use pydl_tests::emscripten::{Case, Outcome, cases};
 use pydl_tests::{assert_golden, blessing, repository, skip};
 
 /// The generations of Pyodide whose main modules pydl runs. Cases for others run in Node alone.
-const RUN: [&str; 1] = ["314.0.7"];
+const RUN: [&str; 3] = ["314.0.7", "0.29.3", "0.27.7"];
 
 fn folder() -> PathBuf {
     repository().join("tests/cases/wheels")
