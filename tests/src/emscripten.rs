@@ -161,7 +161,11 @@ impl Case {
 }
 
 /// A wheel, kept here or fetched.
-fn wheel(name: &str) -> Result<PathBuf, String> {
+///
+/// # Errors
+///
+/// Why it is not here and could not be fetched.
+pub fn wheel(name: &str) -> Result<PathBuf, String> {
     let kept = testdata("wheels").join(name);
     if kept.exists() { Ok(kept) } else { fetched(&Path::new("wheels").join(name)) }
 }
