@@ -66,8 +66,9 @@ impl Image {
     ) -> Result<Image, LoadError> {
         let path = path.as_ref();
         let stamp = fs::metadata(path).map(|m| Stamp::of(&m)).map_err(|e| LoadError::file(path, e))?;
-        let compilers = [compiler.clone(), compiler.for_family(AbiFamily::Emscripten)?];
-        let remembered = compilers.into_iter().find_map(|compiler| {
+        // An engine for the other family is made only if there is a need for it.
+        let remembered = [AbiFamily::Wasi, AbiFamily::Emscripten].into_iter().find_map(|family| {
+            let compiler = compiler.for_family(family).ok()?;
             let (module, outline) = compiler.remembered(path, &stamp)?;
             Some((compiler, module, outline))
         });
