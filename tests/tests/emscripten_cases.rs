@@ -56,3 +56,18 @@ fn cases_print_what_they_print_under_emscripten() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+/// The slot in a closure is the guest's to change: giving back one that is none is an end of the guest, not of the host.
+#[test]
+fn a_closure_that_is_none_cannot_be_freed() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let code =
+        "import ctypes; ctypes.CDLL(None).ffi_closure_free(ctypes.create_string_buffer(b'\\xff' * 16))";
+    let output = pydl().arg("run").arg(main).args(["-c", code]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(134), "{stderr}");
+    assert!(stderr.contains("slot 4294967295 is not that of a closure"), "{stderr}");
+}

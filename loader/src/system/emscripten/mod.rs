@@ -16,6 +16,7 @@ mod streams;
 mod tree;
 mod wait;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -48,6 +49,8 @@ pub(crate) struct Emscripten {
     streams: Streams,
     network: Network,
     mappings: Mappings,
+    /// The table slots of libffi's closures: no others are given back.
+    closures: BTreeSet<u32>,
     exceptions: Exceptions,
     /// `NAME=VALUE`.
     environment: Vec<String>,
@@ -75,6 +78,7 @@ impl Emscripten {
             streams: Streams::of(options),
             network: Network::new(options.network.clone()),
             mappings: Mappings::default(),
+            closures: BTreeSet::new(),
             exceptions: Exceptions::default(),
             environment: environment.chain(home).collect(),
             program: options.arguments.first().cloned().unwrap_or_default(),

@@ -312,6 +312,7 @@ fn closure_alloc(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::
         return Ok(Answer::Integer(0));
     };
     guest.write(code, &slot.0.to_le_bytes()).map_err(ended)?;
+    guest.system().map_err(ended)?.closures.insert(slot.0);
     Ok(address.into())
 }
 
@@ -319,6 +320,10 @@ fn closure_alloc(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::
 fn closure_free(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let closure = arguments.word(0)?;
     let slot = guest.u32(closure).map_err(ended)?;
+    // What lies there is the guest's to change.
+    if !guest.system().map_err(ended)?.closures.remove(&slot) {
+        return Err(wasmtime::Error::msg(format!("libffi: slot {slot} is not that of a closure")));
+    }
     let space = space(guest)?;
     space.give_back(guest.store(), pydl_linker::Address(closure))?;
     space.give_slot(guest.store(), pydl_linker::TableSlot(slot));
