@@ -80,6 +80,8 @@ pub const ALIGNED_ALLOC: &str = "aligned_alloc";
 pub const FREE: &str = "free";
 /// Plain allocation, for strings handed to the guest.
 pub const MALLOC: &str = "malloc";
+/// Allocation of zeroed memory, which is all that some Emscripten mains export.
+pub const CALLOC: &str = "calloc";
 /// Reads a file with the guest's permissions (`loader/guest/wasi/libdl.c`).
 pub const READ_FILE: &str = "pydl_read_file";
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pydl_linker::{
     Address, FunctionRef, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement,
-    Reservation, ResolvedModules, Scope, Start, SymbolValue, TableSlot, abi,
+    Requester, Reservation, ResolvedModules, Scope, Start, SymbolValue, TableSlot, abi,
 };
 use wasmtime::{Instance, Module, StoreContextMut, TypedFunc};
 
@@ -98,7 +98,7 @@ pub(crate) fn handle_of(id: ModuleId) -> u32 {
 }
 
 /// The libraries of the process; found out what it takes on the first call.
-fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
+pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
     if store.data().running.is_none() {
         // The main module's start function runs; later it may.
         return Err(Failure::Refused(
@@ -154,6 +154,38 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
     }
 }
 
+/// Brings in what the main module itself needs, up to the constructors, and makes it global; `None` when it needs nothing.
+pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<LoadPlan>, Failure> {
+    let linking = linking(store)?;
+    let (snapshot, path) = (linking.namespace.clone(), linking.search.clone());
+    let main = snapshot.main();
+    // The main module has no path in the guest; what it needs lies where the loader itself looks.
+    let folder = path.own.first().map_or("", String::as_str);
+    let runtime_path = main.module().dylink.iter().flat_map(|dylink| dylink.runtime_path.iter().cloned());
+    let requester = Requester {
+        path: format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default()),
+        runtime_path: runtime_path.collect(),
+    };
+    let system = store.data_mut().emscripten.as_mut();
+    let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
+    let mut source = SystemSearch { files: &mut system.files, path: &path };
+    let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
+    let order = order.map_err(|error| match error {
+        LinkError::NotFound(_) => Failure::Refused(format!(
+            "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
+        )),
+        error => error.into(),
+    })?;
+    let Some(order) = order else { return Ok(None) };
+    let roots = order.roots().to_vec();
+    let plan = bring_in(store, snapshot, order)?;
+    let namespace = self::linking(store)?.namespace_mut();
+    for root in roots {
+        namespace.open(root, true);
+    }
+    Ok(Some(plan))
+}
+
 /// Brings the libraries of a load to life.
 fn load(
     store: &mut Store<'_>,
@@ -161,6 +193,14 @@ fn load(
     order: LoadOrder,
     mode: OpenMode,
 ) -> Result<ModuleId, Failure> {
+    let plan = bring_in(store, snapshot, order)?;
+    linking(store)?.namespace_mut().open(plan.root, mode.global);
+    construct(store, &plan)?;
+    Ok(plan.root)
+}
+
+/// Instantiates, relocates and commits the libraries of a load, or changes nothing.
+fn bring_in(store: &mut Store<'_>, snapshot: Arc<Namespace>, order: LoadOrder) -> Result<LoadPlan, Failure> {
     let snapshot = if order.wants_more_of_host(&snapshot) {
         drop(snapshot);
         know_whole_host(store)?
@@ -176,8 +216,8 @@ fn load(
         NoRoom::Guest(error) => classify(error, "the guest's allocator"),
     })?;
     let mut reserved = Reserved { reservation, placement, space };
-    let plan = match reserved.prepare(store, snapshot, resolved, &modules) {
-        Ok(plan) => plan,
+    match reserved.prepare(store, snapshot, resolved, &modules) {
+        Ok(plan) => Ok(plan),
         Err(failure) => {
             // A guest that has ended cannot take its memory back, and need not.
             let released = match failure {
@@ -185,15 +225,12 @@ fn load(
                 Failure::Ended(_) => Ok(()),
             };
             // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
-            return Err(match released.map_err(|error| classify(error, "free")) {
+            Err(match released.map_err(|error| classify(error, "free")) {
                 Err(ended @ Failure::Ended(_)) => ended,
                 _ => failure,
-            });
+            })
         }
-    };
-    linking(store)?.namespace_mut().open(plan.root, mode.global);
-    construct(store, &plan)?;
-    Ok(plan.root)
+    }
 }
 
 /// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth.
@@ -281,7 +318,7 @@ fn root_path(plan: &LoadPlan) -> String {
 
 /// Runs the constructors of committed libraries. From here on their code has run and pointers to it may be anywhere: a
 /// failure marks the libraries that are not initialized as failed, and leaves them in place.
-fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     let mut steps = plan.steps.iter().filter_map(|step| match step {
         LoadStep::Construct(library) => Some((library, step)),
         _ => None,
@@ -385,7 +422,8 @@ pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
     }
 }
 
-const RTLD_DEFAULT: u32 = 0;
+/// The handle that stands for the global scope.
+pub(crate) const RTLD_DEFAULT: u32 = 0;
 const RTLD_NEXT: u32 = u32::MAX;
 
 fn invalid_handle(handle: u32) -> Failure {
