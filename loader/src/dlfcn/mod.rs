@@ -2,6 +2,7 @@
 //! ABI. Must not know the search order of files, nor how a guest passes arguments: that is the adapters' business.
 
 pub(crate) mod emscripten;
+pub(crate) mod rewritten;
 pub(crate) mod wasi;
 
 use std::collections::BTreeMap;
@@ -461,6 +462,23 @@ pub(crate) fn address(store: &mut Store<'_>, pointer: u32) -> Result<Option<Addr
         None => None,
     };
     Ok(file.map(|file| AddressInfo { file, base: found.base, symbol }))
+}
+
+/// `dladdr(pointer, info)`: 1 with the four pointers of `Dl_info` filled in, or 0, without an error.
+pub(crate) fn dladdr(store: &mut Store<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
+    match address(store, pointer) {
+        Ok(Some(AddressInfo { file, base, symbol })) => {
+            let (name, value) = symbol.unwrap_or((Address(0), 0));
+            let fields: Vec<u8> =
+                [file.0, base.0, name.0, value].iter().flat_map(|field| field.to_le_bytes()).collect();
+            let space = linking(store).map(|linking| linking.space.clone());
+            let Ok(space) = space else { return Ok(0) };
+            space.memory.write(&mut *store, info as usize, &fields)?;
+            Ok(1)
+        }
+        Ok(None) | Err(Failure::Refused(_)) => Ok(0),
+        Err(Failure::Ended(error)) => Err(error),
+    }
 }
 
 /// A string in guest memory that stays there.
