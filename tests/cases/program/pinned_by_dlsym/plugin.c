@@ -1,0 +1,17 @@
+/* A library that tells when it begins and ends. */
+#include <stdio.h>
+
+__attribute__((constructor)) static void start(void)
+{
+    printf("plugin begins\n");
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    printf("plugin ends\n");
+}
+
+int plugged(void)
+{
+    return 42;
+}
