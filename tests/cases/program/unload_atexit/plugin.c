@@ -5,24 +5,27 @@
 int __cxa_atexit(void (*function)(void *), void *argument, void *dso);
 extern void *__dso_handle;
 
+static const char *where;
+
 static void late(void)
 {
-    printf("plugin: registered by a handler\n");
+    printf("%s: registered by a handler\n", where);
 }
 
 static void first(void)
 {
-    printf("plugin: first handler\n");
+    printf("%s: first handler\n", where);
 }
 
 static void second(void *argument)
 {
-    printf("plugin: second handler, %s\n", (const char *)argument);
+    printf("%s: second handler, %s\n", where, (const char *)argument);
     atexit(late);
 }
 
-void start_plugin(void)
+void start_plugin(const char *name)
 {
+    where = name;
     atexit(first);
     __cxa_atexit(second, "with an argument", &__dso_handle);
 }

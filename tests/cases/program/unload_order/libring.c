@@ -3,5 +3,5 @@
 
 __attribute__((destructor)) static void end(void)
 {
-    printf("ring or loop ends\n");
+    printf("ring ends\n");
 }
