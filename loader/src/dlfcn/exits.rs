@@ -1,7 +1,7 @@
 //! Owns what libraries have registered to run at exit: with which library it goes, and in which order all of it runs. The main
-//! module's own list has the order ([decisions/0010]); it holds one entry for each of ours. Must not know when libraries leave.
+//! module's own list has the order ([decisions/0011]); it holds one entry for each of ours. Must not know when libraries leave.
 //!
-//! [decisions/0010]: ../../../docs/decisions/0010-libraries-leave.md
+//! [decisions/0011]: ../../../docs/decisions/0011-libraries-leave.md
 
 use pydl_linker::{ModuleId, TableSlot, abi};
 use wasmtime::{AsContextMut, Caller, Func, Ref, Trap, WasmParams};
