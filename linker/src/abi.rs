@@ -39,6 +39,8 @@ pub const ATEXIT: &str = "atexit";
 /// Functions of `<dlfcn.h>` and `<link.h>` that depend on which library calls, or that a main module may lack.
 pub const DLSYM: &str = "dlsym";
 /// See [`DLSYM`].
+pub const DLOPEN: &str = "dlopen";
+/// See [`DLSYM`].
 pub const DLADDR: &str = "dladdr";
 /// See [`DLSYM`].
 pub const DLINFO: &str = "dlinfo";
@@ -95,6 +97,8 @@ pub const ALIGNED_ALLOC: &str = "aligned_alloc";
 pub const FREE: &str = "free";
 /// Plain allocation, for strings handed to the guest.
 pub const MALLOC: &str = "malloc";
+/// Allocation of zeroed memory, which is all that some Emscripten mains export.
+pub const CALLOC: &str = "calloc";
 /// Reads a file with the guest's permissions (`loader/guest/wasi/libdl.c`).
 pub const READ_FILE: &str = "pydl_read_file";
 

@@ -21,6 +21,7 @@ pub mod abi;
 mod abi_family;
 mod error;
 pub mod exceptions;
+pub mod forwarders;
 mod ids;
 mod inspect;
 mod layout;

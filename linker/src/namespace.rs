@@ -139,6 +139,8 @@ pub enum Scope<'a> {
     Global,
     /// A library and what it needs, breadth first: `dlsym` with a handle.
     Library(&'a Library),
+    /// What code of a module sees: the global scope, then the load that brought the module in. `RTLD_DEFAULT` of its code.
+    From(ModuleId),
     /// What comes after a module in the search order of the load that brought it in: `RTLD_NEXT` of its code. The main module
     /// comes last, since the C library is in it; after the main module come the global libraries.
     After(ModuleId),
@@ -290,6 +292,10 @@ impl Namespace {
             Scope::Library(library) => {
                 self.with_dependencies(library.id).iter().find_map(|id| self.definition(*id, name))
             }
+            Scope::From(caller) => {
+                let global = self.global.iter().find_map(|id| self.definition(*id, name));
+                global.or_else(|| self.own_scope(caller).iter().find_map(|id| self.definition(*id, name)))
+            }
             Scope::After(caller) => self.after(caller).iter().find_map(|id| self.definition(*id, name)),
         }
     }
@@ -358,13 +364,19 @@ impl Namespace {
         order.into_iter().collect()
     }
 
+    /// The libraries of the load that brought a library in, in search order; none for the main module.
+    fn own_scope(&self, id: ModuleId) -> Vec<ModuleId> {
+        let Some(library) = self.library(id) else { return Vec::new() };
+        // The library that the load was for may be gone while others keep this one, and those of a program come as one load.
+        let of_root = self.library(library.loaded_for).map(|root| self.with_dependencies(root.id));
+        of_root.filter(|order| order.contains(&id)).unwrap_or_else(|| self.with_dependencies(id))
+    }
+
     fn after(&self, caller: ModuleId) -> Vec<ModuleId> {
-        let Some(library) = self.library(caller) else {
+        if self.library(caller).is_none() {
             return self.global.iter().skip(1).copied().collect();
-        };
-        // The library that the load was for may be gone while others keep this one.
-        let root = self.library(library.loaded_for).map_or(caller, |root| root.id);
-        let order = self.with_dependencies(root).into_iter();
+        }
+        let order = self.own_scope(caller).into_iter();
         order.skip_while(|id| *id != caller).skip(1).chain([ModuleId::MAIN]).collect()
     }
 

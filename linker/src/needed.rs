@@ -172,6 +172,8 @@ pub struct LoadOrder {
     pub(crate) libraries: Vec<NewLibrary>,
     /// The first id of `libraries`.
     pub(crate) first: ModuleId,
+    /// The libraries that were asked for: one, but for the load of what the main module needs.
+    pub(crate) roots: Vec<ModuleId>,
     /// The order of instantiation and initialization: dependencies first. Within a cycle, the library that was
     /// reached last comes first.
     pub(crate) initialization: Vec<ModuleId>,
@@ -200,43 +202,47 @@ impl LoadOrder {
         name: &str,
         source: &mut dyn LibrarySource,
     ) -> Result<(Start, Vec<LibraryNotFound>), LinkError> {
-        let mut discovery = Discovery {
-            namespace,
-            source,
-            libraries: Vec::new(),
-            by_path: BTreeMap::new(),
-            by_identity: BTreeMap::new(),
-            by_file_name: BTreeMap::new(),
-            missing: Vec::new(),
-            served: BTreeMap::new(),
-            size: 0,
-        };
+        let mut discovery = Discovery::new(namespace, source);
         let root = discovery.enter(LibraryRequest { name, requester: None })?;
         let Some(root) = root else { return Err(LinkError::NotFound(discovery.missing)) };
         if namespace.library(root).is_some() {
             return Ok((Start::Loaded(root), Vec::new()));
         }
-        // `libraries` grows while it is walked: breadth first, every file once.
-        let mut next = 0;
-        while next < discovery.libraries.len() {
-            let needed = discovery.follow(next)?;
-            discovery.libraries[next].needed = needed;
-            next += 1;
-        }
-        let Discovery { libraries, missing, .. } = discovery;
-        let mut order = LoadOrder {
-            first: root,
-            initialization: Vec::with_capacity(libraries.len()),
-            search: Vec::new(),
-            own_scope_first: false,
-            libraries,
-        };
-        order.initialization = order.dependencies_first();
-        order.search = order.breadth_first(namespace);
+        let (order, missing) = discovery.complete(vec![root])?;
         Ok((Start::New(order), missing))
     }
 
-    /// The library that was asked for.
+    /// Finds everything that the main module itself needs, before any library is loaded: `requester` stands for it in the search.
+    /// The libraries are of one load, in whose scope they follow the main module in NEEDED order. `None` when it needs
+    /// nothing but what it has itself. Errs as [`LoadOrder::discover`] does.
+    pub fn discover_needed_of_main(
+        namespace: &Namespace,
+        requester: &Requester,
+        source: &mut dyn LibrarySource,
+    ) -> Result<Option<LoadOrder>, LinkError> {
+        let mut discovery = Discovery::new(namespace, source);
+        let mut roots = indexmap::IndexSet::new();
+        for name in namespace.main().needed() {
+            roots.extend(discovery.enter(LibraryRequest { name, requester: Some(requester) })?);
+        }
+        let (order, mut missing) = discovery.complete(roots.into_iter().collect())?;
+        for missing in &mut missing {
+            if missing.requester.as_ref() == Some(&requester.path) {
+                missing.requester = Some(namespace.main().name().to_owned());
+            }
+        }
+        if !missing.is_empty() {
+            return Err(LinkError::NotFound(missing));
+        }
+        Ok((!order.libraries.is_empty()).then_some(order))
+    }
+
+    /// The libraries that were asked for, the first of which is [`LoadOrder::root`].
+    pub fn roots(&self) -> &[ModuleId] {
+        &self.roots
+    }
+
+    /// The library that was asked for, or the first of them.
     pub fn root(&self) -> &NewLibrary {
         &self.libraries[0]
     }
@@ -270,27 +276,25 @@ impl LoadOrder {
     fn dependencies_first(&self) -> Vec<ModuleId> {
         let mut order = Vec::with_capacity(self.libraries.len());
         let mut entered = vec![false; self.libraries.len()];
-        let mut path = vec![(0_usize, 0_usize)];
-        entered[0] = true;
-        while let Some((library, next)) = path.last_mut() {
-            let this = &self.libraries[*library];
-            let Some(needed) = this.needed.get(*next) else {
-                order.push(this.id);
+        let mut path: Vec<(&[ModuleId], usize, Option<ModuleId>)> = vec![(&self.roots, 0, None)];
+        while let Some((needed, next, this)) = path.last_mut() {
+            let Some(child) = needed.get(*next) else {
+                order.extend(*this);
                 path.pop();
                 continue;
             };
             *next += 1;
-            let child = needed.index().checked_sub(self.first.index());
-            if let Some(child) = child.filter(|child| !entered[*child]) {
-                entered[child] = true;
-                path.push((child, 0));
+            let position = child.index().checked_sub(self.first.index());
+            if let Some(position) = position.filter(|position| !entered[*position]) {
+                entered[position] = true;
+                path.push((&self.libraries[position].needed, 0, Some(*child)));
             }
         }
         order
     }
 
     fn breadth_first(&self, namespace: &Namespace) -> Vec<ModuleId> {
-        let mut order = indexmap::IndexSet::from([self.first]);
+        let mut order: indexmap::IndexSet<ModuleId> = self.roots.iter().copied().collect();
         let mut next = 0;
         while let Some(id) = order.get_index(next).copied() {
             let needed = match self.new_library(id) {
@@ -322,6 +326,45 @@ struct Discovery<'a> {
 /// of files that a guest makes up while it is followed has no end.
 const MOST_LIBRARIES: usize = 5_000;
 const MOST_BYTES: usize = 1 << 30;
+
+impl<'a> Discovery<'a> {
+    fn new(namespace: &'a Namespace, source: &'a mut dyn LibrarySource) -> Discovery<'a> {
+        Discovery {
+            namespace,
+            source,
+            libraries: Vec::new(),
+            by_path: BTreeMap::new(),
+            by_identity: BTreeMap::new(),
+            by_file_name: BTreeMap::new(),
+            missing: Vec::new(),
+            served: BTreeMap::new(),
+            size: 0,
+        }
+    }
+
+    /// Follows NEEDED from what was entered, and puts everything in order; returns the libraries that are missing beside.
+    fn complete(mut self, roots: Vec<ModuleId>) -> Result<(LoadOrder, Vec<LibraryNotFound>), LinkError> {
+        // `libraries` grows while it is walked: breadth first, every file once.
+        let mut next = 0;
+        while next < self.libraries.len() {
+            let needed = self.follow(next)?;
+            self.libraries[next].needed = needed;
+            next += 1;
+        }
+        let first = self.libraries.first().map_or(ModuleId::MAIN, |library| library.id);
+        let mut order = LoadOrder {
+            first,
+            roots,
+            initialization: Vec::new(),
+            search: Vec::new(),
+            own_scope_first: false,
+            libraries: self.libraries,
+        };
+        order.initialization = order.dependencies_first();
+        order.search = order.breadth_first(self.namespace);
+        Ok((order, self.missing))
+    }
+}
 
 impl Discovery<'_> {
     /// The ids of what library number `position` needs, entering those that are new.

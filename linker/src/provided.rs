@@ -10,7 +10,9 @@ use crate::parse::Signature;
 /// A function that the loader makes for each library that imports it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Provided {
-    /// `dlsym(handle, name)`: the main module's, which is told who calls, for `RTLD_NEXT`.
+    /// `dlopen(file, mode)`: the main module's, with the caller noted, whose `RUNTIME_PATH` serves names without a slash.
+    Dlopen,
+    /// `dlsym(handle, name)`: the main module's, with the caller noted, from which `RTLD_NEXT` and `RTLD_DEFAULT` start.
     Dlsym,
     /// `__cxa_atexit(function, argument, dso)`: noted for the library, and with the main module's.
     CxaAtexit,
@@ -26,7 +28,8 @@ pub enum Provided {
 
 impl Provided {
     /// All of them.
-    pub const ALL: [Provided; 6] = [
+    pub const ALL: [Provided; 7] = [
+        Provided::Dlopen,
         Provided::Dlsym,
         Provided::CxaAtexit,
         Provided::Atexit,
@@ -38,6 +41,7 @@ impl Provided {
     /// Its name in C.
     pub fn name(self) -> &'static str {
         match self {
+            Provided::Dlopen => abi::DLOPEN,
             Provided::Dlsym => abi::DLSYM,
             Provided::CxaAtexit => abi::CXA_ATEXIT,
             Provided::Atexit => abi::ATEXIT,
@@ -51,7 +55,7 @@ impl Provided {
     pub fn signature(self) -> Signature {
         let parameters = match self {
             Provided::Atexit => 1,
-            Provided::Dlsym | Provided::Dladdr | Provided::DlIteratePhdr => 2,
+            Provided::Dlopen | Provided::Dlsym | Provided::Dladdr | Provided::DlIteratePhdr => 2,
             Provided::CxaAtexit | Provided::Dlinfo => 3,
         };
         Signature::new(FuncType::new(vec![ValType::I32; parameters], [ValType::I32]))
@@ -73,7 +77,7 @@ impl Provided {
         }
         let is_emscripten = namespace.tolerates_undefined_functions();
         let serves = match provided {
-            Provided::Dlsym => found.is_some(),
+            Provided::Dlopen | Provided::Dlsym => found.is_some(),
             // Without the main module's list of handlers, nothing would run at exit. Emscripten's `dlclose` unloads nothing.
             Provided::CxaAtexit | Provided::Atexit => {
                 found.is_some() && !is_emscripten && namespace.main_has(Provided::CxaAtexit)

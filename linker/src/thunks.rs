@@ -183,13 +183,14 @@ fn body(thunk: &Thunk, ty: u32, next_import: &mut Counters) -> Function {
 
 /// The type section, each type once.
 #[derive(Default)]
-struct Types {
-    section: TypeSection,
+pub(crate) struct Types {
+    pub(crate) section: TypeSection,
     known: IndexMap<Signature, u32>,
 }
 
 impl Types {
-    fn index(&mut self, signature: &Signature) -> u32 {
+    /// The index of a type that [`is_encodable`].
+    pub(crate) fn index(&mut self, signature: &Signature) -> u32 {
         let next = count(self.known.len());
         *self.known.entry(signature.clone()).or_insert_with(|| {
             let encode = |types: &[wasmparser::ValType]| -> Vec<ValType> {
@@ -202,6 +203,6 @@ impl Types {
 }
 
 /// A length as an index; the number of thunks is bounded by the number of imports in 32-bit modules.
-fn count(length: usize) -> u32 {
+pub(crate) fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -32,6 +32,8 @@ pub struct Image {
     /// The standard library of an Emscripten Python.
     pub(crate) python: Option<Arc<Python>>,
     pub(crate) host_functions: Arc<Linker<ProcessState>>,
+    /// Whether libraries have to be loaded before the main module runs.
+    pub(crate) needs_libraries: bool,
     /// Whether the file was found good earlier, and able to load libraries, and not looked into this time.
     is_known_good: bool,
 }
@@ -81,8 +83,10 @@ impl Image {
             (compiler, main, module)
         };
         let (start, host_functions) = start(&compiler, &main, module)?;
+        let needs_libraries = !is_known_good && needs_libraries(&*main.module()?);
         let (main, python) = (Arc::new(main), None);
-        let mut image = Image { compiler, main, start, python, host_functions, is_known_good };
+        let mut image =
+            Image { compiler, main, start, python, host_functions, needs_libraries, is_known_good };
         if let Start::Emscripten(_) = image.start {
             image.python = Python::of(&image)?.map(Arc::new);
         }
@@ -155,7 +159,8 @@ fn first_look(
         check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?)?)?;
     }
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
-    if module.defects().is_empty() && !main.was_fresh {
+    // One that needs libraries is looked into at every start, for their names.
+    if module.defects().is_empty() && !main.was_fresh && !needs_libraries(&module) {
         compiler.remember(&main.path, &main.stamp, &module, &bytes);
     }
     Ok((compiler, code))
@@ -217,6 +222,10 @@ impl MainFile {
         }
         Ok(bytes)
     }
+}
+
+fn needs_libraries(main: &MainModule) -> bool {
+    main.needed().next().is_some()
 }
 
 fn is_emscripten(main: &MainModule) -> bool {

@@ -43,6 +43,7 @@ mod process;
 mod python;
 mod search;
 mod staging;
+mod startup;
 mod system;
 
 pub use backtrace::GuestTrap;

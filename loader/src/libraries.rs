@@ -1,7 +1,7 @@
 //! Owns what an embedding program sees of a process's libraries: which are loaded, where they are, what they define, and typed calls.
 //! Must not know how libraries are linked: it asks as a guest does.
 
-use pydl_linker::{Address, Library, Namespace, OpenMode, Scope, Symbol, SymbolKind};
+use pydl_linker::{Address, Library, ModuleId, Namespace, OpenMode, Scope, Symbol, SymbolKind};
 use wasmtime::{AsContextMut, Ref, StoreContextMut, WasmParams, WasmResults};
 
 use crate::dlfcn::{self, Failure};
@@ -142,7 +142,7 @@ impl<'a> Libraries<'a> {
         name: &str,
     ) -> Result<LibrarySymbol, LibraryError> {
         let handle = library.map_or(dlfcn::RTLD_DEFAULT, |library| library.0);
-        let (symbol, value) = dlfcn::find(&mut self.store, handle, name)?;
+        let (symbol, value) = dlfcn::find(&mut self.store, ModuleId::MAIN, handle, name)?;
         let namespace = dlfcn::namespace(&mut self.store)?;
         Ok(place(&namespace, &symbol, name, value))
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use pydl_linker::{
     Address, FunctionRef, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement,
-    Reservation, ResolvedModules, Scope, Start, Symbol, SymbolValue, TableSlot, abi,
+    Requester, Reservation, ResolvedModules, Scope, Start, Symbol, SymbolValue, TableSlot, abi,
 };
 use wasmtime::{Instance, Module, StoreContextMut, TypedFunc};
 
@@ -47,7 +47,7 @@ pub(crate) struct Linking {
     strings: BTreeMap<(ModuleId, String), Address>,
     /// The `struct link_map` of each module, once the guest has asked for one.
     link_maps: BTreeMap<ModuleId, Address>,
-    /// Which module's code calls `dlsym`.
+    /// Which module's code calls the main module's `dlopen` or `dlsym`, until the host function behind it has taken it.
     caller: ModuleId,
     /// What libraries have registered to run at exit.
     exits: Exits,
@@ -87,6 +87,11 @@ impl Linking {
             initializing: Vec::new(),
             is_unloading: false,
         })
+    }
+
+    /// Who calls, known once.
+    fn take_caller(&mut self) -> ModuleId {
+        std::mem::replace(&mut self.caller, ModuleId::MAIN)
     }
 
     /// The main module's instance.
@@ -143,7 +148,7 @@ pub(crate) fn handle_of(id: ModuleId) -> u32 {
 }
 
 /// The libraries of the process; found out what it takes on the first call.
-fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
+pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
     if store.data().running.is_none() {
         // The main module's start function runs; later it may.
         return Err(Failure::Refused(
@@ -189,6 +194,11 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<
 /// Follows NEEDED with the guest's eyes.
 fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Start, Failure> {
     let linking = linking(store)?;
+    let caller = linking.take_caller();
+    let caller = namespace.library(caller).map(|library| Requester {
+        path: library.path.clone(),
+        runtime_path: library.module.dylink.iter().flat_map(|it| it.runtime_path.iter().cloned()).collect(),
+    });
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
         let system = store.data_mut().emscripten.as_mut();
@@ -196,15 +206,54 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
         return Ok(LoadOrder::discover(
             namespace,
             name,
-            &mut SystemSearch { files: &mut system.files, path: &path },
+            &mut SystemSearch { files: &mut system.files, path: &path, caller: caller.as_ref() },
         )?);
     };
-    let mut source = GuestSearch { store, space: &space, read_file: &read_file, path: &path, ended: None };
+    let mut source = GuestSearch {
+        store,
+        space: &space,
+        read_file: &read_file,
+        path: &path,
+        caller: caller.as_ref(),
+        ended: None,
+    };
     let result = LoadOrder::discover(namespace, name, &mut source);
     match source.ended {
         Some(error) => Err(classify(error, "reading a library")),
         None => Ok(result?),
     }
+}
+
+/// Brings in what the main module itself needs, up to the constructors, and makes it global; `None` when it needs nothing.
+pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<LoadPlan>, Failure> {
+    let linking = linking(store)?;
+    let (snapshot, path) = (linking.namespace.clone(), linking.search.clone());
+    let main = snapshot.main();
+    // The main module has no path in the guest; what it needs lies where the loader itself looks.
+    let folder = path.own.first().map_or("", String::as_str);
+    let runtime_path = main.module().dylink.iter().flat_map(|dylink| dylink.runtime_path.iter().cloned());
+    let requester = Requester {
+        path: format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default()),
+        runtime_path: runtime_path.collect(),
+    };
+    let system = store.data_mut().emscripten.as_mut();
+    let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
+    let mut source = SystemSearch { files: &mut system.files, path: &path, caller: None };
+    let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
+    let order = order.map_err(|error| match error {
+        LinkError::NotFound(_) => Failure::Refused(format!(
+            "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
+        )),
+        error => error.into(),
+    })?;
+    let Some(order) = order else { return Ok(None) };
+    let roots = order.roots().to_vec();
+    let plan = bring_in(store, snapshot, order)?;
+    let namespace = self::linking(store)?.namespace_mut();
+    for root in roots {
+        namespace.open(root, true);
+    }
+    Ok(Some(plan))
 }
 
 /// Brings the libraries of a load to life.
@@ -214,6 +263,22 @@ fn load(
     order: LoadOrder,
     mode: OpenMode,
 ) -> Result<ModuleId, Failure> {
+    let plan = bring_in(store, snapshot, order)?;
+    let namespace = linking(store)?.namespace_mut();
+    namespace.open(plan.root, mode.global);
+    if mode.nodelete {
+        namespace.keep(plan.root);
+    }
+    construct(store, &plan)?;
+    if linking(store)?.namespace.library(plan.root).is_none_or(|root| root.references == 0) {
+        // Its constructor has closed it.
+        close::unload_unused(store)?;
+    }
+    Ok(plan.root)
+}
+
+/// Instantiates, relocates and commits the libraries of a load, or changes nothing.
+fn bring_in(store: &mut Store<'_>, snapshot: Arc<Namespace>, order: LoadOrder) -> Result<LoadPlan, Failure> {
     let snapshot = if order.wants_more_of_host(&snapshot) {
         drop(snapshot);
         know_whole_host(store)?
@@ -229,42 +294,25 @@ fn load(
         NoRoom::Guest(error) => classify(error, "the guest's allocator"),
     })?;
     let mut reserved = Reserved { reservation, placement, space };
-    let plan = match reserved.prepare(store, snapshot, resolved, &modules) {
-        Ok(plan) => plan,
+    match reserved.prepare(store, snapshot, resolved, &modules) {
+        Ok(plan) => Ok(plan),
         Err(failure) => {
             // A guest that has ended cannot take its memory back, and need not.
             let released = match failure {
                 Failure::Refused(_) => reserved.release(store),
                 Failure::Ended(_) => Ok(()),
             };
-            // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
             for library in &reserved.reservation.libraries {
                 // The next load gives its id to another.
                 exits::forget(store, library.library);
             }
-            return Err(match released.map_err(|error| classify(error, "free")) {
+            // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
+            Err(match released.map_err(|error| classify(error, "free")) {
                 Err(ended @ Failure::Ended(_)) => ended,
                 _ => failure,
-            });
+            })
         }
-    };
-    linking(store)?.namespace_mut().open(plan.root, mode.global);
-    if mode.nodelete {
-        linking(store)?.namespace_mut().keep(plan.root);
     }
-    introspection::refresh_link_maps(store)?;
-    let linking = linking(store)?;
-    let outer = linking.initializing.len();
-    linking.initializing.extend(plan.libraries.iter().map(|planned| planned.library.id));
-    let constructed = construct(store, &plan);
-    let linking = self::linking(store)?;
-    linking.initializing.truncate(outer);
-    constructed?;
-    if linking.namespace.library(plan.root).is_none_or(|root| root.references == 0) {
-        // Its constructor has closed it.
-        close::unload_unused(store)?;
-    }
-    Ok(plan.root)
 }
 
 /// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth.
@@ -353,7 +401,17 @@ fn root_path(plan: &LoadPlan) -> String {
 
 /// Runs the constructors of committed libraries. From here on their code has run and pointers to it may be anywhere: a
 /// failure marks the libraries that are not initialized as failed, and leaves them in place.
-fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+    introspection::refresh_link_maps(store)?;
+    let linking = linking(store)?;
+    let outer = linking.initializing.len();
+    linking.initializing.extend(plan.libraries.iter().map(|planned| planned.library.id));
+    let constructed = run_constructors(store, plan);
+    self::linking(store)?.initializing.truncate(outer);
+    constructed
+}
+
+fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     let mut steps = plan.steps.iter().filter_map(|step| match step {
         LoadStep::Construct(library) => Some((library, step)),
         _ => None,
@@ -411,21 +469,25 @@ pub(crate) fn space(store: &mut Store<'_>) -> Result<Arc<AddressSpace>, Failure>
 /// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. What a search that says nothing
 /// of who has the symbol finds, stays as long as the caller.
 pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
-    let (symbol, value) = find(store, handle, name)?;
+    let caller = linking(store)?.take_caller();
+    let (symbol, value) = find(store, caller, handle, name)?;
     let is_anybodys = handle == RTLD_DEFAULT || handle == RTLD_NEXT || handle == handle_of(ModuleId::MAIN);
     if is_anybodys && symbol.definer != ModuleId::MAIN {
-        let caller = linking(store)?.caller;
         depend(store, caller, symbol.definer)?;
     }
     Ok(value)
 }
 
-/// A symbol with its address or table slot.
-pub(crate) fn find(store: &mut Store<'_>, handle: u32, name: &str) -> Result<(Symbol, u32), Failure> {
-    let linking = linking(store)?;
-    let (caller, namespace) = (linking.caller, linking.namespace.clone());
+/// A symbol with its address or table slot, as `caller` finds it.
+pub(crate) fn find(
+    store: &mut Store<'_>,
+    caller: ModuleId,
+    handle: u32,
+    name: &str,
+) -> Result<(Symbol, u32), Failure> {
+    let namespace = linking(store)?.namespace.clone();
     let (scope, place) = match handle {
-        RTLD_DEFAULT => (Scope::Global, "the global scope".to_owned()),
+        RTLD_DEFAULT => (Scope::From(caller), "the global scope".to_owned()),
         RTLD_NEXT => (Scope::After(caller), format!("what comes after {}", namespace.name(caller))),
         handle => match library_of(&namespace, handle)? {
             ModuleId::MAIN => (Scope::Global, namespace.main().name().to_owned()),
@@ -497,6 +559,7 @@ fn give_slot(
     Ok(slot)
 }
 
+/// The handle that stands for the global scope.
 pub(crate) const RTLD_DEFAULT: u32 = 0;
 const RTLD_NEXT: u32 = u32::MAX;
 

@@ -13,8 +13,11 @@ type Guest<'a> = Caller<'a, ProcessState>;
 /// Makes a function for a library.
 pub(crate) fn function(store: &mut Store<'_>, library: ModuleId, provided: Provided) -> Func {
     match provided {
+        Provided::Dlopen => Func::wrap(store, move |mut guest: Guest<'_>, name: u32, mode: u32| {
+            call_main(&mut guest.as_context_mut(), library, abi::DLOPEN, (name, mode))
+        }),
         Provided::Dlsym => Func::wrap(store, move |mut guest: Guest<'_>, handle: u32, name: u32| {
-            dlsym(&mut guest.as_context_mut(), library, handle, name)
+            call_main(&mut guest.as_context_mut(), library, abi::DLSYM, (handle, name))
         }),
         Provided::CxaAtexit => {
             Func::wrap(store, move |mut guest: Guest<'_>, function: u32, argument: u32, dso: u32| {
@@ -39,8 +42,13 @@ pub(crate) fn function(store: &mut Store<'_>, library: ModuleId, provided: Provi
     }
 }
 
-/// The main module's `dlsym`, with the caller noted for the host function behind it.
-fn dlsym(store: &mut Store<'_>, caller: ModuleId, handle: u32, name: u32) -> wasmtime::Result<u32> {
+/// Calls the main module's function of this name, with the caller noted for the host function behind it.
+fn call_main(
+    store: &mut Store<'_>,
+    caller: ModuleId,
+    function: &str,
+    parameters: (u32, u32),
+) -> wasmtime::Result<u32> {
     let (main, space) = match linking(store) {
         Ok(linking) => {
             linking.caller = caller;
@@ -50,10 +58,11 @@ fn dlsym(store: &mut Store<'_>, caller: ModuleId, handle: u32, name: u32) -> was
         // Libraries run only in processes that can have some.
         Err(Failure::Refused(why)) => return Err(wasmtime::Error::msg(why)),
     };
-    let dlsym = main.get_typed_func::<(u32, u32), u32>(&mut *store, abi::DLSYM)?;
-    let found = space.call(&mut *store, &dlsym, (handle, name));
+    let function = main.get_typed_func::<(u32, u32), u32>(&mut *store, function)?;
+    let result = space.call(&mut *store, &function, parameters);
     if let Ok(linking) = linking(store) {
+        // The main module may have answered without the host.
         linking.caller = ModuleId::MAIN;
     }
-    found
+    result
 }
