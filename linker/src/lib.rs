@@ -33,6 +33,7 @@ mod namespace;
 mod needed;
 mod parse;
 mod plan;
+mod provided;
 mod resolve;
 mod thunks;
 pub mod trampolines;
@@ -49,7 +50,7 @@ pub use layout::{
 };
 pub use main_module::{MainDefect, MainModule};
 pub use main_placement::MainPlacement;
-pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue};
+pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue, Unloaded};
 pub use needed::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,
     OpenMode, Requester, Start,
@@ -59,5 +60,6 @@ pub use parse::{
     ParsedModule, Signature,
 };
 pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
+pub use provided::Provided;
 pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 pub use thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};

@@ -99,11 +99,16 @@ pub trait LibrarySource {
 
 /// How a library is to be opened: the mode argument of `dlopen` (POSIX.1-2024), with the numbers of musl.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the bits of C's argument")]
 pub struct OpenMode {
     /// `RTLD_GLOBAL`: later loads see the library's symbols.
     pub global: bool,
     /// `RTLD_NOLOAD`: only look whether it is loaded.
     pub noload: bool,
+    /// `RTLD_NODELETE`: it stays until the process ends.
+    pub nodelete: bool,
+    /// `RTLD_DEEPBIND`: the libraries of the load are searched before the global scope.
+    pub deepbind: bool,
 }
 
 impl OpenMode {
@@ -112,20 +117,29 @@ impl OpenMode {
     const NOLOAD: u32 = 4;
     const GLOBAL: u32 = 0x100;
     const NODELETE: u32 = 0x1000;
+    /// glibc's is 8, which is taken here; musl has none.
+    const DEEPBIND: u32 = 0x4000;
     /// wasi-libc's `RTLD_LOCAL`; musl's and ours is 0.
     const WASI_LOCAL: u32 = 8;
 
     /// Reads the mode argument of `dlopen`. Errs, in words, when neither `RTLD_LAZY` nor `RTLD_NOW` is given and
     /// when an unknown bit is set. Both bind at once: POSIX leaves the time of lazy binding to the implementation.
     pub fn from_flags(flags: u32) -> Result<OpenMode, String> {
-        let known = Self::LAZY | Self::NOW | Self::NOLOAD | Self::GLOBAL | Self::NODELETE | Self::WASI_LOCAL;
+        let scope = Self::GLOBAL | Self::WASI_LOCAL | Self::DEEPBIND;
+        let known = Self::LAZY | Self::NOW | Self::NOLOAD | Self::NODELETE | scope;
         if flags & !known != 0 {
             return Err(format!("invalid mode for dlopen(): unknown bits {:#x}", flags & !known));
         }
         if flags & (Self::LAZY | Self::NOW) == 0 {
             return Err("invalid mode for dlopen(): Either RTLD_LAZY or RTLD_NOW is required".to_owned());
         }
-        Ok(OpenMode { global: flags & Self::GLOBAL != 0, noload: flags & Self::NOLOAD != 0 })
+        let has = |flag: u32| flags & flag != 0;
+        Ok(OpenMode {
+            global: has(Self::GLOBAL),
+            noload: has(Self::NOLOAD),
+            nodelete: has(Self::NODELETE),
+            deepbind: has(Self::DEEPBIND),
+        })
     }
 }
 
@@ -166,6 +180,8 @@ pub struct LoadOrder {
     /// The order in which the libraries of this load are searched for symbols: breadth first from the one that
     /// was asked for, loaded libraries included.
     pub(crate) search: Vec<ModuleId>,
+    /// Whether `search` comes before the global scope.
+    pub(crate) own_scope_first: bool,
 }
 
 impl LoadOrder {
@@ -229,6 +245,13 @@ impl LoadOrder {
     /// The library that was asked for, or the first of them.
     pub fn root(&self) -> &NewLibrary {
         &self.libraries[0]
+    }
+
+    /// The same libraries, searched for symbols before the global scope: `RTLD_DEEPBIND`.
+    #[must_use]
+    pub fn with_own_scope_first(mut self) -> LoadOrder {
+        self.own_scope_first = true;
+        self
     }
 
     /// All new libraries in the order of their initialization.
@@ -334,6 +357,7 @@ impl<'a> Discovery<'a> {
             roots,
             initialization: Vec::new(),
             search: Vec::new(),
+            own_scope_first: false,
             libraries: self.libraries,
         };
         order.initialization = order.dependencies_first();

@@ -10,6 +10,7 @@ use crate::ids::{Address, ModuleId, TableSlot};
 use crate::layout::{LibraryPlacement, PlacedModules};
 use crate::namespace::{Library, Namespace};
 use crate::parse::{ExportKind, ImportKind};
+use crate::provided::Provided;
 use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, TagSource};
 use crate::thunks::{self, ThunkModule};
 
@@ -35,6 +36,8 @@ pub enum BoundImport {
     },
     /// A thunk of this load, by number.
     Thunk(usize),
+    /// A function that the loader makes for this library.
+    Provided(Provided),
     /// An exception tag.
     Tag(TagSource),
 }
@@ -124,7 +127,8 @@ impl PlacedModules {
         };
         steps.extend(having(abi::APPLY_DATA_RELOCS).map(|l| LoadStep::Relocate(l.id)));
         steps.extend(having(abi::CALL_CTORS).map(|l| LoadStep::Construct(l.id)));
-        let mut entries: Vec<_> = places().map(|(library, place)| entry(library, place)).collect();
+        let mut entries: Vec<_> =
+            places().map(|(library, place)| entry(library, place, self.resolved.root)).collect();
         entries.sort_by_key(|entry| entry.library.id);
         LoadPlan { root: self.resolved.root, libraries: entries, thunk_module, steps }
     }
@@ -189,6 +193,7 @@ impl<'a> Planner<'a> {
             Binding::SlotThunk { thunk, .. } | Binding::Thunk(thunk) => BoundImport::Thunk(*thunk),
             Binding::DataAddress { definer, offset } => cell(self.memory_base(*definer).plus(*offset).0),
             Binding::FunctionSlot(function) => cell(self.slot(*function).0),
+            Binding::Provided(provided) => BoundImport::Provided(*provided),
             Binding::Null => cell(0),
             Binding::Global { definer, export } => {
                 BoundImport::Export { module: *definer, name: export.clone() }
@@ -226,9 +231,12 @@ fn zero(resolved: &ResolvedLibrary, place: LibraryPlacement) -> Option<LoadStep>
 }
 
 /// The namespace's entry for a library of this load.
-fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement) -> PlannedLibrary {
+fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement, root: ModuleId) -> PlannedLibrary {
     let new = &resolved.library;
     let memory = new.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
+    let mut uses: BTreeSet<ModuleId> = resolved.bindings.iter().flat_map(Binding::uses).collect();
+    uses.extend(&new.needed);
+    uses.retain(|used| *used != ModuleId::MAIN && *used != new.id);
     PlannedLibrary {
         library: Library {
             id: new.id,
@@ -240,7 +248,11 @@ fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement) -> PlannedLibrary 
             memory_base: place.memory_base,
             table_base: place.table_base,
             bindings: resolved.bindings.clone(),
+            uses,
+            loaded_for: root,
             references: 0,
+            is_permanent: new.module.imports.iter().any(|import| import.name == abi::CXA_THREAD_ATEXIT),
+            is_leaving: false,
             failure: None,
         },
         bytes: new.file.bytes.clone(),
@@ -361,6 +373,7 @@ impl fmt::Display for BoundImport {
             BoundImport::Constant(value) => write!(f, "{value:#x}"),
             BoundImport::GotCell(value) => write!(f, "cell {value:#x}"),
             BoundImport::Export { module, name } => write!(f, "`{name}` of {module}"),
+            BoundImport::Provided(provided) => write!(f, "its own `{}`", provided.name()),
             BoundImport::Thunk(index) => write!(f, "thunk {index}"),
             BoundImport::Tag(TagSource::Main(name)) => write!(f, "tag `{name}` of main"),
             BoundImport::Tag(TagSource::Process(name)) => write!(f, "tag `{name}` of the process"),

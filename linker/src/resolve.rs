@@ -3,7 +3,8 @@
 //!
 //! The scope of a library's imports is the global scope (the main module, then the libraries opened with
 //! `RTLD_GLOBAL`), then the libraries of the load breadth first from the one asked for, as in ELF (System V ABI,
-//! chapter 5, "Shared Object Dependencies"). The first definition wins, weak or not.
+//! chapter 5, "Shared Object Dependencies"). The first definition wins, weak or not. With `RTLD_DEEPBIND` the
+//! libraries of the load come first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::ids::{FuncIndex, ModuleId};
 use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_name};
 use crate::needed::{LoadOrder, NewLibrary};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
+use crate::provided::Provided;
 use crate::thunks::{Thunk, ThunkKind, is_encodable};
 
 /// A function of the process: the module that defines it and its index there. Two references are equal exactly when
@@ -77,6 +79,8 @@ pub enum Binding {
     },
     /// The table slot of a function (`GOT.func`).
     FunctionSlot(FunctionRef),
+    /// A function that the loader makes for this library.
+    Provided(Provided),
     /// 0, for a weak undefined symbol in the GOT.
     Null,
     /// A global that is no data symbol, as it is.
@@ -168,8 +172,18 @@ impl Binding {
             | Binding::MemoryBase
             | Binding::TableBase
             | Binding::Thunk(_)
+            | Binding::Provided(_)
             | Binding::Null => None,
         }
+    }
+
+    /// The modules that have to stay as long as the importer does.
+    pub(crate) fn uses(&self) -> impl Iterator<Item = ModuleId> {
+        let behind = match self {
+            Binding::Function { function, .. } => Some(function.definer),
+            _ => None,
+        };
+        self.definer().into_iter().chain(behind)
     }
 }
 
@@ -301,7 +315,11 @@ impl<'a> Resolver<'a> {
 
     fn function(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
         let name = &wanted.import.name;
-        let Some(found) = self.lookup(name) else {
+        let found = self.lookup(name);
+        if let Some(provided) = Provided::instead_of(found.as_ref(), name, signature, self.namespace) {
+            return Ok(Binding::Provided(provided));
+        }
+        let Some(found) = found else {
             if self.namespace.host_function(abi::ENV, name).is_some() {
                 return self.host_function(wanted, signature);
             }
@@ -402,8 +420,9 @@ impl<'a> Resolver<'a> {
         if !abi::is_symbol(name) {
             return None;
         }
-        let scope = self.namespace.global_scope().iter().chain(&self.order.search);
-        scope.copied().find_map(|id| definition_in(self.module(id)?, id, name))
+        let (global, own) = (self.namespace.global_scope(), self.order.search.as_slice());
+        let (first, second) = if self.order.own_scope_first { (own, global) } else { (global, own) };
+        first.iter().chain(second).copied().find_map(|id| definition_in(self.module(id)?, id, name))
     }
 
     fn module(&self, id: ModuleId) -> Option<&Arc<ParsedModule>> {

@@ -195,6 +195,11 @@ impl AddressSpace {
         self.take_slots(store, "", one, Alignment::ONE).ok()
     }
 
+    /// Gives the slots of a library back; they are empty again.
+    pub(crate) fn give_slots(&self, store: impl AsContextMut, first: TableSlot, count: u32) {
+        self.release_slots(store, first, count);
+    }
+
     /// Gives a slot from [`AddressSpace::take_slot`] back; it is empty again.
     pub(crate) fn give_slot(&self, store: impl AsContextMut, slot: TableSlot) {
         self.release_slots(store, slot, 1);

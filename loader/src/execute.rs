@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pydl_linker::{
-    BoundImport, LoadPlan, LoadStep, ModuleId, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
+    BoundImport, LoadPlan, LoadStep, ModuleId, Provided, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
 };
 use wasmtime::{
     AsContext, Extern, ExternType, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use crate::address_space::AddressSpace;
+use crate::dlfcn::provided::function;
 use crate::process::ProcessState;
 use crate::system::emscripten::imports::function_of_type;
 
@@ -27,6 +28,8 @@ pub(crate) struct Execution<'a, 'store> {
     /// The instances that the plan makes, by id.
     pub instances: BTreeMap<ModuleId, Instance>,
     pub thunks: Option<Instance>,
+    /// The functions made for single libraries.
+    pub provided: BTreeMap<(ModuleId, Provided), Func>,
 }
 
 impl Execution<'_, '_> {
@@ -58,7 +61,7 @@ impl Execution<'_, '_> {
             LoadStep::Instantiate { library, imports } => {
                 let module = self.modules.get(library).ok_or_else(|| missing("a compiled library"))?;
                 let imports: Vec<Extern> =
-                    imports.iter().map(|import| self.import(import)).collect::<Result<_, _>>()?;
+                    imports.iter().map(|import| self.import(*library, import)).collect::<Result<_, _>>()?;
                 // Its start function is guest code.
                 let instance = self
                     .space
@@ -113,7 +116,7 @@ impl Execution<'_, '_> {
         Ok(imports)
     }
 
-    fn import(&mut self, import: &BoundImport) -> wasmtime::Result<Extern> {
+    fn import(&mut self, importer: ModuleId, import: &BoundImport) -> wasmtime::Result<Extern> {
         Ok(match import {
             BoundImport::Memory => self.space.memory.into(),
             BoundImport::Table => self.space.table.into(),
@@ -123,6 +126,10 @@ impl Execution<'_, '_> {
             BoundImport::Export { module, name } => {
                 let export = self.instance(*module)?.get_export(&mut *self.store, name);
                 export.ok_or_else(|| missing("an export"))?
+            }
+            BoundImport::Provided(provided) => {
+                let made = self.provided.entry((importer, *provided));
+                (*made.or_insert_with(|| function(self.store, importer, *provided))).into()
             }
             BoundImport::Thunk(index) => {
                 let thunks = self.thunks.ok_or_else(|| missing("the thunks"))?;

@@ -30,12 +30,13 @@ pub(crate) struct SearchPath {
 
 impl SearchPath {
     /// The paths to try for a request, in order: as it is when it has a slash; else `LD_LIBRARY_PATH`, the requester's
-    /// `RUNTIME_PATH`, and the loader's own folders (ld.so(8), without its cache and default folders).
-    fn candidates(&self, request: LibraryRequest<'_>) -> Vec<String> {
+    /// `RUNTIME_PATH`, and the loader's own folders (ld.so(8), without its cache and default folders). `caller` is the library that
+    /// calls `dlopen`, the requester of what no library's NEEDED names.
+    fn candidates(&self, request: LibraryRequest<'_>, caller: Option<&Requester>) -> Vec<String> {
         if request.name.contains('/') {
             return vec![request.name.to_owned()];
         }
-        let runtime_path = request.requester.iter().flat_map(|requester| {
+        let runtime_path = request.requester.or(caller).into_iter().flat_map(|requester| {
             requester.runtime_path.iter().map(|folder| expand_origin(folder, requester))
         });
         let folders = self.environment.iter().cloned().chain(runtime_path).chain(self.own.iter().cloned());
@@ -56,6 +57,8 @@ pub(crate) struct GuestSearch<'a, 'store> {
     pub space: &'a AddressSpace,
     pub read_file: &'a TypedFunc<(u32, u32), u32>,
     pub path: &'a SearchPath,
+    /// The library that calls `dlopen`.
+    pub caller: Option<&'a Requester>,
     /// Set when the guest ended while it read a file.
     pub ended: Option<wasmtime::Error>,
 }
@@ -64,7 +67,8 @@ impl LibrarySource for GuestSearch<'_, '_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let mut tried = Vec::new();
         // Once the guest has ended, nothing of it runs any more.
-        let candidates = if self.ended.is_some() { Vec::new() } else { self.path.candidates(request) };
+        let candidates =
+            if self.ended.is_some() { Vec::new() } else { self.path.candidates(request, self.caller) };
         for path in candidates {
             match self.read(&path) {
                 Ok(found) => return Ok(found),
@@ -88,12 +92,14 @@ impl LibrarySource for GuestSearch<'_, '_> {
 pub(crate) struct SystemSearch<'a> {
     pub files: &'a mut Files,
     pub path: &'a SearchPath,
+    /// The library that calls `dlopen`.
+    pub caller: Option<&'a Requester>,
 }
 
 impl LibrarySource for SystemSearch<'_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let mut tried = Vec::new();
-        for candidate in self.path.candidates(request) {
+        for candidate in self.path.candidates(request, self.caller) {
             match self.files.read_whole(Path::new(&candidate), FILE_LIMIT.into()) {
                 Ok((bytes, path, status)) => {
                     let identity = FileIdentity { device: status.device, inode: status.inode };
@@ -207,7 +213,11 @@ mod tests {
             path: "/a/b/user.so".to_owned(),
             runtime_path: runtime_path.iter().map(|s| (*s).to_owned()).collect(),
         };
-        path.candidates(LibraryRequest { name, requester: Some(&requester) })
+        let asked = path.candidates(LibraryRequest { name, requester: Some(&requester) }, None);
+        // The library that calls `dlopen` is asked for what no library needs.
+        let called = path.candidates(LibraryRequest { name, requester: None }, Some(&requester));
+        assert_eq!(asked, called);
+        asked
     }
 
     #[test]

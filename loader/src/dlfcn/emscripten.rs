@@ -18,7 +18,7 @@ mod dso {
 }
 
 /// Flags of `dlopen` that mean something here (`dlfcn.h`).
-const FLAGS: u32 = 0x1107;
+const FLAGS: u32 = 0x5107;
 const LAZY: u32 = 1;
 const NOW: u32 = 2;
 /// The most bytes of a path or symbol.
@@ -82,8 +82,12 @@ pub(crate) fn dlsym(mut store: Store<'_>, handle: u32, symbol: u32) -> wasmtime:
 fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure> {
     let linking = super::linking(store)?;
     let space = linking.space.clone();
-    // A `struct dso` that the host does not know is the main program's.
-    let handle = linking.handles.get(&handle).map_or(0, |id| super::handle_of(*id));
+    let handle = match linking.handles.get(&handle) {
+        Some(id) => super::handle_of(*id),
+        None if handle == super::RTLD_NEXT => handle,
+        // A `struct dso` that the host does not know is the main program's.
+        None => super::RTLD_DEFAULT,
+    };
     let name = name(store, &space, symbol)?;
     super::symbol(store, handle, &name)
 }
@@ -101,7 +105,7 @@ pub(super) fn or_seterr(
 }
 
 /// Leaves a message for `dlerror`, in words that `printf` does not change.
-fn refuse(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
+pub(super) fn refuse(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
     let message = match failure {
         Failure::Refused(message) => message,
         Failure::Ended(error) => return Err(error),

@@ -1,19 +1,27 @@
 //! Owns the way from a guest's `dlopen`, `dlsym`, `dlclose` and `dladdr` to the linker's pipeline, the same for every
 //! ABI. Must not know the search order of files, nor how a guest passes arguments: that is the adapters' business.
 
+mod address;
+mod close;
 pub(crate) mod emscripten;
+mod exits;
+mod introspection;
+pub(crate) mod provided;
 pub(crate) mod rewritten;
 pub(crate) mod wasi;
+
+pub(crate) use close::close;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
     Address, FunctionRef, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement,
-    Requester, Reservation, ResolvedModules, Scope, Start, SymbolValue, TableSlot, abi,
+    Requester, Reservation, ResolvedModules, Scope, Start, Symbol, SymbolValue, TableSlot, abi,
 };
 use wasmtime::{Instance, Module, StoreContextMut, TypedFunc};
 
+use self::exits::Exits;
 use crate::address_space::{AddressSpace, NoRoom};
 use crate::backtrace::GuestTrap;
 use crate::error::LoadError;
@@ -31,12 +39,23 @@ pub(crate) struct Linking {
     /// The guest's function that reads library files; `None` where the file system is the host's own work.
     pub read_file: Option<TypedFunc<(u32, u32), u32>>,
     pub search: Arc<SearchPath>,
-    /// By id: the main module's instance, then the libraries'.
+    main: Instance,
+    /// By id: the main module's instance, then the libraries', those that have left included.
     pub instances: Vec<Instance>,
     /// Handles that are not ours to choose.
     handles: BTreeMap<u32, ModuleId>,
-    /// Strings that the guest was given pointers to.
-    strings: BTreeMap<String, Address>,
+    /// Strings that the guest was given pointers to, each with the module that it says something about.
+    strings: BTreeMap<(ModuleId, String), Address>,
+    /// The `struct link_map` of each module, once the guest has asked for one.
+    link_maps: BTreeMap<ModuleId, Address>,
+    /// Which module's code calls the main module's `dlopen` or `dlsym`, until the host function behind it has taken it.
+    caller: ModuleId,
+    /// What libraries have registered to run at exit.
+    exits: Exits,
+    /// Libraries whose constructors run, or have to.
+    initializing: Vec<ModuleId>,
+    /// Whether libraries are being unloaded.
+    is_unloading: bool,
 }
 
 impl Linking {
@@ -59,10 +78,41 @@ impl Linking {
             space,
             read_file,
             search: running.search,
+            main: running.main,
             instances: vec![running.main],
             handles: BTreeMap::new(),
             strings: BTreeMap::new(),
+            link_maps: BTreeMap::new(),
+            caller: ModuleId::MAIN,
+            exits: Exits::default(),
+            initializing: Vec::new(),
+            is_unloading: false,
         })
+    }
+
+    /// Who calls, known once.
+    fn take_caller(&mut self) -> ModuleId {
+        std::mem::replace(&mut self.caller, ModuleId::MAIN)
+    }
+
+    /// The main module's instance.
+    fn main(&self) -> Instance {
+        self.main
+    }
+
+    /// The instance of a module.
+    fn instance(&self, id: ModuleId) -> Option<Instance> {
+        self.instances.get(id.index()).copied()
+    }
+
+    /// Takes the guest memory that says something about a module out of the books, to free it.
+    fn take_strings(&mut self, about: ModuleId) -> Vec<Address> {
+        let keys = (about, String::new())..;
+        let of_it = |key: &&(ModuleId, String)| key.0 == about;
+        let keys: Vec<_> = self.strings.range(keys).map(|(key, _)| key).take_while(of_it).cloned().collect();
+        let strings = keys.iter().filter_map(|key| self.strings.remove(key));
+        let strings: Vec<Address> = strings.collect();
+        strings.into_iter().chain(self.link_maps.remove(&about)).collect()
     }
 
     /// The namespace, to change it.
@@ -123,20 +173,33 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<
     let id = match discover(store, &snapshot, name)? {
         Start::Loaded(id) => {
             drop(snapshot);
-            linking(store)?.namespace_mut().open(id, mode.global);
+            let linking = linking(store)?;
+            if linking.namespace.library(id).is_none_or(|library| library.is_leaving) {
+                return Err(Failure::Refused(format!("{name}: it was closed while it was looked for")));
+            }
+            linking.namespace_mut().open(id, mode.global);
             id
         }
         Start::New(_) if mode.noload => {
             return Err(LinkError::NotLoaded { library: name.to_owned() }.into());
         }
+        Start::New(order) if mode.deepbind => load(store, snapshot, order.with_own_scope_first(), mode)?,
         Start::New(order) => load(store, snapshot, order, mode)?,
     };
+    if mode.nodelete {
+        linking(store)?.namespace_mut().keep(id);
+    }
     Ok(id)
 }
 
 /// Follows NEEDED with the guest's eyes.
 fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Start, Failure> {
     let linking = linking(store)?;
+    let caller = linking.take_caller();
+    let caller = namespace.library(caller).map(|library| Requester {
+        path: library.path.clone(),
+        runtime_path: library.module.dylink.iter().flat_map(|it| it.runtime_path.iter().cloned()).collect(),
+    });
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
         let system = store.data_mut().emscripten.as_mut();
@@ -144,10 +207,17 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
         return Ok(LoadOrder::discover(
             namespace,
             name,
-            &mut SystemSearch { files: &mut system.files, path: &path },
+            &mut SystemSearch { files: &mut system.files, path: &path, caller: caller.as_ref() },
         )?);
     };
-    let mut source = GuestSearch { store, space: &space, read_file: &read_file, path: &path, ended: None };
+    let mut source = GuestSearch {
+        store,
+        space: &space,
+        read_file: &read_file,
+        path: &path,
+        caller: caller.as_ref(),
+        ended: None,
+    };
     let result = LoadOrder::discover(namespace, name, &mut source);
     match source.ended {
         Some(error) => Err(classify(error, "reading a library")),
@@ -169,7 +239,7 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
     };
     let system = store.data_mut().emscripten.as_mut();
     let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
-    let mut source = SystemSearch { files: &mut system.files, path: &path };
+    let mut source = SystemSearch { files: &mut system.files, path: &path, caller: None };
     let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
     let order = order.map_err(|error| match error {
         LinkError::NotFound(_) => Failure::Refused(format!(
@@ -195,8 +265,16 @@ fn load(
     mode: OpenMode,
 ) -> Result<ModuleId, Failure> {
     let plan = bring_in(store, snapshot, order)?;
-    linking(store)?.namespace_mut().open(plan.root, mode.global);
+    let namespace = linking(store)?.namespace_mut();
+    namespace.open(plan.root, mode.global);
+    if mode.nodelete {
+        namespace.keep(plan.root);
+    }
     construct(store, &plan)?;
+    if linking(store)?.namespace.library(plan.root).is_none_or(|root| root.references == 0) {
+        // Its constructor has closed it.
+        close::unload_unused(store)?;
+    }
     Ok(plan.root)
 }
 
@@ -225,6 +303,10 @@ fn bring_in(store: &mut Store<'_>, snapshot: Arc<Namespace>, order: LoadOrder) -
                 Failure::Refused(_) => reserved.release(store),
                 Failure::Ended(_) => Ok(()),
             };
+            for library in &reserved.reservation.libraries {
+                // The next load gives its id to another.
+                exits::forget(store, library.library);
+            }
             // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
             Err(match released.map_err(|error| classify(error, "free")) {
                 Err(ended @ Failure::Ended(_)) => ended,
@@ -291,6 +373,7 @@ impl Reserved {
             thunk_module: thunk_module.as_ref(),
             instances: BTreeMap::new(),
             thunks: None,
+            provided: BTreeMap::new(),
         };
         let name = root_path(&plan);
         execution.prepare(&plan).map_err(|error| classify(error, &name))?;
@@ -320,10 +403,23 @@ fn root_path(plan: &LoadPlan) -> String {
 /// Runs the constructors of committed libraries. From here on their code has run and pointers to it may be anywhere: a
 /// failure marks the libraries that are not initialized as failed, and leaves them in place.
 pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+    introspection::refresh_link_maps(store)?;
+    let linking = linking(store)?;
+    let outer = linking.initializing.len();
+    linking.initializing.extend(plan.libraries.iter().map(|planned| planned.library.id));
+    let constructed = run_constructors(store, plan);
+    self::linking(store)?.initializing.truncate(outer);
+    constructed
+}
+
+fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     let mut steps = plan.steps.iter().filter_map(|step| match step {
         LoadStep::Construct(library) => Some((library, step)),
         _ => None,
     });
+    for planned in &plan.libraries {
+        exits::register_fini(store, planned.library.id)?;
+    }
     while let Some((library, step)) = steps.next() {
         let linking = linking(store)?;
         let (space, loaded) = (linking.space.clone(), linking.instances.clone());
@@ -337,6 +433,7 @@ pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Fa
             thunk_module: None,
             instances: BTreeMap::new(),
             thunks: None,
+            provided: BTreeMap::new(),
         };
         if let Err(error) = execution.step(plan, step) {
             let why = match classify(error, "a static constructor failed") {
@@ -360,14 +457,39 @@ fn classify(error: wasmtime::Error, doing: &str) -> Failure {
     Failure::Refused(format!("{doing}: {}", GuestTrap::of(&error).one_line()))
 }
 
-/// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`.
+/// What is loaded.
+pub(crate) fn namespace(store: &mut Store<'_>) -> Result<Arc<Namespace>, Failure> {
+    Ok(linking(store)?.namespace.clone())
+}
+
+/// The process's shared resources.
+pub(crate) fn space(store: &mut Store<'_>) -> Result<Arc<AddressSpace>, Failure> {
+    Ok(linking(store)?.space.clone())
+}
+
+/// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. What a search that says nothing
+/// of who has the symbol finds, stays as long as the caller.
 pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
+    let caller = linking(store)?.take_caller();
+    let (symbol, value) = find(store, caller, handle, name)?;
+    let is_anybodys = handle == RTLD_DEFAULT || handle == RTLD_NEXT || handle == handle_of(ModuleId::MAIN);
+    if is_anybodys && symbol.definer != ModuleId::MAIN {
+        depend(store, caller, symbol.definer)?;
+    }
+    Ok(value)
+}
+
+/// A symbol with its address or table slot, as `caller` finds it.
+pub(crate) fn find(
+    store: &mut Store<'_>,
+    caller: ModuleId,
+    handle: u32,
+    name: &str,
+) -> Result<(Symbol, u32), Failure> {
     let namespace = linking(store)?.namespace.clone();
     let (scope, place) = match handle {
-        RTLD_DEFAULT => (Scope::Global, "the global scope".to_owned()),
-        RTLD_NEXT => {
-            return Err(Failure::Refused(format!("{name}: RTLD_NEXT is not supported")));
-        }
+        RTLD_DEFAULT => (Scope::From(caller), "the global scope".to_owned()),
+        RTLD_NEXT => (Scope::After(caller), format!("what comes after {}", namespace.name(caller))),
         handle => match library_of(&namespace, handle)? {
             ModuleId::MAIN => (Scope::Global, namespace.main().name().to_owned()),
             id => match namespace.library(id) {
@@ -378,7 +500,33 @@ pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u
     };
     let undefined = || Failure::Refused(format!("undefined symbol `{name}` in {place}"));
     let symbol = namespace.lookup(name, scope).ok_or_else(undefined)?;
-    match namespace.value(&symbol) {
+    let value = value(store, namespace, &symbol, name, &place)?;
+    Ok((symbol, value))
+}
+
+/// Notes that a library has got hold of another's symbol by a search that says nothing of who has it.
+fn depend(store: &mut Store<'_>, caller: ModuleId, on: ModuleId) -> Result<(), Failure> {
+    let linking = linking(store)?;
+    let namespace = &linking.namespace;
+    let is_known = match namespace.library(caller) {
+        Some(library) => library.uses.contains(&on),
+        None => namespace.library(on).is_none_or(|library| library.is_permanent),
+    };
+    if !is_known {
+        linking.namespace_mut().depend(caller, on);
+    }
+    Ok(())
+}
+
+/// What C knows a symbol by: its address, or its table slot, which it gets now if it has none.
+fn value(
+    store: &mut Store<'_>,
+    namespace: Arc<Namespace>,
+    symbol: &Symbol,
+    name: &str,
+    place: &str,
+) -> Result<u32, Failure> {
+    match namespace.value(symbol) {
         Some(SymbolValue::Address(address)) => Ok(address.0),
         Some(SymbolValue::Slot(slot)) => Ok(slot.0),
         Some(SymbolValue::NoSlotYet(function)) => {
@@ -412,17 +560,6 @@ fn give_slot(
     Ok(slot)
 }
 
-/// `dlclose`: gives one reference back. The library stays in the process, as POSIX permits: the engine frees nothing
-/// before the process ends, and pointers into the library stay valid.
-pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
-    let linking = linking(store)?;
-    match library_of(&linking.namespace, handle)? {
-        ModuleId::MAIN => Ok(()),
-        id if linking.namespace_mut().close(id) => Ok(()),
-        _ => Err(invalid_handle(handle)),
-    }
-}
-
 /// The handle that stands for the global scope.
 pub(crate) const RTLD_DEFAULT: u32 = 0;
 const RTLD_NEXT: u32 = u32::MAX;
@@ -432,7 +569,7 @@ fn invalid_handle(handle: u32) -> Failure {
 }
 
 /// The library of an open handle.
-fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
+pub(crate) fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
     if handle == handle_of(ModuleId::MAIN) {
         return Ok(ModuleId::MAIN);
     }
@@ -441,57 +578,4 @@ fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
         Some(library) if library.references > 0 => Ok(library.id),
         _ => Err(invalid_handle(handle)),
     }
-}
-
-/// What `dladdr` tells: file name, base address, and the nearest symbol with its own address.
-pub(crate) struct AddressInfo {
-    pub file: Address,
-    pub base: Address,
-    pub symbol: Option<(Address, u32)>,
-}
-
-/// `dladdr`: which library a pointer points into. A WebAssembly pointer does not tell whether it is an address or a
-/// table slot; it is taken for data when it lies in a library's static data, then for a function when it is a slot in
-/// use, then for data of the main module.
-pub(crate) fn address(store: &mut Store<'_>, pointer: u32) -> Result<Option<AddressInfo>, Failure> {
-    let namespace = linking(store)?.namespace.clone();
-    let Some(found) = namespace.find_address(pointer) else { return Ok(None) };
-    let file = intern(store, namespace.name(found.module))?;
-    let symbol = match &found.symbol {
-        Some((name, value)) => intern(store, name)?.map(|name| (name, *value)),
-        None => None,
-    };
-    Ok(file.map(|file| AddressInfo { file, base: found.base, symbol }))
-}
-
-/// `dladdr(pointer, info)`: 1 with the four pointers of `Dl_info` filled in, or 0, without an error.
-pub(crate) fn dladdr(store: &mut Store<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
-    match address(store, pointer) {
-        Ok(Some(AddressInfo { file, base, symbol })) => {
-            let (name, value) = symbol.unwrap_or((Address(0), 0));
-            let fields: Vec<u8> =
-                [file.0, base.0, name.0, value].iter().flat_map(|field| field.to_le_bytes()).collect();
-            let space = linking(store).map(|linking| linking.space.clone());
-            let Ok(space) = space else { return Ok(0) };
-            space.memory.write(&mut *store, info as usize, &fields)?;
-            Ok(1)
-        }
-        Ok(None) | Err(Failure::Refused(_)) => Ok(0),
-        Err(Failure::Ended(error)) => Err(error),
-    }
-}
-
-/// A string in guest memory that stays there.
-fn intern(store: &mut Store<'_>, text: &str) -> Result<Option<Address>, Failure> {
-    let linking = linking(store)?;
-    if let Some(known) = linking.strings.get(text) {
-        return Ok(Some(*known));
-    }
-    let space = linking.space.clone();
-    let bytes: Vec<u8> = text.bytes().chain([0]).collect();
-    let address = space.copy_in(&mut *store, &bytes).map_err(|e| classify(e, "dladdr"))?;
-    if let Some(address) = address {
-        self::linking(store)?.strings.insert(text.to_owned(), address);
-    }
-    Ok(address)
 }

@@ -26,7 +26,7 @@ pub(crate) fn call(mut store: Store<'_>, call: Call, first: u32, second: u32) ->
             let closed = super::close(store, first).map(|()| 0);
             emscripten::or_seterr(store, closed, u32::MAX)
         }
-        Call::Address => super::dladdr(store, first, second),
+        Call::Address => super::address::dladdr(store, first, second),
     }
 }
 
