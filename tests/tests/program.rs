@@ -47,6 +47,7 @@ fn run(case: &Path) -> Result<(), String> {
 
 /// What only the loader makes zero: static data that is not in the file, where the failed load of another library has left
 /// its data behind.
+/// row: memory | static_data_is_zero_on_a_dirty_heap | Data that no segment fills is zero where a failed load left other bytes | tool-conventions MEM_INFO; gap.failed_load_retry
 #[test]
 fn static_data_is_zero_on_a_dirty_heap() {
     let dirty = format!(
@@ -99,6 +100,7 @@ fn run_text(libraries: &[(&str, &str)]) -> i32 {
 }
 
 /// A load that fails before the first constructor gives back its memory and its slots.
+/// row: failure | failed_loads_leave_nothing_behind | Three hundred failed loads use no memory and no slots | gap.failed_load_retry
 #[test]
 fn failed_loads_leave_nothing_behind() {
     let big = r#"(module (@dylink.0 (mem-info (memory 1048576 4) (table 100 0)))
@@ -125,6 +127,7 @@ fn failed_loads_leave_nothing_behind() {
 }
 
 /// Whatever a trap in a start function leaves on the C stack is taken off again.
+/// row: failure | failed_loads_keep_the_stack_pointer | A trap in a start function leaves the stack pointer as it was | gap.failed_load_retry
 #[test]
 fn failed_loads_keep_the_stack_pointer() {
     let leaky = r#"(module (@dylink.0) (import "env" "__stack_pointer" (global $stack (mut i32)))
@@ -144,6 +147,7 @@ fn failed_loads_keep_the_stack_pointer() {
 }
 
 /// A library whose constructor fails is in no scope, though it was opened `RTLD_GLOBAL`, and nothing can need it.
+/// row: failure | failed_libraries_serve_nobody | A library whose constructor trapped is in no scope, and nothing can need it | gap.failed_load_retry
 #[test]
 fn failed_libraries_serve_nobody() {
     let bad = r#"(module (@dylink.0) (func (export "bad") (result i32) i32.const 1)
