@@ -28,8 +28,15 @@ fn programs_print_what_their_native_builds_print() {
 fn run(case: &Path) -> Result<(), String> {
     let mut command = pydl_tests::pydl();
     command.arg("run").arg(folder().join("driver/driver.wasm"));
-    for library in pydl_tests::files(case, ".so") {
-        command.arg("--side").arg(library);
+    if has_folders(case) {
+        let extra = fs::read_to_string(case.join("library_path.txt")).unwrap_or_default();
+        let path = extra.lines().fold("/case".to_owned(), |path, folder| format!("{path}:/case/{folder}"));
+        command.arg("--dir").arg(format!("{}::/case", case.display()));
+        command.arg("--env").arg(format!("LD_LIBRARY_PATH={path}"));
+    } else {
+        for library in pydl_tests::files(case, ".so") {
+            command.arg("--side").arg(library);
+        }
     }
     let output = command.args(["--", "case.so"]).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -43,6 +50,10 @@ fn run(case: &Path) -> Result<(), String> {
         case.display(),
         output.status
     ))
+}
+
+fn has_folders(case: &Path) -> bool {
+    fs::read_dir(case).unwrap().flatten().any(|entry| entry.path().is_dir())
 }
 
 /// What only the loader makes zero: static data that is not in the file, where the failed load of another library has left

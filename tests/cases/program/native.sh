@@ -19,16 +19,24 @@ gcc $flags -rdynamic driver/driver.c -o "$out/driver" -ldl
 wanted() {
     [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]
 }
-build_library() { # build_library CASE LIBRARY [-gone | +FEATURE...] [NEEDED...]
-    local case=$1 library=$2 compiler=gcc source
+build_library() { # build_library CASE LIBRARY [OPTION...] [NEEDED...], as in libraries.txt
+    local case=$1 library=$2 compiler=gcc source linked=() members=()
     shift 2
-    while [[ ${1-} == [+-]* ]]; do shift; done
+    # Libraries beside each other are found, unless the case is about folders.
+    [ -n "$(find "$case" -mindepth 1 -type d)" ] || linked+=('-Wl,-rpath,$ORIGIN')
+    while [[ ${1-} == [+=@-]* ]]; do
+        case $1 in
+            @*) linked+=("-Wl,--enable-new-dtags,-rpath,${1#@}") ;;
+            =*) members+=("$case/${1#=}.c") ;;
+        esac
+        shift
+    done
     source=$case/$library.c
     [ -e "$source" ] || { source=$case/$library.cpp; compiler="g++ -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics"; }
-    mkdir -p "$out/$case"
+    mkdir -p "$out/$case/$(dirname "$library")"
     local needed=("${@/#/$out/$case/}")
-    $compiler $flags -shared -fPIC "$source" -o "$out/$case/$library.so" -Wl,-soname,"$library.so" \
-        -Wl,-rpath,'$ORIGIN' -Wl,--no-as-needed "${needed[@]/%/.so}" -ldl
+    $compiler $flags -shared -fPIC "$source" "${members[@]}" -o "$out/$case/$library.so" -Wl,-soname,"${library##*/}.so" \
+        "${linked[@]}" -Wl,--no-as-needed "${needed[@]/%/.so}" -ldl
 }
 lines=$(grep -v '^#' libraries.txt)
 while read -r case line; do
@@ -44,7 +52,9 @@ for case in $(cut -d' ' -f1 <<< "$lines" | sort -u); do
     status=0
     expected=$case/native.txt
     [ -e "$expected" ] || expected=$case/expected.txt
-    LD_LIBRARY_PATH=$out/$case "$out/driver" case.so > "$out/$case/output.txt" || status=$?
+    path=$out/$case
+    for folder in $(cat "$case/library_path.txt" 2> /dev/null || true); do path=$path:$out/$case/$folder; done
+    LD_LIBRARY_PATH=$path "$out/driver" case.so > "$out/$case/output.txt" || status=$?
     if [ $status -ne 0 ]; then
         echo "$case: status $status"
         failed=1
