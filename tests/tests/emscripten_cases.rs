@@ -42,7 +42,7 @@ fn cases_print_what_they_print_under_emscripten() {
     };
     let cases = testdata("emscripten/cases");
     let mut faults = Vec::new();
-    for case in ["abi", "chain", "dl", "eh", "sjlj", "static_ctors"] {
+    for case in ["abi", "chain", "dl", "eh", "sjlj", "static_ctors", "cxx"] {
         let folder = cases.join(case);
         let read = |name: &str| fs::read_to_string(folder.join(name));
         // Destructors run when Python ends.
