@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use pydl_tests::repository;
 
@@ -99,6 +99,11 @@ fn static_data_is_zero_on_a_dirty_heap() {
 
 /// The status of the driver with libraries in WebAssembly text, of which the last is opened.
 fn run_text(libraries: &[(&str, &str)]) -> i32 {
+    let output = output_of_text(libraries);
+    output.status.code().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn output_of_text(libraries: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = pydl_tests::pydl();
     command.arg("run").arg(self::folder().join("driver/driver.wasm"));
@@ -106,8 +111,31 @@ fn run_text(libraries: &[(&str, &str)]) -> i32 {
         fs::write(folder.path().join(name), pydl_tests::wasm::assemble(text)).unwrap();
         command.arg("--side").arg(folder.path().join(name));
     }
-    let output = command.args(["--", libraries.last().unwrap().0]).output().unwrap();
-    output.status.code().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    command.args(["--", libraries.last().unwrap().0]).output().unwrap()
+}
+
+/// A pointer to a function of one type that is called as another, which C leaves undefined: never another function's result.
+/// row: c | calls_by_pointers_of_other_types_trap | A call by a pointer of another type traps, with the frames of who called | WebAssembly call_indirect; other.bad_function_pointer_cast
+/// row: symbols | calls_by_pointers_of_other_types_trap | A weak function that nobody defines traps when it is called, and its name is told | ELF gABI STB_WEAK; core.dylink_weak_undef
+#[test]
+fn calls_by_pointers_of_other_types_trap() {
+    let library = r#"(module (@dylink.0) (func (export "number") (param i32) (result i32) local.get 0))"#;
+    let casts = r#"(module (@dylink.0 (mem-info (memory 64 0)) (needed "number.so"))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__indirect_function_table" (table 1 funcref))
+        (import "GOT.func" "number" (global $number (mut i32)))
+        (type $other (func (param i64) (result i32)))
+        (func $caller (export "run_case") (result i32)
+            (call_indirect (type $other) (i64.const 1) (global.get $number))))"#;
+    let missing = r#"(module (@dylink.0 (import-info "env" "nowhere" binding-weak))
+        (import "env" "nowhere" (func $nowhere))
+        (func $caller (export "run_case") (result i32) (call $nowhere) (i32.const 0)))"#;
+    for (case, message) in [(casts, "indirect call type mismatch"), (missing, "nowhere")] {
+        let output = output_of_text(&[("number.so", library), ("case.so", case)]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(134), "{stderr}");
+        assert!(stderr.contains(message) && stderr.contains("caller"), "{stderr}");
+    }
 }
 
 /// A load that fails before the first constructor gives back its memory and its slots.
