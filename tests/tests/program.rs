@@ -58,7 +58,7 @@ fn has_folders(case: &Path) -> bool {
 
 /// What only the loader makes zero: static data that is not in the file, where the failed load of another library has left
 /// its data behind.
-/// row: memory | static_data_is_zero_on_a_dirty_heap | Data that no segment fills is zero where a failed load left other bytes | tool-conventions MEM_INFO; gap.failed_load_retry
+// row: memory | static_data_is_zero_on_a_dirty_heap | Data that no segment fills is zero where a failed load left other bytes | tool-conventions MEM_INFO; gap.failed_load_retry
 #[test]
 fn static_data_is_zero_on_a_dirty_heap() {
     let dirty = format!(
@@ -115,8 +115,8 @@ fn output_of_text(libraries: &[(&str, &str)]) -> Output {
 }
 
 /// A pointer to a function of one type that is called as another, which C leaves undefined: never another function's result.
-/// row: c | calls_by_pointers_of_other_types_trap | A call by a pointer of another type traps, with the frames of who called | WebAssembly call_indirect; other.bad_function_pointer_cast
-/// row: symbols | calls_by_pointers_of_other_types_trap | A weak function that nobody defines traps when it is called, and its name is told | ELF gABI STB_WEAK; core.dylink_weak_undef
+// row: c | calls_by_pointers_of_other_types_trap | A call by a pointer of another type traps, with the frames of who called | WebAssembly call_indirect; other.bad_function_pointer_cast
+// row: symbols | calls_by_pointers_of_other_types_trap | A weak function that nobody defines traps when it is called, and its name is told | ELF gABI STB_WEAK; core.dylink_weak_undef
 #[test]
 fn calls_by_pointers_of_other_types_trap() {
     let library = r#"(module (@dylink.0) (func (export "number") (param i32) (result i32) local.get 0))"#;
@@ -139,7 +139,7 @@ fn calls_by_pointers_of_other_types_trap() {
 }
 
 /// A load that fails before the first constructor gives back its memory and its slots.
-/// row: failure | failed_loads_leave_nothing_behind | Three hundred failed loads use no memory and no slots | gap.failed_load_retry
+// row: failure | failed_loads_leave_nothing_behind | Three hundred failed loads use no memory and no slots | gap.failed_load_retry
 #[test]
 fn failed_loads_leave_nothing_behind() {
     let big = r#"(module (@dylink.0 (mem-info (memory 1048576 4) (table 100 0)))
@@ -166,7 +166,7 @@ fn failed_loads_leave_nothing_behind() {
 }
 
 /// Whatever a trap in a start function leaves on the C stack is taken off again.
-/// row: failure | failed_loads_keep_the_stack_pointer | A trap in a start function leaves the stack pointer as it was | gap.failed_load_retry
+// row: failure | failed_loads_keep_the_stack_pointer | A trap in a start function leaves the stack pointer as it was | gap.failed_load_retry
 #[test]
 fn failed_loads_keep_the_stack_pointer() {
     let leaky = r#"(module (@dylink.0) (import "env" "__stack_pointer" (global $stack (mut i32)))
@@ -186,7 +186,7 @@ fn failed_loads_keep_the_stack_pointer() {
 }
 
 /// A library whose constructor fails is in no scope, though it was opened `RTLD_GLOBAL`, and nothing can need it.
-/// row: failure | failed_libraries_serve_nobody | A library whose constructor trapped is in no scope, and nothing can need it | gap.failed_load_retry
+// row: failure | failed_libraries_serve_nobody | A library whose constructor trapped is in no scope, and nothing can need it | gap.failed_load_retry
 #[test]
 fn failed_libraries_serve_nobody() {
     let bad = r#"(module (@dylink.0) (func (export "bad") (result i32) i32.const 1)
