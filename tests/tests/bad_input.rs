@@ -17,7 +17,7 @@ type BadFile = (String, Vec<u8>);
 // row: malformed | text: | A file that is not WebAssembly is refused | gap.malformed_dylink
 // row: malformed | component: | A component is refused | WebAssembly component model
 // row: malformed | version: | An unknown version of WebAssembly is refused | WebAssembly binary format
-// row: malformed | native: | A native shared object is refused, by its name | ld.so
+// row: malformed | native: | A native shared object is refused, and called what it is | ld.so
 // row: malformed | cut_inside_00: | A file that ends inside dylink.0 is refused | gap.malformed_dylink
 // row: malformed | cut_inside_06: | A file that ends inside its code is refused | gap.malformed_dylink
 // row: malformed | cut_before_07: | A file that ends before its data is refused | gap.malformed_dylink

@@ -258,11 +258,11 @@ fn document(rows: &[Row], needed: &BTreeSet<String>, excused: &BTreeMap<String, 
         "# What the dynamic linker does, and what proves it\n\n\
         Made from the cases by `tests/tests/conformance.rs`; do not edit. Each row is declared in the source of a case, and its\n\
         proof is a line of that case's output, which the tests compare with what pydl does: a program's with what the native build\n\
-        of the same source prints under glibc as well. The form of a row is in\n\
+        of the same source prints under glibc as well; for tests in Rust it is the test's name. The form of a row is in\n\
         [tests/cases/program/README.md](../tests/cases/program/README.md).\n\n\
         Sources: `core.X`, `other.X` and `browser.X` are tests of Emscripten (`test_X` of `test/test_core.py` and its\n\
         neighbours), `gap.X` is what Emscripten's tests leave out; tool-conventions is `DynamicLinking.md`; ld.so is ld.so(8).\n\n\
-        {} rows; {differences} differ on purpose from what their source says.\n",
+        {} rows. In {differences} of them pydl differs on purpose from what the native build does.\n",
         rows.len()
     );
     for (topic, heading) in TOPICS {

@@ -348,7 +348,7 @@ fn endless_recursion_through_the_host() {
     assert!(matches!(status, ExitStatus::Trapped(trap) if trap.reason.contains("call stack exhausted")));
 }
 
-// row: failure | a_guest_may_exit_wherever_the_host_calls_it | The guest may exit in its allocator, a relocation or a constructor | POSIX exit
+// row: failure | a_guest_may_exit_wherever_the_host_calls_it | The guest may exit wherever a load calls it: in its allocator, in a start function, in a constructor | POSIX exit
 #[test]
 fn a_guest_may_exit_wherever_the_host_calls_it() {
     let exit = r#"(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))"#;

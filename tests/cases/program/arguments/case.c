@@ -1,10 +1,6 @@
-/* Proves that a library gets at the arguments and the environment of the process without the main program's help. */
+/* Proves that a library gets at the arguments of the process without the main program's help. */
 /// row: c | arguments: | The arguments of the process are there for a library | core.dylink_argv_argc
-/// row: c | environment: | A variable that is not set is not in a library's environment | POSIX getenv
-/// row: c | main-of-library: | A function of a library named as an entry point gets arguments like any other | core.dylink_argv_argc
-#include <dlfcn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static char text[4096];
@@ -33,18 +29,10 @@ static int get_arguments(char **arguments, int most)
 }
 #endif
 
-int library_main(int count, char **arguments)
-{
-    return count > 1 ? (int)strlen(arguments[count - 1]) : -1;
-}
-
 int run_case(void)
 {
     char *arguments[10];
     int count = get_arguments(arguments, 10);
     printf("arguments: %d, the last is %s\n", count, count > 0 ? arguments[count - 1] : "none");
-    printf("environment: %d\n", getenv("NO_SUCH_VARIABLE") == NULL);
-    int (*entry)(int, char **) = (int (*)(int, char **))dlsym(dlopen("case.so", RTLD_NOW), "library_main");
-    printf("main-of-library: %d\n", entry(count, arguments));
     return 0;
 }
