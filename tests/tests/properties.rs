@@ -90,6 +90,7 @@ impl LibrarySource for Endless {
     }
 }
 
+// row: search | a_chain_without_an_end_is_refused | A chain of needed libraries without an end is refused | gap.absurd_sizes
 #[test]
 fn a_chain_without_an_end_is_refused() {
     let error = LoadOrder::discover(&namespace(), "l0", &mut Endless).unwrap_err().to_string();
