@@ -39,6 +39,8 @@ pub struct Library {
     pub table_base: TableSlot,
     /// What each import was bound to, in import order.
     pub bindings: Arc<[Binding]>,
+    /// The modules that it was bound to at first calls, beside those of `bindings`.
+    pub bound_later: BTreeSet<ModuleId>,
     /// How many `dlopen` calls without `dlclose` there are.
     pub references: u32,
     /// Set when its initialization ended in a trap or exception: how.
@@ -299,6 +301,13 @@ impl Namespace {
     /// Remembers the slot that was given to a function.
     pub fn record_slot(&mut self, function: FunctionRef, slot: TableSlot) {
         self.slots.entry(function).or_insert(slot);
+    }
+
+    /// Notes that a function of `definer` was bound to an import of `importer` at its first call.
+    pub fn record_late_binding(&mut self, importer: ModuleId, definer: ModuleId) {
+        if let Some(library) = self.library_mut(importer) {
+            library.bound_later.insert(definer);
+        }
     }
 
     /// The function behind a re-exported import: the module that really defines it.

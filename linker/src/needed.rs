@@ -104,6 +104,8 @@ pub struct OpenMode {
     pub global: bool,
     /// `RTLD_NOLOAD`: only look whether it is loaded.
     pub noload: bool,
+    /// `RTLD_LAZY`, without `RTLD_NOW`: functions that nothing defines yet are bound when they are first called.
+    pub lazy: bool,
 }
 
 impl OpenMode {
@@ -116,7 +118,7 @@ impl OpenMode {
     const WASI_LOCAL: u32 = 8;
 
     /// Reads the mode argument of `dlopen`. Errs, in words, when neither `RTLD_LAZY` nor `RTLD_NOW` is given and
-    /// when an unknown bit is set. Both bind at once: POSIX leaves the time of lazy binding to the implementation.
+    /// when an unknown bit is set. With both, `RTLD_NOW` counts.
     pub fn from_flags(flags: u32) -> Result<OpenMode, String> {
         let known = Self::LAZY | Self::NOW | Self::NOLOAD | Self::GLOBAL | Self::NODELETE | Self::WASI_LOCAL;
         if flags & !known != 0 {
@@ -125,7 +127,11 @@ impl OpenMode {
         if flags & (Self::LAZY | Self::NOW) == 0 {
             return Err("invalid mode for dlopen(): Either RTLD_LAZY or RTLD_NOW is required".to_owned());
         }
-        Ok(OpenMode { global: flags & Self::GLOBAL != 0, noload: flags & Self::NOLOAD != 0 })
+        Ok(OpenMode {
+            global: flags & Self::GLOBAL != 0,
+            noload: flags & Self::NOLOAD != 0,
+            lazy: flags & Self::NOW == 0,
+        })
     }
 }
 

@@ -43,6 +43,7 @@ mod python;
 mod search;
 mod staging;
 mod system;
+mod trace;
 
 pub use backtrace::GuestTrap;
 pub use cache::{Cache, CacheError};
@@ -53,3 +54,4 @@ pub use interrupt::InterruptHandle;
 pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use python::Installation;
+pub use trace::{Trace, TraceTopic};

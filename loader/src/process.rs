@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
+use pydl_linker::LookupError;
 use wasmtime::{Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -24,6 +25,7 @@ use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
 use crate::system::emscripten::Emscripten;
+use crate::trace::Trace;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
 const CHDIR: &str = "chdir";
@@ -41,6 +43,10 @@ pub(crate) struct ProcessState {
     pub limits: StoreLimits,
     /// The process this is the state of; `None` for a store that runs nothing.
     pub running: Option<Running>,
+    /// Whether `RTLD_LAZY` means `RTLD_NOW` (`LD_BIND_NOW` in ld.so(8)).
+    pub binds_now: bool,
+    /// What is told of linking, and to whom.
+    pub trace: Trace,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
     pub linking: Option<Result<Linking, String>>,
     /// The message that the next `dlerror` returns.
@@ -69,6 +75,8 @@ impl ProcessState {
             interrupt: Arc::default(),
             limits: limits(),
             running: None,
+            binds_now: false,
+            trace: Trace::default(),
             linking: None,
             dl_error: None,
             tags: BTreeMap::new(),
@@ -83,6 +91,9 @@ pub enum ExitStatus {
     Exited(i32),
     /// In a trap: the WebAssembly counterpart of a crash.
     Trapped(GuestTrap),
+    /// In the call of a function that was to be bound when first called, and that nothing defines with that type: what ld.so
+    /// calls a symbol lookup error.
+    LookupFailed(GuestTrap),
     /// By [`InterruptHandle::terminate`], or by [`InterruptHandle::interrupt`] having no way to handle that.
     Interrupted,
 }
@@ -126,6 +137,8 @@ impl Process {
         let interrupt = InterruptHandle::new(image.compiler.engine());
         let mut state = ProcessState::idle(wasi, &image.compiler);
         state.emscripten = emscripten;
+        state.trace = options.trace.clone();
+        state.binds_now = options.variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);
         store.limiter(|state| &mut state.limits);
@@ -330,6 +343,7 @@ fn exit_status(error: &wasmtime::Error) -> ExitStatus {
     match error.downcast_ref::<I32Exit>() {
         Some(I32Exit(status)) => ExitStatus::Exited(*status),
         None if error.is::<Interrupted>() => ExitStatus::Interrupted,
+        None if error.is::<LookupError>() => ExitStatus::LookupFailed(GuestTrap::of(error)),
         None => ExitStatus::Trapped(GuestTrap::of(error)),
     }
 }

@@ -2,6 +2,7 @@
 //! ABI. Must not know the search order of files, nor how a guest passes arguments: that is the adapters' business.
 
 pub(crate) mod emscripten;
+pub(crate) mod lazy;
 pub(crate) mod wasi;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::image::offered_functions;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
 use crate::search::{GuestSearch, SearchPath, SystemSearch};
+use crate::trace::Watch;
 
 /// Everything that a process which can load libraries keeps of them.
 pub(crate) struct Linking {
@@ -117,9 +119,22 @@ fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
 }
 
 /// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.
-pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Result<ModuleId, Failure> {
+    mode.lazy &= !store.data().binds_now;
+    let opened = find_or_load(store, name, mode);
+    if let Err(Failure::Refused(why)) = &opened {
+        store.data().trace.refused(name, why);
+    }
+    opened
+}
+
+fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+    let trace = store.data().trace.clone();
+    let mut watch = trace.watch();
     let snapshot = linking(store)?.namespace.clone();
-    let id = match discover(store, &snapshot, name)? {
+    let start = discover(store, &snapshot, name)?;
+    watch.lap("finding files");
+    let id = match start {
         Start::Loaded(id) => {
             drop(snapshot);
             linking(store)?.namespace_mut().open(id, mode.global);
@@ -128,7 +143,7 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<
         Start::New(_) if mode.noload => {
             return Err(LinkError::NotLoaded { library: name.to_owned() }.into());
         }
-        Start::New(order) => load(store, snapshot, order, mode)?,
+        Start::New(order) => load(store, snapshot, order, mode, watch)?,
     };
     Ok(id)
 }
@@ -138,12 +153,13 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
     let linking = linking(store)?;
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
+        let trace = store.data().trace.clone();
         let system = store.data_mut().emscripten.as_mut();
         let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
         return Ok(LoadOrder::discover(
             namespace,
             name,
-            &mut SystemSearch { files: &mut system.files, path: &path },
+            &mut SystemSearch { files: &mut system.files, path: &path, trace: &trace },
         )?);
     };
     let mut source = GuestSearch { store, space: &space, read_file: &read_file, path: &path, ended: None };
@@ -160,6 +176,7 @@ fn load(
     snapshot: Arc<Namespace>,
     order: LoadOrder,
     mode: OpenMode,
+    mut watch: Watch<'_>,
 ) -> Result<ModuleId, Failure> {
     let snapshot = if order.wants_more_of_host(&snapshot) {
         drop(snapshot);
@@ -167,8 +184,11 @@ fn load(
     } else {
         snapshot
     };
-    let resolved = order.resolve(&snapshot)?;
+    let resolved = order.resolve(&snapshot, mode)?;
+    watch.lap("symbol lookup");
+    store.data().trace.resolved(&snapshot, &resolved);
     let modules = compile(store, &resolved)?;
+    watch.lap("compiled code");
     let reservation = resolved.reservation()?;
     let space = linking(store)?.space.clone();
     let placement = space.reserve(&mut *store, &reservation).map_err(|no_room| match no_room {
@@ -192,7 +212,9 @@ fn load(
         }
     };
     linking(store)?.namespace_mut().open(plan.root, mode.global);
+    watch.lap("placing, instantiating and relocating");
     construct(store, &plan)?;
+    watch.end(&root_path(&plan), &plan);
     Ok(plan.root)
 }
 
@@ -237,6 +259,7 @@ impl Reserved {
         let placed = resolved.place(self.placement.clone());
         let plan = placed.map_err(|e| Failure::Refused(e.to_string()))?.plan(&snapshot);
         debug_assert_eq!(plan.check(), Ok(()));
+        store.data().trace.plan(&plan);
         let thunk_module = match &plan.thunk_module {
             Some(thunks) => {
                 let compiler = store.data().compiler.clone();
@@ -290,6 +313,7 @@ fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
         let linking = linking(store)?;
         let (space, loaded) = (linking.space.clone(), linking.instances.clone());
         let name = linking.namespace.name(*library).to_owned();
+        store.data().trace.init(&name);
         let modules = BTreeMap::new();
         let mut execution = Execution {
             store,
@@ -338,6 +362,7 @@ pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u
             },
         },
     };
+    store.data().trace.symbol(name, &place);
     let undefined = || Failure::Refused(format!("undefined symbol `{name}` in {place}"));
     let symbol = namespace.lookup(name, scope).ok_or_else(undefined)?;
     match namespace.value(&symbol) {
