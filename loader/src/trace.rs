@@ -2,7 +2,7 @@
 //! them. Must not know who wants it, nor decide anything: what is told here was done elsewhere.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -85,9 +85,12 @@ impl Trace {
     fn write(&self, text: fmt::Arguments<'_>) {
         let Some(sink) = &self.sink else { return };
         let process = std::process::id();
-        let text: String = text.to_string().lines().map(|line| format!("{process:>10}:\t{line}\n")).collect();
+        let mut lines = String::new();
+        for line in text.to_string().lines() {
+            let _ = writeln!(lines, "{process:>10}:\t{line}");
+        }
         let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+        let _ = sink.write_all(lines.as_bytes()).and_then(|()| sink.flush());
     }
 
     fn tell(&self, topic: TraceTopic, text: fmt::Arguments<'_>) {
@@ -252,7 +255,7 @@ impl Watch<'_> {
             plan.new_slots().count(),
         );
         for (what, time) in &self.laps {
-            text.push_str(&format!("  time for {what}: {} us\n", time.as_micros()));
+            let _ = writeln!(text, "  time for {what}: {} us", time.as_micros());
         }
         self.trace.write(format_args!("{text}"));
     }

@@ -59,7 +59,7 @@ fn calls(compiler: &Compiler, image: &Image) -> Result<()> {
     })?;
     row("a bound import", bound);
     let own_slot = per_call(|count| {
-        let text = format!(r#"(module (@dylink.0) {import} {} {function})"#, loops(count));
+        let text = format!("(module (@dylink.0) {import} {} {function})", loops(count));
         run(image, &[("user.so", text), opens("user.so", 2)])
     })?;
     row("a function of the library itself, as an import", own_slot);
@@ -111,7 +111,7 @@ fn per_call(mut work: impl FnMut(u32) -> Result<Duration>) -> Result<f64> {
 /// The loop over a call from one instance to another, without pydl.
 fn between_instances(compiler: &Compiler, count: u32) -> wasmtime::Result<Duration> {
     let engine = compiler.engine();
-    let callee =
+    let function =
         assemble(r#"(module (func (export "f") (param i32) (result i32) local.get 0 i32.const 1 i32.sub))"#);
     let caller = assemble(
         r#"(module (import "m" "f" (func $f (param i32) (result i32)))
@@ -123,8 +123,8 @@ fn between_instances(compiler: &Compiler, count: u32) -> wasmtime::Result<Durati
     );
     let mut store = Store::new(engine, ());
     store.set_epoch_deadline(1);
-    let callee = Instance::new(&mut store, &Module::new(engine, callee)?, &[])?;
-    let function = callee.get_export(&mut store, "f");
+    let instance = Instance::new(&mut store, &Module::new(engine, function)?, &[])?;
+    let function = instance.get_export(&mut store, "f");
     let function = function.ok_or_else(|| wasmtime::Error::msg("no function"))?;
     let caller = Instance::new(&mut store, &Module::new(engine, caller)?, &[function])?;
     let function = caller.get_typed_func::<u32, ()>(&mut store, "loop")?;
