@@ -104,16 +104,17 @@ fn run_text(libraries: &[(&str, &str)]) -> i32 {
 
 /// The same, with what it prints.
 fn run_text_printing(libraries: &[(&str, &str)]) -> (i32, String) {
-    let output = output_of_text(libraries);
+    let output = output_of_text(libraries, &[]);
     let status = output.status.code();
     let status = status.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     (status, String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn output_of_text(libraries: &[(&str, &str)]) -> Output {
+/// The same with further options of `pydl run`, and with all that it says.
+fn output_of_text(libraries: &[(&str, &str)], options: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = pydl_tests::pydl();
-    command.arg("run").arg(self::folder().join("driver/driver.wasm"));
+    command.arg("run").arg(self::folder().join("driver/driver.wasm")).args(options);
     for (name, text) in libraries {
         fs::write(folder.path().join(name), pydl_tests::wasm::assemble(text)).unwrap();
         command.arg("--side").arg(folder.path().join(name));
@@ -138,11 +139,64 @@ fn calls_by_pointers_of_other_types_trap() {
         (import "env" "nowhere" (func $nowhere))
         (func $caller (export "run_case") (result i32) (call $nowhere) (i32.const 0)))"#;
     for (case, message) in [(casts, "indirect call type mismatch"), (missing, "nowhere")] {
-        let output = output_of_text(&[("number.so", library), ("case.so", case)]);
+        let output = output_of_text(&[("number.so", library), ("case.so", case)], &[]);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(134), "{stderr}");
         assert!(stderr.contains(message) && stderr.contains("caller"), "{stderr}");
     }
+}
+
+/// Opens `user.so` with `RTLD_LAZY` and calls its `use`; 99 when it cannot be opened.
+const OPENS_LAZILY: &str = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+    (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+    (import "env" "__indirect_function_table" (table 1 funcref))
+    (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+    (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+    (type $function (func (result i32)))
+    (data (global.get $base) "user.so\00use\00")
+    (func (export "run_case") (result i32) (local $handle i32)
+        global.get $base i32.const 1 call $dlopen local.tee $handle
+        i32.eqz if i32.const 99 return end
+        local.get $handle global.get $base i32.const 8 i32.add call $dlsym
+        call_indirect (type $function)))"#;
+
+/// What ld.so does, too: the process ends with status 127 and a message, at the call.
+#[test]
+fn calls_of_what_nothing_defines_end_the_process() {
+    let user = r#"(module (@dylink.0) (import "env" "nowhere" (func $nowhere (param i32) (result i64)))
+        (func (export "use") (result i32) i32.const 5 call $nowhere i32.wrap_i64))"#;
+    let other_type = r#"(module (@dylink.0) (import "env" "driver_errno" (func $errno (param f64) (result i32)))
+        (func (export "use") (result i32) f64.const 5 call $errno))"#;
+    for (user, message) in [
+        (
+            user,
+            "pydl: symbol lookup error: undefined symbol `nowhere` (function (i32) -> i64), needed by \
+             /usr/local/lib/pydl/user.so: neither the main module nor a library in scope exports it; searched \
+             DRIVER, /usr/local/lib/pydl/user.so\n  at pydl thunks: thunk of nowhere\n",
+        ),
+        (
+            other_type,
+            "pydl: symbol lookup error: symbol `driver_errno` has another type: /usr/local/lib/pydl/user.so needs \
+             function (f64) -> i32, and DRIVER has function () -> i32\n  at pydl thunks: thunk of driver_errno\n",
+        ),
+    ] {
+        let output = output_of_text(&[("user.so", user), ("case.so", OPENS_LAZILY)], &[]);
+        let driver = folder().join("driver/driver.wasm").display().to_string();
+        let said = String::from_utf8_lossy(&output.stderr).replace(&driver, "DRIVER");
+        assert_eq!(output.status.code(), Some(127), "{said}");
+        assert!(said.starts_with(message), "{said}");
+        let output =
+            output_of_text(&[("user.so", user), ("case.so", OPENS_LAZILY)], &["--env", "LD_BIND_NOW=1"]);
+        assert_eq!(output.status.code(), Some(99), "opened, though LD_BIND_NOW is set");
+    }
+}
+
+/// In a constructor it is a failure of the load, as every trap there is.
+#[test]
+fn constructors_that_call_what_nothing_defines_fail_the_load() {
+    let user = r#"(module (@dylink.0) (import "env" "nowhere" (func $nowhere))
+        (func (export "__wasm_call_ctors") call $nowhere) (func (export "use") (result i32) i32.const 0))"#;
+    assert_eq!(run_text(&[("user.so", user), ("case.so", OPENS_LAZILY)]), 99);
 }
 
 /// A load that fails before the first constructor gives back its memory and its slots.
