@@ -19,6 +19,8 @@
 
 pub mod abi;
 mod abi_family;
+mod bodies;
+pub mod dlfcn_of_main;
 mod error;
 pub mod exceptions;
 pub mod forwarders;

@@ -78,9 +78,9 @@ impl Provided {
         let is_emscripten = namespace.tolerates_undefined_functions();
         let serves = match provided {
             Provided::Dlopen | Provided::Dlsym => found.is_some(),
-            // Without the main module's list of handlers, nothing would run at exit. Emscripten's `dlclose` unloads nothing.
+            // Without the main module's list of handlers, nothing would run at exit.
             Provided::CxaAtexit | Provided::Atexit => {
-                found.is_some() && !is_emscripten && namespace.main_has(Provided::CxaAtexit)
+                found.is_some() && namespace.main_has(Provided::CxaAtexit)
             }
             // Emscripten's own says `unknown`.
             Provided::Dladdr => is_emscripten,

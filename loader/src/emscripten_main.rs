@@ -16,7 +16,7 @@ use crate::python;
 use crate::startup::{self, Forwarders};
 
 /// Names under which programs export their beginning, and CPython its own, which takes the arguments as they are.
-const ENTRIES: [&str; 3] = ["Py_BytesMain", "__main_argc_argv", "main"];
+const ENTRIES: [&str; 3] = [python::MAIN, "__main_argc_argv", "main"];
 /// Runs what was registered for the end, and writes buffers out (Emscripten, `exitRuntime`).
 const FUNCTIONS_ON_EXIT: &str = "__funcs_on_exit";
 const FLUSH: &str = "fflush";

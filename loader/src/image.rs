@@ -21,6 +21,7 @@ use crate::error::LoadError;
 use crate::options::ProcessOptions;
 use crate::process::ProcessState;
 use crate::python::emscripten::Python;
+use crate::python::{self, Installation};
 use crate::system;
 
 /// A compiled main module. Cloning is cheap, and clones may be used on different threads.
@@ -96,6 +97,15 @@ impl Image {
     /// The file it was read from.
     pub fn path(&self) -> &Path {
         &self.main.path
+    }
+
+    /// Whether it is a Python with no standard library beside it ([`Installation::beside`]): it can only run if a folder shown to the
+    /// guest has one. Errs when the file is not what it was when the image was made.
+    pub fn lacks_standard_library(&self) -> Result<bool, LoadError> {
+        if Installation::beside(self.path()).is_some() {
+            return Ok(false);
+        }
+        Ok(self.main_module()?.module().exports.contains(python::MAIN))
     }
 
     /// Errs when the main module cannot load libraries.

@@ -19,9 +19,23 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     let main = mains::resolve(&run.main)?;
     let options = options(run, &main)?;
     let image = load(&compiler(run)?, &main)?;
+    if run.dir.is_empty() && image.lacks_standard_library()? {
+        warn(&missing_library(&main));
+    }
     let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
     Ok(guest_status(&process.run()?))
+}
+
+/// What to say of a Python that will not find its standard library.
+fn missing_library(main: &Path) -> String {
+    let folder = main.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.display();
+    format!(
+        "{} is a Python without its standard library: there is neither {folder}/python_stdlib.zip, which comes with Pyodide's \
+         pyodide.asm.wasm, nor {folder}/lib/python3.N",
+        main.display()
+    )
 }
 
 fn load(compiler: &Compiler, main: &Path) -> Result<Image> {

@@ -7,6 +7,7 @@ pub(crate) mod emscripten;
 mod exits;
 mod introspection;
 pub(crate) mod provided;
+pub(crate) mod rewritten;
 pub(crate) mod wasi;
 
 pub(crate) use close::close;
