@@ -1,7 +1,9 @@
 //! Which libraries leave a process, against a plain model, on random graphs of libraries that need each other and are bound to each
 //! other, opened and closed at random.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use proptest::collection::{btree_set, vec};
@@ -63,9 +65,9 @@ impl Model {
     fn open(&mut self, shapes: &[Shape], library: usize) {
         let mut waiting = vec![library];
         while let Some(next) = waiting.pop() {
-            if !self.0.contains_key(&next) {
-                let Shape { needs, imports } = &shapes[next];
-                self.0.insert(next, (0, false, needs | imports));
+            let Shape { needs, imports } = &shapes[next];
+            if let Entry::Vacant(new) = self.0.entry(next) {
+                new.insert((0, false, needs | imports));
                 waiting.extend(needs);
             }
         }
@@ -94,10 +96,15 @@ impl Model {
 }
 
 fn file(number: usize, shape: &Shape) -> Arc<[u8]> {
-    let needed: String = shape.needs.iter().map(|name| format!(r#"(needed "{name}")"#)).collect();
-    let imports: String =
-        shape.imports.iter().map(|name| format!(r#"(import "env" "s{name}" (func))"#)).collect();
-    let text = format!(r#"(module (@dylink.0 {needed}) {imports} (func (export "s{number}")))"#);
+    let mut text = "(module (@dylink.0".to_owned();
+    for name in &shape.needs {
+        let _ = write!(text, r#" (needed "{name}")"#);
+    }
+    text.push(')');
+    for name in &shape.imports {
+        let _ = write!(text, r#" (import "env" "s{name}" (func))"#);
+    }
+    let _ = write!(text, r#" (func (export "s{number}")))"#);
     assemble(&text).into()
 }
 
