@@ -29,6 +29,23 @@ pub const APPLY_DATA_RELOCS: &str = "__wasm_apply_data_relocs";
 pub const CALL_CTORS: &str = "__wasm_call_ctors";
 /// Function that a command's wrapped exports call last; see [`crate::MainDefect::CommandWrappers`].
 pub const CALL_DTORS: &str = "__wasm_call_dtors";
+/// The function that registers what runs at exit (Itanium C++ ABI, section 3.3.6.3).
+pub const CXA_ATEXIT: &str = "__cxa_atexit";
+/// The same for the end of a thread. What is registered with it cannot be found again, so a library that uses it stays, as in
+/// glibc as long as the thread runs.
+pub const CXA_THREAD_ATEXIT: &str = "__cxa_thread_atexit";
+/// C's own.
+pub const ATEXIT: &str = "atexit";
+/// Functions of `<dlfcn.h>` and `<link.h>` that depend on which library calls, or that a main module may lack.
+pub const DLSYM: &str = "dlsym";
+/// See [`DLSYM`].
+pub const DLOPEN: &str = "dlopen";
+/// See [`DLSYM`].
+pub const DLADDR: &str = "dladdr";
+/// See [`DLSYM`].
+pub const DLINFO: &str = "dlinfo";
+/// See [`DLSYM`].
+pub const DL_ITERATE_PHDR: &str = "dl_iterate_phdr";
 /// The address that tells a library apart from others, for `__cxa_atexit`: its memory base.
 pub const DSO_HANDLE: &str = "__dso_handle";
 /// Exports of a main module that tell where its static data begins.
@@ -80,6 +97,8 @@ pub const ALIGNED_ALLOC: &str = "aligned_alloc";
 pub const FREE: &str = "free";
 /// Plain allocation, for strings handed to the guest.
 pub const MALLOC: &str = "malloc";
+/// Allocation of zeroed memory, which is all that some Emscripten mains export.
+pub const CALLOC: &str = "calloc";
 /// Reads a file with the guest's permissions (`loader/guest/wasi/libdl.c`).
 pub const READ_FILE: &str = "pydl_read_file";
 

@@ -19,24 +19,29 @@
 
 pub mod abi;
 mod abi_family;
+mod bodies;
+pub mod dlfcn_of_main;
 mod error;
 pub mod exceptions;
+pub mod forwarders;
 mod ids;
 mod inspect;
 mod layout;
+mod lazy;
 mod main_module;
 mod main_placement;
 mod namespace;
 mod needed;
 mod parse;
 mod plan;
+mod provided;
 mod resolve;
 mod thunks;
 pub mod trampolines;
 pub mod waiting;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
-pub use error::{LinkError, ParseError, SymbolProblem};
+pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };
@@ -44,9 +49,10 @@ pub use inspect::{ExportReport, ImportReport, ModuleReport, Provider, inspect};
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
 };
+pub use lazy::{LateBinding, LazySymbol, LazySymbols};
 pub use main_module::{MainDefect, MainModule};
 pub use main_placement::MainPlacement;
-pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue};
+pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue, Unloaded};
 pub use needed::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,
     OpenMode, Requester, Start,
@@ -56,5 +62,6 @@ pub use parse::{
     ParsedModule, Signature,
 };
 pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
+pub use provided::Provided;
 pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 pub use thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};

@@ -51,7 +51,7 @@ impl fmt::Display for MainDefect {
             }
             MainDefect::NoAllocator => {
                 "it exports no allocator (`aligned_alloc`, `malloc` and `free`): link with -Wl,--export-all and \
-                 -Wl,--whole-archive -lc -Wl,--no-whole-archive"
+                 -Wl,--whole-archive -lc -Wl,--no-whole-archive; Emscripten programs with -sMAIN_MODULE"
             }
             MainDefect::CommandWrappers => {
                 "its exports are command_export wrappers, which run all constructors and destructors at each call: \
@@ -119,7 +119,9 @@ impl MainModule {
         let stack = matches!(export(abi::STACK_POINTER), Some(ExportKind::Global(g)) if g.mutable);
         require(is_placed || stack, MainDefect::NoStackPointer);
         let allocator = [abi::ALIGNED_ALLOC, abi::MALLOC, abi::FREE].into_iter().all(function);
-        require(allocator, MainDefect::NoAllocator);
+        // All that Emscripten's own loader asks for (`libdylink.js`, `getMemory`).
+        let least = is_emscripten && function(abi::CALLOC);
+        require(allocator || least, MainDefect::NoAllocator);
         require(!has_wrappers, MainDefect::CommandWrappers);
         if !is_emscripten {
             require(module.imports_from(abi::DLFCN), MainDefect::NoDlfcn);
@@ -146,6 +148,13 @@ impl MainModule {
     /// Where it is put, if it is position-independent. `None` for a module whose addresses and slots are absolute.
     pub fn placement(&self) -> Option<&MainPlacement> {
         self.placement.as_ref()
+    }
+
+    /// The libraries that it needs to be loaded with it, in NEEDED order, without those that are in it.
+    pub fn needed(&self) -> impl Iterator<Item = &str> {
+        let dylink = self.module.dylink.iter();
+        let names = dylink.flat_map(|dylink| &dylink.needed).map(String::as_str);
+        names.filter(|name| !abi::is_in_main(name))
     }
 
     /// Everything that keeps the module from hosting libraries; empty for a module that can.

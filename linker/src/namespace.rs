@@ -2,6 +2,10 @@
 //! table slot of each function. Changes only by [`Namespace::commit`] and the small updates named here. Must not
 //! know instances.
 
+mod lifetime;
+
+pub use lifetime::Unloaded;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,8 +43,16 @@ pub struct Library {
     pub table_base: TableSlot,
     /// What each import was bound to, in import order.
     pub bindings: Arc<[Binding]>,
+    /// The libraries that have to stay as long as it does: those that it needs, and those that it is bound to.
+    pub uses: BTreeSet<ModuleId>,
+    /// The library whose load brought it in: itself when it was asked for. `RTLD_NEXT` searches in that load's order.
+    pub loaded_for: ModuleId,
     /// How many `dlopen` calls without `dlclose` there are.
     pub references: u32,
+    /// Whether it stays until the process ends: opened with `RTLD_NODELETE`, or used by what stays.
+    pub is_permanent: bool,
+    /// Whether it is on its way out: its destructors run, and later loads do not find it.
+    pub is_leaving: bool,
     /// Set when its initialization ended in a trap or exception: how.
     pub failure: Option<String>,
 }
@@ -127,13 +139,21 @@ pub enum Scope<'a> {
     Global,
     /// A library and what it needs, breadth first: `dlsym` with a handle.
     Library(&'a Library),
+    /// What code of a module sees: the global scope, then the load that brought the module in. `RTLD_DEFAULT` of its code.
+    From(ModuleId),
+    /// What comes after a module in the search order of the load that brought it in: `RTLD_NEXT` of its code. The main module
+    /// comes last, since the C library is in it; after the main module come the global libraries.
+    After(ModuleId),
 }
 
 /// What is loaded in a process.
 #[derive(Clone, Debug)]
 pub struct Namespace {
     main: Arc<MainModule>,
+    /// By ascending id.
     libraries: Vec<Library>,
+    /// The highest id that was ever given.
+    last_id: ModuleId,
     /// Main first, then the global libraries in the order in which they became global.
     global: Vec<ModuleId>,
     by_path: BTreeMap<String, ModuleId>,
@@ -154,6 +174,7 @@ impl Namespace {
         Namespace {
             main,
             libraries: Vec::new(),
+            last_id: ModuleId::MAIN,
             global: vec![ModuleId::MAIN],
             by_path: BTreeMap::new(),
             by_identity: BTreeMap::new(),
@@ -191,18 +212,23 @@ impl Namespace {
         &self.main
     }
 
-    /// All libraries in load order.
+    /// All libraries in load order, those that are leaving included.
     pub fn libraries(&self) -> &[Library] {
         &self.libraries
     }
 
-    /// The library of an id; `None` for the main module and for ids that are not given yet.
+    /// The library of an id; `None` for the main module, for ids that are not given yet, and when it was unloaded.
     pub fn library(&self, id: ModuleId) -> Option<&Library> {
-        self.libraries.get(id.index().checked_sub(1)?)
+        self.libraries.get(self.position(id)?)
     }
 
     fn library_mut(&mut self, id: ModuleId) -> Option<&mut Library> {
-        self.libraries.get_mut(id.index().checked_sub(1)?)
+        let position = self.position(id)?;
+        self.libraries.get_mut(position)
+    }
+
+    fn position(&self, id: ModuleId) -> Option<usize> {
+        self.libraries.binary_search_by_key(&id, |library| library.id).ok()
     }
 
     /// The contents of a module.
@@ -228,7 +254,7 @@ impl Namespace {
 
     /// The id that the library after `more` further new libraries gets; `None` when they are used up.
     pub(crate) fn next_id(&self, more: usize) -> Option<ModuleId> {
-        ModuleId::MAIN.following(self.libraries.len().checked_add(1)?.checked_add(more)?)
+        self.last_id.following(more.checked_add(1)?)
     }
 
     /// The library of a file, under whatever path it was opened.
@@ -266,6 +292,11 @@ impl Namespace {
             Scope::Library(library) => {
                 self.with_dependencies(library.id).iter().find_map(|id| self.definition(*id, name))
             }
+            Scope::From(caller) => {
+                let global = self.global.iter().find_map(|id| self.definition(*id, name));
+                global.or_else(|| self.own_scope(caller).iter().find_map(|id| self.definition(*id, name)))
+            }
+            Scope::After(caller) => self.after(caller).iter().find_map(|id| self.definition(*id, name)),
         }
     }
 
@@ -333,6 +364,22 @@ impl Namespace {
         order.into_iter().collect()
     }
 
+    /// The libraries of the load that brought a library in, in search order; none for the main module.
+    fn own_scope(&self, id: ModuleId) -> Vec<ModuleId> {
+        let Some(library) = self.library(id) else { return Vec::new() };
+        // The library that the load was for may be gone while others keep this one, and those of a program come as one load.
+        let of_root = self.library(library.loaded_for).map(|root| self.with_dependencies(root.id));
+        of_root.filter(|order| order.contains(&id)).unwrap_or_else(|| self.with_dependencies(id))
+    }
+
+    fn after(&self, caller: ModuleId) -> Vec<ModuleId> {
+        if self.library(caller).is_none() {
+            return self.global.iter().skip(1).copied().collect();
+        }
+        let order = self.own_scope(caller).into_iter();
+        order.skip_while(|id| *id != caller).skip(1).chain([ModuleId::MAIN]).collect()
+    }
+
     /// What a pointer points into. A pointer does not tell whether it is an address or a table slot: it is taken for
     /// data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
     /// main module. `None` when it is none of them.
@@ -346,6 +393,29 @@ impl Namespace {
         }
         let (base, _) = self.bases(ModuleId::MAIN);
         self.data_of_main().contains(&pointer).then(|| self.data_symbol(ModuleId::MAIN, base, pointer))
+    }
+
+    /// Addresses of a module's static data; empty when it has none, or is not there.
+    pub fn data_of(&self, module: ModuleId) -> Range<Address> {
+        if module == ModuleId::MAIN {
+            let Range { start, end } = self.data_of_main();
+            return Address(start)..Address(end);
+        }
+        let Some(library) = self.library(module) else { return Address(0)..Address(0) };
+        let size = library.module.dylink.as_ref().map_or(0, |dylink| dylink.memory.memory_size);
+        library.memory_base..library.memory_base.plus(size)
+    }
+
+    /// What the addresses in the main module's file count from: 0 unless it is position-independent.
+    pub fn main_base(&self) -> Address {
+        self.bases(ModuleId::MAIN).0
+    }
+
+    /// How many modules were ever loaded, the main module included, and how many of them are there no more.
+    pub fn comings_and_goings(&self) -> (u32, u32) {
+        let loaded = u32::try_from(self.last_id.index()).unwrap_or(u32::MAX);
+        let left = loaded.saturating_sub(u32::try_from(self.libraries.len()).unwrap_or(u32::MAX));
+        (loaded.saturating_add(1), left)
     }
 
     /// Addresses of the main module's static data.
@@ -415,49 +485,13 @@ impl Namespace {
             if let Some(identity) = library.identity {
                 self.by_identity.insert(identity, library.id);
             }
-            let file_name = library.path.rsplit('/').next().unwrap_or_default();
-            self.by_file_name.entry(file_name.to_owned()).or_insert(library.id);
+            self.by_file_name.entry(lifetime::file_name(&library.path).to_owned()).or_insert(library.id);
+            self.last_id = library.id;
             self.libraries.push(library);
         }
         for (function, slot) in plan.new_slots() {
             self.record_slot(function, slot);
         }
-    }
-
-    /// Counts one more `dlopen` of a library and, if asked for, makes it and its dependencies global.
-    pub fn open(&mut self, id: ModuleId, global: bool) {
-        if let Some(library) = self.library_mut(id) {
-            library.references = library.references.saturating_add(1);
-        }
-        if global {
-            let known: BTreeSet<ModuleId> = self.global.iter().copied().collect();
-            let new = self.with_dependencies(id).into_iter().filter(|id| !known.contains(id));
-            let new: Vec<ModuleId> = new.collect();
-            self.global.extend(new);
-        }
-    }
-
-    /// Counts one `dlopen` less. False when the library is not open.
-    pub fn close(&mut self, id: ModuleId) -> bool {
-        match self.library_mut(id) {
-            Some(library) if library.references > 0 => {
-                library.references -= 1;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Notes that the initialization of a library of a load did not end well, and why: the library and those of
-    /// `uninitialized` cannot be opened or needed any more, and no library of the load is global.
-    pub fn fail(&mut self, load: &LoadPlan, uninitialized: &[ModuleId], why: &str) {
-        for id in uninitialized.iter().chain([&load.root]) {
-            if let Some(library) = self.library_mut(*id) {
-                library.failure = Some(why.to_owned());
-            }
-        }
-        self.global.retain(|id| load.libraries.iter().all(|planned| planned.library.id != *id));
-        self.close(load.root);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::abi_family::AbiEvidence;
 use crate::error::LinkError;
 use crate::ids::ModuleId;
 use crate::namespace::Namespace;
-use crate::parse::{ImportKind, ParsedModule};
+use crate::parse::{ImportKind, ParsedModule, Signature};
 
 /// Who asks for a library: the main program, or the library that names it as NEEDED.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,11 +99,18 @@ pub trait LibrarySource {
 
 /// How a library is to be opened: the mode argument of `dlopen` (POSIX.1-2024), with the numbers of musl.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the bits of C's argument")]
 pub struct OpenMode {
     /// `RTLD_GLOBAL`: later loads see the library's symbols.
     pub global: bool,
     /// `RTLD_NOLOAD`: only look whether it is loaded.
     pub noload: bool,
+    /// `RTLD_NODELETE`: it stays until the process ends.
+    pub nodelete: bool,
+    /// `RTLD_DEEPBIND`: the libraries of the load are searched before the global scope.
+    pub deepbind: bool,
+    /// `RTLD_LAZY`, without `RTLD_NOW`: functions that nothing defines yet are bound when they are first called.
+    pub lazy: bool,
 }
 
 impl OpenMode {
@@ -112,20 +119,30 @@ impl OpenMode {
     const NOLOAD: u32 = 4;
     const GLOBAL: u32 = 0x100;
     const NODELETE: u32 = 0x1000;
+    /// glibc's is 8, which is taken here; musl has none.
+    const DEEPBIND: u32 = 0x4000;
     /// wasi-libc's `RTLD_LOCAL`; musl's and ours is 0.
     const WASI_LOCAL: u32 = 8;
 
     /// Reads the mode argument of `dlopen`. Errs, in words, when neither `RTLD_LAZY` nor `RTLD_NOW` is given and
-    /// when an unknown bit is set. Both bind at once: POSIX leaves the time of lazy binding to the implementation.
+    /// when an unknown bit is set. With both, `RTLD_NOW` counts.
     pub fn from_flags(flags: u32) -> Result<OpenMode, String> {
-        let known = Self::LAZY | Self::NOW | Self::NOLOAD | Self::GLOBAL | Self::NODELETE | Self::WASI_LOCAL;
+        let scope = Self::GLOBAL | Self::WASI_LOCAL | Self::DEEPBIND;
+        let known = Self::LAZY | Self::NOW | Self::NOLOAD | Self::NODELETE | scope;
         if flags & !known != 0 {
             return Err(format!("invalid mode for dlopen(): unknown bits {:#x}", flags & !known));
         }
         if flags & (Self::LAZY | Self::NOW) == 0 {
             return Err("invalid mode for dlopen(): Either RTLD_LAZY or RTLD_NOW is required".to_owned());
         }
-        Ok(OpenMode { global: flags & Self::GLOBAL != 0, noload: flags & Self::NOLOAD != 0 })
+        let has = |flag: u32| flags & flag != 0;
+        Ok(OpenMode {
+            global: has(Self::GLOBAL),
+            noload: has(Self::NOLOAD),
+            nodelete: has(Self::NODELETE),
+            deepbind: has(Self::DEEPBIND),
+            lazy: !has(Self::NOW),
+        })
     }
 }
 
@@ -158,12 +175,16 @@ pub struct LoadOrder {
     pub(crate) libraries: Vec<NewLibrary>,
     /// The first id of `libraries`.
     pub(crate) first: ModuleId,
+    /// The libraries that were asked for: one, but for the load of what the main module needs.
+    pub(crate) roots: Vec<ModuleId>,
     /// The order of instantiation and initialization: dependencies first. Within a cycle, the library that was
     /// reached last comes first.
     pub(crate) initialization: Vec<ModuleId>,
     /// The order in which the libraries of this load are searched for symbols: breadth first from the one that
     /// was asked for, loaded libraries included.
     pub(crate) search: Vec<ModuleId>,
+    /// Whether `search` comes before the global scope.
+    pub(crate) own_scope_first: bool,
 }
 
 impl LoadOrder {
@@ -184,44 +205,56 @@ impl LoadOrder {
         name: &str,
         source: &mut dyn LibrarySource,
     ) -> Result<(Start, Vec<LibraryNotFound>), LinkError> {
-        let mut discovery = Discovery {
-            namespace,
-            source,
-            libraries: Vec::new(),
-            by_path: BTreeMap::new(),
-            by_identity: BTreeMap::new(),
-            by_file_name: BTreeMap::new(),
-            missing: Vec::new(),
-            served: BTreeMap::new(),
-            size: 0,
-        };
+        let mut discovery = Discovery::new(namespace, source);
         let root = discovery.enter(LibraryRequest { name, requester: None })?;
         let Some(root) = root else { return Err(LinkError::NotFound(discovery.missing)) };
         if namespace.library(root).is_some() {
             return Ok((Start::Loaded(root), Vec::new()));
         }
-        // `libraries` grows while it is walked: breadth first, every file once.
-        let mut next = 0;
-        while next < discovery.libraries.len() {
-            let needed = discovery.follow(next)?;
-            discovery.libraries[next].needed = needed;
-            next += 1;
-        }
-        let Discovery { libraries, missing, .. } = discovery;
-        let mut order = LoadOrder {
-            first: root,
-            initialization: Vec::with_capacity(libraries.len()),
-            search: Vec::new(),
-            libraries,
-        };
-        order.initialization = order.dependencies_first();
-        order.search = order.breadth_first(namespace);
+        let (order, missing) = discovery.complete(vec![root])?;
         Ok((Start::New(order), missing))
     }
 
-    /// The library that was asked for.
+    /// Finds everything that the main module itself needs, before any library is loaded: `requester` stands for it in the search.
+    /// The libraries are of one load, in whose scope they follow the main module in NEEDED order. `None` when it needs
+    /// nothing but what it has itself. Errs as [`LoadOrder::discover`] does.
+    pub fn discover_needed_of_main(
+        namespace: &Namespace,
+        requester: &Requester,
+        source: &mut dyn LibrarySource,
+    ) -> Result<Option<LoadOrder>, LinkError> {
+        let mut discovery = Discovery::new(namespace, source);
+        let mut roots = indexmap::IndexSet::new();
+        for name in namespace.main().needed() {
+            roots.extend(discovery.enter(LibraryRequest { name, requester: Some(requester) })?);
+        }
+        let (order, mut missing) = discovery.complete(roots.into_iter().collect())?;
+        for missing in &mut missing {
+            if missing.requester.as_ref() == Some(&requester.path) {
+                missing.requester = Some(namespace.main().name().to_owned());
+            }
+        }
+        if !missing.is_empty() {
+            return Err(LinkError::NotFound(missing));
+        }
+        Ok((!order.libraries.is_empty()).then_some(order))
+    }
+
+    /// The libraries that were asked for, the first of which is [`LoadOrder::root`].
+    pub fn roots(&self) -> &[ModuleId] {
+        &self.roots
+    }
+
+    /// The library that was asked for, or the first of them.
     pub fn root(&self) -> &NewLibrary {
         &self.libraries[0]
+    }
+
+    /// The same libraries, searched for symbols before the global scope: `RTLD_DEEPBIND`.
+    #[must_use]
+    pub fn with_own_scope_first(mut self) -> LoadOrder {
+        self.own_scope_first = true;
+        self
     }
 
     /// All new libraries in the order of their initialization.
@@ -229,13 +262,23 @@ impl LoadOrder {
         self.initialization.iter().filter_map(|id| self.new_library(*id))
     }
 
-    /// Whether a new library imports a function from the host that `namespace` does not know.
-    pub fn wants_more_of_host(&self, namespace: &Namespace) -> bool {
-        let imports = self.libraries.iter().flat_map(|library| &library.module.imports);
-        let mut of_host = imports
-            .filter(|import| import.module != abi::ENV)
-            .filter(|import| matches!(import.kind, ImportKind::Function(_)));
-        of_host.any(|import| namespace.host_function(&import.module, &import.name).is_none())
+    /// The functions that new libraries import and that only a host can have which `namespace` knows nothing of: import module, name
+    /// and type. Of those in `env`, what the main module or the importer itself exports is left out.
+    pub fn functions_of_host<'a>(
+        &'a self,
+        namespace: &'a Namespace,
+    ) -> impl Iterator<Item = (&'a str, &'a str, &'a Signature)> {
+        let main = &namespace.main().module().exports;
+        let imports = self.libraries.iter().flat_map(|library| {
+            library.module.imports.iter().map(|import| (import, &library.module.exports))
+        });
+        imports.filter_map(move |(import, own)| {
+            let ImportKind::Function(signature) = &import.kind else { return None };
+            let is_known = import.module == abi::ENV
+                && (own.contains(&import.name) || main.contains(&import.name))
+                || namespace.host_function(&import.module, &import.name).is_some();
+            (!is_known).then_some((import.module.as_str(), import.name.as_str(), signature))
+        })
     }
 
     pub(crate) fn new_library(&self, id: ModuleId) -> Option<&NewLibrary> {
@@ -246,27 +289,25 @@ impl LoadOrder {
     fn dependencies_first(&self) -> Vec<ModuleId> {
         let mut order = Vec::with_capacity(self.libraries.len());
         let mut entered = vec![false; self.libraries.len()];
-        let mut path = vec![(0_usize, 0_usize)];
-        entered[0] = true;
-        while let Some((library, next)) = path.last_mut() {
-            let this = &self.libraries[*library];
-            let Some(needed) = this.needed.get(*next) else {
-                order.push(this.id);
+        let mut path: Vec<(&[ModuleId], usize, Option<ModuleId>)> = vec![(&self.roots, 0, None)];
+        while let Some((needed, next, this)) = path.last_mut() {
+            let Some(child) = needed.get(*next) else {
+                order.extend(*this);
                 path.pop();
                 continue;
             };
             *next += 1;
-            let child = needed.index().checked_sub(self.first.index());
-            if let Some(child) = child.filter(|child| !entered[*child]) {
-                entered[child] = true;
-                path.push((child, 0));
+            let position = child.index().checked_sub(self.first.index());
+            if let Some(position) = position.filter(|position| !entered[*position]) {
+                entered[position] = true;
+                path.push((&self.libraries[position].needed, 0, Some(*child)));
             }
         }
         order
     }
 
     fn breadth_first(&self, namespace: &Namespace) -> Vec<ModuleId> {
-        let mut order = indexmap::IndexSet::from([self.first]);
+        let mut order: indexmap::IndexSet<ModuleId> = self.roots.iter().copied().collect();
         let mut next = 0;
         while let Some(id) = order.get_index(next).copied() {
             let needed = match self.new_library(id) {
@@ -298,6 +339,45 @@ struct Discovery<'a> {
 /// of files that a guest makes up while it is followed has no end.
 const MOST_LIBRARIES: usize = 5_000;
 const MOST_BYTES: usize = 1 << 30;
+
+impl<'a> Discovery<'a> {
+    fn new(namespace: &'a Namespace, source: &'a mut dyn LibrarySource) -> Discovery<'a> {
+        Discovery {
+            namespace,
+            source,
+            libraries: Vec::new(),
+            by_path: BTreeMap::new(),
+            by_identity: BTreeMap::new(),
+            by_file_name: BTreeMap::new(),
+            missing: Vec::new(),
+            served: BTreeMap::new(),
+            size: 0,
+        }
+    }
+
+    /// Follows NEEDED from what was entered, and puts everything in order; returns the libraries that are missing beside.
+    fn complete(mut self, roots: Vec<ModuleId>) -> Result<(LoadOrder, Vec<LibraryNotFound>), LinkError> {
+        // `libraries` grows while it is walked: breadth first, every file once.
+        let mut next = 0;
+        while next < self.libraries.len() {
+            let needed = self.follow(next)?;
+            self.libraries[next].needed = needed;
+            next += 1;
+        }
+        let first = self.libraries.first().map_or(ModuleId::MAIN, |library| library.id);
+        let mut order = LoadOrder {
+            first,
+            roots,
+            initialization: Vec::new(),
+            search: Vec::new(),
+            own_scope_first: false,
+            libraries: self.libraries,
+        };
+        order.initialization = order.dependencies_first();
+        order.search = order.breadth_first(self.namespace);
+        Ok((order, self.missing))
+    }
+}
 
 impl Discovery<'_> {
     /// The ids of what library number `position` needs, entering those that are new.

@@ -10,7 +10,8 @@ use crate::ids::{Address, ModuleId, TableSlot};
 use crate::layout::{LibraryPlacement, PlacedModules};
 use crate::namespace::{Library, Namespace};
 use crate::parse::{ExportKind, ImportKind};
-use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, TagSource};
+use crate::provided::Provided;
+use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 use crate::thunks::{self, ThunkModule};
 
 /// What to pass for one import of a library.
@@ -35,6 +36,8 @@ pub enum BoundImport {
     },
     /// A thunk of this load, by number.
     Thunk(usize),
+    /// A function that the loader makes for this library.
+    Provided(Provided),
     /// An exception tag.
     Tag(TagSource),
 }
@@ -124,7 +127,8 @@ impl PlacedModules {
         };
         steps.extend(having(abi::APPLY_DATA_RELOCS).map(|l| LoadStep::Relocate(l.id)));
         steps.extend(having(abi::CALL_CTORS).map(|l| LoadStep::Construct(l.id)));
-        let mut entries: Vec<_> = places().map(|(library, place)| entry(library, place)).collect();
+        let mut entries: Vec<_> =
+            places().map(|(library, place)| entry(library, place, self.resolved.root)).collect();
         entries.sort_by_key(|entry| entry.library.id);
         LoadPlan { root: self.resolved.root, libraries: entries, thunk_module, steps }
     }
@@ -189,6 +193,7 @@ impl<'a> Planner<'a> {
             Binding::SlotThunk { thunk, .. } | Binding::Thunk(thunk) => BoundImport::Thunk(*thunk),
             Binding::DataAddress { definer, offset } => cell(self.memory_base(*definer).plus(*offset).0),
             Binding::FunctionSlot(function) => cell(self.slot(*function).0),
+            Binding::Provided(provided) => BoundImport::Provided(*provided),
             Binding::Null => cell(0),
             Binding::Global { definer, export } => {
                 BoundImport::Export { module: *definer, name: export.clone() }
@@ -205,8 +210,8 @@ impl<'a> Planner<'a> {
     }
 
     fn thunk_module(&self) -> Option<ThunkModule> {
-        let thunks = &self.placed.resolved.thunks;
-        (!thunks.is_empty()).then(|| thunks::generate(thunks, |function| self.slot(function)))
+        let ResolvedModules { thunks, search, .. } = &self.placed.resolved;
+        (!thunks.is_empty()).then(|| thunks::generate(thunks, search.clone(), |function| self.slot(function)))
     }
 
     fn set_slots(&self) -> impl Iterator<Item = LoadStep> {
@@ -226,9 +231,12 @@ fn zero(resolved: &ResolvedLibrary, place: LibraryPlacement) -> Option<LoadStep>
 }
 
 /// The namespace's entry for a library of this load.
-fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement) -> PlannedLibrary {
+fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement, root: ModuleId) -> PlannedLibrary {
     let new = &resolved.library;
     let memory = new.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
+    let mut uses: BTreeSet<ModuleId> = resolved.bindings.iter().flat_map(Binding::uses).collect();
+    uses.extend(&new.needed);
+    uses.retain(|used| *used != ModuleId::MAIN && *used != new.id);
     PlannedLibrary {
         library: Library {
             id: new.id,
@@ -240,7 +248,11 @@ fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement) -> PlannedLibrary 
             memory_base: place.memory_base,
             table_base: place.table_base,
             bindings: resolved.bindings.clone(),
+            uses,
+            loaded_for: root,
             references: 0,
+            is_permanent: new.module.imports.iter().any(|import| import.name == abi::CXA_THREAD_ATEXIT),
+            is_leaving: false,
             failure: None,
         },
         bytes: new.file.bytes.clone(),
@@ -256,6 +268,16 @@ impl LoadPlan {
             LoadStep::SetSlot { slot, function, .. } => Some((*function, *slot)),
             _ => None,
         })
+    }
+
+    /// The path of a library of the load.
+    pub fn path(&self, id: ModuleId) -> &str {
+        self.library(id).map_or("", |planned| planned.library.path.as_str())
+    }
+
+    fn library(&self, id: ModuleId) -> Option<&PlannedLibrary> {
+        let position = self.libraries.binary_search_by_key(&id, |planned| planned.library.id);
+        position.ok().and_then(|position| self.libraries.get(position))
     }
 
     /// The name under which the thunk module exports a thunk.
@@ -277,7 +299,7 @@ impl LoadPlan {
                 LoadStep::Zero { .. } => return Err("memory is zeroed after its use".to_owned()),
                 LoadStep::InstantiateThunks => thunks_live = true,
                 LoadStep::Instantiate { library, imports } => {
-                    let planned = self.libraries.iter().find(|l| l.library.id == *library);
+                    let planned = self.library(*library);
                     let wanted = planned.map_or(0, |l| l.library.module.imports.len());
                     if imports.len() != wanted {
                         return Err(format!("{library}: {} of {wanted} imports", imports.len()));
@@ -336,7 +358,7 @@ impl LoadPlan {
             LoadStep::InstantiateThunks => writeln!(f, "instantiate thunks"),
             LoadStep::Instantiate { library, imports } => {
                 writeln!(f, "instantiate {library}")?;
-                let planned = self.libraries.iter().find(|l| l.library.id == *library);
+                let planned = self.library(*library);
                 let names = planned.map_or(&[][..], |l| l.library.module.imports.as_slice());
                 for (import, bound) in names.iter().zip(imports) {
                     writeln!(f, "  {}.{} = {bound}", import.module, import.name)?;
@@ -361,6 +383,7 @@ impl fmt::Display for BoundImport {
             BoundImport::Constant(value) => write!(f, "{value:#x}"),
             BoundImport::GotCell(value) => write!(f, "cell {value:#x}"),
             BoundImport::Export { module, name } => write!(f, "`{name}` of {module}"),
+            BoundImport::Provided(provided) => write!(f, "its own `{}`", provided.name()),
             BoundImport::Thunk(index) => write!(f, "thunk {index}"),
             BoundImport::Tag(TagSource::Main(name)) => write!(f, "tag `{name}` of main"),
             BoundImport::Tag(TagSource::Process(name)) => write!(f, "tag `{name}` of the process"),

@@ -30,11 +30,35 @@ pub(crate) struct AddressSpace {
     pub stack_pointer: Global,
     /// Where the main module's static data begins; 0 when its addresses are absolute.
     pub main_base: Address,
-    aligned_alloc: TypedFunc<(u32, u32), u32>,
-    malloc: TypedFunc<u32, u32>,
-    free: TypedFunc<u32, ()>,
+    allocator: Allocator,
     /// Shared by all clones. Never held while guest code runs, since that may load libraries itself.
     free_slots: Arc<Mutex<FreeSlots>>,
+}
+
+/// The guest's own allocator, as far as its main module exports it.
+#[derive(Clone)]
+enum Allocator {
+    /// All of C's.
+    Full { aligned_alloc: TypedFunc<(u32, u32), u32>, malloc: TypedFunc<u32, u32>, free: TypedFunc<u32, ()> },
+    /// `calloc` alone, which is all that Emscripten's loader wants: what it gave cannot be given back.
+    Calloc(TypedFunc<(u32, u32), u32>),
+}
+
+impl Allocator {
+    fn of(mut store: impl AsContextMut, main: &Instance) -> Option<Allocator> {
+        let store = &mut store;
+        let mut full = || {
+            Some(Allocator::Full {
+                aligned_alloc: main.get_typed_func(&mut *store, abi::ALIGNED_ALLOC).ok()?,
+                malloc: main.get_typed_func(&mut *store, abi::MALLOC).ok()?,
+                free: main.get_typed_func(&mut *store, abi::FREE).ok()?,
+            })
+        };
+        match full() {
+            Some(full) => Some(full),
+            None => main.get_typed_func(&mut *store, abi::CALLOC).ok().map(Allocator::Calloc),
+        }
+    }
 }
 
 /// Free slots that the table has: first slot and length of each run.
@@ -73,9 +97,7 @@ impl AddressSpace {
             table,
             stack_pointer,
             main_base,
-            aligned_alloc: main.get_typed_func(&mut *store, abi::ALIGNED_ALLOC).ok()?,
-            malloc: main.get_typed_func(&mut *store, abi::MALLOC).ok()?,
-            free: main.get_typed_func(&mut *store, abi::FREE).ok()?,
+            allocator: Allocator::of(&mut *store, main)?,
             free_slots: Arc::default(),
         })
     }
@@ -173,6 +195,11 @@ impl AddressSpace {
         self.take_slots(store, "", one, Alignment::ONE).ok()
     }
 
+    /// Gives the slots of a library back; they are empty again.
+    pub(crate) fn give_slots(&self, store: impl AsContextMut, first: TableSlot, count: u32) {
+        self.release_slots(store, first, count);
+    }
+
     /// Gives a slot from [`AddressSpace::take_slot`] back; it is empty again.
     pub(crate) fn give_slot(&self, store: impl AsContextMut, slot: TableSlot) {
         self.release_slots(store, slot, 1);
@@ -191,7 +218,7 @@ impl AddressSpace {
         // C11's aligned_alloc wants a multiple of the alignment.
         let size = library.memory_size.checked_next_multiple_of(alignment);
         let size = size.ok_or_else(|| refused("its memory does not fit a 32-bit memory".to_owned()))?;
-        let address = self.call(&mut store, &self.aligned_alloc, (alignment, size)).map_err(NoRoom::Guest)?;
+        let address = self.allocate_aligned(&mut store, alignment, size).map_err(NoRoom::Guest)?;
         if address == 0 {
             return Err(refused(format!(
                 "the guest's allocator has no {size} bytes aligned to {} for its static data",
@@ -205,6 +232,18 @@ impl AddressSpace {
             )));
         }
         Ok(Address(address))
+    }
+
+    /// What the guest's allocator answers: 0 when it has no room.
+    fn allocate_aligned(&self, store: impl AsContextMut, alignment: u32, size: u32) -> wasmtime::Result<u32> {
+        match &self.allocator {
+            Allocator::Full { aligned_alloc, .. } => self.call(store, aligned_alloc, (alignment, size)),
+            Allocator::Calloc(calloc) => {
+                let Some(room) = size.checked_add(alignment) else { return Ok(0) };
+                let address = self.call(store, calloc, (1, room))?;
+                Ok(address.checked_next_multiple_of(alignment).unwrap_or(0))
+            }
+        }
     }
 
     fn take_slots(
@@ -259,16 +298,22 @@ impl AddressSpace {
         bytes: &[u8],
     ) -> wasmtime::Result<Option<Address>> {
         let size = u32::try_from(bytes.len())?;
-        let address = self.call(&mut store, &self.malloc, size.max(1))?;
+        let address = match &self.allocator {
+            Allocator::Full { malloc, .. } => self.call(&mut store, malloc, size.max(1))?,
+            Allocator::Calloc(calloc) => self.call(&mut store, calloc, (1, size.max(1)))?,
+        };
         if address == 0 || self.memory.write(&mut store, address as usize, bytes).is_err() {
             return Ok(None);
         }
         Ok(Some(Address(address)))
     }
 
-    /// Frees what [`AddressSpace::copy_in`] or the guest allocated.
+    /// Frees what [`AddressSpace::copy_in`] or the guest allocated, if the main module exports `free`.
     pub(crate) fn give_back(&self, mut store: impl AsContextMut, address: Address) -> wasmtime::Result<()> {
-        self.call(&mut store, &self.free, address.0)
+        match &self.allocator {
+            Allocator::Full { free, .. } => self.call(&mut store, free, address.0),
+            Allocator::Calloc(_) => Ok(()),
+        }
     }
 
     /// A copy of guest memory; `None` when it is out of bounds.

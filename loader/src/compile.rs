@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{AbiFamily, MainModule, exceptions, waiting};
+use pydl_linker::{AbiFamily, MainModule, dlfcn_of_main, exceptions, waiting};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -89,7 +89,9 @@ impl Compiler {
         let lowered = exceptions::lower(wasm).map_err(|error| refused(error.to_string()))?;
         let lowered = lowered.as_deref().unwrap_or(wasm);
         let waiting = waiting::wait_in_host(lowered).map_err(|error| refused(error.to_string()))?;
-        let module = Module::new(&self.engine, waiting.as_deref().unwrap_or(lowered));
+        let waiting = waiting.as_deref().unwrap_or(lowered);
+        let asking = dlfcn_of_main::ask_host(waiting).map_err(|error| refused(error.to_string()))?;
+        let module = Module::new(&self.engine, asking.as_deref().unwrap_or(waiting));
         let module = module.map_err(|error| refused(error.root_cause().to_string()))?;
         if let Some((cache, key)) = entry {
             // A full disk must not keep anybody from running a program.

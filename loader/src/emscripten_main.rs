@@ -13,12 +13,15 @@ use crate::image::Image;
 use crate::pic_main::{self, Cell};
 use crate::process::{ProcessState, Stop};
 use crate::python;
+use crate::startup::{self, Forwarders};
 
 /// Names under which programs export their beginning, and CPython its own, which takes the arguments as they are.
-const ENTRIES: [&str; 3] = ["Py_BytesMain", "__main_argc_argv", "main"];
+const ENTRIES: [&str; 3] = [python::MAIN, "__main_argc_argv", "main"];
 /// Runs what was registered for the end, and writes buffers out (Emscripten, `exitRuntime`).
 const FUNCTIONS_ON_EXIT: &str = "__funcs_on_exit";
 const FLUSH: &str = "fflush";
+/// Takes room on the C stack: for the arguments of a program that exports no `malloc`.
+const STACK_ALLOC: &str = "_emscripten_stack_alloc";
 
 /// The name of the function that a main module begins with; `None` when it exports none.
 pub(crate) fn entry(exports: impl FnMut(&str) -> bool) -> Option<&'static str> {
@@ -31,6 +34,7 @@ pub(crate) struct Instantiated {
     pub main: Instance,
     pub shared: Option<Shared>,
     cells: Vec<Cell>,
+    forwarders: Option<Forwarders>,
 }
 
 /// Instantiates a main module, and the functions that its imports are served by.
@@ -45,14 +49,18 @@ pub(crate) fn instantiate(
     let given = placement.map(|placement| pic_main::make_shared(store, module, &placement));
     let given = given.transpose().map_err(LoadError::engine)?;
     set_memory(store, given.map(|given| given.memory));
-    let mut imports = Imports { image, given: given.zip(placement), cells: Vec::new() };
+    let forwarders = Forwarders::of(store, image)?;
+    let given_to_main = given.zip(placement);
+    let mut imports =
+        Imports { image, given: given_to_main, forwarders: forwarders.as_ref(), cells: Vec::new() };
     let externs: Result<Vec<Extern>, LoadError> =
         module.imports().map(|import| imports.bind(store, &import)).collect();
     let main = Instance::new(&mut *store, module, &externs?).map_err(LoadError::engine)?;
     let shared = given.or_else(|| Shared::exported(&mut *store, &main));
     let memory = shared.map(|shared| shared.memory).or_else(|| main.get_memory(&mut *store, abi::MEMORY));
     set_memory(store, memory);
-    Ok(Instantiated { main, shared, cells: imports.cells })
+    let cells = imports.cells;
+    Ok(Instantiated { main, shared, cells, forwarders })
 }
 
 fn set_memory(store: &mut Store<ProcessState>, memory: Option<Memory>) {
@@ -66,6 +74,7 @@ struct Imports<'a> {
     image: &'a Image,
     /// What a position-independent one is given.
     given: Option<(Shared, MainPlacement)>,
+    forwarders: Option<&'a Forwarders>,
     cells: Vec<Cell>,
 }
 
@@ -78,6 +87,10 @@ impl Imports<'_> {
         let not_runnable =
             |why: String| LoadError::NotRunnable { name: self.image.path().display().to_string(), why };
         if let ExternType::Func(_) = import.ty() {
+            let forwarder = self.forwarders.and_then(|them| them.get(store, import.module(), import.name()));
+            if let Some(forwarder) = forwarder {
+                return Ok(forwarder);
+            }
             let function = self.image.host_functions.get(&mut *store, import.module(), import.name());
             return function.map_err(|error| not_runnable(error.to_string()));
         }
@@ -120,15 +133,18 @@ impl Imports<'_> {
     }
 }
 
-/// Relocates a main module, runs its constructors and gives Python what it needs before it starts.
+/// Loads what a main module needs, relocates it, and gives Python what it needs before it starts. The main module's constructors
+/// run before its libraries', which ELF has the other way round: as in Emscripten, it holds the C and C++ library that all of
+/// them use.
 pub(crate) fn initialize(
     store: &mut Store<ProcessState>,
     image: &Image,
     instantiated: &Instantiated,
     space: Option<&AddressSpace>,
 ) -> Result<(), Stop> {
-    let Instantiated { main, cells, .. } = instantiated;
-    if let Some(space) = space.filter(|space| space.main_base.0 > 0) {
+    let Instantiated { main, cells, forwarders, .. } = instantiated;
+    let plan = startup::load(store, image, forwarders.as_ref())?;
+    if let Some(space) = space.filter(|space| space.main_base.0 > 0 || !cells.is_empty()) {
         let module = image.main_module().map_err(Stop::Refused)?;
         pic_main::fill(store, image, &module, main, space, cells).map_err(Stop::Guest)?;
         if let Ok(relocate) = main.get_typed_func::<(), ()>(&mut *store, abi::APPLY_DATA_RELOCS) {
@@ -138,6 +154,7 @@ pub(crate) fn initialize(
     if let Ok(constructors) = main.get_typed_func::<(), ()>(&mut *store, abi::CALL_CTORS) {
         constructors.call(&mut *store, ()).map_err(Stop::Guest)?;
     }
+    startup::construct(store, image, plan.as_ref())?;
     match space {
         Some(space) => python::emscripten::install_trampoline(store, main, space).map_err(Stop::Refused),
         None => Ok(()),
@@ -171,7 +188,13 @@ fn pass_arguments(
     main: &Instance,
     arguments: &[String],
 ) -> wasmtime::Result<u32> {
-    let malloc = main.get_typed_func::<u32, u32>(&mut *store, abi::MALLOC)?;
+    let mut room = [abi::MALLOC, STACK_ALLOC].into_iter();
+    let room = room.find_map(|name| main.get_typed_func::<u32, u32>(&mut *store, name).ok());
+    let room = room.ok_or_else(|| {
+        wasmtime::Error::msg(
+            "the main module exports neither `malloc` nor `_emscripten_stack_alloc` for its arguments",
+        )
+    })?;
     let memory = store.data().emscripten.as_ref().and_then(|system| system.memory);
     let memory = memory.ok_or_else(|| wasmtime::Error::msg("the main module has no memory"))?;
     let mut texts = Vec::new();
@@ -184,7 +207,7 @@ fn pass_arguments(
     let vector = u32::try_from((arguments.len() + 1) * 4)?;
     let size = vector.checked_add(u32::try_from(texts.len())?);
     let size = size.ok_or_else(|| wasmtime::Error::msg("the arguments do not fit the guest's memory"))?;
-    let base = malloc.call(&mut *store, size)?;
+    let base = room.call(&mut *store, size)?;
     let places = offsets.iter().map(|offset| base.wrapping_add(vector).wrapping_add(*offset));
     let mut bytes: Vec<u8> = places.chain([0]).flat_map(u32::to_le_bytes).collect();
     bytes.extend(texts);

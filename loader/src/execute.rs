@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pydl_linker::{
-    BoundImport, LoadPlan, LoadStep, ModuleId, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
+    BoundImport, LoadPlan, LoadStep, ModuleId, Provided, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
 };
 use wasmtime::{
     AsContext, Extern, ExternType, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
@@ -11,6 +11,8 @@ use wasmtime::{
 };
 
 use crate::address_space::AddressSpace;
+use crate::dlfcn::lazy;
+use crate::dlfcn::provided::function;
 use crate::process::ProcessState;
 use crate::system::emscripten::imports::function_of_type;
 
@@ -27,6 +29,8 @@ pub(crate) struct Execution<'a, 'store> {
     /// The instances that the plan makes, by id.
     pub instances: BTreeMap<ModuleId, Instance>,
     pub thunks: Option<Instance>,
+    /// The functions made for single libraries.
+    pub provided: BTreeMap<(ModuleId, Provided), Func>,
 }
 
 impl Execution<'_, '_> {
@@ -58,7 +62,7 @@ impl Execution<'_, '_> {
             LoadStep::Instantiate { library, imports } => {
                 let module = self.modules.get(library).ok_or_else(|| missing("a compiled library"))?;
                 let imports: Vec<Extern> =
-                    imports.iter().map(|import| self.import(import)).collect::<Result<_, _>>()?;
+                    imports.iter().map(|import| self.import(*library, import)).collect::<Result<_, _>>()?;
                 // Its start function is guest code.
                 let instance = self
                     .space
@@ -69,7 +73,10 @@ impl Execution<'_, '_> {
                 let function = self.function(*module, name)?;
                 set_slot(&mut *self.store, self.space, *slot, function)?;
             }
-            LoadStep::Relocate(library) => self.call(*library, abi::APPLY_DATA_RELOCS)?,
+            LoadStep::Relocate(library) => {
+                self.store.data().trace.relocate(plan.path(*library));
+                self.call(*library, abi::APPLY_DATA_RELOCS)?;
+            }
             LoadStep::Construct(library) => self.call(*library, abi::CALL_CTORS)?,
         }
         Ok(())
@@ -96,6 +103,7 @@ impl Execution<'_, '_> {
             imports.push(match import {
                 ThunkImport::Table => self.space.table.into(),
                 ThunkImport::Memory => self.space.memory.into(),
+                ThunkImport::Binder => lazy::binder(self.store, thunks.lazy.clone()).into(),
                 ThunkImport::Slot(slot) => self.i32_global(slot.0, Mutability::Const)?,
                 ThunkImport::Host { module, name } => {
                     let running = self.store.data().running.clone();
@@ -113,7 +121,7 @@ impl Execution<'_, '_> {
         Ok(imports)
     }
 
-    fn import(&mut self, import: &BoundImport) -> wasmtime::Result<Extern> {
+    fn import(&mut self, importer: ModuleId, import: &BoundImport) -> wasmtime::Result<Extern> {
         Ok(match import {
             BoundImport::Memory => self.space.memory.into(),
             BoundImport::Table => self.space.table.into(),
@@ -123,6 +131,10 @@ impl Execution<'_, '_> {
             BoundImport::Export { module, name } => {
                 let export = self.instance(*module)?.get_export(&mut *self.store, name);
                 export.ok_or_else(|| missing("an export"))?
+            }
+            BoundImport::Provided(provided) => {
+                let made = self.provided.entry((importer, *provided));
+                (*made.or_insert_with(|| function(self.store, importer, *provided))).into()
             }
             BoundImport::Thunk(index) => {
                 let thunks = self.thunks.ok_or_else(|| missing("the thunks"))?;

@@ -21,6 +21,7 @@ use crate::error::LoadError;
 use crate::options::ProcessOptions;
 use crate::process::ProcessState;
 use crate::python::emscripten::Python;
+use crate::python::{self, Installation};
 use crate::system;
 
 /// A compiled main module. Cloning is cheap, and clones may be used on different threads.
@@ -32,6 +33,8 @@ pub struct Image {
     /// The standard library of an Emscripten Python.
     pub(crate) python: Option<Arc<Python>>,
     pub(crate) host_functions: Arc<Linker<ProcessState>>,
+    /// Whether libraries have to be loaded before the main module runs.
+    pub(crate) needs_libraries: bool,
     /// Whether the file was found good earlier, and able to load libraries, and not looked into this time.
     is_known_good: bool,
 }
@@ -81,8 +84,10 @@ impl Image {
             (compiler, main, module)
         };
         let (start, host_functions) = start(&compiler, &main, module)?;
+        let needs_libraries = !is_known_good && needs_libraries(&*main.module()?);
         let (main, python) = (Arc::new(main), None);
-        let mut image = Image { compiler, main, start, python, host_functions, is_known_good };
+        let mut image =
+            Image { compiler, main, start, python, host_functions, needs_libraries, is_known_good };
         if let Start::Emscripten(_) = image.start {
             image.python = Python::of(&image)?.map(Arc::new);
         }
@@ -92,6 +97,15 @@ impl Image {
     /// The file it was read from.
     pub fn path(&self) -> &Path {
         &self.main.path
+    }
+
+    /// Whether it is a Python with no standard library beside it ([`Installation::beside`]): it can only run if a folder shown to the
+    /// guest has one. Errs when the file is not what it was when the image was made.
+    pub fn lacks_standard_library(&self) -> Result<bool, LoadError> {
+        if Installation::beside(self.path()).is_some() {
+            return Ok(false);
+        }
+        Ok(self.main_module()?.module().exports.contains(python::MAIN))
     }
 
     /// Errs when the main module cannot load libraries.
@@ -155,7 +169,8 @@ fn first_look(
         check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?)?)?;
     }
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
-    if module.defects().is_empty() && !main.was_fresh {
+    // One that needs libraries is looked into at every start, for their names.
+    if module.defects().is_empty() && !main.was_fresh && !needs_libraries(&module) {
         compiler.remember(&main.path, &main.stamp, &module, &bytes);
     }
     Ok((compiler, code))
@@ -217,6 +232,10 @@ impl MainFile {
         }
         Ok(bytes)
     }
+}
+
+fn needs_libraries(main: &MainModule) -> bool {
+    main.needed().next().is_some()
 }
 
 fn is_emscripten(main: &MainModule) -> bool {

@@ -1,13 +1,14 @@
 //! Owns what a position-independent main module is given: the memory, the table and the stack pointer of its process, and the values
-//! of its GOT cells. Must not know system calls, nor libraries.
+//! of its GOT cells, which others that need libraries have, too. Must not know system calls.
 
-use pydl_linker::{ExportKind, MainModule, MainPlacement, TableSlot, abi};
+use pydl_linker::{Address, ExportKind, MainModule, MainPlacement, TableSlot, abi};
 use wasmtime::{
     AsContextMut, Extern, ExternType, Global, GlobalType, Instance, Memory, Module, Mutability, Ref, Store,
     Table, Val, ValType,
 };
 
 use crate::address_space::{AddressSpace, Shared};
+use crate::dlfcn::{self, Failure};
 use crate::execute::set_slot;
 use crate::image::Image;
 use crate::process::ProcessState;
@@ -86,10 +87,12 @@ pub(crate) fn fill(
     cells: &[Cell],
 ) -> wasmtime::Result<()> {
     for cell in cells {
-        let value = if cell.is_function {
-            slot_of(store, image, module, instance, space, &cell.name)?.map(|slot| slot.0)
-        } else {
-            address_of(module, &cell.name)
+        let value = match value_in_process(store, image, &cell.name)? {
+            Some(value) => Some(value),
+            None if cell.is_function => {
+                slot_of(store, image, module, instance, space, &cell.name)?.map(|slot| slot.0)
+            }
+            None => address_of(module, &cell.name),
         };
         if let Some(value) = value {
             cell.global.set(&mut *store, Val::I32(value.cast_signed()))?;
@@ -98,11 +101,28 @@ pub(crate) fn fill(
     Ok(())
 }
 
+/// What the main module or one of the libraries that it needs defines under a name; `None` when it needs none.
+fn value_in_process(
+    store: &mut Store<ProcessState>,
+    image: &Image,
+    name: &str,
+) -> wasmtime::Result<Option<u32>> {
+    if !image.needs_libraries {
+        return Ok(None);
+    }
+    match dlfcn::symbol(&mut store.as_context_mut(), dlfcn::RTLD_DEFAULT, name) {
+        Ok(value) => Ok(Some(value)),
+        Err(Failure::Refused(_)) => Ok(None),
+        Err(Failure::Ended(error)) => Err(error),
+    }
+}
+
 fn address_of(module: &MainModule, name: &str) -> Option<u32> {
-    let placement = module.placement()?;
+    let placement = module.placement();
+    let base = placement.map_or(Address(0), |placement| placement.memory_base);
     match module.module().exports.get(name).map(|export| export.kind) {
-        Some(ExportKind::Data { offset }) => Some(placement.memory_base.plus(offset).0),
-        _ => placement.bound(name).map(|address| address.0),
+        Some(ExportKind::Data { offset }) => Some(base.plus(offset).0),
+        _ => placement?.bound(name).map(|address| address.0),
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use wasmtime::{Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace};
+use pydl_linker::{LookupError, abi};
+use wasmtime::{
+    AsContextMut, Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace,
+};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
@@ -18,12 +21,14 @@ use crate::engine::{limits, thread_stack};
 use crate::error::LoadError;
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
+use crate::libraries::Libraries;
 use crate::options::{GuestFile, Mount, ProcessOptions};
 use crate::python::packages::{PACKAGE_FOLDERS, Packages};
 use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
 use crate::system::emscripten::Emscripten;
+use crate::trace::Trace;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
 const CHDIR: &str = "chdir";
@@ -41,6 +46,10 @@ pub(crate) struct ProcessState {
     pub limits: StoreLimits,
     /// The process this is the state of; `None` for a store that runs nothing.
     pub running: Option<Running>,
+    /// Whether `RTLD_LAZY` means `RTLD_NOW` (`LD_BIND_NOW` in ld.so(8)).
+    pub binds_now: bool,
+    /// What is told of linking, and to whom.
+    pub trace: Trace,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
     pub linking: Option<Result<Linking, String>>,
     /// The message that the next `dlerror` returns.
@@ -69,6 +78,8 @@ impl ProcessState {
             interrupt: Arc::default(),
             limits: limits(),
             running: None,
+            binds_now: false,
+            trace: Trace::default(),
             linking: None,
             dl_error: None,
             tags: BTreeMap::new(),
@@ -83,6 +94,9 @@ pub enum ExitStatus {
     Exited(i32),
     /// In a trap: the WebAssembly counterpart of a crash.
     Trapped(GuestTrap),
+    /// In the call of a function that was to be bound when first called, and that nothing defines with that type: what ld.so
+    /// calls a symbol lookup error.
+    LookupFailed(GuestTrap),
     /// By [`InterruptHandle::terminate`], or by [`InterruptHandle::interrupt`] having no way to handle that.
     Interrupted,
 }
@@ -126,6 +140,8 @@ impl Process {
         let interrupt = InterruptHandle::new(image.compiler.engine());
         let mut state = ProcessState::idle(wasi, &image.compiler);
         state.emscripten = emscripten;
+        state.trace = options.trace.clone();
+        state.binds_now = options.variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);
         store.limiter(|state| &mut state.limits);
@@ -160,12 +176,82 @@ impl Process {
     /// Runs the guest to its end, on a thread of its own with the stack it needs. Output that goes to captured streams
     /// is complete when this returns. Errs when the guest cannot be started, as when there is no working directory of
     /// the name that was given.
-    pub fn run(mut self) -> Result<ExitStatus, LoadError> {
+    pub fn run(self) -> Result<ExitStatus, LoadError> {
+        self.on_guest_thread(Process::run_here)
+    }
+
+    /// Runs the guest to its end, then lets `look` see the libraries that are still loaded, on the guest's thread: what a program
+    /// has left behind can be read and called. Errs as [`Process::run`] does.
+    pub fn run_then<T: Send>(
+        self,
+        look: impl FnOnce(&mut Libraries<'_>) -> T + Send,
+    ) -> Result<(ExitStatus, T), LoadError> {
+        self.on_guest_thread(|process| {
+            let status = process.run_here()?;
+            Ok((status, look(&mut Libraries::of(process.store.as_context_mut()))))
+        })
+    }
+
+    /// Lets `work` load libraries and call them, on the guest's thread, without running the main module's program: it is there as
+    /// their C library. Its constructors run before, and what is registered for the end after. Errs when the guest cannot be
+    /// started, and when it ends in its constructors.
+    pub fn with_libraries<T: Send>(
+        self,
+        work: impl FnOnce(&mut Libraries<'_>) -> T + Send,
+    ) -> Result<T, LoadError> {
+        self.on_guest_thread(|process| {
+            process.begin().map_err(|stop| match stop {
+                Stop::Refused(error) => error,
+                Stop::Guest(error) => LoadError::NotRunnable {
+                    name: process.image.path().display().to_string(),
+                    why: format!("it ends before it has begun: {:?}", exit_status(&error)),
+                },
+            })?;
+            let result = work(&mut Libraries::of(process.store.as_context_mut()));
+            // How handlers end that run after everything changes nothing of it.
+            let _ = process.finish();
+            Ok(result)
+        })
+    }
+
+    /// Instantiates the main module and runs its constructors.
+    fn begin(&mut self) -> Result<(), Stop> {
+        self.start()?;
+        match self.image.start {
+            Start::Wasi(_) => self.call_main(abi::CALL_CTORS).map_err(Stop::Guest),
+            // They have run.
+            Start::Emscripten(_) => Ok(()),
+        }
+    }
+
+    /// Calls a function of the main module that takes and returns nothing, if it exports one of the name.
+    fn call_main(&mut self, name: &str) -> wasmtime::Result<()> {
+        let main = self.store.data().running.as_ref().map(|running| running.main);
+        let function = main.and_then(|main| main.get_typed_func::<(), ()>(&mut self.store, name).ok());
+        function.map_or(Ok(()), |function| function.call(&mut self.store, ()))
+    }
+
+    /// What happens at a program's end.
+    fn finish(&mut self) -> wasmtime::Result<()> {
+        let main = self.store.data().running.as_ref().map(|running| running.main);
+        match (&self.image.start, main) {
+            (Start::Emscripten(_), Some(main)) => {
+                emscripten_main::finish(&mut self.store.as_context_mut(), &main)
+            }
+            _ => self.call_main(abi::CALL_DTORS),
+        }
+    }
+
+    /// Lets a process do something on a thread with the stack that guests need.
+    fn on_guest_thread<T: Send>(
+        mut self,
+        work: impl FnOnce(&mut Process) -> Result<T, LoadError> + Send,
+    ) -> Result<T, LoadError> {
         thread::scope(|scope| {
             let guest = thread::Builder::new()
                 .name("guest".to_owned())
                 .stack_size(thread_stack(self.image.compiler.family()));
-            let running = guest.spawn_scoped(scope, || self.run_here());
+            let running = guest.spawn_scoped(scope, || work(&mut self));
             let failed = |why: &str| Err(LoadError::Engine(why.to_owned()));
             match running.map(thread::ScopedJoinHandle::join) {
                 Ok(Ok(result)) => result,
@@ -326,10 +412,11 @@ fn is_of_guest(error: &wasmtime::Error) -> bool {
     error.is::<I32Exit>() || error.is::<Interrupted>() || error.is::<Trap>() || error.is::<WasmBacktrace>()
 }
 
-fn exit_status(error: &wasmtime::Error) -> ExitStatus {
+pub(crate) fn exit_status(error: &wasmtime::Error) -> ExitStatus {
     match error.downcast_ref::<I32Exit>() {
         Some(I32Exit(status)) => ExitStatus::Exited(*status),
         None if error.is::<Interrupted>() => ExitStatus::Interrupted,
+        None if error.is::<LookupError>() => ExitStatus::LookupFailed(GuestTrap::of(error)),
         None => ExitStatus::Trapped(GuestTrap::of(error)),
     }
 }

@@ -11,6 +11,7 @@ use wasmtime::{StoreContextMut, TypedFunc};
 use crate::address_space::AddressSpace;
 use crate::process::ProcessState;
 use crate::system::emscripten::{Fault, Files};
+use crate::trace::Trace;
 
 /// The most bytes of a path; longer ones are an error (`PATH_MAX` of musl).
 const PATH_LIMIT: usize = 4096;
@@ -30,12 +31,13 @@ pub(crate) struct SearchPath {
 
 impl SearchPath {
     /// The paths to try for a request, in order: as it is when it has a slash; else `LD_LIBRARY_PATH`, the requester's
-    /// `RUNTIME_PATH`, and the loader's own folders (ld.so(8), without its cache and default folders).
-    fn candidates(&self, request: LibraryRequest<'_>) -> Vec<String> {
+    /// `RUNTIME_PATH`, and the loader's own folders (ld.so(8), without its cache and default folders). `caller` is the library that
+    /// calls `dlopen`, the requester of what no library's NEEDED names.
+    fn candidates(&self, request: LibraryRequest<'_>, caller: Option<&Requester>) -> Vec<String> {
         if request.name.contains('/') {
             return vec![request.name.to_owned()];
         }
-        let runtime_path = request.requester.iter().flat_map(|requester| {
+        let runtime_path = request.requester.or(caller).into_iter().flat_map(|requester| {
             requester.runtime_path.iter().map(|folder| expand_origin(folder, requester))
         });
         let folders = self.environment.iter().cloned().chain(runtime_path).chain(self.own.iter().cloned());
@@ -56,6 +58,8 @@ pub(crate) struct GuestSearch<'a, 'store> {
     pub space: &'a AddressSpace,
     pub read_file: &'a TypedFunc<(u32, u32), u32>,
     pub path: &'a SearchPath,
+    /// The library that calls `dlopen`.
+    pub caller: Option<&'a Requester>,
     /// Set when the guest ended while it read a file.
     pub ended: Option<wasmtime::Error>,
 }
@@ -63,9 +67,13 @@ pub(crate) struct GuestSearch<'a, 'store> {
 impl LibrarySource for GuestSearch<'_, '_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let mut tried = Vec::new();
+        let trace = self.store.data().trace.clone();
+        trace.find(request);
         // Once the guest has ended, nothing of it runs any more.
-        let candidates = if self.ended.is_some() { Vec::new() } else { self.path.candidates(request) };
+        let candidates =
+            if self.ended.is_some() { Vec::new() } else { self.path.candidates(request, self.caller) };
         for path in candidates {
+            trace.trying(&path);
             match self.read(&path) {
                 Ok(found) => return Ok(found),
                 Err(ReadError::Errno(errno)) => tried.push((path, describe_errno(errno))),
@@ -88,12 +96,17 @@ impl LibrarySource for GuestSearch<'_, '_> {
 pub(crate) struct SystemSearch<'a> {
     pub files: &'a mut Files,
     pub path: &'a SearchPath,
+    /// The library that calls `dlopen`.
+    pub caller: Option<&'a Requester>,
+    pub trace: &'a Trace,
 }
 
 impl LibrarySource for SystemSearch<'_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let mut tried = Vec::new();
-        for candidate in self.path.candidates(request) {
+        self.trace.find(request);
+        for candidate in self.path.candidates(request, self.caller) {
+            self.trace.trying(&candidate);
             match self.files.read_whole(Path::new(&candidate), FILE_LIMIT.into()) {
                 Ok((bytes, path, status)) => {
                     let identity = FileIdentity { device: status.device, inode: status.inode };
@@ -207,7 +220,11 @@ mod tests {
             path: "/a/b/user.so".to_owned(),
             runtime_path: runtime_path.iter().map(|s| (*s).to_owned()).collect(),
         };
-        path.candidates(LibraryRequest { name, requester: Some(&requester) })
+        let asked = path.candidates(LibraryRequest { name, requester: Some(&requester) }, None);
+        // The library that calls `dlopen` is asked for what no library needs.
+        let called = path.candidates(LibraryRequest { name, requester: None }, Some(&requester));
+        assert_eq!(asked, called);
+        asked
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use std::thread;
 use std::time::Duration;
 
-use pydl_loader::{Cache, Captured, Compiler, ExitStatus, Image, Input, LoadError, Process, ProcessOptions};
+use pydl_loader::{
+    Cache, Captured, Compiler, ExitStatus, Image, Input, LibraryError, LoadError, OpenMode, Process,
+    ProcessOptions, SymbolPlace,
+};
 use pydl_tests::wasm::assemble;
 
 fn compiler() -> Compiler {
@@ -176,4 +179,114 @@ fn a_folder_that_is_not_there_is_an_error_before_the_guest_starts() {
     let options = ProcessOptions::python(&pydl_tests::python_wasm()).working_directory("/nowhere");
     let result = Process::new(&python(), &options).unwrap().run();
     assert!(matches!(result, Err(LoadError::Option(why)) if why.contains("/nowhere")));
+}
+
+const COUNTER: &str = r#"(module (@dylink.0 (mem-info (memory 8 2) (table 1 0)))
+    (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+    (import "env" "__table_base" (global $slots i32))
+    (import "env" "__indirect_function_table" (table 1 funcref))
+    (import "env" "abs" (func $abs (param i32) (result i32)))
+    (global (export "count") i32 (i32.const 4))
+    (func $add (export "add") (param i32) (result i32)
+        global.get $base
+        global.get $base i32.load offset=4 local.get 0 call $abs i32.add
+        i32.store offset=4
+        global.get $base i32.load offset=4)
+    (func (export "half") (param f64) (result f64) local.get 0 f64.const 0.5 f64.mul)
+    (func (export "trap") unreachable)
+    (elem (global.get $slots) func $add))"#;
+const USER: &str = r#"(module (@dylink.0 (needed "counter.so")) (import "env" "add" (func $add (param i32) (result i32)))
+    (func (export "add_two") (result i32) i32.const -2 call $add))"#;
+
+/// A process of the test programs' driver with these two libraries.
+fn with_counter(folder: &std::path::Path) -> Process {
+    for (name, text) in [("counter.so", COUNTER), ("user.so", USER)] {
+        std::fs::write(folder.join(name), assemble(text)).unwrap();
+    }
+    let driver = pydl_tests::repository().join("tests/cases/program/driver/driver.wasm");
+    let image = Image::from_file(&compiler(), driver).unwrap();
+    let options = ProcessOptions::new("driver")
+        .side_module(folder.join("counter.so"))
+        .side_module(folder.join("user.so"));
+    Process::new(&image, &options).unwrap()
+}
+
+#[test]
+fn libraries_are_loaded_listed_and_called_from_rust() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = OpenMode { global: true, ..OpenMode::default() };
+    let work = |libraries: &mut pydl_loader::Libraries<'_>| {
+        let user = libraries.open("user.so", OpenMode::default()).unwrap();
+        let counter = libraries.open("counter.so", mode).unwrap();
+        let list = libraries.list().unwrap();
+        let of = |name: &str| list.iter().find(|library| library.path.ends_with(name)).unwrap();
+        assert_eq!(of("user.so").needed, [of("counter.so").path.clone()]);
+        assert_eq!((of("counter.so").references, of("counter.so").is_global), (1, true));
+        assert_eq!((of("user.so").references, of("user.so").is_global), (1, false));
+        assert_eq!((of("counter.so").memory_size, of("counter.so").table_size), (8, 1));
+
+        let add = libraries.symbol(None, "add").unwrap();
+        assert_eq!(libraries.call::<i32, i32>(&add, -3), Ok(3));
+        let SymbolPlace::Function { slot, signature } = &add.place else { panic!("{add:?}") };
+        assert_eq!((*slot, signature.as_str()), (of("counter.so").table_base, "(i32) -> i32"));
+        let add_two = libraries.symbol(Some(user), "add_two").unwrap();
+        assert_eq!(libraries.call::<(), i32>(&add_two, ()), Ok(5));
+        let half = libraries.symbol(Some(user), "half").unwrap();
+        assert_eq!(libraries.call::<f64, f64>(&half, 5.0), Ok(2.5));
+        let wrong = libraries.call::<i32, f64>(&half, 5);
+        assert!(matches!(wrong, Err(LibraryError::WrongType { .. })), "{wrong:?}");
+        let trap = libraries.symbol(Some(counter), "trap").unwrap();
+        let trapped = libraries.call::<(), ()>(&trap, ());
+        assert!(matches!(trapped, Err(LibraryError::NotReturned(ExitStatus::Trapped(_)))), "{trapped:?}");
+
+        let names: Vec<String> =
+            libraries.symbols(counter).unwrap().into_iter().map(|symbol| symbol.name).collect();
+        assert_eq!(names, ["add", "count", "half", "trap"]);
+        let count = libraries.symbol(Some(counter), "count").unwrap();
+        let SymbolPlace::Data(address) = count.place else { panic!("{count:?}") };
+        assert_eq!(address, of("counter.so").memory_base + 4);
+        assert_eq!(libraries.read(address, 4), Some(vec![5, 0, 0, 0]));
+        assert_eq!(libraries.write(address, &[1, 1, 0, 0]), Some(()));
+        assert_eq!(libraries.call::<i32, i32>(&add, 0), Ok(257));
+        let not_called = libraries.call::<(), ()>(&count, ());
+        assert!(matches!(not_called, Err(LibraryError::NotAFunction { .. })), "{not_called:?}");
+
+        libraries.close(counter).unwrap();
+        assert!(libraries.symbol(Some(counter), "add").is_err(), "the handle is closed");
+        assert_eq!(libraries.list().unwrap().len(), 2, "one needs the other");
+        libraries.close(user).unwrap();
+        assert_eq!(libraries.list().unwrap(), []);
+        assert!(matches!(libraries.call::<i32, i32>(&add, 1), Err(LibraryError::Refused(_))));
+        let missing = libraries.open("nowhere.so", mode).unwrap_err().to_string();
+        assert!(missing.contains("nowhere.so"), "{missing}");
+    };
+    with_counter(folder.path()).with_libraries(work).unwrap();
+}
+
+#[test]
+fn libraries_are_seen_after_the_program_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = r#"(module (@dylink.0 (needed "user.so")) (import "env" "add_two" (func $add (result i32)))
+        (func (export "run_case") (result i32) call $add))"#;
+    std::fs::write(folder.path().join("case.so"), assemble(case)).unwrap();
+    with_counter(folder.path());
+    let driver = pydl_tests::repository().join("tests/cases/program/driver/driver.wasm");
+    let image = Image::from_file(&compiler(), driver).unwrap();
+    let options = ["counter.so", "user.so", "case.so"]
+        .iter()
+        .fold(ProcessOptions::new("driver").args(["case.so"]), |options, name| {
+            options.side_module(folder.path().join(name))
+        });
+    let (status, paths) = Process::new(&image, &options)
+        .unwrap()
+        .run_then(|libraries| {
+            let list = libraries.list().unwrap();
+            let add = libraries.symbol(Some(list[0].handle), "add").unwrap();
+            assert_eq!(libraries.call::<i32, i32>(&add, 1), Ok(3));
+            list.into_iter().map(|library| library.path).collect::<Vec<_>>()
+        })
+        .unwrap();
+    assert_eq!(status, ExitStatus::Exited(2));
+    let names: Vec<&str> = paths.iter().filter_map(|path| path.rsplit('/').next()).collect();
+    assert_eq!(names, ["case.so", "user.so", "counter.so"]);
 }

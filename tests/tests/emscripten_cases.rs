@@ -1,12 +1,14 @@
-//! Runs side modules for Emscripten in Pyodide's main module, where `ctypes` opens them, so that the guest's own `dlopen` does. What
-//! those of `testdata/emscripten/cases` print is compared with what they print under Emscripten's own loader; what those of
-//! `cases/program_emscripten` print, with their build for WASI.
+//! Runs the side modules of `testdata/emscripten/cases`, which Emscripten made, and compares what they print with what they print under
+//! Emscripten's own loader: in Pyodide's main module, where `ctypes` opens them, so that the guest's own `dlopen` does, and in main
+//! modules of their own, which need `case.so` when they start.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use pydl_tests::emscripten::{CURRENT, main_module};
-use pydl_tests::{blessing, files, pydl, repository, skip, testdata};
+use pydl_tests::wasm::assemble;
+use pydl_tests::{files, pydl, skip, testdata};
 
 /// Opens a library where the others lie beside it, and calls it.
 const DRIVER: &str = "
@@ -20,19 +22,49 @@ print('run_case returned', returned)
 
 /// The library that is opened.
 const ROOT: &str = "case.so";
+/// It and all it needs, linked into one.
+const SINGLE: &str = "single.so";
 
 /// What is wrong with a run of a case, if anything.
 fn fault(main: &Path, folder: &Path, expected: &str) -> Option<String> {
     let mut command = pydl();
     command.arg("run").arg(main);
-    for library in files(folder, ".so") {
+    for library in files(folder, ".so").into_iter().filter(|file| !file.ends_with(SINGLE)) {
         command.arg("--side").arg(library);
     }
     let output = command.args(["-c", DRIVER, ROOT]).output().unwrap();
+    difference(folder, &output, expected)
+}
+
+fn difference(what: &Path, output: &Output, expected: &str) -> Option<String> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     let is_right = output.status.success() && stdout == expected;
-    (!is_right).then(|| format!("{}: {}\n{stdout}{stderr}", folder.display(), output.status))
+    (!is_right).then(|| {
+        format!("{}: {}\n--- expected\n{expected}--- actual\n{stdout}{stderr}", what.display(), output.status)
+    })
+}
+
+const CASES: [&str; 7] = ["abi", "chain", "cxx", "dl", "eh", "sjlj", "static_ctors"];
+
+/// The builds of a case: with exceptions as LLVM writes them unless told otherwise, and, where there is another one, as the standard
+/// has them.
+fn builds(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    [folder.to_owned(), folder.join("exnref")].into_iter().filter(|build| build.join(ROOT).is_file())
+}
+
+/// What a case prints when destructors run at the end, as they do here.
+fn expected(folder: &Path) -> String {
+    let read = |name: &str| fs::read_to_string(folder.join(name));
+    read("expected-exit.txt").or_else(|_| read("expected.txt")).unwrap()
+}
+
+/// The same for all in one library, whose constructors may have another order.
+fn expected_of_single(folder: &Path) -> String {
+    let read = |name: &str| fs::read_to_string(folder.join(name));
+    let (usual, all) = (read("expected.txt").unwrap(), expected(folder));
+    let at_exit = all.strip_prefix(&usual).unwrap();
+    read("expected-single.txt").unwrap_or(usual) + at_exit
 }
 
 #[test]
@@ -41,79 +73,104 @@ fn cases_print_what_they_print_under_emscripten() {
         Ok(main) => main,
         Err(why) => return skip(&why),
     };
-    let cases = testdata("emscripten/cases");
-    let mut faults = Vec::new();
-    for case in ["abi", "chain", "dl", "eh", "sjlj", "static_ctors", "cxx"] {
-        let folder = cases.join(case);
-        let read = |name: &str| fs::read_to_string(folder.join(name));
-        // Destructors run when Python ends.
-        let expected = read("expected-exit.txt").or_else(|_| read("expected.txt")).unwrap();
-        // With exceptions as LLVM writes them unless told otherwise, and, where there is another build, as the standard has them.
-        for build in [folder.clone(), folder.join("exnref")] {
-            if build.join(ROOT).is_file() {
-                faults.extend(fault(&main, &build, &expected));
-            }
-        }
-    }
+    let folders = CASES.map(|case| testdata("emscripten/cases").join(case));
+    let faults: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| builds(folder).map(|build| (build, expected(folder))))
+        .filter_map(|(build, expected)| fault(&main, &build, &expected))
+        .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Opens a case where its libraries lie, with what it wants of the main program.
-const PROGRAM: &str = "
-import ctypes, os
-os.chdir('/case')
-ctypes.CDLL('/usr/local/lib/python3.14/lib-dynload/libdriver.so', ctypes.RTLD_GLOBAL)
-status = ctypes.CDLL('case.so').run_case()
-ctypes.CDLL(None).fflush(None)
-if status:
-    print('run_case returned', status)
-";
-
-/// What a case of `cases/program` prints in Pyodide's main module.
-fn print_program(main: &Path, built: &Path, case: &Path) -> String {
-    let extra = fs::read_to_string(case.join("library_path.txt")).unwrap_or_default();
-    let path = extra.lines().fold("/case".to_owned(), |path, folder| format!("{path}:/case/{folder}"));
+/// A main module that needs `case.so`, with the libraries of a build.
+fn start_with(main: &Path, libraries: &[PathBuf]) -> Output {
+    let folder = libraries[0].parent().unwrap();
     let mut command = pydl();
-    command.arg("run").arg(main);
-    command.arg("--side").arg(built.with_file_name("libdriver.so"));
-    command.arg("--dir").arg(format!("{}::/case", built.display()));
-    command.arg("--env").arg(format!("LD_LIBRARY_PATH={path}"));
-    let output = command.args(["-c", PROGRAM]).output().unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return printed;
+    command
+        .arg("run")
+        .arg(main)
+        .arg("--dir")
+        .arg(format!("{}::/case", folder.display()))
+        .args(["--cwd", "/case"]);
+    for library in libraries {
+        command.arg("--side").arg(library);
     }
-    format!("{printed}{}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
+    command.output().unwrap()
 }
 
-/// They print what they do in the WASI main module, or what their own `expected.txt` says. Why is in `differences.txt`, which
-/// `conformance.rs` reads.
 #[test]
-fn programs_do_in_pyodides_main_what_they_do_in_ours() {
-    let main = match main_module(CURRENT) {
-        Ok(main) => main,
-        Err(why) => return skip(&why),
-    };
-    let programs = repository().join("tests/cases/program");
-    let entries = fs::read_dir(repository().join("tests/cases/program_emscripten")).unwrap().flatten();
-    let built: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-    assert!(built.len() > 40, "only {} cases", built.len());
+fn what_a_main_module_needs_is_loaded_before_it_runs() {
     let mut faults = Vec::new();
-    for built in built {
-        let case = programs.join(built.file_name().unwrap());
-        let common = fs::read_to_string(case.join("expected.txt")).unwrap();
-        let own = built.join("expected.txt");
-        let printed = print_program(&main, &built, &case);
-        if blessing() {
-            let _ = fs::remove_file(&own);
-            if printed != common {
-                fs::write(&own, &printed).unwrap();
+    for folder in CASES.map(|case| testdata("emscripten/cases").join(case)) {
+        let main = folder.join("main2.wasm");
+        if !main.is_file() {
+            continue;
+        }
+        for build in builds(&folder) {
+            let libraries: Vec<PathBuf> =
+                files(&build, ".so").into_iter().filter(|file| !file.ends_with(SINGLE)).collect();
+            faults.extend(difference(&build, &start_with(&main, &libraries), &expected(&folder)));
+            // The same in one library.
+            if build.join(SINGLE).is_file() {
+                let copy = tempfile::tempdir().unwrap();
+                let root = copy.path().join(ROOT);
+                fs::copy(build.join(SINGLE), &root).unwrap();
+                let expected = expected_of_single(&folder);
+                faults.extend(difference(&build.join(SINGLE), &start_with(&main, &[root]), &expected));
             }
-        } else if printed != fs::read_to_string(&own).unwrap_or(common) {
-            faults.push(format!("{}:\n{printed}", built.display()));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Two libraries beside each other, one of which uses the other without needing it; functions and data by name and by address;
+/// arguments and exit status.
+#[test]
+fn what_a_main_module_needs_is_one_load() {
+    let folder = testdata("emscripten/cases/beside");
+    let mut command = pydl();
+    command.arg("run").arg(folder.join("main2.wasm"));
+    for library in files(&folder, ".so") {
+        command.arg("--side").arg(library);
+    }
+    let output = command.args(["--", "hello"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        fs::read_to_string(folder.join("expected.txt")).unwrap()
+    );
+}
+
+/// What a main module needs, and is not there, not right or not well, keeps it from running; the message names all of it.
+#[test]
+fn main_modules_do_not_run_without_what_they_need() {
+    let main = testdata("emscripten/cases/abi/main2.wasm");
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join(ROOT);
+    let cases = [
+        ("(func (export \"run_case\") (result i64) i64.const 0)", 126, "needs function () -> i32, and"),
+        ("(func (export \"other\"))", 134, "the guest called `run_case`"),
+        (
+            "(func (export \"run_case\") (result i32) i32.const 0) (func (export \"__wasm_call_ctors\") unreachable)",
+            126,
+            "a static constructor failed",
+        ),
+        ("(import \"GOT.mem\" \"nowhere\" (global (mut i32))) (func (export \"f\"))", 126, "nowhere"),
+    ];
+    for (body, status, words) in cases {
+        fs::write(&root, assemble(&format!("(module (@dylink.0 (mem-info)) {body})"))).unwrap();
+        let output = start_with(&main, std::slice::from_ref(&root));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{body}: {stderr}");
+        assert!(stderr.contains(words), "{body}: {stderr}");
+    }
+    let output = pydl().arg("run").arg(&main).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(126), "{stderr}");
+    for words in ["case.so: cannot be opened, needed by", "main2.wasm; tried /", "give each with --side"] {
+        assert!(stderr.contains(words), "{stderr}");
+    }
 }
 
 /// The slot in a closure is the guest's to change: giving back one that is none is an end of the guest, not of the host.

@@ -99,14 +99,22 @@ fn static_data_is_zero_on_a_dirty_heap() {
 
 /// The status of the driver with libraries in WebAssembly text, of which the last is opened.
 fn run_text(libraries: &[(&str, &str)]) -> i32 {
-    let output = output_of_text(libraries);
-    output.status.code().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    run_text_printing(libraries).0
 }
 
-fn output_of_text(libraries: &[(&str, &str)]) -> Output {
+/// The same, with what it prints.
+fn run_text_printing(libraries: &[(&str, &str)]) -> (i32, String) {
+    let output = output_of_text(libraries, &[]);
+    let status = output.status.code();
+    let status = status.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (status, String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The same with further options of `pydl run`, and with all that it says.
+fn output_of_text(libraries: &[(&str, &str)], options: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = pydl_tests::pydl();
-    command.arg("run").arg(self::folder().join("driver/driver.wasm"));
+    command.arg("run").arg(self::folder().join("driver/driver.wasm")).args(options);
     for (name, text) in libraries {
         fs::write(folder.path().join(name), pydl_tests::wasm::assemble(text)).unwrap();
         command.arg("--side").arg(folder.path().join(name));
@@ -131,11 +139,64 @@ fn calls_by_pointers_of_other_types_trap() {
         (import "env" "nowhere" (func $nowhere))
         (func $caller (export "run_case") (result i32) (call $nowhere) (i32.const 0)))"#;
     for (case, message) in [(casts, "indirect call type mismatch"), (missing, "nowhere")] {
-        let output = output_of_text(&[("number.so", library), ("case.so", case)]);
+        let output = output_of_text(&[("number.so", library), ("case.so", case)], &[]);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(134), "{stderr}");
         assert!(stderr.contains(message) && stderr.contains("caller"), "{stderr}");
     }
+}
+
+/// Opens `user.so` with `RTLD_LAZY` and calls its `use`; 99 when it cannot be opened.
+const OPENS_LAZILY: &str = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+    (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+    (import "env" "__indirect_function_table" (table 1 funcref))
+    (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+    (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+    (type $function (func (result i32)))
+    (data (global.get $base) "user.so\00use\00")
+    (func (export "run_case") (result i32) (local $handle i32)
+        global.get $base i32.const 1 call $dlopen local.tee $handle
+        i32.eqz if i32.const 99 return end
+        local.get $handle global.get $base i32.const 8 i32.add call $dlsym
+        call_indirect (type $function)))"#;
+
+/// What ld.so does, too: the process ends with status 127 and a message, at the call.
+#[test]
+fn calls_of_what_nothing_defines_end_the_process() {
+    let user = r#"(module (@dylink.0) (import "env" "nowhere" (func $nowhere (param i32) (result i64)))
+        (func (export "use") (result i32) i32.const 5 call $nowhere i32.wrap_i64))"#;
+    let other_type = r#"(module (@dylink.0) (import "env" "driver_errno" (func $errno (param f64) (result i32)))
+        (func (export "use") (result i32) f64.const 5 call $errno))"#;
+    for (user, message) in [
+        (
+            user,
+            "pydl: symbol lookup error: undefined symbol `nowhere` (function (i32) -> i64), needed by \
+             /usr/local/lib/pydl/user.so: neither the main module nor a library in scope exports it; searched \
+             DRIVER, /usr/local/lib/pydl/user.so\n  at pydl thunks: thunk of nowhere\n",
+        ),
+        (
+            other_type,
+            "pydl: symbol lookup error: symbol `driver_errno` has another type: /usr/local/lib/pydl/user.so needs \
+             function (f64) -> i32, and DRIVER has function () -> i32\n  at pydl thunks: thunk of driver_errno\n",
+        ),
+    ] {
+        let output = output_of_text(&[("user.so", user), ("case.so", OPENS_LAZILY)], &[]);
+        let driver = folder().join("driver/driver.wasm").display().to_string();
+        let said = String::from_utf8_lossy(&output.stderr).replace(&driver, "DRIVER");
+        assert_eq!(output.status.code(), Some(127), "{said}");
+        assert!(said.starts_with(message), "{said}");
+        let output =
+            output_of_text(&[("user.so", user), ("case.so", OPENS_LAZILY)], &["--env", "LD_BIND_NOW=1"]);
+        assert_eq!(output.status.code(), Some(99), "opened, though LD_BIND_NOW is set");
+    }
+}
+
+/// In a constructor it is a failure of the load, as every trap there is.
+#[test]
+fn constructors_that_call_what_nothing_defines_fail_the_load() {
+    let user = r#"(module (@dylink.0) (import "env" "nowhere" (func $nowhere))
+        (func (export "__wasm_call_ctors") call $nowhere) (func (export "use") (result i32) i32.const 0))"#;
+    assert_eq!(run_text(&[("user.so", user), ("case.so", OPENS_LAZILY)]), 99);
 }
 
 /// A load that fails before the first constructor gives back its memory and its slots.
@@ -208,6 +269,152 @@ fn failed_libraries_serve_nobody() {
             i32.or
             i32.const 0 i32.ne))"#;
     assert_eq!(run_text(&[("bad.so", bad), ("user.so", user), ("needs.so", needs), ("case.so", case)]), 0);
+}
+
+/// The memory and the slots of closed libraries are used again: a thousand rounds take no more than two.
+// row: dlclose | closed_libraries_give_back_memory_and_slots | The memory, the table slots and the exit handlers of a closed library are used again: 1,000 rounds take no more than two | glibc
+#[test]
+fn closed_libraries_give_back_memory_and_slots() {
+    let big = r#"(module (@dylink.0 (mem-info (memory 1048576 4) (table 100 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__table_base" (global $slots i32))
+        (import "env" "__indirect_function_table" (table 100 funcref))
+        (import "env" "__cxa_atexit" (func $register (param i32 i32 i32) (result i32)))
+        (func $handler (param i32)) (elem (global.get $slots) func $handler)
+        (func (export "f") (result i32) i32.const 42)
+        (func (export "g") (result i32) i32.const 43)
+        (func (export "__wasm_call_ctors")
+            global.get $slots i32.const 0 global.get $base call $register drop))"#;
+    let case = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__indirect_function_table" (table $table 0 funcref))
+        (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+        (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+        (import "env" "dlclose" (func $dlclose (param i32) (result i32)))
+        (type $function (func (result i32)))
+        (data (global.get $base) "big.so\00f\00g\00")
+        (func $round (result i32) (local $library i32)
+            global.get $base i32.const 2 call $dlopen local.tee $library
+            global.get $base i32.const 7 i32.add call $dlsym call_indirect (type $function) i32.const 42 i32.ne
+            local.get $library global.get $base i32.const 9 i32.add call $dlsym call_indirect (type $function)
+            i32.const 43 i32.ne
+            i32.or
+            local.get $library call $dlclose i32.or)
+        (func (export "run_case") (result i32) (local $n i32) (local $pages i32) (local $slots i32)
+            call $round call $round i32.or if i32.const 97 return end
+            memory.size local.set $pages
+            table.size $table local.set $slots
+            loop $again
+                call $round if i32.const 98 return end
+                local.get $n i32.const 1 i32.add local.tee $n
+                i32.const 1000 i32.lt_u br_if $again
+            end
+            memory.size local.get $pages i32.ne
+            table.size $table local.get $slots i32.ne
+            i32.or))"#;
+    assert_eq!(run_text(&[("big.so", big), ("case.so", case)]), 0);
+}
+
+/// A handle is not valid after the last close, and is not that of a library loaded later; slots of a closed library are empty.
+// row: dlclose | handles_of_closed_libraries_are_refused | dlsym and dlclose refuse the handle of an unloaded library, also when another was loaded since | POSIX dlclose; musl
+#[test]
+fn handles_of_closed_libraries_are_refused() {
+    let library = r#"(module (@dylink.0 (mem-info (table 1 0)))
+        (import "env" "__table_base" (global $slots i32))
+        (import "env" "__indirect_function_table" (table 1 funcref))
+        (func $f (export "f") (result i32) i32.const 42)
+        (elem (global.get $slots) func $f))"#;
+    let case = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__indirect_function_table" (table $table 0 funcref))
+        (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+        (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+        (import "env" "dlclose" (func $dlclose (param i32) (result i32)))
+        (data (global.get $base) "one.so\00two.so\00f\00")
+        (func $f (param $library i32) (result i32)
+            local.get $library global.get $base i32.const 14 i32.add call $dlsym)
+        (func (export "run_case") (result i32) (local $one i32) (local $slot i32) (local $two i32)
+            global.get $base i32.const 2 call $dlopen local.tee $one
+            call $f local.tee $slot
+            table.get $table ref.is_null if i32.const 90 return end
+            local.get $one call $dlclose if i32.const 91 return end
+            local.get $slot table.get $table ref.is_null i32.eqz if i32.const 92 return end
+            local.get $one call $f if i32.const 93 return end
+            local.get $one call $dlclose i32.const -1 i32.ne if i32.const 94 return end
+            global.get $base i32.const 7 i32.add i32.const 2 call $dlopen local.tee $two
+            call $f local.get $slot i32.ne if i32.const 95 return end
+            local.get $one call $f if i32.const 96 return end
+            global.get $base i32.const 2 call $dlopen local.get $one i32.eq))"#;
+    assert_eq!(run_text(&[("one.so", library), ("two.so", library), ("case.so", case)]), 0);
+}
+
+/// A library that opens and closes `other.so` once, and returns what `dlclose` does.
+const OPENS_AND_CLOSES: &str = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+    (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+    (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+    (import "env" "dlclose" (func $dlclose (param i32) (result i32)))
+    (import "env" "putchar" (func $put (param i32) (result i32)))
+    (data (global.get $base) "other.so\00bad.so\00")
+    (func (export "run_case") (result i32) (local $status i32)
+        global.get $base i32.const 9 i32.add i32.const 2 call $dlopen drop
+        global.get $base i32.const 2 call $dlopen call $dlclose local.set $status
+        i32.const 46 call $put drop
+        global.get $base i32.const 6 call $dlopen if i32.const 99 return end
+        local.get $status))"#;
+
+/// A library that registers a handler, which runs `body` and may print by `$put`.
+fn registering(body: &str, more: &str) -> String {
+    format!(
+        r#"(module (@dylink.0 (mem-info (memory 8 0) (table 1 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__table_base" (global $slots i32))
+        (import "env" "__indirect_function_table" (table 1 funcref))
+        (import "env" "__cxa_atexit" (func $register (param i32 i32 i32) (result i32)))
+        (import "env" "putchar" (func $put (param i32) (result i32)))
+        (import "env" "exit" (func $exit (param i32)))
+        (func $handler (param i32) {body}) (elem (global.get $slots) func $handler)
+        (func $begin global.get $slots i32.const 104 global.get $base call $register drop)
+        {more})"#
+    )
+}
+
+// row: dlclose | a_library_s_last_function_runs_after_its_handlers | The termination function of a library runs at its end, after the handlers it has registered | ELF gABI, termination functions
+#[test]
+fn a_library_s_last_function_runs_after_its_handlers() {
+    let other = registering(
+        "local.get 0 call $put drop",
+        r#"(export "__wasm_call_ctors" (func $begin))
+        (func (export "__wasm_call_dtors") i32.const 102 call $put drop)"#,
+    );
+    assert_eq!(
+        run_text_printing(&[("other.so", &other), ("case.so", OPENS_AND_CLOSES)]),
+        (0, "hf.".to_owned())
+    );
+}
+
+// row: failure | a_destructor_that_traps_fails_the_close | dlclose fails when a destructor traps, and the library leaves nevertheless | pydl
+#[test]
+fn a_destructor_that_traps_fails_the_close() {
+    let other = registering("unreachable", r#"(export "__wasm_call_ctors" (func $begin))"#);
+    assert_eq!(run_text(&[("other.so", &other), ("case.so", OPENS_AND_CLOSES)]), 255);
+}
+
+// row: dlclose | a_destructor_may_end_the_program | exit may be called by a destructor within dlclose | glibc
+#[test]
+fn a_destructor_may_end_the_program() {
+    let other = registering("i32.const 7 call $exit", r#"(export "__wasm_call_ctors" (func $begin))"#);
+    assert_eq!(run_text_printing(&[("other.so", &other), ("case.so", OPENS_AND_CLOSES)]), (7, String::new()));
+}
+
+/// What a library has registered before its load failed is not taken for the next library's.
+// row: failure | handlers_of_failed_loads_do_not_run | What a library has registered to run at exit does not run when its load fails | pydl
+#[test]
+fn handlers_of_failed_loads_do_not_run() {
+    let bad =
+        registering("i32.const 98 call $put drop", "(func $fail call $begin unreachable) (start $fail)");
+    let other = registering("local.get 0 call $put drop", r#"(export "__wasm_call_ctors" (func $begin))"#);
+    let libraries = [("bad.so", bad.as_str()), ("other.so", &other), ("case.so", OPENS_AND_CLOSES)];
+    assert_eq!(run_text_printing(&libraries), (0, "h.".to_owned()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Owns `pydl run`: from arguments to a process, and from its end to an exit status. Must not know linking.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,18 +10,41 @@ use pydl_loader::{
 };
 
 use crate::args::{Arguments, Run};
+use crate::commands::debug::{self, Debug};
 use crate::mains;
 use crate::render::progress::Progress;
 use crate::report::{Usage, guest_status, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
+    let trace = match debug::from_environment()? {
+        Debug::Trace(trace) => trace,
+        Debug::Help(text) => {
+            // As with any other help, a reader who has gone is no failure.
+            let _ = writeln!(std::io::stdout(), "{text}");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let main = mains::resolve(&run.main)?;
-    let options = options(run, &main)?;
+    let options = options(run, &main)?.trace(trace);
     let image = load(&compiler(run)?, &main)?;
+    if run.dir.is_empty() && image.lacks_standard_library()? {
+        warn(&missing_library(&main));
+    }
     let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
     Ok(guest_status(&process.run()?))
+}
+
+/// What to say of a Python that will not find its standard library.
+fn missing_library(main: &Path) -> String {
+    let folder = main.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.display();
+    format!(
+        "{} is a Python without its standard library: there is neither {folder}/python_stdlib.zip, which comes with Pyodide's \
+         pyodide.asm.wasm, nor {folder}/lib/python3.N",
+        main.display()
+    )
 }
 
 fn load(compiler: &Compiler, main: &Path) -> Result<Image> {

@@ -28,12 +28,15 @@ extern "C" {
 /* dlclose() never unloads the library. */
 #define RTLD_NODELETE 0x1000
 
+/* What the load brings in is searched before the global scope. glibc's number for it is what wasi-libc has for RTLD_LOCAL. */
+#define RTLD_DEEPBIND 0x4000
+
 /* Instead of a handle for dlsym(): the first definition in the global scope, and the one after the caller's library. */
 #define RTLD_DEFAULT ((void *)0)
 #define RTLD_NEXT ((void *)-1)
 
 /* Everything is NULL that is not known. The host allocates the two strings with malloc(), once for each library and
- * symbol at most, and keeps them: callers must not free them. */
+ * symbol at most, and keeps them as long as the library is loaded: callers must not free them. */
 typedef struct {
     const char *dli_fname; /* path of the library that the address belongs to */
     void *dli_fbase;       /* where that library's data begins */
@@ -50,6 +53,14 @@ void *dlsym(void *__restrict handle, const char *__restrict name);
 int dlclose(void *handle);
 char *dlerror(void);
 int dladdr(const void *address, Dl_info *info);
+
+/* What is written to where the third argument points: always 0, a struct link_map * (<link.h>), a path with its NUL. */
+#define RTLD_DI_LMID 1
+#define RTLD_DI_LINKMAP 2
+#define RTLD_DI_ORIGIN 6
+
+/* Of the host itself, for main and side modules alike; libdl.c has no part in it. 0 or -1. */
+__attribute__((import_module("env"), import_name("dlinfo"))) int dlinfo(void *handle, int request, void *argument);
 
 #pragma GCC visibility pop
 

@@ -1,7 +1,7 @@
 //! Owns the host side of Emscripten's `dlopen` family: `_dlopen_js` and `_dlsym_js`, with the C library's `struct dso` (Emscripten,
 //! `system/lib/libc/dynlink.c`, `system/lib/libc/musl/src/internal/dynlink.h`). Must not know what loading a library takes.
 
-use pydl_linker::{Address, OpenMode};
+use pydl_linker::{Address, OpenMode, dlfcn_of_main};
 use wasmtime::StoreContextMut;
 
 use super::Failure;
@@ -18,7 +18,7 @@ mod dso {
 }
 
 /// Flags of `dlopen` that mean something here (`dlfcn.h`).
-const FLAGS: u32 = 0x1107;
+const FLAGS: u32 = 0x5107;
 const LAZY: u32 = 1;
 const NOW: u32 = 2;
 /// The most bytes of a path or symbol.
@@ -82,21 +82,37 @@ pub(crate) fn dlsym(mut store: Store<'_>, handle: u32, symbol: u32) -> wasmtime:
 fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure> {
     let linking = super::linking(store)?;
     let space = linking.space.clone();
-    // A `struct dso` that the host does not know is the main program's.
-    let handle = linking.handles.get(&handle).map_or(0, |id| super::handle_of(*id));
+    let handle = match linking.handles.get(&handle) {
+        Some(id) => super::handle_of(*id),
+        None if handle == super::RTLD_NEXT => handle,
+        // A `struct dso` that the host does not know is the main program's.
+        None => super::RTLD_DEFAULT,
+    };
     let name = name(store, &space, symbol)?;
     super::symbol(store, handle, &name)
 }
 
+/// The result, or `failed` with the message left for `dlerror`.
+pub(super) fn or_seterr(
+    store: &mut Store<'_>,
+    result: Result<u32, Failure>,
+    failed: u32,
+) -> wasmtime::Result<u32> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(failure) => refuse(store, failure, failed),
+    }
+}
+
 /// Leaves a message for `dlerror`, in words that `printf` does not change.
-fn refuse(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
+pub(super) fn refuse(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
     let message = match failure {
         Failure::Refused(message) => message,
         Failure::Ended(error) => return Err(error),
     };
     let Some(running) = store.data().running.clone() else { return Ok(failed) };
     let Some(space) = running.space else { return Ok(failed) };
-    let Ok(set) = running.main.get_typed_func::<(u32, u32), ()>(&mut *store, "__dl_seterr") else {
+    let Ok(set) = running.main.get_typed_func::<(u32, u32), ()>(&mut *store, dlfcn_of_main::SET_ERROR) else {
         return Ok(failed);
     };
     let text: Vec<u8> = message.replace('\0', "?").replace('%', "%%").bytes().chain([0]).collect();
@@ -120,7 +136,7 @@ fn out_of_memory(at: u32) -> Failure {
     Failure::Refused(format!("the record at address {at:#x} is outside of the memory"))
 }
 
-fn name(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
+pub(super) fn name(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
     let refused = |why: &str| Failure::Refused(format!("the name at address {at:#x} {why}"));
     let bytes = space.string(store, Address(at), NAME_LIMIT).ok_or_else(|| refused("has no end"))?;
     String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))

@@ -1,18 +1,28 @@
 //! Owns the way from a guest's `dlopen`, `dlsym`, `dlclose` and `dladdr` to the linker's pipeline, the same for every
 //! ABI. Must not know the search order of files, nor how a guest passes arguments: that is the adapters' business.
 
+mod address;
+mod close;
 pub(crate) mod emscripten;
+mod exits;
+mod introspection;
+pub(crate) mod lazy;
+pub(crate) mod provided;
+pub(crate) mod rewritten;
 pub(crate) mod wasi;
+
+pub(crate) use close::close;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
     Address, FunctionRef, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement,
-    Reservation, ResolvedModules, Scope, Start, SymbolValue, TableSlot, abi,
+    Requester, Reservation, ResolvedModules, Scope, Start, Symbol, SymbolValue, TableSlot, abi,
 };
 use wasmtime::{Instance, Module, StoreContextMut, TypedFunc};
 
+use self::exits::Exits;
 use crate::address_space::{AddressSpace, NoRoom};
 use crate::backtrace::GuestTrap;
 use crate::error::LoadError;
@@ -21,6 +31,8 @@ use crate::image::offered_functions;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
 use crate::search::{GuestSearch, SearchPath, SystemSearch};
+use crate::system;
+use crate::trace::Watch;
 
 /// Everything that a process which can load libraries keeps of them.
 pub(crate) struct Linking {
@@ -30,12 +42,23 @@ pub(crate) struct Linking {
     /// The guest's function that reads library files; `None` where the file system is the host's own work.
     pub read_file: Option<TypedFunc<(u32, u32), u32>>,
     pub search: Arc<SearchPath>,
-    /// By id: the main module's instance, then the libraries'.
+    main: Instance,
+    /// By id: the main module's instance, then the libraries', those that have left included.
     pub instances: Vec<Instance>,
     /// Handles that are not ours to choose.
     handles: BTreeMap<u32, ModuleId>,
-    /// Strings that the guest was given pointers to.
-    strings: BTreeMap<String, Address>,
+    /// Strings that the guest was given pointers to, each with the module that it says something about.
+    strings: BTreeMap<(ModuleId, String), Address>,
+    /// The `struct link_map` of each module, once the guest has asked for one.
+    link_maps: BTreeMap<ModuleId, Address>,
+    /// Which module's code calls the main module's `dlopen` or `dlsym`, until the host function behind it has taken it.
+    caller: ModuleId,
+    /// What libraries have registered to run at exit.
+    exits: Exits,
+    /// Libraries whose constructors run, or have to.
+    initializing: Vec<ModuleId>,
+    /// Whether libraries are being unloaded.
+    is_unloading: bool,
 }
 
 impl Linking {
@@ -58,10 +81,41 @@ impl Linking {
             space,
             read_file,
             search: running.search,
+            main: running.main,
             instances: vec![running.main],
             handles: BTreeMap::new(),
             strings: BTreeMap::new(),
+            link_maps: BTreeMap::new(),
+            caller: ModuleId::MAIN,
+            exits: Exits::default(),
+            initializing: Vec::new(),
+            is_unloading: false,
         })
+    }
+
+    /// Who calls, known once.
+    fn take_caller(&mut self) -> ModuleId {
+        std::mem::replace(&mut self.caller, ModuleId::MAIN)
+    }
+
+    /// The main module's instance.
+    fn main(&self) -> Instance {
+        self.main
+    }
+
+    /// The instance of a module.
+    fn instance(&self, id: ModuleId) -> Option<Instance> {
+        self.instances.get(id.index()).copied()
+    }
+
+    /// Takes the guest memory that says something about a module out of the books, to free it.
+    fn take_strings(&mut self, about: ModuleId) -> Vec<Address> {
+        let keys = (about, String::new())..;
+        let of_it = |key: &&(ModuleId, String)| key.0 == about;
+        let keys: Vec<_> = self.strings.range(keys).map(|(key, _)| key).take_while(of_it).cloned().collect();
+        let strings = keys.iter().filter_map(|key| self.strings.remove(key));
+        let strings: Vec<Address> = strings.collect();
+        strings.into_iter().chain(self.link_maps.remove(&about)).collect()
     }
 
     /// The namespace, to change it.
@@ -98,7 +152,7 @@ pub(crate) fn handle_of(id: ModuleId) -> u32 {
 }
 
 /// The libraries of the process; found out what it takes on the first call.
-fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
+pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
     if store.data().running.is_none() {
         // The main module's start function runs; later it may.
         return Err(Failure::Refused(
@@ -117,41 +171,115 @@ fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
 }
 
 /// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.
-pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Result<ModuleId, Failure> {
+    mode.lazy &= !store.data().binds_now;
+    let opened = find_or_load(store, name, mode);
+    if let Err(Failure::Refused(why)) = &opened {
+        store.data().trace.refused(name, why);
+    }
+    opened
+}
+
+fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+    let trace = store.data().trace.clone();
+    let mut watch = trace.watch();
     let snapshot = linking(store)?.namespace.clone();
-    let id = match discover(store, &snapshot, name)? {
+    let start = discover(store, &snapshot, name)?;
+    watch.lap("finding files");
+    let id = match start {
         Start::Loaded(id) => {
             drop(snapshot);
-            linking(store)?.namespace_mut().open(id, mode.global);
+            let linking = linking(store)?;
+            if linking.namespace.library(id).is_none_or(|library| library.is_leaving) {
+                return Err(Failure::Refused(format!("{name}: it was closed while it was looked for")));
+            }
+            linking.namespace_mut().open(id, mode.global);
             id
         }
         Start::New(_) if mode.noload => {
             return Err(LinkError::NotLoaded { library: name.to_owned() }.into());
         }
-        Start::New(order) => load(store, snapshot, order, mode)?,
+        Start::New(order) if mode.deepbind => {
+            load(store, snapshot, order.with_own_scope_first(), mode, watch)?
+        }
+        Start::New(order) => load(store, snapshot, order, mode, watch)?,
     };
+    if mode.nodelete {
+        linking(store)?.namespace_mut().keep(id);
+    }
     Ok(id)
 }
 
 /// Follows NEEDED with the guest's eyes.
 fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Start, Failure> {
     let linking = linking(store)?;
+    let caller = linking.take_caller();
+    let caller = namespace.library(caller).map(|library| Requester {
+        path: library.path.clone(),
+        runtime_path: library.module.dylink.iter().flat_map(|it| it.runtime_path.iter().cloned()).collect(),
+    });
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
+        let trace = store.data().trace.clone();
         let system = store.data_mut().emscripten.as_mut();
         let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
         return Ok(LoadOrder::discover(
             namespace,
             name,
-            &mut SystemSearch { files: &mut system.files, path: &path },
+            &mut SystemSearch {
+                files: &mut system.files,
+                path: &path,
+                caller: caller.as_ref(),
+                trace: &trace,
+            },
         )?);
     };
-    let mut source = GuestSearch { store, space: &space, read_file: &read_file, path: &path, ended: None };
+    let mut source = GuestSearch {
+        store,
+        space: &space,
+        read_file: &read_file,
+        path: &path,
+        caller: caller.as_ref(),
+        ended: None,
+    };
     let result = LoadOrder::discover(namespace, name, &mut source);
     match source.ended {
         Some(error) => Err(classify(error, "reading a library")),
         None => Ok(result?),
     }
+}
+
+/// Brings in what the main module itself needs, up to the constructors, and makes it global; `None` when it needs nothing.
+pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<LoadPlan>, Failure> {
+    let linking = linking(store)?;
+    let (snapshot, path) = (linking.namespace.clone(), linking.search.clone());
+    let main = snapshot.main();
+    // The main module has no path in the guest; what it needs lies where the loader itself looks.
+    let folder = path.own.first().map_or("", String::as_str);
+    let runtime_path = main.module().dylink.iter().flat_map(|dylink| dylink.runtime_path.iter().cloned());
+    let requester = Requester {
+        path: format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default()),
+        runtime_path: runtime_path.collect(),
+    };
+    let trace = store.data().trace.clone();
+    let system = store.data_mut().emscripten.as_mut();
+    let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
+    let mut source = SystemSearch { files: &mut system.files, path: &path, caller: None, trace: &trace };
+    let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
+    let order = order.map_err(|error| match error {
+        LinkError::NotFound(_) => Failure::Refused(format!(
+            "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
+        )),
+        error => error.into(),
+    })?;
+    let Some(order) = order else { return Ok(None) };
+    let roots = order.roots().to_vec();
+    let plan = bring_in(store, snapshot, order, OpenMode::default(), &mut trace.watch())?;
+    let namespace = self::linking(store)?.namespace_mut();
+    for root in roots {
+        namespace.open(root, true);
+    }
+    Ok(Some(plan))
 }
 
 /// Brings the libraries of a load to life.
@@ -160,15 +288,42 @@ fn load(
     snapshot: Arc<Namespace>,
     order: LoadOrder,
     mode: OpenMode,
+    mut watch: Watch<'_>,
 ) -> Result<ModuleId, Failure> {
-    let snapshot = if order.wants_more_of_host(&snapshot) {
-        drop(snapshot);
-        know_whole_host(store)?
+    let plan = bring_in(store, snapshot, order, mode, &mut watch)?;
+    let namespace = linking(store)?.namespace_mut();
+    namespace.open(plan.root, mode.global);
+    if mode.nodelete {
+        namespace.keep(plan.root);
+    }
+    watch.lap("placing, instantiating and relocating");
+    construct(store, &plan)?;
+    watch.end(&root_path(&plan), &plan);
+    if linking(store)?.namespace.library(plan.root).is_none_or(|root| root.references == 0) {
+        // Its constructor has closed it.
+        close::unload_unused(store)?;
+    }
+    Ok(plan.root)
+}
+
+/// Instantiates, relocates and commits the libraries of a load, or changes nothing.
+fn bring_in(
+    store: &mut Store<'_>,
+    snapshot: Arc<Namespace>,
+    order: LoadOrder,
+    mode: OpenMode,
+    watch: &mut Watch<'_>,
+) -> Result<LoadPlan, Failure> {
+    let snapshot = if order.functions_of_host(&snapshot).next().is_some() {
+        know_more_of_host(store, snapshot, &order)?
     } else {
         snapshot
     };
-    let resolved = order.resolve(&snapshot)?;
+    let resolved = order.resolve(&snapshot, mode)?;
+    watch.lap("symbol lookup");
+    store.data().trace.resolved(&snapshot, &resolved);
     let modules = compile(store, &resolved)?;
+    watch.lap("compiled code");
     let reservation = resolved.reservation()?;
     let space = linking(store)?.space.clone();
     let placement = space.reserve(&mut *store, &reservation).map_err(|no_room| match no_room {
@@ -176,32 +331,47 @@ fn load(
         NoRoom::Guest(error) => classify(error, "the guest's allocator"),
     })?;
     let mut reserved = Reserved { reservation, placement, space };
-    let plan = match reserved.prepare(store, snapshot, resolved, &modules) {
-        Ok(plan) => plan,
+    match reserved.prepare(store, snapshot, resolved, &modules) {
+        Ok(plan) => Ok(plan),
         Err(failure) => {
             // A guest that has ended cannot take its memory back, and need not.
             let released = match failure {
                 Failure::Refused(_) => reserved.release(store),
                 Failure::Ended(_) => Ok(()),
             };
+            for library in &reserved.reservation.libraries {
+                // The next load gives its id to another.
+                exits::forget(store, library.library);
+            }
             // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
-            return Err(match released.map_err(|error| classify(error, "free")) {
+            Err(match released.map_err(|error| classify(error, "free")) {
                 Err(ended @ Failure::Ended(_)) => ended,
                 _ => failure,
-            });
+            })
         }
-    };
-    linking(store)?.namespace_mut().open(plan.root, mode.global);
-    construct(store, &plan)?;
-    Ok(plan.root)
+    }
 }
 
-/// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth.
-fn know_whole_host(store: &mut Store<'_>) -> Result<Arc<Namespace>, Failure> {
-    let functions = match store.data().running.clone() {
+/// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth: those it has for the main
+/// module, and in Emscripten processes those that its system has in whatever type a library wants them.
+fn know_more_of_host(
+    store: &mut Store<'_>,
+    snapshot: Arc<Namespace>,
+    order: &LoadOrder,
+) -> Result<Arc<Namespace>, Failure> {
+    let mut functions = match store.data().running.clone() {
         Some(running) => offered_functions(&mut *store, &running.image.host_functions),
         None => BTreeMap::new(),
     };
+    if store.data().emscripten.is_some() {
+        let wanted = order.functions_of_host(&snapshot);
+        let served = wanted.filter(|(module, name, _)| {
+            system::emscripten::serves(module, name) && !abi::is_of_exceptions(name)
+        });
+        let served = served.map(|(module, name, ty)| ((module.to_owned(), name.to_owned()), ty.clone()));
+        functions.extend(served.filter(|(key, _)| !functions.contains_key(key)).collect::<Vec<_>>());
+    }
+    drop(snapshot);
     let linking = linking(store)?;
     linking.namespace_mut().set_host_functions(functions);
     Ok(linking.namespace.clone())
@@ -237,6 +407,7 @@ impl Reserved {
         let placed = resolved.place(self.placement.clone());
         let plan = placed.map_err(|e| Failure::Refused(e.to_string()))?.plan(&snapshot);
         debug_assert_eq!(plan.check(), Ok(()));
+        store.data().trace.plan(&plan);
         let thunk_module = match &plan.thunk_module {
             Some(thunks) => {
                 let compiler = store.data().compiler.clone();
@@ -253,6 +424,7 @@ impl Reserved {
             thunk_module: thunk_module.as_ref(),
             instances: BTreeMap::new(),
             thunks: None,
+            provided: BTreeMap::new(),
         };
         let name = root_path(&plan);
         execution.prepare(&plan).map_err(|error| classify(error, &name))?;
@@ -281,15 +453,29 @@ fn root_path(plan: &LoadPlan) -> String {
 
 /// Runs the constructors of committed libraries. From here on their code has run and pointers to it may be anywhere: a
 /// failure marks the libraries that are not initialized as failed, and leaves them in place.
-fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+    introspection::refresh_link_maps(store)?;
+    let linking = linking(store)?;
+    let outer = linking.initializing.len();
+    linking.initializing.extend(plan.libraries.iter().map(|planned| planned.library.id));
+    let constructed = run_constructors(store, plan);
+    self::linking(store)?.initializing.truncate(outer);
+    constructed
+}
+
+fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     let mut steps = plan.steps.iter().filter_map(|step| match step {
         LoadStep::Construct(library) => Some((library, step)),
         _ => None,
     });
+    for planned in &plan.libraries {
+        exits::register_fini(store, planned.library.id)?;
+    }
     while let Some((library, step)) = steps.next() {
         let linking = linking(store)?;
         let (space, loaded) = (linking.space.clone(), linking.instances.clone());
         let name = linking.namespace.name(*library).to_owned();
+        store.data().trace.init(&name);
         let modules = BTreeMap::new();
         let mut execution = Execution {
             store,
@@ -299,6 +485,7 @@ fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
             thunk_module: None,
             instances: BTreeMap::new(),
             thunks: None,
+            provided: BTreeMap::new(),
         };
         if let Err(error) = execution.step(plan, step) {
             let why = match classify(error, "a static constructor failed") {
@@ -322,14 +509,39 @@ fn classify(error: wasmtime::Error, doing: &str) -> Failure {
     Failure::Refused(format!("{doing}: {}", GuestTrap::of(&error).one_line()))
 }
 
-/// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`.
+/// What is loaded.
+pub(crate) fn namespace(store: &mut Store<'_>) -> Result<Arc<Namespace>, Failure> {
+    Ok(linking(store)?.namespace.clone())
+}
+
+/// The process's shared resources.
+pub(crate) fn space(store: &mut Store<'_>) -> Result<Arc<AddressSpace>, Failure> {
+    Ok(linking(store)?.space.clone())
+}
+
+/// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. What a search that says nothing
+/// of who has the symbol finds, stays as long as the caller.
 pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
+    let caller = linking(store)?.take_caller();
+    let (symbol, value) = find(store, caller, handle, name)?;
+    let is_anybodys = handle == RTLD_DEFAULT || handle == RTLD_NEXT || handle == handle_of(ModuleId::MAIN);
+    if is_anybodys && symbol.definer != ModuleId::MAIN {
+        depend(store, caller, symbol.definer)?;
+    }
+    Ok(value)
+}
+
+/// A symbol with its address or table slot, as `caller` finds it.
+pub(crate) fn find(
+    store: &mut Store<'_>,
+    caller: ModuleId,
+    handle: u32,
+    name: &str,
+) -> Result<(Symbol, u32), Failure> {
     let namespace = linking(store)?.namespace.clone();
     let (scope, place) = match handle {
-        RTLD_DEFAULT => (Scope::Global, "the global scope".to_owned()),
-        RTLD_NEXT => {
-            return Err(Failure::Refused(format!("{name}: RTLD_NEXT is not supported")));
-        }
+        RTLD_DEFAULT => (Scope::From(caller), "the global scope".to_owned()),
+        RTLD_NEXT => (Scope::After(caller), format!("what comes after {}", namespace.name(caller))),
         handle => match library_of(&namespace, handle)? {
             ModuleId::MAIN => (Scope::Global, namespace.main().name().to_owned()),
             id => match namespace.library(id) {
@@ -338,9 +550,36 @@ pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u
             },
         },
     };
+    store.data().trace.symbol(name, &place);
     let undefined = || Failure::Refused(format!("undefined symbol `{name}` in {place}"));
     let symbol = namespace.lookup(name, scope).ok_or_else(undefined)?;
-    match namespace.value(&symbol) {
+    let value = value(store, namespace, &symbol, name, &place)?;
+    Ok((symbol, value))
+}
+
+/// Notes that a library has got hold of another's symbol by a search that says nothing of who has it.
+fn depend(store: &mut Store<'_>, caller: ModuleId, on: ModuleId) -> Result<(), Failure> {
+    let linking = linking(store)?;
+    let namespace = &linking.namespace;
+    let is_known = match namespace.library(caller) {
+        Some(library) => library.uses.contains(&on),
+        None => namespace.library(on).is_none_or(|library| library.is_permanent),
+    };
+    if !is_known {
+        linking.namespace_mut().depend(caller, on);
+    }
+    Ok(())
+}
+
+/// What C knows a symbol by: its address, or its table slot, which it gets now if it has none.
+fn value(
+    store: &mut Store<'_>,
+    namespace: Arc<Namespace>,
+    symbol: &Symbol,
+    name: &str,
+    place: &str,
+) -> Result<u32, Failure> {
+    match namespace.value(symbol) {
         Some(SymbolValue::Address(address)) => Ok(address.0),
         Some(SymbolValue::Slot(slot)) => Ok(slot.0),
         Some(SymbolValue::NoSlotYet(function)) => {
@@ -374,18 +613,8 @@ fn give_slot(
     Ok(slot)
 }
 
-/// `dlclose`: gives one reference back. The library stays in the process, as POSIX permits: the engine frees nothing
-/// before the process ends, and pointers into the library stay valid.
-pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
-    let linking = linking(store)?;
-    match library_of(&linking.namespace, handle)? {
-        ModuleId::MAIN => Ok(()),
-        id if linking.namespace_mut().close(id) => Ok(()),
-        _ => Err(invalid_handle(handle)),
-    }
-}
-
-const RTLD_DEFAULT: u32 = 0;
+/// The handle that stands for the global scope.
+pub(crate) const RTLD_DEFAULT: u32 = 0;
 const RTLD_NEXT: u32 = u32::MAX;
 
 fn invalid_handle(handle: u32) -> Failure {
@@ -393,7 +622,7 @@ fn invalid_handle(handle: u32) -> Failure {
 }
 
 /// The library of an open handle.
-fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
+pub(crate) fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
     if handle == handle_of(ModuleId::MAIN) {
         return Ok(ModuleId::MAIN);
     }
@@ -402,40 +631,4 @@ fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
         Some(library) if library.references > 0 => Ok(library.id),
         _ => Err(invalid_handle(handle)),
     }
-}
-
-/// What `dladdr` tells: file name, base address, and the nearest symbol with its own address.
-pub(crate) struct AddressInfo {
-    pub file: Address,
-    pub base: Address,
-    pub symbol: Option<(Address, u32)>,
-}
-
-/// `dladdr`: which library a pointer points into. A WebAssembly pointer does not tell whether it is an address or a
-/// table slot; it is taken for data when it lies in a library's static data, then for a function when it is a slot in
-/// use, then for data of the main module.
-pub(crate) fn address(store: &mut Store<'_>, pointer: u32) -> Result<Option<AddressInfo>, Failure> {
-    let namespace = linking(store)?.namespace.clone();
-    let Some(found) = namespace.find_address(pointer) else { return Ok(None) };
-    let file = intern(store, namespace.name(found.module))?;
-    let symbol = match &found.symbol {
-        Some((name, value)) => intern(store, name)?.map(|name| (name, *value)),
-        None => None,
-    };
-    Ok(file.map(|file| AddressInfo { file, base: found.base, symbol }))
-}
-
-/// A string in guest memory that stays there.
-fn intern(store: &mut Store<'_>, text: &str) -> Result<Option<Address>, Failure> {
-    let linking = linking(store)?;
-    if let Some(known) = linking.strings.get(text) {
-        return Ok(Some(*known));
-    }
-    let space = linking.space.clone();
-    let bytes: Vec<u8> = text.bytes().chain([0]).collect();
-    let address = space.copy_in(&mut *store, &bytes).map_err(|e| classify(e, "dladdr"))?;
-    if let Some(address) = address {
-        self::linking(store)?.strings.insert(text.to_owned(), address);
-    }
-    Ok(address)
 }

@@ -1,22 +1,24 @@
 //! Owns the host side of `loader/guest/wasi/libdl.c`: the functions of import module `pydl_dlfcn_v1`, which read their
 //! arguments from guest memory and leave errors for `dlerror`. Must not know what loading a library takes.
 
-use pydl_linker::{Address, ModuleId, OpenMode, abi};
+use pydl_linker::{ModuleId, OpenMode, abi};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory};
 
-use super::{AddressInfo, Failure};
+use super::{Failure, address, introspection};
 use crate::process::ProcessState;
 
 /// The most bytes of a file or symbol name that a guest may pass. C++ symbols get long.
 const NAME_LIMIT: usize = 1 << 20;
 
-/// Defines the functions of `pydl_dlfcn_v1`.
+/// Defines the functions of `pydl_dlfcn_v1`, and of `<link.h>`.
 pub(crate) fn add_to_linker(linker: &mut Linker<ProcessState>) -> wasmtime::Result<()> {
     linker.func_wrap(abi::DLFCN, "dlopen", dlopen)?;
     linker.func_wrap(abi::DLFCN, "dlsym", dlsym)?;
     linker.func_wrap(abi::DLFCN, "dlclose", dlclose)?;
     linker.func_wrap(abi::DLFCN, "dlerror", dlerror)?;
     linker.func_wrap(abi::DLFCN, "dladdr", dladdr)?;
+    linker.func_wrap(abi::ENV, abi::DLINFO, dlinfo)?;
+    linker.func_wrap(abi::ENV, abi::DL_ITERATE_PHDR, dl_iterate_phdr)?;
     Ok(())
 }
 
@@ -64,17 +66,16 @@ fn dlerror(mut guest: Guest<'_>, buffer: u32, size: u32) -> wasmtime::Result<u32
 
 /// `dladdr(pointer, info)`: 1 with the four pointers of `Dl_info` filled in, or 0, without an error.
 fn dladdr(mut guest: Guest<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
-    match super::address(&mut guest.as_context_mut(), pointer) {
-        Ok(Some(AddressInfo { file, base, symbol })) => {
-            let (name, value) = symbol.unwrap_or((Address(0), 0));
-            let fields: Vec<u8> =
-                [file.0, base.0, name.0, value].iter().flat_map(|field| field.to_le_bytes()).collect();
-            memory(&mut guest)?.write(&mut guest, info as usize, &fields)?;
-            Ok(1)
-        }
-        Ok(None) | Err(Failure::Refused(_)) => Ok(0),
-        Err(Failure::Ended(error)) => Err(error),
-    }
+    address::dladdr(&mut guest.as_context_mut(), pointer, info)
+}
+
+/// The main module's own `dlinfo` and `dl_iterate_phdr`, which `libdl.c` does not have.
+fn dlinfo(mut guest: Guest<'_>, handle: u32, request: u32, argument: u32) -> wasmtime::Result<i32> {
+    introspection::dlinfo(&mut guest.as_context_mut(), handle, request, argument)
+}
+
+fn dl_iterate_phdr(mut guest: Guest<'_>, callback: u32, data: u32) -> wasmtime::Result<i32> {
+    introspection::dl_iterate_phdr(&mut guest.as_context_mut(), callback, data)
 }
 
 /// The result, or `failed` with the message left for `dlerror`.

@@ -17,11 +17,14 @@ use crate::options::Mount;
 /// flags, so that it may be called wherever the guest is (CPython, `Modules/signalmodule.c`).
 pub(crate) const SET_INTERRUPT: &str = "PyErr_SetInterrupt";
 
+/// The export that runs Python with the arguments of a program (CPython, `Modules/main.c`).
+pub(crate) const MAIN: &str = "Py_BytesMain";
+
 /// Where the guest finds its Python. CPython derives everything else from `argv[0]` (`Modules/getpath.py`).
 const PREFIX: &str = "/usr/local";
 
-/// A standard library beside a main module: a folder `lib/python3.N` with an `os.py`, in the main module's folder or
-/// the one above; or Pyodide's archive `python_stdlib.zip`.
+/// A standard library beside a main module: a folder `lib/python3.N` with an `os.py`, in the main module's folder or, if that is called
+/// `bin`, in the one above; or Pyodide's archive `python_stdlib.zip`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Installation {
     library: Library,
@@ -44,7 +47,10 @@ impl Installation {
             Some(parent) => parent,
             None => return None,
         };
-        let in_folder = [folder.join("lib"), folder.join("../lib")].into_iter().find_map(|library| {
+        // Only as an installed Python has it: the folder above a main module may be anybody's.
+        let is_bin = std::fs::canonicalize(folder).is_ok_and(|folder| folder.ends_with("bin"));
+        let above = is_bin.then(|| folder.join("../lib"));
+        let in_folder = [folder.join("lib")].into_iter().chain(above).find_map(|library| {
             let entries = std::fs::read_dir(&library).ok()?;
             let minors = entries.flatten().filter_map(|entry| {
                 let minor = entry.file_name().to_str()?.strip_prefix("python3.")?.parse::<u32>().ok()?;

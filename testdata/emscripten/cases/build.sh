@@ -5,6 +5,7 @@
 # Needs: emcc and em++ 6.0.5, as Debian sid has them
 set -eu
 cd "$(dirname "$0")"
+here=$PWD
 out=${1:-$PWD}
 flags="-O2 -fPIC -fwasm-exceptions -sSUPPORT_LONGJMP=wasm -sSIDE_MODULE=1"
 for case in abi chain dl eh sjlj static_ctors; do mkdir -p "$out/$case"; done
@@ -37,4 +38,13 @@ em++ $exnref -std=c++20 eh/lib.cpp -o "$out/eh/exnref/libthrow.so"
 em++ $exnref -std=c++20 eh/case.cpp "$out/eh/exnref/libthrow.so" -o "$out/eh/exnref/case.so"
 emcc $exnref sjlj/lib.c -o "$out/sjlj/exnref/libjump.so"
 emcc $exnref sjlj/case.c "$out/sjlj/exnref/libjump.so" -o "$out/sjlj/exnref/case.so"
+# main modules that need case.so from the start: they print what it returns
+for case in abi chain dl eh sjlj static_ctors; do
+    (cd "$out/$case" && emcc -O2 -fwasm-exceptions -sSUPPORT_LONGJMP=wasm -sMAIN_MODULE=2 -sEXIT_RUNTIME=1 -L. \
+        "$here/main.c" case.so -o main2.js && rm main2.js)
+done
+# a main module and two libraries beside each other
+mkdir -p "$out/beside"
+for name in left right; do emcc -O2 -fPIC -sSIDE_MODULE=1 "beside/$name.c" -o "$out/beside/$name.so"; done
+(cd "$out/beside" && emcc -O2 -sMAIN_MODULE=2 "$here/beside/main.c" left.so right.so -o main2.js && rm main2.js)
 find "$out" -name '*.so' -exec chmod 644 {} +

@@ -61,6 +61,11 @@ pub(crate) struct Emscripten {
     umask: u32,
 }
 
+/// Whether the system has a function of this name, in whatever type it is wanted; the others fail when they are called.
+pub(crate) fn serves(module: &str, name: &str) -> bool {
+    calls::handler(module, name).is_some()
+}
+
 /// The home folder of a guest that is given none.
 const HOME: &str = "/home";
 
@@ -103,6 +108,7 @@ impl Emscripten {
             ("/dev/stdin", Device::Stream(0)),
             ("/dev/stdout", Device::Stream(1)),
             ("/dev/stderr", Device::Stream(2)),
+            ("/dev/tty", Device::Terminal(self.streams.terminal())),
         ];
         for (path, device) in devices {
             self.files.place(Path::new(path), Node::new(Content::Device(device), 0o666))?;

@@ -1,0 +1,104 @@
+//! Owns a change to Emscripten main modules: the `dlopen` family of their C library keeps its own list of libraries, in which nothing is ever
+//! closed, promoted or looked at twice. Here its functions ask the host, through an import that the module has anyway.
+//! Must not know what the host does.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use wasm_encoder::Function;
+use wasmparser::ValType;
+
+use crate::bodies::Functions;
+use crate::error::ParseError;
+
+/// The import through which all of them go: `(i32, i32, i32) -> i32` (Emscripten, `system/lib/libc/dynlink.c`). The third argument is an
+/// address there; here it is one of [`Call`]'s numbers, below every address of C.
+const IMPORT: &str = "_dlsym_js";
+
+/// Which function is called: the third argument of the import.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Call {
+    /// `dlopen(file, mode)`.
+    Open = 1,
+    /// `dlsym(handle, name)`.
+    Symbol = 2,
+    /// `dlclose(handle)`.
+    Close = 3,
+    /// `dladdr(address, info)`.
+    Address = 4,
+}
+
+impl Call {
+    const ALL: [(Call, &str, usize); 4] = [
+        (Call::Open, "dlopen", 2),
+        (Call::Symbol, "dlsym", 2),
+        (Call::Close, "dlclose", 1),
+        (Call::Address, "dladdr", 2),
+    ];
+
+    /// The call of this number; `None` for an address, which the C library itself passes.
+    pub fn from_number(number: u32) -> Option<Call> {
+        Call::ALL.into_iter().map(|(call, _, _)| call).find(|call| *call as u32 == number)
+    }
+}
+
+/// What the host sets the message of `dlerror` with, which stays the C library's.
+pub const SET_ERROR: &str = "__dl_seterr";
+/// It would share with `dlclose` what is behind it.
+const DLINFO: &str = "dlinfo";
+
+/// Rewrites a module; `None` when it does not export all of the family, with C's types, but for `dladdr`, or has not the import. Then its C
+/// library does as Emscripten's. Errs when it is malformed.
+pub fn ask_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
+    let mut names = Call::ALL.map(|(_, name, _)| name).to_vec();
+    names.extend([IMPORT, SET_ERROR, DLINFO]);
+    let functions = Functions::of(wasm, &names)?;
+    let Some(import) = functions.imported(IMPORT).filter(|import| is_of_type(&functions, *import, 3..=3))
+    else {
+        return Ok(None);
+    };
+    if functions.defined(SET_ERROR).is_none() || functions.defined(DLINFO).is_some() {
+        return Ok(None);
+    }
+    let mut bodies = BTreeMap::new();
+    for (call, name, parameters) in Call::ALL {
+        let defined = functions.defined(name);
+        let defined = defined.filter(|function| is_of_type(&functions, *function, parameters..=parameters));
+        let Some(function) = defined else {
+            if call == Call::Address {
+                continue;
+            }
+            return Ok(None);
+        };
+        bodies.insert(function, body(import, call, parameters));
+        // In the C library each is a wrapper, which optimizers put into its callers.
+        let inner = functions.wrapped(wasm, function)?;
+        if let Some(inner) = inner.filter(|inner| is_of_type(&functions, *inner, parameters..=parameters + 1))
+        {
+            bodies.insert(inner, body(import, call, parameters));
+        }
+    }
+    functions.replace(wasm, |function, _| Ok(bodies.get(&function).cloned())).map(Some)
+}
+
+fn is_of_type(functions: &Functions, function: u32, parameters: RangeInclusive<usize>) -> bool {
+    functions.type_of(function).is_some_and(|ty| {
+        parameters.contains(&ty.params().len())
+            && ty.params().iter().all(|ty| *ty == ValType::I32)
+            && ty.results() == [ValType::I32]
+    })
+}
+
+/// Asks the host with the first one or two parameters.
+fn body(import: u32, call: Call, parameters: usize) -> Vec<u8> {
+    let mut function = Function::new([]);
+    let mut sink = function.instructions();
+    sink.local_get(0);
+    if parameters > 1 {
+        sink.local_get(1);
+    } else {
+        sink.i32_const(0);
+    }
+    sink.i32_const(call as i32).call(import).end();
+    function.into_raw_body()
+}

@@ -1,0 +1,171 @@
+//! Owns how long libraries stay: references, what keeps what, and how a library leaves the namespace. The rules are glibc's: a
+//! library stays while it is open, permanent, or used by one that stays; the others leave together, users before what they use.
+//! Must not know destructors, nor who frees what.
+
+use std::collections::BTreeSet;
+
+use super::{Library, Namespace};
+use crate::ids::{FuncIndex, ModuleId, TableSlot};
+use crate::plan::LoadPlan;
+use crate::resolve::FunctionRef;
+
+/// What a library leaves behind that can be used again.
+#[derive(Clone, Debug)]
+pub struct Unloaded {
+    /// The library, as it was.
+    pub library: Library,
+    /// The slots that its functions were given beside its own.
+    pub slots: Vec<TableSlot>,
+}
+
+impl Namespace {
+    /// Counts one more `dlopen` of a library and, if asked for, makes it and its dependencies global.
+    pub fn open(&mut self, id: ModuleId, global: bool) {
+        if let Some(library) = self.library_mut(id) {
+            library.references = library.references.saturating_add(1);
+        }
+        if global {
+            let known: BTreeSet<ModuleId> = self.global.iter().copied().collect();
+            let new = self.with_dependencies(id).into_iter().filter(|id| !known.contains(id));
+            let new: Vec<ModuleId> = new.collect();
+            self.global.extend(new);
+        }
+    }
+
+    /// Notes that a library stays until the process ends.
+    pub fn keep(&mut self, id: ModuleId) {
+        if let Some(library) = self.library_mut(id) {
+            library.is_permanent = true;
+        }
+    }
+
+    /// Notes that `user` got hold of a symbol of another library after it was loaded: that one stays as long as `user`. What the
+    /// main module uses stays until the process ends.
+    pub fn depend(&mut self, user: ModuleId, on: ModuleId) {
+        match self.library_mut(user) {
+            Some(library) if user != on && on != ModuleId::MAIN => {
+                library.uses.insert(on);
+            }
+            None if user == ModuleId::MAIN => self.keep(on),
+            _ => {}
+        }
+    }
+
+    /// Counts one `dlopen` less. False when the library is not open.
+    pub fn close(&mut self, id: ModuleId) -> bool {
+        match self.library_mut(id) {
+            Some(library) if library.references > 0 => {
+                library.references -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that the initialization of a library of a load did not end well, and why: the library and those of
+    /// `uninitialized` cannot be opened or needed any more, and no library of the load is global.
+    pub fn fail(&mut self, load: &LoadPlan, uninitialized: &[ModuleId], why: &str) {
+        for id in uninitialized.iter().chain([&load.root]) {
+            if let Some(library) = self.library_mut(*id) {
+                library.failure = Some(why.to_owned());
+            }
+        }
+        self.global.retain(|id| load.libraries.iter().all(|planned| planned.library.id != *id));
+        self.close(load.root);
+    }
+
+    /// The libraries that nothing holds, users before what they use, and later loads before earlier ones. `busy` are held by
+    /// whoever asks.
+    pub fn unused(&self, busy: &[ModuleId]) -> Vec<ModuleId> {
+        let held = |library: &&Library| {
+            library.references > 0 || library.is_permanent || library.failure.is_some() || library.is_leaving
+        };
+        let held = self.libraries.iter().filter(held).map(|library| library.id).chain(busy.iter().copied());
+        let used: BTreeSet<ModuleId> = self.used_first(held, &BTreeSet::new()).into_iter().collect();
+        let all = self.libraries.iter().map(|library| library.id).filter(|id| !used.contains(id));
+        let mut order = self.used_first(all, &used);
+        order.reverse();
+        order
+    }
+
+    /// Some libraries and all that they use, except what is `known`: post-order of a depth-first walk, without recursion.
+    fn used_first(&self, from: impl Iterator<Item = ModuleId>, known: &BTreeSet<ModuleId>) -> Vec<ModuleId> {
+        let mut order = Vec::new();
+        let mut entered = known.clone();
+        for start in from {
+            let mut path = Vec::new();
+            self.enter(start, &mut entered, &mut path);
+            while let Some((library, uses)) = path.last_mut() {
+                if let Some(next) = uses.pop() {
+                    self.enter(next, &mut entered, &mut path);
+                } else {
+                    order.push(*library);
+                    path.pop();
+                }
+            }
+        }
+        order
+    }
+
+    /// Goes down to a library that was not entered before, with what it uses, last first: what it needs in the order in which
+    /// libraries are initialized, then the others.
+    fn enter(
+        &self,
+        id: ModuleId,
+        entered: &mut BTreeSet<ModuleId>,
+        path: &mut Vec<(ModuleId, Vec<ModuleId>)>,
+    ) {
+        let Some(library) = self.library(id).filter(|_| entered.insert(id)) else { return };
+        let uses = library.needed.iter().chain(&library.uses).copied();
+        path.push((id, uses.rev().collect()));
+    }
+
+    /// Lets libraries begin to leave: later loads do not find them, nor does any scope but those of libraries that leave, too.
+    pub fn retire(&mut self, leaving: &[ModuleId]) {
+        for id in leaving {
+            let Some(library) = self.library_mut(*id) else { continue };
+            library.is_leaving = true;
+            library.references = 0;
+            let (path, identity) = (library.path.clone(), library.identity);
+            if self.by_path.get(&path) == Some(id) {
+                self.by_path.remove(&path);
+            }
+            if let Some(identity) = identity.filter(|identity| self.by_identity.get(identity) == Some(id)) {
+                self.by_identity.remove(&identity);
+            }
+            self.retire_file_name(*id, file_name(&path));
+        }
+        self.global.retain(|id| !leaving.contains(id));
+    }
+
+    /// Takes a library out of the names for NEEDED entries; the next one of the same name serves them from now on.
+    fn retire_file_name(&mut self, id: ModuleId, name: &str) {
+        if self.by_file_name.get(name) != Some(&id) {
+            return;
+        }
+        let same = |library: &&Library| !library.is_leaving && file_name(&library.path) == name;
+        match self.libraries.iter().find(same).map(|library| library.id) {
+            Some(next) => self.by_file_name.insert(name.to_owned(), next),
+            None => self.by_file_name.remove(name),
+        };
+    }
+
+    /// Takes a library that is leaving out; its id is not used again. `None` when there is none.
+    pub fn remove(&mut self, id: ModuleId) -> Option<Unloaded> {
+        let position =
+            self.position(id).filter(|at| self.libraries.get(*at).is_some_and(|l| l.is_leaving))?;
+        let function = |index| FunctionRef { definer: id, index: FuncIndex(index) };
+        let given = self.slots.range(function(0)..=function(u32::MAX));
+        let given: Vec<(FunctionRef, TableSlot)> = given.map(|(function, slot)| (*function, *slot)).collect();
+        for (function, _) in &given {
+            self.slots.remove(function);
+        }
+        let slots = given.into_iter().map(|(_, slot)| slot).collect();
+        Some(Unloaded { library: self.libraries.remove(position), slots })
+    }
+}
+
+/// The last part of a path.
+pub(super) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}

@@ -1,0 +1,60 @@
+//! Owns `dladdr`, and the strings that the guest is given pointers to. Must not know what a pointer points into: that is the
+//! namespace's business.
+
+use pydl_linker::{Address, ModuleId};
+
+use super::{Failure, Store, classify, linking};
+
+/// What `dladdr` tells: file name, base address, and the nearest symbol with its own address.
+struct AddressInfo {
+    file: Address,
+    base: Address,
+    symbol: Option<(Address, u32)>,
+}
+
+/// `dladdr(pointer, info)`: 1 with the four pointers of `Dl_info` filled in, or 0, without an error.
+pub(crate) fn dladdr(store: &mut Store<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
+    match find(store, pointer) {
+        Ok(Some(AddressInfo { file, base, symbol })) => {
+            let (name, value) = symbol.unwrap_or((Address(0), 0));
+            let fields: Vec<u8> =
+                [file.0, base.0, name.0, value].iter().flat_map(|field| field.to_le_bytes()).collect();
+            let Ok(linking) = linking(store) else { return Ok(0) };
+            let memory = linking.space.memory;
+            memory.write(&mut *store, info as usize, &fields)?;
+            Ok(1)
+        }
+        Ok(None) | Err(Failure::Refused(_)) => Ok(0),
+        Err(Failure::Ended(error)) => Err(error),
+    }
+}
+
+/// Which library a pointer points into. A WebAssembly pointer does not tell whether it is an address or a table slot; it is
+/// taken for data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
+/// main module.
+fn find(store: &mut Store<'_>, pointer: u32) -> Result<Option<AddressInfo>, Failure> {
+    let namespace = linking(store)?.namespace.clone();
+    let Some(found) = namespace.find_address(pointer) else { return Ok(None) };
+    let file = intern(store, found.module, namespace.name(found.module))?;
+    let symbol = match &found.symbol {
+        Some((name, value)) => intern(store, found.module, name)?.map(|name| (name, *value)),
+        None => None,
+    };
+    Ok(file.map(|file| AddressInfo { file, base: found.base, symbol }))
+}
+
+/// A string in guest memory that stays there as long as the module it says something about.
+pub(super) fn intern(store: &mut Store<'_>, about: ModuleId, text: &str) -> Result<Option<Address>, Failure> {
+    let linking = linking(store)?;
+    let key = (about, text.to_owned());
+    if let Some(known) = linking.strings.get(&key) {
+        return Ok(Some(*known));
+    }
+    let space = linking.space.clone();
+    let bytes: Vec<u8> = text.bytes().chain([0]).collect();
+    let address = space.copy_in(&mut *store, &bytes).map_err(|e| classify(e, "dladdr"))?;
+    if let Some(address) = address {
+        self::linking(store)?.strings.insert(key, address);
+    }
+    Ok(address)
+}

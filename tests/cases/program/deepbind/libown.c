@@ -1,0 +1,5 @@
+/* Needed by the two that ask. */
+const char *whose(void)
+{
+    return "its own";
+}

@@ -1,0 +1,2 @@
+/* Comes and goes. */
+int datum = 1;

@@ -1,0 +1,5 @@
+/* Needed by case.so. */
+int needed_function(void)
+{
+    return 7;
+}

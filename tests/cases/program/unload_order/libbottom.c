@@ -1,0 +1,12 @@
+/* A library that tells when it begins and ends. */
+#include <stdio.h>
+
+__attribute__((constructor)) static void start(void)
+{
+    printf("bottom begins\n");
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    printf("bottom ends\n");
+}

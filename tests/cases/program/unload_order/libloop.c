@@ -1,0 +1,5 @@
+/* The other half. */
+int loop_value(void)
+{
+    return 1;
+}

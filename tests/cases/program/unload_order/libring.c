@@ -1,0 +1,7 @@
+/* One half of a cycle. */
+#include <stdio.h>
+
+__attribute__((destructor)) static void end(void)
+{
+    printf("ring ends\n");
+}
