@@ -5,14 +5,14 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "folder.h"
 
 int run_case(void)
 {
-    Dl_info info;
-    char path[2 * PATH_MAX];
-    dladdr((void *)run_case, &info);
-    snprintf(path, sizeof path, "%.*s/plugins/opener.so", (int)(strrchr(info.dli_fname, '/') - info.dli_fname), info.dli_fname);
+    char folder[PATH_MAX], path[2 * PATH_MAX];
+    folder_of((void *)run_case, folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/plugins/opener.so", folder);
     void *opener = dlopen(path, RTLD_NOW);
     if (opener == NULL) {
         printf("%s\n", dlerror());
