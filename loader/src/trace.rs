@@ -139,7 +139,7 @@ impl Trace {
             for (import, binding) in imports {
                 let Some(bound) = Bound::of(binding, import.module.as_str()) else { continue };
                 if self.tells(TraceTopic::Symbols) {
-                    for id in resolved.scope(namespace) {
+                    for id in resolved.scope().modules(namespace) {
                         self.lookup(&import.name, name(id));
                         if bound == Bound::To(id) {
                             break;
