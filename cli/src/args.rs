@@ -22,7 +22,7 @@ Exit status:
   The guest's own; for `deps`, 0 when every file would load as far as can be told, else 1.
   2    the command line is wrong
   126  a file cannot be read, or is not what it should be
-  127  a file cannot be linked
+  127  a file cannot be linked, or a function that was left to be bound when called
   130  the guest was interrupted
   134  the guest ended in a trap";
 
@@ -86,7 +86,9 @@ Examples:
   pydl run python.wasm --dir . script.py --verbose
   pydl run python.wasm --dir data::/data --cwd /data -m json.tool in.json
   pydl run python@3.14 --with NAME.whl -c 'import NAME'
-  echo 'print(2)' | pydl run python.wasm";
+  echo 'print(2)' | pydl run python.wasm
+
+PYDL_DEBUG=libs,symbols,bindings,reloc,plan,statistics,all,help tells what the dynamic linker does (see docs/debugging.md).";
 
 /// Python's own part of the command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

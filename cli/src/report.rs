@@ -7,7 +7,7 @@ use pydl_loader::{ExitStatus, LoadError};
 
 /// A file cannot be read, or is not what it should be.
 pub const NOT_LOADABLE: u8 = 126;
-/// A file cannot be linked.
+/// A file cannot be linked, or a function that was left to be bound when called cannot be.
 pub const NOT_LINKED: u8 = 127;
 /// The guest ended in a trap; what a shell shows for `SIGABRT`.
 pub const TRAPPED: u8 = 134;
@@ -58,6 +58,11 @@ pub fn guest_status(status: &ExitStatus) -> ExitCode {
         // As the system does: a process has eight bits to say how it ended.
         ExitStatus::Exited(status) => ExitCode::from(status.to_le_bytes()[0]),
         ExitStatus::Interrupted => ExitCode::from(INTERRUPTED),
+        // With what ld.so ends a process in this case.
+        ExitStatus::LookupFailed(trap) => {
+            say(&trap.to_string());
+            ExitCode::from(NOT_LINKED)
+        }
         ExitStatus::Trapped(trap) => {
             say(&format!("the guest ended in a trap: {trap}"));
             ExitCode::from(TRAPPED)

@@ -122,6 +122,16 @@ pub enum LinkError {
     },
 }
 
+/// A function that was left to be bound at its first call cannot be bound now that it is called.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("symbol lookup error: {problem}{}", list_searched(problem, searched))]
+pub struct LookupError {
+    /// What is wrong with the symbol.
+    pub problem: SymbolProblem,
+    /// Names of the modules that were searched, in order.
+    pub searched: Vec<String>,
+}
+
 /// Why a symbol cannot be bound.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SymbolProblem {
@@ -195,6 +205,21 @@ impl SymbolProblem {
     /// What messages call a function's type.
     pub(crate) fn function(signature: &Signature) -> String {
         format!("function {signature}")
+    }
+}
+
+/// How many modules a message lists.
+const SEARCHED: usize = 10;
+
+/// Where an undefined symbol was looked for; another definition's place is in the problem itself.
+fn list_searched(problem: &SymbolProblem, searched: &[String]) -> String {
+    if !matches!(problem, SymbolProblem::Undefined { .. }) {
+        return String::new();
+    }
+    let listed = searched.iter().take(SEARCHED).cloned().collect::<Vec<_>>().join(", ");
+    match searched.len().checked_sub(SEARCHED).filter(|more| *more > 0) {
+        Some(more) => format!("; searched {listed} and {more} more"),
+        None => format!("; searched {listed}"),
     }
 }
 

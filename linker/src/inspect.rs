@@ -9,7 +9,9 @@ use crate::error::{LinkError, ParseError, SymbolProblem};
 use crate::ids::ModuleId;
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
-use crate::needed::{FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, Start};
+use crate::needed::{
+    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, OpenMode, Start,
+};
 use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule};
 use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
@@ -224,7 +226,7 @@ fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule
     report.problems.sort();
     report.problems.dedup();
     if report.problems.is_empty() && report.needed_missing.is_empty() {
-        let fits = order.resolve(&namespace).and_then(|resolved| resolved.reservation());
+        let fits = order.resolve(&namespace, OpenMode::default()).and_then(|resolved| resolved.reservation());
         report.refused.extend(fits.err());
     }
 }

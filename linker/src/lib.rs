@@ -27,6 +27,7 @@ pub mod forwarders;
 mod ids;
 mod inspect;
 mod layout;
+mod lazy;
 mod main_module;
 mod main_placement;
 mod namespace;
@@ -40,7 +41,7 @@ pub mod trampolines;
 pub mod waiting;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
-pub use error::{LinkError, ParseError, SymbolProblem};
+pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };
@@ -48,6 +49,7 @@ pub use inspect::{ExportReport, ImportReport, ModuleReport, Provider, inspect};
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
 };
+pub use lazy::{LateBinding, LazySymbol, LazySymbols, LoadScope};
 pub use main_module::{MainDefect, MainModule};
 pub use main_placement::MainPlacement;
 pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue, Unloaded};

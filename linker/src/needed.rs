@@ -11,7 +11,7 @@ use crate::abi_family::AbiEvidence;
 use crate::error::LinkError;
 use crate::ids::ModuleId;
 use crate::namespace::Namespace;
-use crate::parse::{ImportKind, ParsedModule};
+use crate::parse::{ImportKind, ParsedModule, Signature};
 
 /// Who asks for a library: the main program, or the library that names it as NEEDED.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -109,6 +109,8 @@ pub struct OpenMode {
     pub nodelete: bool,
     /// `RTLD_DEEPBIND`: the libraries of the load are searched before the global scope.
     pub deepbind: bool,
+    /// `RTLD_LAZY`, without `RTLD_NOW`: functions that nothing defines yet are bound when they are first called.
+    pub lazy: bool,
 }
 
 impl OpenMode {
@@ -123,7 +125,7 @@ impl OpenMode {
     const WASI_LOCAL: u32 = 8;
 
     /// Reads the mode argument of `dlopen`. Errs, in words, when neither `RTLD_LAZY` nor `RTLD_NOW` is given and
-    /// when an unknown bit is set. Both bind at once: POSIX leaves the time of lazy binding to the implementation.
+    /// when an unknown bit is set. With both, `RTLD_NOW` counts.
     pub fn from_flags(flags: u32) -> Result<OpenMode, String> {
         let scope = Self::GLOBAL | Self::WASI_LOCAL | Self::DEEPBIND;
         let known = Self::LAZY | Self::NOW | Self::NOLOAD | Self::NODELETE | scope;
@@ -139,6 +141,7 @@ impl OpenMode {
             noload: has(Self::NOLOAD),
             nodelete: has(Self::NODELETE),
             deepbind: has(Self::DEEPBIND),
+            lazy: !has(Self::NOW),
         })
     }
 }
@@ -259,13 +262,23 @@ impl LoadOrder {
         self.initialization.iter().filter_map(|id| self.new_library(*id))
     }
 
-    /// Whether a new library imports a function from the host that `namespace` does not know.
-    pub fn wants_more_of_host(&self, namespace: &Namespace) -> bool {
-        let imports = self.libraries.iter().flat_map(|library| &library.module.imports);
-        let mut of_host = imports
-            .filter(|import| import.module != abi::ENV)
-            .filter(|import| matches!(import.kind, ImportKind::Function(_)));
-        of_host.any(|import| namespace.host_function(&import.module, &import.name).is_none())
+    /// The functions that new libraries import and that only a host can have which `namespace` knows nothing of: import module, name
+    /// and type. Of those in `env`, what the main module or the importer itself exports is left out.
+    pub fn functions_of_host<'a>(
+        &'a self,
+        namespace: &'a Namespace,
+    ) -> impl Iterator<Item = (&'a str, &'a str, &'a Signature)> {
+        let main = &namespace.main().module().exports;
+        let imports = self.libraries.iter().flat_map(|library| {
+            library.module.imports.iter().map(|import| (import, &library.module.exports))
+        });
+        imports.filter_map(move |(import, own)| {
+            let ImportKind::Function(signature) = &import.kind else { return None };
+            let is_known = import.module == abi::ENV
+                && (own.contains(&import.name) || main.contains(&import.name))
+                || namespace.host_function(&import.module, &import.name).is_some();
+            (!is_known).then_some((import.module.as_str(), import.name.as_str(), signature))
+        })
     }
 
     pub(crate) fn new_library(&self, id: ModuleId) -> Option<&NewLibrary> {

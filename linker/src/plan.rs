@@ -11,7 +11,7 @@ use crate::layout::{LibraryPlacement, PlacedModules};
 use crate::namespace::{Library, Namespace};
 use crate::parse::{ExportKind, ImportKind};
 use crate::provided::Provided;
-use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, TagSource};
+use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 use crate::thunks::{self, ThunkModule};
 
 /// What to pass for one import of a library.
@@ -210,8 +210,8 @@ impl<'a> Planner<'a> {
     }
 
     fn thunk_module(&self) -> Option<ThunkModule> {
-        let thunks = &self.placed.resolved.thunks;
-        (!thunks.is_empty()).then(|| thunks::generate(thunks, |function| self.slot(function)))
+        let ResolvedModules { thunks, scope, .. } = &self.placed.resolved;
+        (!thunks.is_empty()).then(|| thunks::generate(thunks, scope.clone(), |function| self.slot(function)))
     }
 
     fn set_slots(&self) -> impl Iterator<Item = LoadStep> {
@@ -270,6 +270,16 @@ impl LoadPlan {
         })
     }
 
+    /// The path of a library of the load.
+    pub fn path(&self, id: ModuleId) -> &str {
+        self.library(id).map_or("", |planned| planned.library.path.as_str())
+    }
+
+    fn library(&self, id: ModuleId) -> Option<&PlannedLibrary> {
+        let position = self.libraries.binary_search_by_key(&id, |planned| planned.library.id);
+        position.ok().and_then(|position| self.libraries.get(position))
+    }
+
     /// The name under which the thunk module exports a thunk.
     pub fn thunk_export(index: usize) -> String {
         thunks::export_name(index)
@@ -289,7 +299,7 @@ impl LoadPlan {
                 LoadStep::Zero { .. } => return Err("memory is zeroed after its use".to_owned()),
                 LoadStep::InstantiateThunks => thunks_live = true,
                 LoadStep::Instantiate { library, imports } => {
-                    let planned = self.libraries.iter().find(|l| l.library.id == *library);
+                    let planned = self.library(*library);
                     let wanted = planned.map_or(0, |l| l.library.module.imports.len());
                     if imports.len() != wanted {
                         return Err(format!("{library}: {} of {wanted} imports", imports.len()));
@@ -348,7 +358,7 @@ impl LoadPlan {
             LoadStep::InstantiateThunks => writeln!(f, "instantiate thunks"),
             LoadStep::Instantiate { library, imports } => {
                 writeln!(f, "instantiate {library}")?;
-                let planned = self.libraries.iter().find(|l| l.library.id == *library);
+                let planned = self.library(*library);
                 let names = planned.map_or(&[][..], |l| l.library.module.imports.as_slice());
                 for (import, bound) in names.iter().zip(imports) {
                     writeln!(f, "  {}.{} = {bound}", import.module, import.name)?;

@@ -14,8 +14,9 @@ use wasmparser::{GlobalType, RefType, ValType};
 use crate::abi;
 use crate::error::{LinkError, SymbolProblem};
 use crate::ids::{FuncIndex, ModuleId};
+use crate::lazy::LoadScope;
 use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_name};
-use crate::needed::{LoadOrder, NewLibrary};
+use crate::needed::{LoadOrder, NewLibrary, OpenMode};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
 use crate::provided::Provided;
 use crate::thunks::{Thunk, ThunkKind, is_encodable};
@@ -68,7 +69,7 @@ pub enum Binding {
         /// Which thunk of the load.
         thunk: usize,
     },
-    /// A thunk around a host function or in place of a weak undefined one.
+    /// A thunk around a host function, in place of a weak undefined one, or that binds at the first call.
     Thunk(usize),
     /// The address of data (`GOT.mem`, or an immutable global of `env`).
     DataAddress {
@@ -108,16 +109,27 @@ pub struct ResolvedModules {
     pub(crate) libraries: Vec<ResolvedLibrary>,
     /// The library that was asked for.
     pub(crate) root: ModuleId,
+    /// Where imports are looked up.
+    pub(crate) scope: LoadScope,
     /// The thunks the load needs.
     pub(crate) thunks: Vec<Thunk>,
     /// The functions that need a slot and have none, in order of first use, each with an export to take it from.
     pub(crate) slotless: Vec<(FunctionRef, (ModuleId, String))>,
 }
 
+impl ResolvedModules {
+    /// Where imports are looked up.
+    pub fn scope(&self) -> &LoadScope {
+        &self.scope
+    }
+}
+
 impl LoadOrder {
-    /// Binds every import of the new libraries. Errs with the full list of symbols that cannot be bound.
-    pub fn resolve(self, namespace: &Namespace) -> Result<ResolvedModules, LinkError> {
-        let mut resolver = Resolver::new(namespace, &self);
+    /// Binds every import of the new libraries. Errs with the full list of symbols that cannot be bound. With `mode.lazy`,
+    /// calls of functions that nothing defines, or that are defined with another type, are not among them: they are bound
+    /// when they are first called.
+    pub fn resolve(self, namespace: &Namespace, mode: OpenMode) -> Result<ResolvedModules, LinkError> {
+        let mut resolver = Resolver::new(namespace, &self, mode);
         let mut libraries = Vec::with_capacity(self.libraries.len());
         let mut problems = Vec::new();
         for library in self.in_initialization_order() {
@@ -130,12 +142,14 @@ impl LoadOrder {
             return Err(LinkError::Symbols { library: self.root().file.path.clone(), problems });
         }
         let slotless = resolver.slotless(&libraries);
-        Ok(ResolvedModules { root: self.root().id, thunks: resolver.thunks, slotless, libraries })
+        let thunks = resolver.thunks;
+        let scope = LoadScope { own: self.search.as_slice().into(), own_first: self.own_scope_first };
+        Ok(ResolvedModules { root: self.root().id, scope, thunks, slotless, libraries })
     }
 
     /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.
     pub(crate) fn explain(&self, namespace: &Namespace) -> Explanation {
-        let mut resolver = Resolver::new(namespace, self);
+        let mut resolver = Resolver::new(namespace, self, OpenMode::default());
         let results = self
             .in_initialization_order()
             .map(|library| {
@@ -158,7 +172,7 @@ pub(crate) struct Explanation {
 
 impl Binding {
     /// The module whose definition the import is bound to; `None` for what the loader provides and for nothing.
-    pub(crate) fn definer(&self) -> Option<ModuleId> {
+    pub fn definer(&self) -> Option<ModuleId> {
         match self {
             Binding::Function { from: (definer, _), .. }
             | Binding::DataAddress { definer, .. }
@@ -190,6 +204,7 @@ impl Binding {
 struct Resolver<'a> {
     namespace: &'a Namespace,
     order: &'a LoadOrder,
+    mode: OpenMode,
     /// Position of each new library in the order of instantiation.
     position: BTreeMap<ModuleId, usize>,
     thunks: Vec<Thunk>,
@@ -204,14 +219,16 @@ enum ThunkKey {
     Slot(FunctionRef),
     Host(String, String, String),
     Undefined(String, String),
+    Lazy(ModuleId, String, String),
 }
 
 impl<'a> Resolver<'a> {
-    fn new(namespace: &'a Namespace, order: &'a LoadOrder) -> Resolver<'a> {
+    fn new(namespace: &'a Namespace, order: &'a LoadOrder, mode: OpenMode) -> Resolver<'a> {
         let position = order.initialization.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         Resolver {
             namespace,
             order,
+            mode,
             position,
             thunks: Vec::new(),
             thunk_of: BTreeMap::new(),
@@ -328,11 +345,7 @@ impl<'a> Resolver<'a> {
                 let key = ThunkKey::Host(abi::ENV.to_owned(), name.clone(), signature.to_string());
                 return self.thunk(wanted, key, signature, kind).map(Binding::Thunk);
             }
-            if !wanted.is_weak() && !self.namespace.tolerates_undefined_functions() {
-                return Err(wanted.undefined());
-            }
-            let key = ThunkKey::Undefined(name.clone(), signature.to_string());
-            return self.thunk(wanted, key, signature, ThunkKind::Undefined).map(Binding::Thunk);
+            return self.undefined_function(wanted, signature);
         };
         match &found.kind {
             SymbolKind::Function(index, defined) if defined == signature => {
@@ -346,8 +359,33 @@ impl<'a> Resolver<'a> {
                 let thunk = self.thunk(wanted, ThunkKey::Slot(function), signature, kind)?;
                 Ok(Binding::SlotThunk { function, thunk })
             }
+            _ if self.mode.lazy => self.lazy(wanted, signature),
             _ => Err(self.wrong_type(wanted, &found)),
         }
+    }
+
+    /// A function that nothing defines yet.
+    fn undefined_function(
+        &mut self,
+        wanted: &Wanted<'_>,
+        signature: &Signature,
+    ) -> Result<Binding, SymbolProblem> {
+        if self.mode.lazy || (self.namespace.tolerates_undefined_functions() && !wanted.is_weak()) {
+            return self.lazy(wanted, signature);
+        }
+        if !wanted.is_weak() {
+            return Err(wanted.undefined());
+        }
+        let key = ThunkKey::Undefined(wanted.import.name.clone(), signature.to_string());
+        self.thunk(wanted, key, signature, ThunkKind::Undefined).map(Binding::Thunk)
+    }
+
+    /// A function that is bound at its first call. Each library has its own thunk, so that a failing one names the library.
+    fn lazy(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
+        let importer = wanted.importer.id;
+        let key = ThunkKey::Lazy(importer, wanted.import.name.clone(), signature.to_string());
+        let kind = ThunkKind::Lazy { importer, path: wanted.importer() };
+        self.thunk(wanted, key, signature, kind).map(Binding::Thunk)
     }
 
     fn got(&mut self, wanted: &Wanted<'_>, ty: &GlobalType, got: Got) -> Result<Binding, SymbolProblem> {

@@ -1,15 +1,20 @@
 //! Owns generated WebAssembly: the module of small functions that a load needs where an import cannot be bound to an
-//! export directly. Generated code calls without a transition to the host and lets exceptions and traps pass. Must
-//! not know why a thunk is needed.
+//! export directly. Generated code calls without a transition to the host and lets exceptions and traps pass. What is in a
+//! table slot it looks up once: a call through a kept reference costs neither a check of the type nor one of the table's
+//! bounds. Must not know why a thunk is needed.
+
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use wasm_encoder::{
-    CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalType, ImportSection,
-    MemoryType, Module, NameMap, NameSection, RefType, TableType, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection,
+    GlobalSection, GlobalType, HeapType, ImportSection, MemoryType, Module, NameMap, NameSection, RefType,
+    TableType, TypeSection, ValType,
 };
 
 use crate::abi;
-use crate::ids::TableSlot;
+use crate::ids::{ModuleId, TableSlot};
+use crate::lazy::{LazySymbol, LazySymbols, LoadScope};
 use crate::parse::Signature;
 use crate::resolve::FunctionRef;
 
@@ -27,7 +32,7 @@ pub struct Thunk {
 /// What a thunk does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ThunkKind {
-    /// Calls a function of the load through its table slot.
+    /// Calls a function of the load, which it takes from its table slot at the first call.
     Slot(FunctionRef),
     /// Calls a host function, with the process's memory among its own exports, where WASI implementations look for it.
     Host {
@@ -38,6 +43,13 @@ pub enum ThunkKind {
     },
     /// Traps: a weak function that nothing defines was called.
     Undefined,
+    /// Has its function bound at the first call, and takes it from the slot that it is told.
+    Lazy {
+        /// The library that imports it.
+        importer: ModuleId,
+        /// Path of its file, for messages.
+        path: Arc<str>,
+    },
 }
 
 /// The name under which the thunk module exports thunk number `index`.
@@ -80,6 +92,8 @@ pub enum ThunkImport {
     Table,
     /// The process's memory.
     Memory,
+    /// The host function that binds a function of [`ThunkModule::lazy`] by its number, and returns its slot.
+    Binder,
 }
 
 /// A generated module, with what to instantiate it with.
@@ -89,14 +103,28 @@ pub struct ThunkModule {
     pub bytes: Vec<u8>,
     /// Its imports, in import order.
     pub imports: Vec<ThunkImport>,
+    /// The functions that are bound at their first call, by the number that is passed to [`ThunkImport::Binder`].
+    pub lazy: LazySymbols,
 }
 
-/// Generates the module of `thunks`; `slot` tells the slot of a function.
-pub(crate) fn generate(thunks: &[Thunk], slot: impl Fn(FunctionRef) -> TableSlot) -> ThunkModule {
+/// Generates the module of `thunks`; `slot` tells the slot of a function, `scope` is searched at a first call.
+pub(crate) fn generate(
+    thunks: &[Thunk],
+    scope: LoadScope,
+    slot: impl Fn(FunctionRef) -> TableSlot,
+) -> ThunkModule {
     let mut types = Types::default();
     let mut imports = ImportSection::new();
     let mut bound = Vec::new();
     let mut hosts = 0;
+    let lazy = lazy_symbols(thunks);
+    if !lazy.is_empty() {
+        let (binder, i32) = ("binder", wasmparser::ValType::I32);
+        let ty = types.index(&Signature::new(wasmparser::FuncType::new([i32], [i32])));
+        imports.import("pydl", binder, EntityType::Function(ty));
+        bound.push(ThunkImport::Binder);
+        hosts += 1;
+    }
     for thunk in thunks {
         if let ThunkKind::Host { module, name } = &thunk.kind {
             imports.import(module, name, EntityType::Function(types.index(&thunk.signature)));
@@ -111,6 +139,7 @@ pub(crate) fn generate(thunks: &[Thunk], slot: impl Fn(FunctionRef) -> TableSlot
             bound.push(ThunkImport::Slot(slot(function)));
         }
     }
+    let slots = count(bound.len()) - hosts;
     let table = TableType {
         element_type: RefType::FUNCREF,
         minimum: 0,
@@ -127,15 +156,23 @@ pub(crate) fn generate(thunks: &[Thunk], slot: impl Fn(FunctionRef) -> TableSlot
     let mut functions = FunctionSection::new();
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
+    // For each function that is called through its slot, the function, once it is known.
+    let mut cells = GlobalSection::new();
     let mut names = NameMap::new();
-    let mut next_import = Counters::default();
+    let mut next_import = Counters { host: u32::from(!lazy.is_empty()), slot: 0, lazy: 0 };
     for (position, thunk) in thunks.iter().enumerate() {
         let ty = types.index(&thunk.signature);
         let index = hosts + count(position);
         functions.function(ty);
         exports.export(&export_name(position), ExportKind::Func, index);
         names.append(index, &format!("thunk of {}", thunk.symbol));
-        code.function(&body(thunk, ty, &mut next_import));
+        let cell = slots + cells.len();
+        code.function(&body(thunk, ty, cell, &mut next_import));
+        if matches!(thunk.kind, ThunkKind::Slot(_) | ThunkKind::Lazy { .. }) {
+            let val_type = ValType::Ref(reference(ty, true));
+            let ty_of_cell = GlobalType { val_type, mutable: true, shared: false };
+            cells.global(ty_of_cell, &ConstExpr::ref_null(HeapType::Concrete(ty)));
+        }
     }
     exports.export(abi::MEMORY, ExportKind::Memory, 0);
 
@@ -147,17 +184,37 @@ pub(crate) fn generate(thunks: &[Thunk], slot: impl Fn(FunctionRef) -> TableSlot
         .section(&types.section)
         .section(&imports)
         .section(&functions)
+        .section(&cells)
         .section(&exports)
         .section(&code)
         .section(&name_section);
-    ThunkModule { bytes: module.finish(), imports: bound }
+    ThunkModule { bytes: module.finish(), imports: bound, lazy: LazySymbols { symbols: lazy, scope } }
 }
 
-/// How many imports of each kind the bodies have used; bodies use them in import order.
-#[derive(Default)]
+/// The functions that are bound at their first call, in the order of their thunks.
+fn lazy_symbols(thunks: &[Thunk]) -> Vec<LazySymbol> {
+    let of = |thunk: &Thunk| match &thunk.kind {
+        ThunkKind::Lazy { importer, path } => Some(LazySymbol {
+            importer: *importer,
+            path: path.clone(),
+            name: thunk.symbol.clone(),
+            signature: thunk.signature.clone(),
+        }),
+        _ => None,
+    };
+    thunks.iter().filter_map(of).collect()
+}
+
+/// A reference to a function of type `ty`, or none.
+fn reference(ty: u32, nullable: bool) -> RefType {
+    RefType { nullable, heap_type: HeapType::Concrete(ty) }
+}
+
+/// How many imports and cells of each kind the bodies have used; bodies use them in order.
 struct Counters {
     host: u32,
     slot: u32,
+    lazy: u32,
 }
 
 fn next(counter: &mut u32) -> u32 {
@@ -166,14 +223,31 @@ fn next(counter: &mut u32) -> u32 {
     this
 }
 
-fn body(thunk: &Thunk, ty: u32, next_import: &mut Counters) -> Function {
-    let mut function = Function::new([]);
+/// The code of a thunk; `cell` is its global, if it calls through a slot.
+fn body(thunk: &Thunk, ty: u32, cell: u32, next_import: &mut Counters) -> Function {
+    let parameters = count(thunk.signature.params().len());
+    let mut function = match thunk.kind {
+        ThunkKind::Slot(_) | ThunkKind::Lazy { .. } => {
+            Function::new([(1, ValType::Ref(reference(ty, true)))])
+        }
+        ThunkKind::Host { .. } | ThunkKind::Undefined => Function::new([]),
+    };
     let mut sink = function.instructions();
-    for parameter in 0..count(thunk.signature.params().len()) {
+    for parameter in 0..parameters {
         sink.local_get(parameter);
     }
     match thunk.kind {
-        ThunkKind::Slot(_) => sink.global_get(next(&mut next_import.slot)).call_indirect(0, ty),
+        ThunkKind::Slot(_) | ThunkKind::Lazy { .. } => {
+            sink.block(BlockType::Result(ValType::Ref(reference(ty, false))));
+            sink.global_get(cell).br_on_non_null(0);
+            match thunk.kind {
+                ThunkKind::Lazy { .. } => sink.i32_const(next(&mut next_import.lazy).cast_signed()).call(0),
+                _ => sink.global_get(next(&mut next_import.slot)),
+            };
+            sink.table_get(0).ref_cast_non_null(HeapType::Concrete(ty));
+            sink.local_tee(parameters).global_set(cell).local_get(parameters).ref_as_non_null();
+            sink.end().return_call_ref(ty)
+        }
         ThunkKind::Host { .. } => sink.call(next(&mut next_import.host)),
         ThunkKind::Undefined => sink.unreachable(),
     };

@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use crate::address_space::AddressSpace;
+use crate::dlfcn::lazy;
 use crate::dlfcn::provided::function;
 use crate::process::ProcessState;
 use crate::system::emscripten::imports::function_of_type;
@@ -72,7 +73,10 @@ impl Execution<'_, '_> {
                 let function = self.function(*module, name)?;
                 set_slot(&mut *self.store, self.space, *slot, function)?;
             }
-            LoadStep::Relocate(library) => self.call(*library, abi::APPLY_DATA_RELOCS)?,
+            LoadStep::Relocate(library) => {
+                self.store.data().trace.relocate(plan.path(*library));
+                self.call(*library, abi::APPLY_DATA_RELOCS)?;
+            }
             LoadStep::Construct(library) => self.call(*library, abi::CALL_CTORS)?,
         }
         Ok(())
@@ -99,6 +103,7 @@ impl Execution<'_, '_> {
             imports.push(match import {
                 ThunkImport::Table => self.space.table.into(),
                 ThunkImport::Memory => self.space.memory.into(),
+                ThunkImport::Binder => lazy::binder(self.store, thunks.lazy.clone()).into(),
                 ThunkImport::Slot(slot) => self.i32_global(slot.0, Mutability::Const)?,
                 ThunkImport::Host { module, name } => {
                     let running = self.store.data().running.clone();

@@ -45,6 +45,7 @@ mod search;
 mod staging;
 mod startup;
 mod system;
+mod trace;
 
 pub use backtrace::GuestTrap;
 pub use cache::{Cache, CacheError};
@@ -57,3 +58,4 @@ pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use pydl_linker::OpenMode;
 pub use python::Installation;
+pub use trace::{Trace, TraceTopic};

@@ -9,6 +9,7 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 use crate::error::LoadError;
 use crate::python::Installation;
+use crate::trace::Trace;
 
 /// A folder of the host that the guest sees.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -145,6 +146,7 @@ pub struct ProcessOptions {
     pub(crate) stdin: Input,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
+    pub(crate) trace: Trace,
 }
 
 impl ProcessOptions {
@@ -165,6 +167,7 @@ impl ProcessOptions {
             stdin: Input::Empty,
             stdout: Output::Discard,
             stderr: Output::Discard,
+            trace: Trace::default(),
         }
     }
 
@@ -270,6 +273,12 @@ impl ProcessOptions {
         self.stdin = Input::Inherit;
         self.stdout = Output::Inherit;
         self.stderr = Output::Inherit;
+        self
+    }
+
+    /// Tells what the dynamic linker does.
+    pub fn trace(mut self, trace: Trace) -> ProcessOptions {
+        self.trace = trace;
         self
     }
 

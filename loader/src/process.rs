@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use pydl_linker::abi;
+use pydl_linker::{LookupError, abi};
 use wasmtime::{
     AsContextMut, Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace,
 };
@@ -28,6 +28,7 @@ use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
 use crate::system::emscripten::Emscripten;
+use crate::trace::Trace;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
 const CHDIR: &str = "chdir";
@@ -45,6 +46,10 @@ pub(crate) struct ProcessState {
     pub limits: StoreLimits,
     /// The process this is the state of; `None` for a store that runs nothing.
     pub running: Option<Running>,
+    /// Whether `RTLD_LAZY` means `RTLD_NOW` (`LD_BIND_NOW` in ld.so(8)).
+    pub binds_now: bool,
+    /// What is told of linking, and to whom.
+    pub trace: Trace,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
     pub linking: Option<Result<Linking, String>>,
     /// The message that the next `dlerror` returns.
@@ -73,6 +78,8 @@ impl ProcessState {
             interrupt: Arc::default(),
             limits: limits(),
             running: None,
+            binds_now: false,
+            trace: Trace::default(),
             linking: None,
             dl_error: None,
             tags: BTreeMap::new(),
@@ -87,6 +94,9 @@ pub enum ExitStatus {
     Exited(i32),
     /// In a trap: the WebAssembly counterpart of a crash.
     Trapped(GuestTrap),
+    /// In the call of a function that was to be bound when first called, and that nothing defines with that type: what ld.so
+    /// calls a symbol lookup error.
+    LookupFailed(GuestTrap),
     /// By [`InterruptHandle::terminate`], or by [`InterruptHandle::interrupt`] having no way to handle that.
     Interrupted,
 }
@@ -130,6 +140,8 @@ impl Process {
         let interrupt = InterruptHandle::new(image.compiler.engine());
         let mut state = ProcessState::idle(wasi, &image.compiler);
         state.emscripten = emscripten;
+        state.trace = options.trace.clone();
+        state.binds_now = options.variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);
         store.limiter(|state| &mut state.limits);
@@ -404,6 +416,7 @@ pub(crate) fn exit_status(error: &wasmtime::Error) -> ExitStatus {
     match error.downcast_ref::<I32Exit>() {
         Some(I32Exit(status)) => ExitStatus::Exited(*status),
         None if error.is::<Interrupted>() => ExitStatus::Interrupted,
+        None if error.is::<LookupError>() => ExitStatus::LookupFailed(GuestTrap::of(error)),
         None => ExitStatus::Trapped(GuestTrap::of(error)),
     }
 }

@@ -11,6 +11,7 @@ use wasmtime::{StoreContextMut, TypedFunc};
 use crate::address_space::AddressSpace;
 use crate::process::ProcessState;
 use crate::system::emscripten::{Fault, Files};
+use crate::trace::Trace;
 
 /// The most bytes of a path; longer ones are an error (`PATH_MAX` of musl).
 const PATH_LIMIT: usize = 4096;
@@ -66,10 +67,13 @@ pub(crate) struct GuestSearch<'a, 'store> {
 impl LibrarySource for GuestSearch<'_, '_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let mut tried = Vec::new();
+        let trace = self.store.data().trace.clone();
+        trace.find(request);
         // Once the guest has ended, nothing of it runs any more.
         let candidates =
             if self.ended.is_some() { Vec::new() } else { self.path.candidates(request, self.caller) };
         for path in candidates {
+            trace.trying(&path);
             match self.read(&path) {
                 Ok(found) => return Ok(found),
                 Err(ReadError::Errno(errno)) => tried.push((path, describe_errno(errno))),
@@ -94,12 +98,15 @@ pub(crate) struct SystemSearch<'a> {
     pub path: &'a SearchPath,
     /// The library that calls `dlopen`.
     pub caller: Option<&'a Requester>,
+    pub trace: &'a Trace,
 }
 
 impl LibrarySource for SystemSearch<'_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let mut tried = Vec::new();
+        self.trace.find(request);
         for candidate in self.path.candidates(request, self.caller) {
+            self.trace.trying(&candidate);
             match self.files.read_whole(Path::new(&candidate), FILE_LIMIT.into()) {
                 Ok((bytes, path, status)) => {
                     let identity = FileIdentity { device: status.device, inode: status.inode };

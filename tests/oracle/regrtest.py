@@ -84,22 +84,34 @@ def run(options, runner, module):
     return tests
 
 
+def counted(tests):
+    """What a table shows of some tests: passed (as expected failures have), failed, skipped, crashed or over the time limit."""
+    counts = collections.Counter(outcome for outcome, _ in tests.values())
+    return (counts["passed"] + counts["expected"], counts["failed"], counts["skipped"], counts["crashed"] + counts["hung"])
+
+
+def totals(results, runner, modules):
+    columns = zip(*(counted(results[module][runner]) for module in modules))
+    return " | ".join(str(sum(column)) for column in columns)
+
+
 def report(results):
-    """The counts of each module, and each test whose outcomes differ."""
-    total = {runner: collections.Counter() for runner in ("pydl", "node")}
-    print("| module | pydl: passed, failed, skipped, crashed | Node: passed, failed, skipped, crashed |\n|---|---|---|")
-    groups = lambda tests: (lambda c: (c["passed"] + c["expected"], c["failed"], c["skipped"], c["crashed"] + c["hung"]))(
-        collections.Counter(outcome for outcome, _ in tests.values()))
+    """The tables of the documents, then each test whose outcomes differ."""
+    ran = {runner: [module for module in sorted(results) if runner in results[module]] for runner in ("pydl", "node")}
+    both = [module for module in ran["pydl"] if module in ran["node"]]
+    print("| | modules | passed | failed | skipped | crashed or over the time limit |\n|---|---|---|---|---|---|")
+    for runner, modules in ran.items():
+        print(f"| {runner} | {len(modules)} | {totals(results, runner, modules)} |")
+    for runner in ran:
+        print(f"| {runner}, what both ran | {len(both)} | {totals(results, runner, both)} |")
+    print("\n| module | pydl | Node |\n|---|---|---|")
     for module in sorted(results):
-        cells = []
-        for runner in total:
-            counts = groups(results[module].get(runner, {}))
-            total[runner].update(dict(zip(("passed", "failed", "skipped", "crashed"), counts)))
-            cells.append(", ".join(map(str, counts)))
-        print(f"| {module} | {' | '.join(cells)} |")
-    print({runner: dict(counts) for runner, counts in total.items()})
-    for module in sorted(results):
-        ours, theirs = results[module].get("pydl", {}), results[module].get("node", {})
+        cells = [counted(results[module][runner]) if runner in results[module] else None for runner in ran]
+        if any(cell and (cell[1] or cell[3]) for cell in cells) or cells[0] != cells[1]:
+            print(f"| {module} | {' | '.join(', '.join(map(str, cell)) if cell else 'not run' for cell in cells)} |")
+    print()
+    for module in both:
+        ours, theirs = results[module]["pydl"], results[module]["node"]
         for test in sorted(set(ours) | set(theirs)):
             one, other = ours.get(test, ("not run", "")), theirs.get(test, ("not run", ""))
             if one[0] != other[0]:

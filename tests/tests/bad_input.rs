@@ -13,6 +13,36 @@ use pydl_tests::wasm::{
 /// A file name without `.so`, and its contents.
 type BadFile = (String, Vec<u8>);
 
+// row: malformed | empty: | An empty file is refused | gap.malformed_dylink
+// row: malformed | text: | A file that is not WebAssembly is refused | gap.malformed_dylink
+// row: malformed | component: | A component is refused | WebAssembly component model
+// row: malformed | version: | An unknown version of WebAssembly is refused | WebAssembly binary format
+// row: malformed | native: | A native shared object is refused, and called what it is | ld.so
+// row: malformed | cut_inside_00: | A file that ends inside dylink.0 is refused | gap.malformed_dylink
+// row: malformed | cut_inside_06: | A file that ends inside its code is refused | gap.malformed_dylink
+// row: malformed | cut_before_07: | A file that ends before its data is refused | gap.malformed_dylink
+// row: malformed | dylink_not_first: | dylink.0 has to be the first section | tool-conventions; gap.malformed_dylink
+// row: malformed | dylink_twice: | A second dylink.0 is refused | tool-conventions; gap.malformed_dylink
+// row: malformed | memory_alignment_2_31: | A memory alignment of 2^31 is refused | gap.absurd_sizes
+// row: malformed | memory_alignment_2_32_1: | A memory alignment of 2^(2^32-1) is refused | gap.absurd_sizes
+// row: malformed | table_alignment_2_31: | A table alignment of 2^31 is refused | gap.absurd_sizes
+// row: malformed | memory_4_gib: | A memory size of 4 GiB is refused | gap.absurd_sizes
+// row: malformed | memory_3_gib: | A memory size that the allocator has not fails the load | gap.allocation_failure; gap.absurd_sizes
+// row: malformed | table_2_32_1: | A table size of 2^32-1 is refused | gap.absurd_sizes
+// row: malformed | table_size_0: | Element segments beyond a table size of 0 are refused | gap.malformed_dylink
+// row: malformed | contradiction: | Two MEM_INFO subsections that differ are refused | tool-conventions; gap.malformed_dylink
+// row: malformed | subsection_too_long: | A subsection longer than dylink.0 is refused | gap.malformed_dylink
+// row: malformed | string_too_long: | A string longer than its subsection is refused | gap.malformed_dylink
+// row: malformed | count_too_large: | A count larger than its subsection is refused | gap.malformed_dylink
+// row: malformed | shared_memory: | A library built for shared memory is refused | tool-conventions
+// row: malformed | objects: | A module that defines types of objects is refused | WebAssembly GC
+// row: malformed | invalid_code: | Code that does not validate is refused | WebAssembly validation
+// row: failure | needed_absent: | A needed library that is not there is told with who needs it and what was tried | gap.malformed_dylink
+// row: failure | missing_function: | A missing function is told with its type | POSIX RTLD_NOW; other.minimal_dynamic; other.dylink_no_autoload
+// row: failure | missing_data: | Missing data is told with its name | POSIX RTLD_NOW; core.dylink_syslibs
+// row: failure | other_type: | A function of another type than the main program's is refused with both types | gap.function_type_mismatch
+// row: failure | start_traps: | A start function that traps fails the load, with its frames | gap.failed_load_retry
+// row: failure | constructor_traps: | A constructor that traps fails the load, now and when tried again | gap.failed_load_retry
 #[test]
 fn bad_libraries_are_refused_and_the_process_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -173,6 +203,7 @@ fn a_trap_is_told_with_its_frames() {
     assert!(stderr.starts_with(expected), "{stderr}");
 }
 
+// row: failure | a_main_module_that_cannot_host_libraries_says_what_to_link | A main module without dynamic linking says how to link it | other.unimplemented_dlopen
 #[test]
 fn a_main_module_that_cannot_host_libraries_says_what_to_link() {
     let folder = tempfile::tempdir().unwrap();

@@ -65,6 +65,7 @@ fn run(broken: &str) -> std::process::Output {
     pydl().arg("run").arg(main).output().unwrap()
 }
 
+// row: c++ | what_is_thrown_ends_at_the_call_that_takes_it | invoke_ functions of Emscripten's own exceptions return to the call that takes the exception | core.dylink_i64_invoke; core.dylink_exceptions_try_catch_6
 #[test]
 fn what_is_thrown_ends_at_the_call_that_takes_it() {
     let output = run("");

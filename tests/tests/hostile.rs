@@ -138,6 +138,7 @@ fn modules_that_define_types_of_objects_are_refused() {
     }
 }
 
+// row: failure | allocators_that_lie_or_fail | A load fails where the guest's malloc fails or gives what cannot be, and the process goes on | gap.allocation_failure
 #[test]
 fn allocators_that_lie_or_fail() {
     assert_eq!(Guest::new(&[good()]).with("start", OPEN_TWICE).says(), "2\n2\n196608\n");
@@ -180,6 +181,7 @@ fn allocators_may_give_the_same_place_twice() {
     }
 }
 
+// row: memory | the_last_bytes_of_four_gigabytes_are_memory_too | Libraries are placed up to the last byte of 4 GiB | other.4gb_max
 #[test]
 fn the_last_bytes_of_four_gigabytes_are_memory_too() {
     let grown = "(drop (memory.grow (i32.sub (i32.const 0x10000) (memory.size))))";
@@ -276,6 +278,7 @@ fn names_that_are_no_strings() {
     assert_eq!(Guest::new(&[]).with("start", long).says(), "1\n", "a name of a mebibyte has a message");
 }
 
+// row: dlerror | handles_that_are_none | dlsym and dlclose of what is no handle fail with a message | POSIX dlsym
 #[test]
 fn handles_that_are_none() {
     for handle in ["3", "-2", "0x7fffffff"] {
@@ -345,6 +348,7 @@ fn endless_recursion_through_the_host() {
     assert!(matches!(status, ExitStatus::Trapped(trap) if trap.reason.contains("call stack exhausted")));
 }
 
+// row: failure | a_guest_may_exit_wherever_the_host_calls_it | The guest may exit wherever a load calls it: in its allocator, in a start function, in a constructor | POSIX exit
 #[test]
 fn a_guest_may_exit_wherever_the_host_calls_it() {
     let exit = r#"(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))"#;
@@ -371,6 +375,7 @@ fn a_guest_may_exit_wherever_the_host_calls_it() {
     assert_eq!(guest.run().0, ExitStatus::Exited(3), "nothing runs after the end");
 }
 
+// row: failure | code_of_libraries_that_ends_badly | Start functions and constructors that trap or throw fail the load, and the process goes on | gap.failed_load_retry
 #[test]
 fn code_of_libraries_that_ends_badly() {
     let tag = r#"(import "env" "__cpp_exception" (tag $tag (param i32)))"#;
@@ -430,6 +435,7 @@ fn tables_that_the_guest_spoils() {
     assert_eq!(said, refused_twice("/0: the function table has no room for 2 more slots"));
 }
 
+// row: failure | whatever_loops_is_terminated | A start function or constructor without an end is interrupted | pydl
 #[test]
 fn whatever_loops_is_terminated() {
     let forever = "(loop $forever (br $forever))";
@@ -469,6 +475,7 @@ fn whatever_loops_is_terminated() {
 }
 
 /// Sizes that no compiler's output has, and that work.
+// row: malformed | libraries_of_unusual_size | A library with ten thousand GOT entries, and one with twenty thousand imports of itself, loads | gap.absurd_sizes
 #[test]
 fn libraries_of_unusual_size() {
     let many = |count: u32, form: &str, import: &str| {
@@ -496,6 +503,7 @@ fn libraries_of_unusual_size() {
 }
 
 /// A chain of a thousand libraries, and a circle of five hundred that take each other's addresses.
+// row: search | long_chains_and_circles_of_needed_libraries | A chain of a thousand libraries loads, and a circle of five hundred | gap.needed_cycle; browser.dylink_many
 #[test]
 fn long_chains_and_circles_of_needed_libraries() {
     for (count, links) in [(1000, 999), (500, 500)] {

@@ -1,6 +1,6 @@
 //! Runs the cases of `cases/plan`: WebAssembly text in, the linker's plan or error out. Each case is a file of parts that
 //! begin with a line `--- NAME`: `--- main`, then `--- PATH` for each library file, then `--- load PATH` (or `load global
-//! PATH`) with the expected text. No engine takes part; memory is handed out from 0x10000 on, slots from the end of the
+//! PATH`, `load lazy PATH`) with the expected text. No engine takes part; memory is handed out from 0x10000 on, slots from the end of the
 //! main module's table on. `PYDL_BLESS=1` rewrites the expectations.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pydl_linker::{
     Address, ExportKind, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource,
-    LoadOrder, MainModule, Namespace, Placement, Reservation, Start, TableSlot,
+    LoadOrder, MainModule, Namespace, OpenMode, Placement, Reservation, Start, TableSlot,
 };
 use pydl_tests::wasm::assemble;
 
@@ -98,32 +98,30 @@ impl Process {
     }
 
     fn load(&mut self, path: &str) -> String {
-        let (global, path) = match path.split_once(' ') {
-            Some(("global", path)) => (true, path),
-            _ => (false, path),
-        };
+        let (word, path) = path.split_once(' ').unwrap_or(("", path));
+        let mode = OpenMode { global: word == "global", lazy: word == "lazy", ..OpenMode::default() };
         let mut namespace = self.namespace.take().unwrap();
-        let result = self.plan(&mut namespace, path, global);
+        let result = self.plan(&mut namespace, path, mode);
         self.namespace = Some(namespace);
         result.unwrap_or_else(|error| format!("error: {error}"))
     }
 
-    fn plan(&mut self, namespace: &mut Namespace, path: &str, global: bool) -> Result<String, String> {
+    fn plan(&mut self, namespace: &mut Namespace, path: &str, mode: OpenMode) -> Result<String, String> {
         let start = LoadOrder::discover(namespace, path, self).map_err(|e| e.to_string())?;
         let order = match start {
             Start::Loaded(id) => {
-                namespace.open(id, global);
+                namespace.open(id, mode.global);
                 return Ok(format!("loaded already: {id}"));
             }
             Start::New(order) => order,
         };
-        let resolved = order.resolve(namespace).map_err(|e| e.to_string())?;
+        let resolved = order.resolve(namespace, mode).map_err(|e| e.to_string())?;
         let reservation = resolved.reservation().map_err(|e| e.to_string())?;
         let placement = self.allocate(&reservation);
         let plan = resolved.place(placement).map_err(|e| e.to_string())?.plan(namespace);
         plan.check()?;
         namespace.commit(&plan);
-        namespace.open(plan.root, global);
+        namespace.open(plan.root, mode.global);
         Ok(plan.to_string())
     }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use pydl_tests::repository;
 
@@ -28,8 +28,15 @@ fn programs_print_what_their_native_builds_print() {
 fn run(case: &Path) -> Result<(), String> {
     let mut command = pydl_tests::pydl();
     command.arg("run").arg(folder().join("driver/driver.wasm"));
-    for library in pydl_tests::files(case, ".so") {
-        command.arg("--side").arg(library);
+    if has_folders(case) {
+        let extra = fs::read_to_string(case.join("library_path.txt")).unwrap_or_default();
+        let path = extra.lines().fold("/case".to_owned(), |path, folder| format!("{path}:/case/{folder}"));
+        command.arg("--dir").arg(format!("{}::/case", case.display()));
+        command.arg("--env").arg(format!("LD_LIBRARY_PATH={path}"));
+    } else {
+        for library in pydl_tests::files(case, ".so") {
+            command.arg("--side").arg(library);
+        }
     }
     let output = command.args(["--", "case.so"]).output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -45,8 +52,13 @@ fn run(case: &Path) -> Result<(), String> {
     ))
 }
 
+fn has_folders(case: &Path) -> bool {
+    fs::read_dir(case).unwrap().flatten().any(|entry| entry.path().is_dir())
+}
+
 /// What only the loader makes zero: static data that is not in the file, where the failed load of another library has left
 /// its data behind.
+// row: memory | static_data_is_zero_on_a_dirty_heap | Data that no segment fills is zero where a failed load left other bytes | tool-conventions MEM_INFO; gap.failed_load_retry
 #[test]
 fn static_data_is_zero_on_a_dirty_heap() {
     let dirty = format!(
@@ -92,20 +104,103 @@ fn run_text(libraries: &[(&str, &str)]) -> i32 {
 
 /// The same, with what it prints.
 fn run_text_printing(libraries: &[(&str, &str)]) -> (i32, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = pydl_tests::pydl();
-    command.arg("run").arg(self::folder().join("driver/driver.wasm"));
-    for (name, text) in libraries {
-        fs::write(folder.path().join(name), pydl_tests::wasm::assemble(text)).unwrap();
-        command.arg("--side").arg(folder.path().join(name));
-    }
-    let output = command.args(["--", libraries.last().unwrap().0]).output().unwrap();
+    let output = output_of_text(libraries, &[]);
     let status = output.status.code();
     let status = status.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     (status, String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The same with further options of `pydl run`, and with all that it says.
+fn output_of_text(libraries: &[(&str, &str)], options: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = pydl_tests::pydl();
+    command.arg("run").arg(self::folder().join("driver/driver.wasm")).args(options);
+    for (name, text) in libraries {
+        fs::write(folder.path().join(name), pydl_tests::wasm::assemble(text)).unwrap();
+        command.arg("--side").arg(folder.path().join(name));
+    }
+    command.args(["--", libraries.last().unwrap().0]).output().unwrap()
+}
+
+/// A pointer to a function of one type that is called as another, which C leaves undefined: never another function's result.
+// row: c | calls_by_pointers_of_other_types_trap | A call by a pointer of another type traps, with the frames of who called | WebAssembly call_indirect; other.bad_function_pointer_cast
+// row: symbols | calls_by_pointers_of_other_types_trap | A weak function that nobody defines traps when it is called, and its name is told | ELF gABI STB_WEAK; core.dylink_weak_undef
+#[test]
+fn calls_by_pointers_of_other_types_trap() {
+    let library = r#"(module (@dylink.0) (func (export "number") (param i32) (result i32) local.get 0))"#;
+    let casts = r#"(module (@dylink.0 (mem-info (memory 64 0)) (needed "number.so"))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__indirect_function_table" (table 1 funcref))
+        (import "GOT.func" "number" (global $number (mut i32)))
+        (type $other (func (param i64) (result i32)))
+        (func $caller (export "run_case") (result i32)
+            (call_indirect (type $other) (i64.const 1) (global.get $number))))"#;
+    let missing = r#"(module (@dylink.0 (import-info "env" "nowhere" binding-weak))
+        (import "env" "nowhere" (func $nowhere))
+        (func $caller (export "run_case") (result i32) (call $nowhere) (i32.const 0)))"#;
+    for (case, message) in [(casts, "indirect call type mismatch"), (missing, "nowhere")] {
+        let output = output_of_text(&[("number.so", library), ("case.so", case)], &[]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(134), "{stderr}");
+        assert!(stderr.contains(message) && stderr.contains("caller"), "{stderr}");
+    }
+}
+
+/// Opens `user.so` with `RTLD_LAZY` and calls its `use`; 99 when it cannot be opened.
+const OPENS_LAZILY: &str = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+    (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+    (import "env" "__indirect_function_table" (table 1 funcref))
+    (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+    (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+    (type $function (func (result i32)))
+    (data (global.get $base) "user.so\00use\00")
+    (func (export "run_case") (result i32) (local $handle i32)
+        global.get $base i32.const 1 call $dlopen local.tee $handle
+        i32.eqz if i32.const 99 return end
+        local.get $handle global.get $base i32.const 8 i32.add call $dlsym
+        call_indirect (type $function)))"#;
+
+/// What ld.so does, too: the process ends with status 127 and a message, at the call.
+#[test]
+fn calls_of_what_nothing_defines_end_the_process() {
+    let user = r#"(module (@dylink.0) (import "env" "nowhere" (func $nowhere (param i32) (result i64)))
+        (func (export "use") (result i32) i32.const 5 call $nowhere i32.wrap_i64))"#;
+    let other_type = r#"(module (@dylink.0) (import "env" "driver_errno" (func $errno (param f64) (result i32)))
+        (func (export "use") (result i32) f64.const 5 call $errno))"#;
+    for (user, message) in [
+        (
+            user,
+            "pydl: symbol lookup error: undefined symbol `nowhere` (function (i32) -> i64), needed by \
+             /usr/local/lib/pydl/user.so: neither the main module nor a library in scope exports it; searched \
+             DRIVER, /usr/local/lib/pydl/user.so\n  at pydl thunks: thunk of nowhere\n",
+        ),
+        (
+            other_type,
+            "pydl: symbol lookup error: symbol `driver_errno` has another type: /usr/local/lib/pydl/user.so needs \
+             function (f64) -> i32, and DRIVER has function () -> i32\n  at pydl thunks: thunk of driver_errno\n",
+        ),
+    ] {
+        let output = output_of_text(&[("user.so", user), ("case.so", OPENS_LAZILY)], &[]);
+        let driver = folder().join("driver/driver.wasm").display().to_string();
+        let said = String::from_utf8_lossy(&output.stderr).replace(&driver, "DRIVER");
+        assert_eq!(output.status.code(), Some(127), "{said}");
+        assert!(said.starts_with(message), "{said}");
+        let output =
+            output_of_text(&[("user.so", user), ("case.so", OPENS_LAZILY)], &["--env", "LD_BIND_NOW=1"]);
+        assert_eq!(output.status.code(), Some(99), "opened, though LD_BIND_NOW is set");
+    }
+}
+
+/// In a constructor it is a failure of the load, as every trap there is.
+#[test]
+fn constructors_that_call_what_nothing_defines_fail_the_load() {
+    let user = r#"(module (@dylink.0) (import "env" "nowhere" (func $nowhere))
+        (func (export "__wasm_call_ctors") call $nowhere) (func (export "use") (result i32) i32.const 0))"#;
+    assert_eq!(run_text(&[("user.so", user), ("case.so", OPENS_LAZILY)]), 99);
+}
+
 /// A load that fails before the first constructor gives back its memory and its slots.
+// row: failure | failed_loads_leave_nothing_behind | Three hundred failed loads use no memory and no slots | gap.failed_load_retry
 #[test]
 fn failed_loads_leave_nothing_behind() {
     let big = r#"(module (@dylink.0 (mem-info (memory 1048576 4) (table 100 0)))
@@ -132,6 +227,7 @@ fn failed_loads_leave_nothing_behind() {
 }
 
 /// Whatever a trap in a start function leaves on the C stack is taken off again.
+// row: failure | failed_loads_keep_the_stack_pointer | A trap in a start function leaves the stack pointer as it was | gap.failed_load_retry
 #[test]
 fn failed_loads_keep_the_stack_pointer() {
     let leaky = r#"(module (@dylink.0) (import "env" "__stack_pointer" (global $stack (mut i32)))
@@ -151,6 +247,7 @@ fn failed_loads_keep_the_stack_pointer() {
 }
 
 /// A library whose constructor fails is in no scope, though it was opened `RTLD_GLOBAL`, and nothing can need it.
+// row: failure | failed_libraries_serve_nobody | A library whose constructor trapped is in no scope, and nothing can need it | gap.failed_load_retry
 #[test]
 fn failed_libraries_serve_nobody() {
     let bad = r#"(module (@dylink.0) (func (export "bad") (result i32) i32.const 1)

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use pydl_linker::exceptions::lower;
 use pydl_linker::{
     Address, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource, LoadOrder,
-    LoadPlan, LoadStep, MainModule, Namespace, ParsedModule, Placement, Start, TableSlot, inspect,
+    LoadPlan, LoadStep, MainModule, Namespace, OpenMode, ParsedModule, Placement, Start, TableSlot, inspect,
 };
 use pydl_tests::wasm::assemble;
 
@@ -42,7 +42,7 @@ fn namespace() -> Namespace {
 /// The whole pipeline; `None` when some stage refuses.
 fn plan(namespace: &Namespace, files: &mut Files, root: &str) -> Option<LoadPlan> {
     let Start::New(order) = LoadOrder::discover(namespace, root, files).ok()? else { return None };
-    let resolved = order.resolve(namespace).ok()?;
+    let resolved = order.resolve(namespace, OpenMode::default()).ok()?;
     let reservation = resolved.reservation().ok()?;
     let mut address = 0x10000_u32;
     let mut slot = 2_u32;
@@ -90,6 +90,7 @@ impl LibrarySource for Endless {
     }
 }
 
+// row: search | a_chain_without_an_end_is_refused | A chain of needed libraries without an end is refused | gap.absurd_sizes
 #[test]
 fn a_chain_without_an_end_is_refused() {
     let error = LoadOrder::discover(&namespace(), "l0", &mut Endless).unwrap_err().to_string();
@@ -105,7 +106,7 @@ fn a_message_lists_a_hundred_problems_at_most() {
     let library = assemble(&format!(r#"(module (@dylink.0) {imports} (func (export "f")))"#));
     let mut files = Files(BTreeMap::from([("x".to_owned(), library.into())]));
     let Ok(Start::New(order)) = LoadOrder::discover(&namespace(), "x", &mut files) else { panic!() };
-    let message = order.resolve(&namespace()).unwrap_err().to_string();
+    let message = order.resolve(&namespace(), OpenMode::default()).unwrap_err().to_string();
     assert!(message.starts_with("x: 1000 symbols cannot be bound"), "{message}");
     assert_eq!(message.lines().count(), 102);
     assert!(message.ends_with("and 900 more"));

@@ -27,6 +27,7 @@ fn fault(case: &Case, outcome: &Outcome) -> Option<String> {
     Some(format!("{}: {status}; line {line}\n  expected {wanted:?}\n  printed  {got:?}\n{stderr}", case.name))
 }
 
+// row: symbols | wheels_do_in_pydl_what_is_expected | Real libraries in wheels from PyPI do what they do under Emscripten's loader | core.dylink_zlib; other.side_module_with_ports
 #[test]
 fn wheels_do_in_pydl_what_is_expected() {
     if blessing() {

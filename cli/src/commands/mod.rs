@@ -1,5 +1,6 @@
 //! One module for each command of `pydl`, and one for `pydl-python`.
 
+pub mod debug;
 pub mod deps;
 pub mod interpreter;
 pub mod python;

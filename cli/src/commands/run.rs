@@ -1,6 +1,6 @@
 //! Owns `pydl run`: from arguments to a process, and from its end to an exit status. Must not know linking.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,14 +10,23 @@ use pydl_loader::{
 };
 
 use crate::args::{Arguments, Run};
+use crate::commands::debug::{self, Debug};
 use crate::mains;
 use crate::render::progress::Progress;
 use crate::report::{Usage, guest_status, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
+    let trace = match debug::from_environment()? {
+        Debug::Trace(trace) => trace,
+        Debug::Help(text) => {
+            // As with any other help, a reader who has gone is no failure.
+            let _ = writeln!(std::io::stdout(), "{text}");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let main = mains::resolve(&run.main)?;
-    let options = options(run, &main)?;
+    let options = options(run, &main)?.trace(trace);
     let image = load(&compiler(run)?, &main)?;
     if run.dir.is_empty() && image.lacks_standard_library()? {
         warn(&missing_library(&main));

@@ -13,7 +13,7 @@ use crate::ids::{Alignment, SlotCount};
 /// What a library asks the loader to reserve (`WASM_DYLINK_MEM_INFO`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MemoryInfo {
-    /// Bytes of static data, `.bss` included.
+    /// Bytes of static data, `.bss` included; at least 1 when the module asks for the place of its data.
     pub memory_size: u32,
     /// Alignment of the static data, in bytes.
     pub memory_alignment: Alignment,
@@ -35,6 +35,12 @@ impl Default for MemoryInfo {
 }
 
 impl MemoryInfo {
+    /// Asks for memory even if there is no data. wasm-ld makes `__memory_base` the module's `__dso_handle` too, by which
+    /// destructors are told apart: it must be no other module's.
+    pub(super) fn claim_a_place(&mut self) {
+        self.memory_size = self.memory_size.max(1);
+    }
+
     fn check(info: &MemInfo, offset: usize) -> Result<MemoryInfo, ParseError> {
         let at = |message: String| ParseError::new(offset, format!("dylink.0: {message}"));
         Ok(MemoryInfo {

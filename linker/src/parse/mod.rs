@@ -133,8 +133,13 @@ impl ParsedModule {
     /// Reads a module. Errs when the bytes are not a WebAssembly module, when a section it needs is malformed, and
     /// when the file ends early. What it does not look at (function bodies, data) is left to the engine's validator.
     pub fn parse(bytes: &[u8]) -> Result<ParsedModule, ParseError> {
-        let (module, functions) = ParsedModule::read(bytes)?;
+        let (mut module, functions) = ParsedModule::read(bytes)?;
         module.check_complete(functions, bytes.len())?;
+        let asks_for_a_place =
+            module.imports.iter().any(|import| import.module == abi::ENV && import.name == abi::MEMORY_BASE);
+        if let (Some(dylink), true) = (&mut module.dylink, asks_for_a_place) {
+            dylink.memory.claim_a_place();
+        }
         Ok(module)
     }
 

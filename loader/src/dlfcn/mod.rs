@@ -6,6 +6,7 @@ mod close;
 pub(crate) mod emscripten;
 mod exits;
 mod introspection;
+pub(crate) mod lazy;
 pub(crate) mod provided;
 pub(crate) mod rewritten;
 pub(crate) mod wasi;
@@ -30,6 +31,8 @@ use crate::image::offered_functions;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
 use crate::search::{GuestSearch, SearchPath, SystemSearch};
+use crate::system;
+use crate::trace::Watch;
 
 /// Everything that a process which can load libraries keeps of them.
 pub(crate) struct Linking {
@@ -168,9 +171,22 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
 }
 
 /// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.
-pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Result<ModuleId, Failure> {
+    mode.lazy &= !store.data().binds_now;
+    let opened = find_or_load(store, name, mode);
+    if let Err(Failure::Refused(why)) = &opened {
+        store.data().trace.refused(name, why);
+    }
+    opened
+}
+
+fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+    let trace = store.data().trace.clone();
+    let mut watch = trace.watch();
     let snapshot = linking(store)?.namespace.clone();
-    let id = match discover(store, &snapshot, name)? {
+    let start = discover(store, &snapshot, name)?;
+    watch.lap("finding files");
+    let id = match start {
         Start::Loaded(id) => {
             drop(snapshot);
             let linking = linking(store)?;
@@ -183,8 +199,10 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<
         Start::New(_) if mode.noload => {
             return Err(LinkError::NotLoaded { library: name.to_owned() }.into());
         }
-        Start::New(order) if mode.deepbind => load(store, snapshot, order.with_own_scope_first(), mode)?,
-        Start::New(order) => load(store, snapshot, order, mode)?,
+        Start::New(order) if mode.deepbind => {
+            load(store, snapshot, order.with_own_scope_first(), mode, watch)?
+        }
+        Start::New(order) => load(store, snapshot, order, mode, watch)?,
     };
     if mode.nodelete {
         linking(store)?.namespace_mut().keep(id);
@@ -202,12 +220,18 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
     });
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
+        let trace = store.data().trace.clone();
         let system = store.data_mut().emscripten.as_mut();
         let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
         return Ok(LoadOrder::discover(
             namespace,
             name,
-            &mut SystemSearch { files: &mut system.files, path: &path, caller: caller.as_ref() },
+            &mut SystemSearch {
+                files: &mut system.files,
+                path: &path,
+                caller: caller.as_ref(),
+                trace: &trace,
+            },
         )?);
     };
     let mut source = GuestSearch {
@@ -237,9 +261,10 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
         path: format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default()),
         runtime_path: runtime_path.collect(),
     };
+    let trace = store.data().trace.clone();
     let system = store.data_mut().emscripten.as_mut();
     let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
-    let mut source = SystemSearch { files: &mut system.files, path: &path, caller: None };
+    let mut source = SystemSearch { files: &mut system.files, path: &path, caller: None, trace: &trace };
     let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
     let order = order.map_err(|error| match error {
         LinkError::NotFound(_) => Failure::Refused(format!(
@@ -249,7 +274,7 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
     })?;
     let Some(order) = order else { return Ok(None) };
     let roots = order.roots().to_vec();
-    let plan = bring_in(store, snapshot, order)?;
+    let plan = bring_in(store, snapshot, order, OpenMode::default(), &mut trace.watch())?;
     let namespace = self::linking(store)?.namespace_mut();
     for root in roots {
         namespace.open(root, true);
@@ -263,14 +288,17 @@ fn load(
     snapshot: Arc<Namespace>,
     order: LoadOrder,
     mode: OpenMode,
+    mut watch: Watch<'_>,
 ) -> Result<ModuleId, Failure> {
-    let plan = bring_in(store, snapshot, order)?;
+    let plan = bring_in(store, snapshot, order, mode, &mut watch)?;
     let namespace = linking(store)?.namespace_mut();
     namespace.open(plan.root, mode.global);
     if mode.nodelete {
         namespace.keep(plan.root);
     }
+    watch.lap("placing, instantiating and relocating");
     construct(store, &plan)?;
+    watch.end(&root_path(&plan), &plan);
     if linking(store)?.namespace.library(plan.root).is_none_or(|root| root.references == 0) {
         // Its constructor has closed it.
         close::unload_unused(store)?;
@@ -279,15 +307,23 @@ fn load(
 }
 
 /// Instantiates, relocates and commits the libraries of a load, or changes nothing.
-fn bring_in(store: &mut Store<'_>, snapshot: Arc<Namespace>, order: LoadOrder) -> Result<LoadPlan, Failure> {
-    let snapshot = if order.wants_more_of_host(&snapshot) {
-        drop(snapshot);
-        know_whole_host(store)?
+fn bring_in(
+    store: &mut Store<'_>,
+    snapshot: Arc<Namespace>,
+    order: LoadOrder,
+    mode: OpenMode,
+    watch: &mut Watch<'_>,
+) -> Result<LoadPlan, Failure> {
+    let snapshot = if order.functions_of_host(&snapshot).next().is_some() {
+        know_more_of_host(store, snapshot, &order)?
     } else {
         snapshot
     };
-    let resolved = order.resolve(&snapshot)?;
+    let resolved = order.resolve(&snapshot, mode)?;
+    watch.lap("symbol lookup");
+    store.data().trace.resolved(&snapshot, &resolved);
     let modules = compile(store, &resolved)?;
+    watch.lap("compiled code");
     let reservation = resolved.reservation()?;
     let space = linking(store)?.space.clone();
     let placement = space.reserve(&mut *store, &reservation).map_err(|no_room| match no_room {
@@ -316,12 +352,26 @@ fn bring_in(store: &mut Store<'_>, snapshot: Arc<Namespace>, order: LoadOrder) -
     }
 }
 
-/// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth.
-fn know_whole_host(store: &mut Store<'_>) -> Result<Arc<Namespace>, Failure> {
-    let functions = match store.data().running.clone() {
+/// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth: those it has for the main
+/// module, and in Emscripten processes those that its system has in whatever type a library wants them.
+fn know_more_of_host(
+    store: &mut Store<'_>,
+    snapshot: Arc<Namespace>,
+    order: &LoadOrder,
+) -> Result<Arc<Namespace>, Failure> {
+    let mut functions = match store.data().running.clone() {
         Some(running) => offered_functions(&mut *store, &running.image.host_functions),
         None => BTreeMap::new(),
     };
+    if store.data().emscripten.is_some() {
+        let wanted = order.functions_of_host(&snapshot);
+        let served = wanted.filter(|(module, name, _)| {
+            system::emscripten::serves(module, name) && !abi::is_of_exceptions(name)
+        });
+        let served = served.map(|(module, name, ty)| ((module.to_owned(), name.to_owned()), ty.clone()));
+        functions.extend(served.filter(|(key, _)| !functions.contains_key(key)).collect::<Vec<_>>());
+    }
+    drop(snapshot);
     let linking = linking(store)?;
     linking.namespace_mut().set_host_functions(functions);
     Ok(linking.namespace.clone())
@@ -357,6 +407,7 @@ impl Reserved {
         let placed = resolved.place(self.placement.clone());
         let plan = placed.map_err(|e| Failure::Refused(e.to_string()))?.plan(&snapshot);
         debug_assert_eq!(plan.check(), Ok(()));
+        store.data().trace.plan(&plan);
         let thunk_module = match &plan.thunk_module {
             Some(thunks) => {
                 let compiler = store.data().compiler.clone();
@@ -424,6 +475,7 @@ fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failur
         let linking = linking(store)?;
         let (space, loaded) = (linking.space.clone(), linking.instances.clone());
         let name = linking.namespace.name(*library).to_owned();
+        store.data().trace.init(&name);
         let modules = BTreeMap::new();
         let mut execution = Execution {
             store,
@@ -498,6 +550,7 @@ pub(crate) fn find(
             },
         },
     };
+    store.data().trace.symbol(name, &place);
     let undefined = || Failure::Refused(format!("undefined symbol `{name}` in {place}"));
     let symbol = namespace.lookup(name, scope).ok_or_else(undefined)?;
     let value = value(store, namespace, &symbol, name, &place)?;

@@ -3,7 +3,7 @@
 #
 # Owns: how the .wasm and .so files of this folder are made. usage: build.sh SYSROOT_WORKDIR [CASE...]
 # SYSROOT_WORKDIR is the work folder of testdata/build/build-python.sh: wasi-libc is unpacked there.
-# Needs Debian with: clang-19 lld-19 llvm-19 libclang-rt-19-dev-wasm32 wabt
+# Needs Debian with: clang-19 lld-19 llvm-19 libclang-rt-19-dev-wasm32 wabt; and rust-lld, which comes with Rust
 set -eu
 sysroot=$(cd "$1/wasi/usr" && pwd)
 shift
@@ -42,12 +42,16 @@ build_driver() {
 
 # ---- the side modules ----
 # The name given to -o is kept in the module's name section, so each file is linked under its own name, in its own folder.
-build_library() { # build_library CASE LIBRARY [-gone | +FEATURE...] [NEEDED...]
-    local case=$1 library=$2 options="" source
+build_library() { # build_library CASE LIBRARY [OPTION...] [NEEDED...], as in libraries.txt
+    local case=$1 library=$2 options="" source linker=wasm-ld-19 linked=() members=()
     shift 2
-    while [[ ${1-} == [+-]* ]]; do
+    while [[ ${1-} == [+=@-]* ]]; do
         case $1 in
             -gone) ;;
+            # LLD 19 writes no runtime paths yet.
+            @*) linker="$(rustc --print sysroot)/lib/rustlib/$(uname -m)-unknown-linux-gnu/bin/rust-lld -flavor wasm"
+                linked+=(-rpath "${1#@}") ;;
+            =*) members+=("${1#=}") ;;
             +sjlj) options="$options -mllvm -wasm-enable-sjlj" ;; # setjmp by WebAssembly exceptions: LLVM 19 writes the legacy ones
             *) options="$options -m${1#+}" ;;
         esac
@@ -55,9 +59,17 @@ build_library() { # build_library CASE LIBRARY [-gone | +FEATURE...] [NEEDED...]
     done
     source=$case/$library.c
     [ -e "$source" ] || { source=$case/$library.cpp; options="$options $cxx"; }
-    $clang -fPIC $options -c "$source" -o "$work/$library.o"
-    (cd "$case" && wasm-ld-19 -shared --experimental-pic --unresolved-symbols=import-dynamic "$work/$library.o" \
-        "${@/%/.so}" -o "$library.so")
+    $clang -fPIC $options -c "$source" -o "$work/library.o"
+    if [ ${#members[@]} -gt 0 ]; then
+        rm -f "$work/members.a"
+        for member in "${members[@]}"; do
+            $clang -fPIC $options -c "$case/$member.c" -o "$work/$member.o"
+            llvm-ar-19 rcs "$work/members.a" "$work/$member.o"
+        done
+        linked+=(--whole-archive "$work/members.a" --no-whole-archive)
+    fi
+    (cd "$case" && $linker -shared --experimental-pic --unresolved-symbols=import-dynamic "$work/library.o" \
+        "${linked[@]}" "${@/%/.so}" -o "$library.so")
 }
 
 wanted() { # wanted CASE: whether the command line names it, or nothing
@@ -72,15 +84,16 @@ done <<< "$lines"
 while read -r case library mark _; do
     [ "$mark" != -gone ] || rm -f "$case/$library.so"
 done <<< "$lines"
-chmod 644 driver/driver.wasm ./*/*.so
+modules=$(find . -name driver.wasm -o -name '*.so')
+chmod 644 $modules
 
 # ---- checks ----
 while read -r case library needed; do
     if [[ $needed == -gone* ]] || ! wanted "$case"; then continue; fi
     dylink=$(wasm-objdump -x -j dylink.0 "$case/$library.so")
     for name in $needed; do
-        [[ $name == [+-]* ]] || grep -q "^  *- $name\.so$" <<< "$dylink" || fail "$case/$library.so does not need $name.so"
+        [[ $name == [+=@-]* ]] || grep -q "^  *- ${name##*/}\.so$" <<< "$dylink" || fail "$case/$library.so does not need $name.so"
     done
 done <<< "$lines"
-! grep -a -l -F -e "$here" -e "$work" -e "$sysroot" driver/driver.wasm ./*/*.so || fail "a path of the build machine is in it"
-du -cb driver/driver.wasm ./*/*.so | tail -1
+! grep -a -l -F -e "$here" -e "$work" -e "$sysroot" $modules || fail "a path of the build machine is in it"
+du -cb $modules | tail -1

@@ -2,7 +2,7 @@
 # Builds driver and cases as ELF programs for this machine, runs them, and compares what they print with expected.txt.
 #
 # Owns: where expected.txt comes from. usage: native.sh OUT_DIR [--update] [CASE...]
-# --update writes expected.txt instead, except for cases whose difference.txt says why ours is another one.
+# --update writes expected.txt instead; native.txt where there is one, since pydl differs there on purpose.
 # Needs: gcc g++, on a system with glibc
 set -eu
 mkdir -p "$1"
@@ -19,16 +19,24 @@ gcc $flags -rdynamic driver/driver.c -o "$out/driver" -ldl
 wanted() {
     [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]
 }
-build_library() { # build_library CASE LIBRARY [-gone | +FEATURE...] [NEEDED...]
-    local case=$1 library=$2 compiler=gcc source
+build_library() { # build_library CASE LIBRARY [OPTION...] [NEEDED...], as in libraries.txt
+    local case=$1 library=$2 compiler=gcc source linked=() members=()
     shift 2
-    while [[ ${1-} == [+-]* ]]; do shift; done
+    # Libraries beside each other are found, unless the case is about folders.
+    [ -n "$(find "$case" -mindepth 1 -type d)" ] || linked+=('-Wl,-rpath,$ORIGIN')
+    while [[ ${1-} == [+=@-]* ]]; do
+        case $1 in
+            @*) linked+=("-Wl,--enable-new-dtags,-rpath,${1#@}") ;;
+            =*) members+=("$case/${1#=}.c") ;;
+        esac
+        shift
+    done
     source=$case/$library.c
     [ -e "$source" ] || { source=$case/$library.cpp; compiler="g++ -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics"; }
-    mkdir -p "$out/$case"
+    mkdir -p "$out/$case/$(dirname "$library")"
     local needed=("${@/#/$out/$case/}")
-    $compiler $flags -shared -fPIC "$source" -o "$out/$case/$library.so" -Wl,-soname,"$library.so" \
-        -Wl,-rpath,'$ORIGIN' -Wl,--no-as-needed "${needed[@]/%/.so}" -ldl
+    $compiler $flags -shared -fPIC "$source" "${members[@]}" -o "$out/$case/$library.so" -Wl,-soname,"${library##*/}.so" \
+        "${linked[@]}" -Wl,--no-as-needed "${needed[@]/%/.so}" -ldl
 }
 lines=$(grep -v '^#' libraries.txt)
 while read -r case line; do
@@ -42,16 +50,18 @@ failed=0
 for case in $(cut -d' ' -f1 <<< "$lines" | sort -u); do
     wanted "$case" || continue
     status=0
-    LD_LIBRARY_PATH=$out/$case "$out/driver" case.so > "$out/$case/output.txt" || status=$?
+    expected=$case/native.txt
+    [ -e "$expected" ] || expected=$case/expected.txt
+    path=$out/$case
+    for folder in $(cat "$case/library_path.txt" 2> /dev/null || true); do path=$path:$out/$case/$folder; done
+    LD_LIBRARY_PATH=$path "$out/driver" case.so > "$out/$case/output.txt" || status=$?
     if [ $status -ne 0 ]; then
         echo "$case: status $status"
         failed=1
-    elif [ -e "$case/difference.txt" ]; then
-        echo "$case: see difference.txt"
     elif [ $update = yes ]; then
-        cp "$out/$case/output.txt" "$case/expected.txt"
+        cp "$out/$case/output.txt" "$expected"
         echo "$case: written"
-    elif diff -u "$case/expected.txt" "$out/$case/output.txt"; then
+    elif diff -u "$expected" "$out/$case/output.txt"; then
         echo "$case: same"
     else
         echo "$case: differs"

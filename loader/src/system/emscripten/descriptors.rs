@@ -14,7 +14,7 @@ use super::files::{Files, Found, Status, host_status, kind};
 use super::folder::OpenHow;
 use super::network::Socket;
 use super::streams::Streams;
-use super::tree::{Content, Device, NodeId};
+use super::tree::{Content, Device, NodeId, permission};
 
 /// The most descriptors of a process, and the most bytes that wait in a pipe (pipe(7)).
 const MOST_DESCRIPTORS: usize = 4096;
@@ -322,8 +322,10 @@ impl Descriptors {
             Object::Host(file) => Ok(file.write(bytes)?),
             Object::Folder { .. } => Err(Errno::ISDIR.into()),
             Object::Device(Device::Full) => Err(Errno::NOSPC.into()),
-            Object::Device(Device::Stream(stream)) => streams.write(*stream, bytes),
-            Object::Device(_) => Ok(bytes.len()),
+            Object::Device(device) => match device.output() {
+                Some(stream) => streams.write(stream, bytes),
+                None => Ok(bytes.len()),
+            },
             Object::PipeReader(_) => Err(Errno::BADF.into()),
             Object::PipeWriter(pipe) => {
                 let pipe = *pipe;
@@ -403,7 +405,7 @@ impl Descriptors {
                 }
                 listing.as_ref().map_or(0, |listing| listing.len() as u64)
             }
-            Object::Device(Device::Stream(_))
+            Object::Device(Device::Stream(_) | Device::Terminal(_))
             | Object::PipeReader(_)
             | Object::PipeWriter(_)
             | Object::Socket(_) => return Err(Errno::SPIPE.into()),
@@ -471,7 +473,7 @@ impl Descriptors {
     /// The host's descriptor behind one that the host may make wait.
     pub(crate) fn host<'a>(&'a self, streams: &'a Streams, fd: u32) -> Option<BorrowedFd<'a>> {
         match &self.get(fd).ok()?.object {
-            Object::Device(Device::Stream(stream)) => streams.host(*stream),
+            Object::Device(device) => streams.host(device.input()?),
             Object::Host(file) => Some(file.as_fd()),
             Object::Socket(socket) => socket.host(),
             _ => None,
@@ -507,18 +509,24 @@ fn open_node(files: &mut Files, id: NodeId, flags: u32) -> Result<Object> {
         return Err(Errno::NOTDIR.into());
     }
     match &node.content {
-        Content::Folder(_) => open_folder(flags),
+        Content::Folder(_) => {
+            let folder = open_folder(flags)?;
+            node.permits(&[permission::READ])?;
+            Ok(folder)
+        }
         Content::Link(_) => Err(Errno::LOOP.into()),
+        Content::Device(Device::Terminal(None)) => Err(Errno::NXIO.into()),
         Content::Device(device) => Ok(Object::Device(*device)),
         Content::Host(_) => Err(Errno::ISDIR.into()),
         Content::File(_) => {
             if (writes || flags & flag::TRUNCATE != 0) && node.read_only {
                 return Err(Errno::ROFS.into());
             }
-            if writes && node.mode & 0o222 == 0
-                || flags & flag::ACCESS != flag::WRITE_ONLY && node.mode & 0o444 == 0
-            {
-                return Err(Errno::ACCES.into());
+            if writes {
+                node.permits(&[permission::WRITE])?;
+            }
+            if flags & flag::ACCESS != flag::WRITE_ONLY {
+                node.permits(&[permission::READ])?;
             }
             if flags & flag::TRUNCATE != 0 && writes {
                 files.tree.resize(id, 0)?;
@@ -547,6 +555,7 @@ fn read_device(device: Device, streams: &mut Streams, buffer: &mut [u8]) -> Resu
             super::random(buffer)?;
             Ok(buffer.len())
         }
-        Device::Stream(stream) => streams.read(stream, buffer),
+        Device::Stream(stream) | Device::Terminal(Some((stream, _))) => streams.read(stream, buffer),
+        Device::Terminal(None) => Err(Errno::NXIO.into()),
     }
 }

@@ -15,7 +15,7 @@ use cap_std::fs::MetadataExt;
 
 use super::errno::{Errno, Result};
 use super::folder::HostFolder;
-use super::tree::{Content, Data, Node, NodeId, Tree};
+use super::tree::{Content, Data, Node, NodeId, Tree, permission};
 
 /// How many links a path may lead through (`MAXSYMLINKS` of Linux).
 const MOST_LINKS: usize = 40;
@@ -130,6 +130,7 @@ impl Files {
             if name.len() > 255 {
                 return Err(Errno::NAMETOOLONG.into());
             }
+            self.tree.get(current)?.permits(&[permission::SEARCH])?;
             let Some(id) = entries.get(&name).copied() else {
                 left.retain(|more| more != ".");
                 if left.is_empty() {
@@ -358,7 +359,7 @@ impl Files {
             return Err(Errno::ROFS.into());
         }
         let denied = |bit: u32, bits: u32| mode & bit != 0 && status.mode & bits == 0;
-        if denied(4, 0o444) || denied(2, 0o222) || denied(1, 0o111) {
+        if denied(4, permission::READ) || denied(2, permission::WRITE) || denied(1, permission::SEARCH) {
             return Err(Errno::ACCES.into());
         }
         Ok(())

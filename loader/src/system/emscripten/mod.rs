@@ -108,6 +108,7 @@ impl Emscripten {
             ("/dev/stdin", Device::Stream(0)),
             ("/dev/stdout", Device::Stream(1)),
             ("/dev/stderr", Device::Stream(2)),
+            ("/dev/tty", Device::Terminal(self.streams.terminal())),
         ];
         for (path, device) in devices {
             self.files.place(Path::new(path), Node::new(Content::Device(device), 0o666))?;

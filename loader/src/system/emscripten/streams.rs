@@ -65,6 +65,12 @@ impl Streams {
         self.host(stream).is_some_and(|host| host.as_fd().is_terminal())
     }
 
+    /// The streams by which the guest has a terminal to read and to write, if it has.
+    pub(crate) fn terminal(&self) -> Option<(u32, u32)> {
+        let output = [1, 2].into_iter().find(|stream| self.is_terminal(*stream))?;
+        self.is_terminal(0).then_some((0, output))
+    }
+
     /// The mode that `fstat` tells.
     pub(crate) fn mode(&self, stream: u32) -> u32 {
         match self.host(stream).map(rustix::fs::fstat) {

@@ -49,6 +49,28 @@ pub(crate) enum Device {
     Random,
     /// Standard input, output or error, by number.
     Stream(u32),
+    /// The terminal, if there is one: the standard streams that are read and written.
+    Terminal(Option<(u32, u32)>),
+}
+
+impl Device {
+    /// The standard stream that it reads.
+    pub(crate) fn input(self) -> Option<u32> {
+        match self {
+            Device::Stream(stream) => Some(stream),
+            Device::Terminal(streams) => streams.map(|(input, _)| input),
+            _ => None,
+        }
+    }
+
+    /// The standard stream that it writes to.
+    pub(crate) fn output(self) -> Option<u32> {
+        match self {
+            Device::Stream(stream) => Some(stream),
+            Device::Terminal(streams) => streams.map(|(_, output)| output),
+            _ => None,
+        }
+    }
 }
 
 /// The bytes of a file.
@@ -66,6 +88,15 @@ impl Data {
             Data::Archived { size, .. } => *size,
         }
     }
+}
+
+/// What is asked of a node's permission bits. The guest's one user owns all, and Emscripten's rule is that any of the three bits
+/// permits (`nodePermissions` of its `FS`): there is no root.
+pub(crate) mod permission {
+    pub(crate) const READ: u32 = 0o444;
+    pub(crate) const WRITE: u32 = 0o222;
+    /// Of a folder: to look for names in it.
+    pub(crate) const SEARCH: u32 = 0o111;
 }
 
 /// A node with what `stat` tells of it.
@@ -125,11 +156,9 @@ impl Tree {
         }
     }
 
-    /// Adds a node to a folder. Errs when the name is taken, the folder read-only or the tree full.
+    /// Adds a node to a folder. Errs when the name is taken, the folder must not be changed or the tree is full.
     pub(crate) fn add(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
-        if self.get(folder)?.read_only {
-            return Err(Errno::ROFS.into());
-        }
+        self.get(folder)?.changes_names()?;
         self.place(folder, name, node)
     }
 
@@ -168,9 +197,7 @@ impl Tree {
     /// Takes a name away; a node without names that is not open goes.
     pub(crate) fn unlink(&mut self, folder: NodeId, name: &OsStr) -> Result<()> {
         let parent = self.get_mut(folder)?;
-        if parent.read_only {
-            return Err(Errno::ROFS.into());
-        }
+        parent.changes_names()?;
         let Content::Folder(entries) = &mut parent.content else { return Err(Errno::NOTDIR.into()) };
         let id = entries.remove(name).ok_or(Errno::NOENT)?;
         parent.touch();
@@ -187,9 +214,8 @@ impl Tree {
         (new_folder, new_name): (NodeId, &OsStr),
     ) -> Result<()> {
         let id = *self.entries(folder)?.get(name).ok_or(Errno::NOENT)?;
-        if self.get(folder)?.read_only || self.get(new_folder)?.read_only {
-            return Err(Errno::ROFS.into());
-        }
+        self.get(folder)?.changes_names()?;
+        self.get(new_folder)?.changes_names()?;
         if let Some(other) = self.entries(new_folder)?.get(new_name).copied() {
             if other == id {
                 return Ok(());
@@ -333,6 +359,20 @@ impl Node {
     /// The same, last modified then: nanoseconds since 1970.
     pub(crate) fn modified(self, modified: i128) -> Node {
         Node { accessed: modified, modified, changed: modified, ..self }
+    }
+
+    /// Errs with `EACCES` unless one of the bits of each [`permission`] is set.
+    pub(crate) fn permits(&self, permissions: &[u32]) -> Result<()> {
+        let is_permitted = permissions.iter().all(|bits| self.mode & bits != 0);
+        if is_permitted { Ok(()) } else { Err(Errno::ACCES.into()) }
+    }
+
+    /// Errs when the names in this folder must not change.
+    fn changes_names(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Errno::ROFS.into());
+        }
+        self.permits(&[permission::WRITE, permission::SEARCH])
     }
 
     /// Notes a modification.

@@ -1,4 +1,8 @@
 /* Proves that a library's .bss is zero, also where memory was used before, and that its data is aligned as declared. */
+/// row: memory | plain.so: | A library's .bss is zero on memory that was used before, at the alignment that it declares | tool-conventions MEM_INFO; core.dlfcn_alignment_and_zeroing
+/// row: memory | extended.so: | Offsets of segments may be extended constant expressions | other.extended_const
+/// row: memory | bulk.so: | A library compiled with bulk memory instructions initializes its data like any other | core.dlfcn_feature_in_lib
+/// row: memory | 0 bytes of the heap changed | A library that fills its .bss overwrites nothing else | tool-conventions MEM_INFO
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,8 @@
 /* Proves that handlers and destructors of libraries run at exit, once, in the reverse order of their registration. */
+/// row: dlclose | handler that was registered during exit | A handler that is registered while exit runs handlers is run, too | POSIX atexit
+/// row: dlclose | case's second handler | Handlers that libraries register with atexit run at exit, the last first | POSIX exit; other.dlopen_blocking
+/// row: dlclose | case destructor | A library's destructor function runs at exit, after the handlers that it registered | ELF gABI DT_FINI
+/// row: dlclose | liba destructor | A needed library's destructor runs after that of the library that needs it | ELF gABI DT_FINI; browser.dlopen_blocking
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,9 @@
 /* Proves that function pointers may be called from anywhere: by the C library, by another library, by the main program. */
+/// row: c | qsort, own comparison: | The C library calls a comparison function of a library | core.dlfcn_qsort
+/// row: c | qsort, liba's comparison: | A library passes another library's function to the C library | core.dlfcn_qsort
+/// row: c | sorted by liba with case's comparison: | A library calls a function that its user passes to it | core.dlfcn_qsort
+/// row: symbols | apply_twice: | Pointers to own, another library's and the C library's functions are called alike | core.dylink_funcpointer
+/// row: symbols | from the driver: | The main program calls a pointer to a library's function | core.dlfcn_data_and_fptr
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,9 @@
 /* Proves the order of constructors: needed libraries first, by priority within each, those without one last. */
+/// row: c++ | liba 101, | Data relocations are applied before the first constructor runs | other.dlopen_constructors; ELF gABI
+/// row: c++ | liba 200 | Constructors of a library run by priority | tool-conventions; other.ctor_ordering
+/// row: c++ | liba without priority either | Constructors without a priority run last, in the order of the file | GCC; other.ctor_ordering
+/// row: c++ | case 101, | A needed library's constructors run before those of the library that needs it | ELF gABI; core.dylink_global_init
+/// row: c++ | run_case | Constructors have run when dlopen returns | POSIX dlopen; core.dlfcn_basic
 #include <stdio.h>
 
 static int data = 1;

@@ -1,4 +1,11 @@
 // Proves that what C++ defines in every library exists once: inline functions and variables, static locals, vtables.
+/// row: c++ | liba's static object, | Constructors of static objects of two libraries see one inline counter | core.dylink_global_inits
+/// row: c++ | inline variable: | An inline variable that two libraries define is one variable | C++ [dcl.inline]; core.dylink_rtti
+/// row: c++ | inline function: | An inline function that two libraries define has one address | C++ [dcl.inline]
+/// row: c++ | template's static local: | A static local of a template is one object in all libraries | C++ [basic.def.odr]
+/// row: c++ | virtual calls in liba: | One library calls virtual functions of another's classes | core.dylink_class
+/// row: c++ | one vtable: | The vtable of a class that two libraries define is one | Itanium C++ ABI
+/// row: c++ | case's static object ends, | Destructors of static objects run at exit | C++ [basic.start.term]
 #include "shapes.h"
 
 int liba_count();

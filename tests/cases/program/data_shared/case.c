@@ -1,4 +1,10 @@
 /* Proves that data has one place for everyone: a library's own variables, and those of the C library in the main program. */
+/// row: symbols | at first: | A library reads data of another | core.dylink_global_var; core.dylink_basics; browser.dylink; browser.runtimelink
+/// row: symbols | after a change by libb: | A change of shared data by one library is seen by all | core.dylink_global_var
+/// row: symbols | dlsym: | dlsym of data gives the address that libraries were linked with | POSIX dlsym; core.dlfcn_data_and_fptr
+/// row: c | stdout: | stdout is one stream, which libraries and RTLD_DEFAULT find in the main program | core.dylink_printf
+/// row: c | environ: | environ is one variable for all libraries | POSIX environ
+/// row: c | environment: | What one library sets with setenv, another reads with getenv | POSIX setenv
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

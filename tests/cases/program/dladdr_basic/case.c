@@ -1,4 +1,14 @@
 /* Proves that dladdr names the library and the symbol of functions and data, and knows nothing of other addresses. */
+/// row: dladdr | own function: | dladdr names library and symbol of a function | glibc dladdr; core.dlfcn_info
+/// row: dladdr | inside of own data: | dladdr names the symbol that an address is inside of, and where it begins | glibc dladdr
+/// row: dladdr | own zeroed data: | dladdr knows data in .bss | glibc dladdr
+/// row: dladdr | liba's function: | dladdr tells which library a function is from, not which one asks | glibc dladdr
+/// row: dladdr | by dlsym: | dladdr knows the pointers that dlsym gives | glibc dladdr
+/// row: dladdr | one base for functions and data: | dli_fbase is one for everything of a library | glibc dladdr
+/// row: dladdr | the driver's function: | dladdr knows functions of the main program | glibc dladdr
+/// row: dladdr | heap: | dladdr refuses addresses that belong to no library | glibc dladdr; other.dladdr
+/// row: dladdr | stack: | dladdr refuses addresses on the stack | glibc dladdr
+/// row: dladdr | null: | dladdr refuses NULL | glibc dladdr
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,4 +1,16 @@
 /* Proves what dlerror says: nothing at first, text after a failure, nothing again once it was read. */
+/// row: dlerror | at first: | dlerror is NULL when nothing has failed | POSIX dlerror
+/// row: dlerror | missing file: | dlopen of a missing file gives NULL, and dlerror the file's name, once | POSIX dlerror; core.dlfcn_missing
+/// row: dlerror | missing file by path: | dlopen of a missing path gives NULL, and dlerror the path | POSIX dlopen
+/// row: dlerror | neither RTLD_NOW nor RTLD_LAZY: | dlopen without RTLD_NOW and RTLD_LAZY is an error | POSIX dlopen; glibc; other.dlopen_bad_flags
+/// row: dlerror | only RTLD_GLOBAL: | dlopen with RTLD_GLOBAL alone is an error | POSIX dlopen; glibc
+/// row: dlerror | missing symbol: | dlsym of a missing symbol gives NULL, and dlerror the symbol's name | POSIX dlsym
+/// row: dlerror | missing global symbol: | dlsym of a missing symbol with RTLD_DEFAULT gives NULL, and dlerror its name | POSIX dlsym; other.dlsym_rtld_default
+/// row: dlsym | hidden symbol: | dlsym does not find hidden symbols | ELF gABI STV_HIDDEN; other.minimal_dynamic
+/// row: dlerror | empty symbol: | dlsym of an empty name fails | POSIX dlsym
+/// row: dlerror | of two failures the last: | dlerror tells of the last of several failures | POSIX dlerror
+/// row: dlerror | present symbol: | dlerror is NULL after a success | POSIX dlerror
+/// row: dlopen | own library: | A library opens itself while it runs | POSIX dlopen
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

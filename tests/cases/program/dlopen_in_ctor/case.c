@@ -1,4 +1,8 @@
 /* Proves that a constructor may open libraries while the load it belongs to is not finished. */
+/// row: dlopen | plugin constructor sees | A library that a constructor opens sees the relocated data of the one that is being loaded | glibc; gap.dlopen_in_constructor
+/// row: dlopen | liba constructor ends: | dlopen from a constructor returns with the library constructed | glibc; gap.dlopen_in_constructor
+/// row: dlopen | case.so within its own constructor: | A library opens itself from its own constructor and is not loaded twice | glibc
+/// row: dlopen | same plugin: | What a constructor opened is the library that is opened later | POSIX dlopen
 #include <dlfcn.h>
 #include <stdio.h>
 

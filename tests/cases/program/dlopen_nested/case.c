@@ -1,4 +1,12 @@
 /* Proves that a library may open, use, close and open again a plugin: one handle, constructed once while it is open. */
+/// row: dlopen | before: | RTLD_NOLOAD of a library that is not loaded gives NULL | glibc dlopen; gap.rtld_noload
+/// row: dlopen | RTLD_NOLOAD: | RTLD_NOLOAD of a loaded library gives its handle | glibc dlopen; gap.rtld_noload
+/// row: dlopen | opened again: same handle | A library that is opened again has the same handle, and is constructed once | POSIX dlopen; core.dlfcn_handle_alloc
+/// row: dlclose | closed once: | dlclose gives 0 and leaves a library that was opened twice | POSIX dlclose
+/// row: dlclose | still usable: | A library with an open handle is called after another handle of it was closed | POSIX dlclose
+/// row: dlopen | opened a third time: | A library that stays loaded keeps its data when it is opened again | POSIX dlopen
+/// row: dlclose | closed: | Each handle that was given may be closed | POSIX dlclose
+/// row: dlclose | permanent: | A library that was opened RTLD_NODELETE keeps its data after its last dlclose | glibc dlopen
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,4 +1,10 @@
 /* Proves that library and main program share one C library: its errno, its buffers, its heap. */
+/// row: c | fopen: | errno that the C library sets for a library is the main program's | POSIX errno
+/// row: c | set here: | errno that a library sets is the main program's | POSIX errno
+/// row: c | library 1, no newline yet; driver: | Library and main program write to one buffer of stdout | core.dylink_printf
+/// row: c | l3 | Characters of putchar keep their place among those of other functions | core.dylink_stdlib
+/// row: c | format | printf in a library formats integers and floating-point numbers | core.dylink_printf
+/// row: c | from the heap, grown | Memory of the C library's heap is allocated and grown in a library | core.dylink_stdlib
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

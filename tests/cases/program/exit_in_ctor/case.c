@@ -1,4 +1,5 @@
 /* Proves that a constructor may end the process: handlers run, output is written, and nothing returns from dlopen. */
+/// row: failure | handler, dlopen has returned: | A constructor may call exit: handlers run, and dlopen never returns | POSIX exit
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

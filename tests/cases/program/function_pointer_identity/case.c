@@ -1,4 +1,11 @@
 /* Proves that a function has one address, whoever takes it and by whatever way: main, two libraries, static data, dlsym. */
+/// row: symbols | puts: | A C library function has one address, in main, in libraries, in static data, for dlsym | core.dylink_function_pointer_equality
+/// row: symbols | own function: | A library's function has one address for itself, for its users and for dlsym | core.dlfcn_data_and_fptr
+/// row: symbols | liba's function: | A pointer of dlsym equals the one in static data | other.dlsym_rtld_default
+/// row: symbols | its alias: | An alias has the address of what it stands for | other.export_aliasee
+/// row: symbols | driver's function: | dlsym of a function of the main program gives the address that libraries are linked with | POSIX dlsym
+/// row: symbols | llabs: | An address that dlsym gave first is the one that a later library is linked with | gap.dlsym_dependency_order
+/// row: symbols | hidden and static functions: | Hidden and static functions are not found, but called by pointer | ELF gABI STV_HIDDEN
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

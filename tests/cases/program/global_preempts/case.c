@@ -1,4 +1,10 @@
 /* Proves that the global scope comes first: who defines what a global library defines too, uses that library's. */
+/// row: symbols | used by second: | A library opened RTLD_GLOBAL earlier defines symbols before the library's own | ELF gABI; glibc
+/// row: symbols | used by user: | The global scope comes before what a library needs | ELF gABI
+/// row: symbols | after a change of first's: | Data of a global library is shared with those who define the same | ELF gABI
+/// row: dlsym | found by handle: | dlsym by handle finds the library's own definition, whichever one is bound | POSIX dlsym
+/// row: dlsym | found globally: | dlsym(RTLD_DEFAULT) finds the first definition in the order of loading | POSIX dlsym; other.dlopen_rtld_global
+/// row: dlopen | what first needs is global too: | RTLD_GLOBAL makes the needed libraries global, too | glibc dlopen
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,4 +1,5 @@
 /* Proves that a library may have hundreds of functions in a table: each in its own slot, and one address each. */
+/// row: memory | 300 functions: | A library has hundreds of functions in static tables: each in its slot, with one address | core.dylink_many_postsets
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,4 +1,8 @@
 /* Proves that a chain of NEEDED libraries is loaded whole, initialized from its end, and searched by dlsym to its end. */
+/// row: search | libb constructor | A library that is needed by a needed one is loaded and constructed first | ELF gABI; other.dylink_dependencies
+/// row: dlsym | libb_function through the handle of case.so: | dlsym by handle finds symbols of needed libraries, at any depth | POSIX dlsym; gap.dlsym_dependency_order
+/// row: search | libb.so opened by name | A library that was loaded as needed is opened by name, without a second instance | POSIX dlopen; core.dylink_dso_needed
+/// row: search | liba.so opened by name | A needed library's handle leads to its own needed ones | POSIX dlsym
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,4 +1,8 @@
 /* Proves that two libraries may need each other: calls, data and function addresses both ways, each initialized once. */
+/// row: search | initialized: | Libraries that need each other load, each constructed once | ELF gABI; gap.needed_cycle
+/// row: search | seen by the constructors: | Constructors in a cycle see the other's relocated data | ELF gABI; core.dylink_spaghetti
+/// row: search | five steps from liba: | Libraries of a cycle call each other | gap.needed_cycle
+/// row: memory | addresses in static data: | Static data of libraries in a cycle holds addresses of each other's functions and data | core.dylink_spaghetti
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,4 +1,6 @@
 /* Proves that a library needed twice is loaded and initialized once, before both that need it. */
+/// row: search | initialized: bottom | A library needed twice is constructed once, before both | ELF gABI; core.dylink_dso_needed; browser.dylink_dso_needed
+/// row: search | both sides see the same data: | A library needed twice has one instance | ELF gABI; browser.dylink_many
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,10 @@
 /* Proves that a library whose needed library is missing is refused without a trace, and that others load afterwards. */
+/// row: failure | broken.so: refused, | A library whose needed library is missing is refused, with the missing one's name | POSIX dlopen; core.dlfcn_missing
+/// row: failure | nothing of it is there: | A load that failed defines nothing | glibc; gap.failed_load_retry
+/// row: failure | not loaded: | RTLD_NOLOAD finds nothing of a load that failed | glibc; gap.failed_load_retry
+/// row: failure | good.so: | Another library loads after one that failed | gap.failed_load_retry
+/// row: failure | libpresent constructor | What a failed load would have needed is constructed later, when it is loaded by itself | gap.failed_load_retry
+/// row: failure | broken.so again: | A library that failed is refused again, not found as loaded | gap.failed_load_retry
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,8 @@
 /* Proves that a load that failed fails again in the same way, as often as it is tried. */
+/// row: failure | no-such-library.so: | A missing library fails twenty times with one message | gap.failed_load_retry
+/// row: failure | broken.so: | A missing needed library fails twenty times with one message | gap.failed_load_retry
+/// row: failure | undefined.so: | Undefined symbols fail twenty times with one message, which names them | POSIX RTLD_NOW; core.dylink_syslibs
+/// row: failure | nothing is loaded: | Loads that failed leave no library behind | gap.failed_load_retry
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

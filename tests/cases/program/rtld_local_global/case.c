@@ -1,4 +1,11 @@
 /* Proves that symbols of an RTLD_LOCAL library are hidden from everyone else until it is opened with RTLD_GLOBAL. */
+/// row: dlopen | local: by handle | Symbols of an RTLD_LOCAL library are found by its handle, not with RTLD_DEFAULT | POSIX dlopen; core.dlfcn_rtld_local
+/// row: dlopen | its user: refused, | A later library is not bound to symbols of an RTLD_LOCAL one | POSIX dlopen; core.dlfcn_rtld_local
+/// row: dlopen | global: same handle | Opening with RTLD_GLOBAL promotes a library that was local | POSIX dlopen
+/// row: dlopen | its user: 48 | A later library uses functions and data of an RTLD_GLOBAL one | POSIX dlopen; other.dlopen_rtld_global
+/// row: dlsym | the user's handle does not lead to | A handle does not lead to libraries that are only bound to, not needed | POSIX dlsym
+/// row: dlopen | opened as local again, | Opening with RTLD_LOCAL takes nothing from a global library | POSIX dlopen
+/// row: dlopen | the user is local: | RTLD_LOCAL is the default | glibc dlopen
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>

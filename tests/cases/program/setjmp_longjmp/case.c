@@ -1,4 +1,8 @@
 /* Proves: setjmp and longjmp within a library, out of a recursion, across another library's frames, and nested. */
+/// row: c | setjmp 10, | longjmp within a library returns its value | C setjmp; core.longjmp2_main_module
+/// row: c | recovered from 7 | longjmp leaves a recursion | C longjmp
+/// row: c | jumped 42 | longjmp crosses another library's frames | core.dlfcn_longjmp
+/// row: c | nested 602 | longjmp to the outer of two buffers skips the inner | C longjmp
 #include <setjmp.h>
 #include <stdio.h>
 

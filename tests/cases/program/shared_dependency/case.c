@@ -1,4 +1,9 @@
 /* Proves that plugins opened one after the other share the instance of a library that both need. */
+/// row: search | one constructor, | A plugin is constructed after the library it shares with others | core.dlfcn_rtld_local
+/// row: search | two constructor, | A second plugin finds the shared library as the first one left it | core.dlfcn_rtld_local
+/// row: search | one address: | A library that two local plugins need has one instance | POSIX dlopen; core.dlfcn_rtld_local
+/// row: dlsym | found through both handles: | The shared library's symbols are found by the handle of each plugin | POSIX dlsym
+/// row: dlsym | the one plugin is not found | A plugin's symbols are not found by the handle of another | POSIX dlsym
 #include <dlfcn.h>
 #include <stdio.h>
 

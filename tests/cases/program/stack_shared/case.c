@@ -1,4 +1,7 @@
 /* Proves that libraries share one stack: large frames, alloca and recursion across libraries do not overlap or leak. */
+/// row: memory | intact frames: | Frames of libraries on the one C stack do not overlap | core.dlfcn_stacks
+/// row: memory | stack pointer is back: | The stack pointer is where it was after calls across libraries | tool-conventions __stack_pointer; core.safe_stack_dylink
+/// row: memory | aligned locals: | Locals are aligned as declared on the shared stack | core.stack_placement_pic
 #include <alloca.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,10 @@
 /* Proves that addresses in static initializers are relocated: functions and data, own and others', with offsets. */
+/// row: memory | add: | Function pointers in static tables are relocated | core.dylink_static_funcpointers
+/// row: memory | 1 2 3 1 | Static data points to static data of its own library | core.dylink_postsets_chunking
+/// row: memory | edges: | Addresses with an offset, also one past the end, are relocated | tool-conventions; core.dylink_postsets_chunking
+/// row: memory | in liba: | Static data points into another library's data, with an offset | ELF gABI
+/// row: memory | C library: | Static tables hold functions of the C library | core.dylink_static_funcpointers; core.main_module_js_symbol
+/// row: memory | unaligned: | Addresses in packed structures are relocated at odd places | tool-conventions
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>

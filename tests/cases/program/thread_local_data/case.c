@@ -1,4 +1,7 @@
 /* Proves that thread-local variables of libraries work in a process of one thread: initialized, shared across libraries. */
+/// row: c | next: | Thread-local variables of a library are initialized | C11 _Thread_local
+/// row: c | after changes here: | Thread-local variables are shared across libraries of one thread | C11 _Thread_local
+/// row: c | own: | Thread-local variables are aligned and zeroed as declared | C11 _Thread_local
 #include <stdio.h>
 
 extern _Thread_local int liba_local;

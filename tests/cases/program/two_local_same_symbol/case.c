@@ -1,4 +1,8 @@
 /* Proves that two RTLD_LOCAL plugins with the same symbols keep apart: each uses its own functions and data. */
+/// row: symbols | left, weak left: value 1, | Of two RTLD_LOCAL libraries with the same symbols each uses its own | ELF gABI; gap.local_same_data_symbol
+/// row: symbols | increment: | Data of the same name in two local libraries is two variables | gap.local_same_data_symbol
+/// row: symbols | different functions: | dlsym by handle tells two local definitions apart | POSIX dlsym; gap.local_same_data_symbol
+/// row: symbols | here: | Local libraries of the same symbol do not touch the opener's | gap.local_same_data_symbol
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,4 +1,17 @@
 /* Proves that arguments and results of every kind pass between libraries: wide, floating, structures, variable lists. */
+/// row: c | add64: | 64-bit integers pass between libraries | core.dylink_i64; core.dlfcn_i64
+/// row: c | float: | float and double pass between libraries | core.dylink_floats
+/// row: c | long double: | long double passes between libraries | core.dylink_floats
+/// row: c | pair: | Small structures pass and return by value | tool-conventions BasicCABI
+/// row: c | large: | Large structures pass by value and are copies | tool-conventions BasicCABI
+/// row: c | union: | Unions pass by value | tool-conventions BasicCABI
+/// row: c | complex: | Complex numbers pass by value | tool-conventions BasicCABI
+/// row: c | 128 bits: | 128-bit integers pass between libraries | tool-conventions BasicCABI
+/// row: c | many: | A function with very many parameters is called across libraries | core.dlfcn_unique_sig
+/// row: c | bool: | bool returns as 0 or 1 | tool-conventions BasicCABI
+/// row: c | variable: | Variable arguments pass between libraries | core.dlfcn_varargs
+/// row: c | list passed on: | A va_list is passed on to another library | core.dlfcn_varargs
+/// row: c | vsnprintf: | A va_list is passed on to the C library | core.dlfcn_varargs
 #include <inttypes.h>
 #include <stdio.h>
 

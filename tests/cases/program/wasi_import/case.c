@@ -1,4 +1,5 @@
 /* Proves that a library may import WASI's functions itself, without the C library between; elsewhere it calls write(). */
+/// row: symbols | 17 bytes written | A library imports a function of the host itself | core.main_module_js_symbol
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

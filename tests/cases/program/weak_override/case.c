@@ -1,4 +1,9 @@
 /* Proves that of several weak definitions the first in the scope serves everyone, those who define another included. */
+/// row: symbols | which: case liba, | Of weak definitions the first in scope serves all, those who define another included | ELF gABI; core.dylink_weak_multilib; core.dylink_weak
+/// row: symbols | which_data: | Of weak data the first in scope serves all | ELF gABI; gap.weak_data_overridden
+/// row: symbols | one address: | A weak function that two libraries define has one address | ELF gABI; core.dylink_weak_multilib
+/// row: symbols | driver_name: | The main program's definition comes before all weak ones | ELF gABI
+/// row: dlsym | dlsym: in case.so's scope | dlsym finds weak definitions in the order of the handle's scope | POSIX dlsym; gap.dlsym_dependency_order
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -1,4 +1,8 @@
 /* Proves that weak symbols which a library both defines and imports are bound to itself: calls, addresses, data. */
+/// row: symbols | twice(4) = 8 | A weak function that a library defines and imports is bound to itself | tool-conventions; core.dylink_weak
+/// row: symbols | counter 11 | Weak data that a library defines and imports is its own | tool-conventions; core.dylink_weak
+/// row: symbols | address of twice in the static table: | The address of a weak function is one in static data, for users and for dlsym | ELF gABI; core.dylink_weak
+/// row: symbols | called from liba: | A weak function is called by a library that gets it as a pointer | core.dylink_weak
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* Proves that a weak symbol which nothing defines has the address NULL, and one that something defines has its own. */
+/// row: symbols | undefined function: | Weak symbols that nobody defines have the address NULL | ELF gABI STB_WEAK; core.dylink_weak_undef; other.extern_weak_dynamic
+/// row: symbols | in static tables: | Weak symbols that nobody defines are NULL in static data | ELF gABI STB_WEAK; core.dylink_weak_undef
+/// row: symbols | weak reference to something defined: | A weak reference to what is defined is bound | ELF gABI STB_WEAK; other.extern_weak_dynamic
+/// row: symbols | weak reference to data of the C library: | A weak reference to data of the main program is bound | ELF gABI STB_WEAK; other.extern_weak_dynamic
 #include <stdio.h>
 #include <string.h>
 

@@ -9,7 +9,6 @@ use super::super::errno::{Errno, Result};
 use super::super::files::kind;
 use super::super::guest::{Guest, io_vectors, slice, slice_mut};
 use super::super::imports::{Arguments, Entry, Handler};
-use super::super::tree::Device;
 use super::super::wait::{Interest, patiently, wait};
 use super::files::write_status;
 
@@ -154,8 +153,7 @@ fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()>
     let system = guest.system()?;
     let fd = arguments.word(0)?;
     let open = system.descriptors.get(fd)?;
-    let is_terminal =
-        matches!(open.object, Object::Device(Device::Stream(s)) if system.streams.is_terminal(s));
+    let is_terminal = terminal_of(system, &open.object).is_some();
     let mode = system.descriptors.status(&system.files, &system.streams, fd)?.mode & 0o170_000;
     let file_type: u8 = match mode {
         _ if is_terminal => 2,
@@ -227,7 +225,7 @@ fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, request, further) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     let argument = if further == 0 { 0 } else { guest.u32(further)? };
     let system = guest.system()?;
-    let open = system.descriptors.get_mut(fd)?;
+    let open = system.descriptors.get(fd)?;
     match request {
         FIONBIO => {
             let value = guest.u32(argument)?;
@@ -245,11 +243,14 @@ fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         }
         _ => {}
     }
-    let Object::Device(Device::Stream(stream)) = open.object else { return Err(Errno::NOTTY.into()) };
-    if !system.streams.is_terminal(stream) {
-        return Err(Errno::NOTTY.into());
-    }
+    let stream = terminal_of(system, &open.object).ok_or(Errno::NOTTY)?;
     terminal(guest, stream, request, argument)
+}
+
+/// The standard stream behind what is open, if that is a terminal.
+fn terminal_of(system: &Emscripten, object: &Object) -> Option<u32> {
+    let Object::Device(device) = object else { return None };
+    device.output().filter(|stream| system.streams.is_terminal(*stream))
 }
 
 /// What a terminal answers. The settings are the host's to change: setting them does nothing.

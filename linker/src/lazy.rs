@@ -1,0 +1,111 @@
+//! Owns binding at the first call: what a load leaves for later, and who defines it by then. Must not know how a call gets
+//! here, nor where slots are kept.
+
+use std::sync::Arc;
+
+use crate::error::{LookupError, SymbolProblem};
+use crate::ids::ModuleId;
+use crate::namespace::{Namespace, Symbol, SymbolKind};
+use crate::parse::Signature;
+use crate::resolve::FunctionRef;
+
+/// A function that a library imports and that is bound when it is first called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LazySymbol {
+    /// The library that imports it.
+    pub importer: ModuleId,
+    /// Path of its file, for messages: a start function may call before the library is in the namespace.
+    pub path: Arc<str>,
+    /// The symbol.
+    pub name: String,
+    /// The type that the importer calls it with.
+    pub signature: Signature,
+}
+
+/// What a load leaves to be bound at first calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LazySymbols {
+    /// The functions, by the number that their thunks pass.
+    pub symbols: Vec<LazySymbol>,
+    /// Where they are looked up.
+    pub scope: LoadScope,
+}
+
+/// What a function turns out to be at its first call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LateBinding {
+    /// The library that calls it.
+    pub importer: ModuleId,
+    /// The function.
+    pub function: FunctionRef,
+    /// The module to take it from, and the name of its export there.
+    pub from: (ModuleId, String),
+}
+
+impl LazySymbols {
+    /// Binds function `number` in the scope of its importer as it is now, in which libraries may have become global since the
+    /// load. `None` for a number that no thunk passes; errs when nothing in scope defines the symbol, or the first definition
+    /// is of another type.
+    pub fn bind(&self, namespace: &Namespace, number: usize) -> Option<Result<LateBinding, LookupError>> {
+        let wanted = self.symbols.get(number)?;
+        let problem = match self.lookup(namespace, &wanted.name) {
+            None => wanted.undefined(),
+            Some(Symbol { definer, kind: SymbolKind::Function(index, found) })
+                if found == wanted.signature =>
+            {
+                return Some(Ok(LateBinding {
+                    importer: wanted.importer,
+                    function: namespace.canonical(FunctionRef { definer, index }),
+                    from: (definer, wanted.name.clone()),
+                }));
+            }
+            Some(found) => wanted.wrong_type(namespace.name(found.definer), found.kind.describe()),
+        };
+        let searched = self.scope.modules(namespace).into_iter();
+        let searched = searched.filter(|id| namespace.module(*id).is_some());
+        let searched = searched.map(|id| namespace.name(id).to_owned()).collect();
+        Some(Err(LookupError { problem, searched }))
+    }
+
+    fn lookup(&self, namespace: &Namespace, name: &str) -> Option<Symbol> {
+        self.scope.modules(namespace).into_iter().find_map(|id| namespace.definition(id, name))
+    }
+}
+
+/// Where the imports of a load are looked up: in the global scope, and in the libraries of the load.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoadScope {
+    /// The libraries of the load, in the order in which they are searched.
+    pub(crate) own: Arc<[ModuleId]>,
+    /// Whether they are searched before the global scope: `RTLD_DEEPBIND`.
+    pub(crate) own_first: bool,
+}
+
+impl LoadScope {
+    /// The modules in the order of the search, each once; some may have been unloaded since the load.
+    pub fn modules(&self, namespace: &Namespace) -> indexmap::IndexSet<ModuleId> {
+        let (global, own) = (namespace.global_scope(), &*self.own);
+        let (first, second) = if self.own_first { (own, global) } else { (global, own) };
+        first.iter().chain(second).copied().collect()
+    }
+}
+
+impl LazySymbol {
+    fn undefined(&self) -> SymbolProblem {
+        SymbolProblem::Undefined {
+            importer: self.path.clone(),
+            symbol: self.name.clone(),
+            wanted: SymbolProblem::function(&self.signature),
+        }
+    }
+
+    fn wrong_type(&self, definer: &str, found: String) -> SymbolProblem {
+        SymbolProblem::WrongType {
+            importer: self.path.clone(),
+            symbol: self.name.clone(),
+            wanted: SymbolProblem::function(&self.signature),
+            definer: definer.to_owned(),
+            found,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Owns what happens at the first call of a function that a load left unbound: the host function that generated code asks for a
+//! slot. Must not know which functions are left, nor why.
+
+use std::sync::Arc;
+
+use pydl_linker::{LateBinding, LazySymbols};
+use wasmtime::{AsContextMut, Caller, Func};
+
+use super::{Failure, Store, give_slot, linking};
+use crate::process::ProcessState;
+
+/// The function that binds function `number` of `symbols` and returns its slot. When there is no definition, the guest ends with
+/// a [`pydl_linker::LookupError`].
+pub(crate) fn binder(store: &mut Store<'_>, symbols: LazySymbols) -> Func {
+    let symbols = Arc::new(symbols);
+    Func::wrap(store, move |mut guest: Caller<'_, ProcessState>, number: u32| {
+        bind(&mut guest.as_context_mut(), &symbols, number).map_err(|failure| match failure {
+            Failure::Refused(why) => wasmtime::Error::msg(why),
+            Failure::Ended(error) => error,
+        })
+    })
+}
+
+fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32, Failure> {
+    let namespace = linking(store)?.namespace.clone();
+    let bound = symbols.bind(&namespace, number as usize);
+    let bound = bound.ok_or_else(|| Failure::Refused(format!("no function {number} is left to bind")))?;
+    let bound = bound.map_err(|error| Failure::Ended(error.into()))?;
+    store.data().trace.bound_late(&namespace, &bound);
+    let LateBinding { importer, function, from: (definer, name) } = bound;
+    let known = namespace.slot(function);
+    drop(namespace);
+    let slot = match known {
+        Some(slot) => slot,
+        None => give_slot(store, function, definer, &name)?,
+    };
+    linking(store)?.namespace_mut().depend(importer, function.definer);
+    Ok(slot.0)
+}

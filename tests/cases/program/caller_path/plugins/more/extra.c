@@ -1,0 +1,2 @@
+/* Opened by a library that has its folder in its runtime path. */
+int extra = 1;

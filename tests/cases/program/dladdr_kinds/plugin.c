@@ -1,0 +1,5 @@
+/* Opened RTLD_LOCAL. */
+int plugin_function(int x)
+{
+    return x;
+}

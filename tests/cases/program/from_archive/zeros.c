@@ -1,0 +1,2 @@
+/* Zeroed data alone. */
+int zeros[1000];

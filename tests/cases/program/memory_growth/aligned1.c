@@ -1,0 +1,2 @@
+/* One of ten. */
+#include "aligned.h"

@@ -1,0 +1,3 @@
+/* One of two libraries of a source. */
+#define TWIN "left"
+#include "twin.h"

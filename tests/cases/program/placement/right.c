@@ -1,0 +1,3 @@
+/* One of two libraries of a source. */
+#define TWIN "right"
+#include "twin.h"

@@ -1,0 +1,5 @@
+/* Opened last. */
+int late(void)
+{
+    return 5;
+}

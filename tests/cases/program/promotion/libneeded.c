@@ -1,0 +1,5 @@
+/* What one.so needs. */
+int of_needed(void)
+{
+    return 3;
+}

@@ -1,0 +1,5 @@
+/* Loaded second, global first. */
+int which(void)
+{
+    return 2;
+}

@@ -1,0 +1,5 @@
+/* Beside the library that needs it. */
+const char *beside(void)
+{
+    return "beside";
+}

@@ -1,0 +1,5 @@
+/* Opened by its path. */
+const char *plain(void)
+{
+    return "plain";
+}

@@ -1,0 +1,7 @@
+/* Found by a runtime path, and has one itself. */
+const char *inner(void);
+
+const char *here(void)
+{
+    return inner();
+}

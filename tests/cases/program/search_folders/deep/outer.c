@@ -1,0 +1,7 @@
+/* Has a runtime path, which what it needs would need. */
+const char *mid(void);
+
+const char *outer(void)
+{
+    return mid();
+}

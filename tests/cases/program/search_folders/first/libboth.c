@@ -1,0 +1,5 @@
+/* In both folders of LD_LIBRARY_PATH. */
+const char *both(void)
+{
+    return "first folder";
+}

@@ -1,0 +1,5 @@
+/* In LD_LIBRARY_PATH and in a runtime path. */
+const char *preferred(void)
+{
+    return "LD_LIBRARY_PATH";
+}

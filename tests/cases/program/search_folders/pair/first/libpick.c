@@ -1,0 +1,5 @@
+/* In both folders of a runtime path. */
+const char *pick(void)
+{
+    return "first folder";
+}

@@ -1,0 +1,7 @@
+/* Has a library in its runtime path that LD_LIBRARY_PATH has, too. */
+const char *preferred(void);
+
+const char *prefers(void)
+{
+    return preferred();
+}

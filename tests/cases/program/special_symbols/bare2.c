@@ -1,0 +1,2 @@
+/* One of two libraries without data. */
+#include "bare.h"

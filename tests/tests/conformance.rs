@@ -1,0 +1,305 @@
+//! Makes `docs/conformance.md` from what the cases say of themselves, and refuses rows that no case proves. Owns the form of
+//! a row (`tests/cases/program/README.md`) and its checks. Must not run a case: the tests beside this one do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pydl_tests::{assert_golden, files, repository, testdata};
+
+/// What a row begins with, after the signs of a comment.
+const MARK: &str = "row: ";
+
+/// The sections of the document, in order: the word in a row, and the heading.
+const TOPICS: [(&str, &str); 12] = [
+    ("dlopen", "dlopen: modes, handles, scopes"),
+    ("search", "Search and NEEDED"),
+    ("dlsym", "dlsym"),
+    ("dlclose", "dlclose and exit"),
+    ("dladdr", "dladdr and introspection"),
+    ("dlerror", "dlerror"),
+    ("symbols", "Symbols: binding, weak, interposition, identity"),
+    ("memory", "Relocations, memory, stack"),
+    ("c++", "C++ across libraries"),
+    ("c", "C across libraries: the ABI and the C library"),
+    ("malformed", "Malformed input"),
+    ("failure", "Failure and retry"),
+];
+
+/// Prefixes of the sources that `tests/cases/emscripten_tests.txt` lists.
+const LISTED: [&str; 4] = ["core.", "other.", "browser.", "gap."];
+
+/// The most characters of a case's output in the document.
+const SHOWN: usize = 100;
+
+struct Row {
+    topic: String,
+    behaviour: String,
+    sources: String,
+    difference: Option<String>,
+    /// The name of the case, and a path from `docs/` to it.
+    case: String,
+    link: String,
+    /// The line of output that proves the row, or the name of a test function.
+    proof: String,
+}
+
+/// A case: sources that have rows, and what a test compares with what the case prints.
+struct Case {
+    name: String,
+    link: String,
+    sources: Vec<PathBuf>,
+    /// Lines of output and names of tests.
+    proofs: Vec<String>,
+    /// What the native build prints, where it is something else.
+    native: Option<Vec<String>>,
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    read(path).lines().map(|line| line.trim().to_owned()).collect()
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The folders with an `expected.txt` below a folder.
+fn folders(parent: &Path, shown: &str) -> Vec<Case> {
+    let entries = fs::read_dir(parent).unwrap().flatten().map(|entry| entry.path());
+    let folders = entries.filter(|path| path.join("expected.txt").is_file());
+    folders
+        .map(|folder| {
+            let name = name_of(&folder);
+            let at_exit = folder.join("expected-exit.txt");
+            let expected = if at_exit.is_file() { at_exit } else { folder.join("expected.txt") };
+            let native = folder.join("native.txt");
+            let is_source = |path: &PathBuf| {
+                path.extension().is_some_and(|ending| ["c", "cpp", "h"].iter().any(|known| ending == *known))
+            };
+            let inside = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
+            Case {
+                link: format!("../{shown}/{name}"),
+                name,
+                sources: inside.filter(is_source).collect(),
+                proofs: lines(&expected),
+                native: native.is_file().then(|| lines(&native)),
+            }
+        })
+        .collect()
+}
+
+/// Plan cases: sources and output are one file.
+fn plans() -> Vec<Case> {
+    let files = files(&repository().join("tests/cases/plan"), ".txt");
+    let case = |path: PathBuf| Case {
+        name: format!("plan/{}", name_of(&path)),
+        link: format!("../tests/cases/plan/{}.txt", name_of(&path)),
+        proofs: lines(&path).into_iter().filter(|line| !line.starts_with([';', '('])).collect(),
+        sources: vec![path],
+        native: None,
+    };
+    files.into_iter().map(case).collect()
+}
+
+/// Tests in Rust: proofs are the names of their functions, and the lines of the golden file of the same name.
+fn rust_tests() -> Vec<Case> {
+    let files = files(&repository().join("tests/tests"), ".rs");
+    let case = |path: PathBuf| {
+        let name = name_of(&path);
+        let text = read(&path);
+        let mut proofs: Vec<String> = text
+            .split("#[test]\n")
+            .skip(1)
+            .filter_map(|test| test.trim_start().strip_prefix("fn ")?.split('(').next().map(str::to_owned))
+            .collect();
+        let golden = repository().join(format!("tests/cases/{name}.txt"));
+        if golden.is_file() {
+            proofs.extend(lines(&golden));
+        }
+        Case { link: format!("../tests/tests/{name}.rs"), name, sources: vec![path], proofs, native: None }
+    };
+    files.into_iter().filter(|path| !path.ends_with("conformance.rs")).map(case).collect()
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = folders(&repository().join("tests/cases/program"), "tests/cases/program");
+    for mut case in folders(&testdata("emscripten/cases"), "testdata/emscripten/cases") {
+        case.name.insert_str(0, "emscripten/");
+        cases.push(case);
+    }
+    cases.extend(plans());
+    cases.extend(rust_tests());
+    cases.sort_by(|one, other| one.name.cmp(&other.name));
+    cases
+}
+
+/// The texts of the rows in a source, each with the name of the source.
+fn declarations(source: &Path) -> Vec<String> {
+    let is_sign = |sign: char| sign.is_whitespace() || "/*;#".contains(sign);
+    let text = read(source);
+    let texts = text.lines().filter(|line| line.trim_start().starts_with(['/', '*', ';', '#']));
+    texts.filter_map(|line| line.trim_start_matches(is_sign).strip_prefix(MARK).map(str::to_owned)).collect()
+}
+
+impl Case {
+    /// The rows of the case, or what is wrong with them.
+    fn rows(&self, faults: &mut Vec<String>) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for text in self.sources.iter().flat_map(|source| declarations(source)) {
+            match self.row(&text) {
+                Ok(row) => rows.push(row),
+                Err(why) => faults.push(format!("{}: {why}: {text}", self.name)),
+            }
+        }
+        self.check_differences(&rows, faults);
+        rows
+    }
+
+    fn row(&self, text: &str) -> Result<Row, String> {
+        let fields: Vec<&str> = text.trim_end_matches("*/").split(" | ").map(str::trim).collect();
+        let (topic, line, behaviour, sources, difference) = match fields[..] {
+            [topic, line, behaviour, sources] => (topic, line, behaviour, sources, None),
+            [topic, line, behaviour, sources, difference] => {
+                (topic, line, behaviour, sources, Some(difference.to_owned()))
+            }
+            _ => return Err("not TOPIC | LINE | BEHAVIOUR | SOURCES [| DIFFERENCE]".to_owned()),
+        };
+        if !TOPICS.iter().any(|(known, _)| *known == topic) {
+            return Err(format!("no topic `{topic}`"));
+        }
+        if [line, behaviour, sources].contains(&"") || difference.as_deref() == Some("") {
+            return Err("an empty field".to_owned());
+        }
+        let mut found = self.proofs.iter().filter(|proof| proof.starts_with(line));
+        let proof = found.next().ok_or_else(|| format!("no line begins with `{line}`"))?.clone();
+        if found.next().is_some() {
+            return Err(format!("several lines begin with `{line}`"));
+        }
+        Ok(Row {
+            topic: topic.to_owned(),
+            behaviour: behaviour.to_owned(),
+            sources: sources.to_owned(),
+            difference,
+            case: self.name.clone(),
+            link: self.link.clone(),
+            proof,
+        })
+    }
+
+    /// Where the native build prints something else, rows say why; and nowhere else do they say so.
+    fn check_differences(&self, rows: &[Row], faults: &mut Vec<String>) {
+        let Some(native) = &self.native else { return };
+        for proof in self.proofs.iter().filter(|proof| !native.contains(proof)) {
+            let explained = rows.iter().any(|row| row.proof == *proof && row.difference.is_some());
+            if !explained {
+                faults.push(format!("{}: no row says why `{proof}` is not in native.txt", self.name));
+            }
+        }
+        for row in rows.iter().filter(|row| row.difference.is_some() && native.contains(&row.proof)) {
+            faults.push(format!("{}: `{}` is in native.txt, too", self.name, row.proof));
+        }
+    }
+}
+
+/// The tests of Emscripten that need a row, and the ones that cannot have one, with the reason.
+fn listed_tests(faults: &mut Vec<String>) -> (BTreeSet<String>, BTreeMap<String, String>) {
+    let (mut needed, mut excused) = (BTreeSet::new(), BTreeMap::new());
+    for line in lines(&repository().join("tests/cases/emscripten_tests.txt")) {
+        let (test, reason) = line.split_once(" | ").map_or((&*line, None), |(test, why)| (test, Some(why)));
+        let name = test.split_whitespace().nth(1).unwrap_or_default().to_owned();
+        match (line.is_empty() || line.starts_with('#'), reason) {
+            (true, _) => {}
+            (false, Some(reason)) if !name.is_empty() => {
+                excused.insert(name, reason.to_owned());
+            }
+            (false, None) if !name.is_empty() => {
+                needed.insert(name);
+            }
+            (false, _) => faults.push(format!("emscripten_tests.txt: not CLASS TEST [| REASON]: {line}")),
+        }
+    }
+    (needed, excused)
+}
+
+/// The names of listed tests that a row's sources mention.
+fn mentioned(row: &Row) -> impl Iterator<Item = &str> {
+    let words = row.sources.split([' ', ',', ';', '(', ')']);
+    words.filter(|word| LISTED.iter().any(|prefix| word.starts_with(prefix)))
+}
+
+#[test]
+fn the_document_is_what_the_cases_prove() {
+    let mut faults = Vec::new();
+    let rows: Vec<Row> = cases().iter().flat_map(|case| case.rows(&mut faults)).collect();
+    let mut seen = BTreeSet::new();
+    for row in rows.iter().filter(|row| !seen.insert(&row.behaviour)) {
+        faults.push(format!("{}: a second row with this behaviour: {}", row.case, row.behaviour));
+    }
+    let (needed, excused) = listed_tests(&mut faults);
+    let covered: BTreeSet<&str> = rows.iter().flat_map(mentioned).collect();
+    for test in needed.iter().filter(|test| !covered.contains(test.as_str())) {
+        faults.push(format!("{test}: no row mentions it"));
+    }
+    for test in covered.iter().filter(|test| !needed.contains(**test)) {
+        faults.push(format!("{test}: mentioned, but no test that emscripten_tests.txt wants a row for"));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert_golden(&repository().join("docs/conformance.md"), &document(&rows, &needed, &excused));
+}
+
+fn document(rows: &[Row], needed: &BTreeSet<String>, excused: &BTreeMap<String, String>) -> String {
+    let differences = rows.iter().filter(|row| row.difference.is_some()).count();
+    let mut text = format!(
+        "# What the dynamic linker does, and what proves it\n\n\
+        Made from the cases by `tests/tests/conformance.rs`; do not edit. Each row is declared in the source of a case, and its\n\
+        proof is a line of that case's output, which the tests compare with what pydl does: a program's with what the native build\n\
+        of the same source prints under glibc as well; for tests in Rust it is the test's name. The form of a row is in\n\
+        [tests/cases/program/README.md](../tests/cases/program/README.md).\n\n\
+        Sources: `core.X`, `other.X` and `browser.X` are tests of Emscripten (`test_X` of `test/test_core.py` and its\n\
+        neighbours), `gap.X` is what Emscripten's tests leave out; tool-conventions is `DynamicLinking.md`; ld.so is ld.so(8).\n\n\
+        {} rows. In {differences} of them pydl differs on purpose from what the native build does.\n",
+        rows.len()
+    );
+    for (topic, heading) in TOPICS {
+        let _ = write!(text, "\n## {heading}\n\n| behaviour | source | case | proof |\n|---|---|---|---|\n");
+        for row in rows.iter().filter(|row| row.topic == topic) {
+            let difference = row.difference.as_ref().map(|why| format!(" **Differs:** {}", cell(why)));
+            let _ = writeln!(
+                text,
+                "| {}{} | {} | [{}]({}) | {} |",
+                cell(&row.behaviour),
+                difference.unwrap_or_default(),
+                cell(&row.sources),
+                row.case,
+                row.link,
+                code(&row.proof),
+            );
+        }
+    }
+    let _ = write!(
+        text,
+        "\n## Emscripten's tests\n\n{} tests and gaps have a row. These have none:\n\n| test | why |\n|---|---|\n",
+        needed.len()
+    );
+    for (test, why) in excused {
+        let _ = writeln!(text, "| {test} | {} |", cell(why));
+    }
+    text
+}
+
+/// Text in a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// Output in a cell of a table, shortened.
+fn code(text: &str) -> String {
+    let shown: String = text.chars().take(SHOWN).collect();
+    let rest = if text.chars().count() > SHOWN { " ..." } else { "" };
+    format!("`` {} ``{rest}", cell(&shown))
+}
