@@ -27,8 +27,8 @@ pub struct LazySymbol {
 pub struct LazySymbols {
     /// The functions, by the number that their thunks pass.
     pub symbols: Vec<LazySymbol>,
-    /// The libraries of the load, in the order in which they are searched after the global scope.
-    pub search: Arc<[ModuleId]>,
+    /// Where they are looked up.
+    pub scope: LoadScope,
 }
 
 /// What a function turns out to be at its first call.
@@ -61,19 +61,32 @@ impl LazySymbols {
             }
             Some(found) => wanted.wrong_type(namespace.name(found.definer), found.kind.describe()),
         };
-        let searched = self.scope(namespace).map(|id| namespace.name(id).to_owned()).collect();
+        let searched = self.scope.modules(namespace).into_iter();
+        let searched = searched.filter(|id| namespace.module(*id).is_some());
+        let searched = searched.map(|id| namespace.name(id).to_owned()).collect();
         Some(Err(LookupError { problem, searched }))
     }
 
     fn lookup(&self, namespace: &Namespace, name: &str) -> Option<Symbol> {
-        self.scope(namespace).find_map(|id| namespace.definition(id, name))
+        self.scope.modules(namespace).into_iter().find_map(|id| namespace.definition(id, name))
     }
+}
 
-    /// The scope of the load's imports, each module once.
-    fn scope<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = ModuleId> + 'a {
-        let global = namespace.global_scope();
-        let is_local = |id: &&ModuleId| !global.contains(id) && namespace.module(**id).is_some();
-        global.iter().chain(self.search.iter().filter(is_local)).copied()
+/// Where the imports of a load are looked up: in the global scope, and in the libraries of the load.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoadScope {
+    /// The libraries of the load, in the order in which they are searched.
+    pub(crate) own: Arc<[ModuleId]>,
+    /// Whether they are searched before the global scope: `RTLD_DEEPBIND`.
+    pub(crate) own_first: bool,
+}
+
+impl LoadScope {
+    /// The modules in the order of the search, each once; some may have been unloaded since the load.
+    pub fn modules(&self, namespace: &Namespace) -> indexmap::IndexSet<ModuleId> {
+        let (global, own) = (namespace.global_scope(), &*self.own);
+        let (first, second) = if self.own_first { (own, global) } else { (global, own) };
+        first.iter().chain(second).copied().collect()
     }
 }
 

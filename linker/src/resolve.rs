@@ -14,6 +14,7 @@ use wasmparser::{GlobalType, RefType, ValType};
 use crate::abi;
 use crate::error::{LinkError, SymbolProblem};
 use crate::ids::{FuncIndex, ModuleId};
+use crate::lazy::LoadScope;
 use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_name};
 use crate::needed::{LoadOrder, NewLibrary, OpenMode};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
@@ -108,8 +109,8 @@ pub struct ResolvedModules {
     pub(crate) libraries: Vec<ResolvedLibrary>,
     /// The library that was asked for.
     pub(crate) root: ModuleId,
-    /// The order in which the load's libraries are searched for symbols.
-    pub(crate) search: Arc<[ModuleId]>,
+    /// Where imports are looked up.
+    pub(crate) scope: LoadScope,
     /// The thunks the load needs.
     pub(crate) thunks: Vec<Thunk>,
     /// The functions that need a slot and have none, in order of first use, each with an export to take it from.
@@ -117,9 +118,9 @@ pub struct ResolvedModules {
 }
 
 impl ResolvedModules {
-    /// The modules that imports are looked up in, in order.
-    pub fn scope<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = ModuleId> + 'a {
-        namespace.global_scope().iter().chain(self.search.iter()).copied()
+    /// Where imports are looked up.
+    pub fn scope(&self) -> &LoadScope {
+        &self.scope
     }
 }
 
@@ -142,7 +143,8 @@ impl LoadOrder {
         }
         let slotless = resolver.slotless(&libraries);
         let thunks = resolver.thunks;
-        Ok(ResolvedModules { root: self.root().id, search: self.search.into(), thunks, slotless, libraries })
+        let scope = LoadScope { own: self.search.as_slice().into(), own_first: self.own_scope_first };
+        Ok(ResolvedModules { root: self.root().id, scope, thunks, slotless, libraries })
     }
 
     /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.

@@ -7,7 +7,7 @@
 /// row: dlsym | absent: | What nobody defines is not found by dlopen(NULL) and RTLD_DEFAULT | POSIX dlsym; other.dlsym_rtld_default
 /// row: dlsym | local-hidden: | dlopen(NULL) finds nothing of RTLD_LOCAL libraries | POSIX dlopen
 /// row: dlsym | global-found: | dlopen(NULL) finds what RTLD_GLOBAL libraries define | POSIX dlopen
-/// row: dlsym | caller-scope: | dlsym(RTLD_DEFAULT) finds what the scope of the library that calls it has, though that is RTLD_LOCAL | glibc
+/// row: dlsym | caller-scope: | dlsym(RTLD_DEFAULT) finds the caller's own symbols, though its library is RTLD_LOCAL | POSIX dlsym; glibc
 /// row: dlsym | main-first: | dlopen(NULL) finds the main program's definition before a global library's | POSIX dlopen
 /// row: dlsym | by-own-handle: | A library's handle finds its definition, though the main program has another | POSIX dlsym
 /// row: dlclose | null-closed: | The handle of dlopen(NULL) may be closed, and the main program stays | POSIX dlclose; core.dlfcn_self
