@@ -49,8 +49,8 @@ fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Re
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
     let library = match linking.handles.get(&handle) {
         Some(library) => *library,
-        // A `struct dso` that the host does not know is the main program's.
-        None if is_emscripten => ModuleId::MAIN,
+        // Among those of `struct dso`, one that the host does not know is the main program's.
+        None if is_emscripten && !linking.handles.is_empty() => ModuleId::MAIN,
         None => library_of(&namespace, handle)?,
     };
     let bytes = match request {

@@ -5,7 +5,7 @@ use pydl_linker::dlfcn_of_main::Call;
 use pydl_linker::{ModuleId, OpenMode};
 use wasmtime::StoreContextMut;
 
-use super::{Failure, emscripten};
+use super::{Failure, address, emscripten};
 use crate::process::ProcessState;
 
 type Store<'a> = StoreContextMut<'a, ProcessState>;
@@ -26,7 +26,7 @@ pub(crate) fn call(mut store: Store<'_>, call: Call, first: u32, second: u32) ->
             let closed = super::close(store, first).map(|()| 0);
             emscripten::or_seterr(store, closed, u32::MAX)
         }
-        Call::Address => super::address::dladdr(store, first, second),
+        Call::Address => address::dladdr(store, first, second),
     }
 }
 
