@@ -1,5 +1,5 @@
 /* Proves by what a bare name is searched that a library with a runtime path of its own opens. */
-/// row: search | bare-name: | The runtime path of the library that calls dlopen serves a bare name | glibc; musl
+/// row: search | bare-name: | The runtime path of the library that calls dlopen serves a bare name | ld.so RUNPATH; glibc dlopen
 /// row: search | by-dladdr: | A library opens its neighbour by the folder that dladdr names | glibc dladdr
 /// row: search | needed: | The same runtime path serves what the library needs | ld.so RUNPATH; other.dlopen_rpath
 #include <dlfcn.h>
