@@ -191,6 +191,10 @@ pub(crate) fn register_fini(store: &mut Store<'_>, library: ModuleId) -> Result<
     let linking = linking(store)?;
     let (instance, main) = (linking.instance(library), linking.main());
     let Some(instance) = instance else { return Ok(()) };
+    // Most libraries have none, and an error of the engine's may come with a trace of the host's stack, which takes long.
+    if instance.get_func(&mut *store, abi::CALL_DTORS).is_none() {
+        return Ok(());
+    }
     if instance.get_typed_func::<(), ()>(&mut *store, abi::CALL_DTORS).is_err()
         || main.get_typed_func::<(u32, u32, u32), u32>(&mut *store, abi::CXA_ATEXIT).is_err()
     {
