@@ -30,6 +30,9 @@ const TOPICS: [(&str, &str); 12] = [
 /// Prefixes of the sources that `tests/cases/emscripten_tests.txt` lists.
 const LISTED: [&str; 4] = ["core.", "other.", "browser.", "gap."];
 
+/// The folder of the cases that run natively, too.
+const PROGRAMS: &str = "tests/cases/program";
+
 /// The most characters of a case's output in the document.
 const SHOWN: usize = 100;
 
@@ -43,6 +46,8 @@ struct Row {
     link: String,
     /// The line of output that proves the row, or the name of a test function.
     proof: String,
+    /// Which main modules it is printed in.
+    mains: &'static str,
 }
 
 /// A case: sources that have rows, and what a test compares with what the case prints.
@@ -54,6 +59,30 @@ struct Case {
     proofs: Vec<String>,
     /// What the native build prints, where it is something else.
     native: Option<Vec<String>>,
+    /// Which main modules it runs in.
+    mains: Mains,
+}
+
+/// The main modules that a case runs in.
+enum Mains {
+    /// No main module, or one that a test makes.
+    None,
+    Wasi,
+    Emscripten,
+    /// With what it prints in Emscripten's.
+    Both(Vec<String>),
+}
+
+impl Mains {
+    /// Where a line is printed.
+    fn of(&self, proof: &String) -> &'static str {
+        match self {
+            Mains::None => "",
+            Mains::Emscripten => "Emscripten",
+            Mains::Both(printed) if printed.contains(proof) => "both",
+            Mains::Wasi | Mains::Both(_) => "WASI",
+        }
+    }
 }
 
 fn read(path: &Path) -> String {
@@ -83,6 +112,7 @@ fn folders(parent: &Path, shown: &str) -> Vec<Case> {
             };
             let inside = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
             Case {
+                mains: mains(&name, shown, &expected),
                 link: format!("../{shown}/{name}"),
                 name,
                 sources: inside.filter(is_source).collect(),
@@ -91,6 +121,18 @@ fn folders(parent: &Path, shown: &str) -> Vec<Case> {
             }
         })
         .collect()
+}
+
+/// Which main modules a case of these folders runs in.
+fn mains(name: &str, shown: &str, expected: &Path) -> Mains {
+    let built = repository().join("tests/cases/program_emscripten").join(name);
+    let own = built.join("expected.txt");
+    match (shown == PROGRAMS, built.is_dir(), own.is_file()) {
+        (false, _, _) => Mains::Emscripten,
+        (true, false, _) => Mains::Wasi,
+        (true, true, false) => Mains::Both(lines(expected)),
+        (true, true, true) => Mains::Both(lines(&own)),
+    }
 }
 
 /// Plan cases: sources and output are one file.
@@ -102,6 +144,7 @@ fn plans() -> Vec<Case> {
         proofs: lines(&path).into_iter().filter(|line| !line.starts_with([';', '('])).collect(),
         sources: vec![path],
         native: None,
+        mains: Mains::None,
     };
     files.into_iter().map(case).collect()
 }
@@ -121,13 +164,14 @@ fn rust_tests() -> Vec<Case> {
         if golden.is_file() {
             proofs.extend(lines(&golden));
         }
-        Case { link: format!("../tests/tests/{name}.rs"), name, sources: vec![path], proofs, native: None }
+        let (link, sources) = (format!("../tests/tests/{name}.rs"), vec![path]);
+        Case { link, name, sources, proofs, native: None, mains: Mains::None }
     };
     files.into_iter().filter(|path| !path.ends_with("conformance.rs")).map(case).collect()
 }
 
 fn cases() -> Vec<Case> {
-    let mut cases = folders(&repository().join("tests/cases/program"), "tests/cases/program");
+    let mut cases = folders(&repository().join(PROGRAMS), PROGRAMS);
     for mut case in folders(&testdata("emscripten/cases"), "testdata/emscripten/cases") {
         case.name.insert_str(0, "emscripten/");
         cases.push(case);
@@ -187,6 +231,7 @@ impl Case {
             difference,
             case: self.name.clone(),
             link: self.link.clone(),
+            mains: self.mains.of(&proof),
             proof,
         })
     }
@@ -235,7 +280,9 @@ fn mentioned(row: &Row) -> impl Iterator<Item = &str> {
 #[test]
 fn the_document_is_what_the_cases_prove() {
     let mut faults = Vec::new();
-    let rows: Vec<Row> = cases().iter().flat_map(|case| case.rows(&mut faults)).collect();
+    let cases = cases();
+    let rows: Vec<Row> = cases.iter().flat_map(|case| case.rows(&mut faults)).collect();
+    let elsewhere = elsewhere(&cases, &mut faults);
     let mut seen = BTreeSet::new();
     for row in rows.iter().filter(|row| !seen.insert(&row.behaviour)) {
         faults.push(format!("{}: a second row with this behaviour: {}", row.case, row.behaviour));
@@ -249,10 +296,59 @@ fn the_document_is_what_the_cases_prove() {
         faults.push(format!("{test}: mentioned, but no test that emscripten_tests.txt wants a row for"));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert_golden(&repository().join("docs/conformance.md"), &document(&rows, &needed, &excused));
+    assert_golden(&repository().join("docs/conformance.md"), &document(&rows, &elsewhere, &needed, &excused));
 }
 
-fn document(rows: &[Row], needed: &BTreeSet<String>, excused: &BTreeMap<String, String>) -> String {
+/// What is printed in Pyodide's main module instead of a line, and why.
+struct Elsewhere {
+    case: String,
+    line: String,
+    printed: String,
+    why: String,
+}
+
+/// The lines that cases do not print in Pyodide's main module, each with the reason that `differences.txt` has for it.
+fn elsewhere(cases: &[Case], faults: &mut Vec<String>) -> Vec<Elsewhere> {
+    let text = lines(&repository().join("tests/cases/program_emscripten/differences.txt"));
+    let reasons: Vec<Vec<&str>> =
+        text.iter().filter(|line| !line.starts_with('#')).map(|line| line.split(" | ").collect()).collect();
+    let mut used = BTreeSet::new();
+    let mut found = Vec::new();
+    for case in cases {
+        let Mains::Both(printed) = &case.mains else { continue };
+        for line in case.proofs.iter().filter(|line| !printed.contains(line)) {
+            let reason = reasons.iter().find(|reason| {
+                matches!(reason[..], [name, begin, _] if name == case.name && (begin == "*" || line.starts_with(begin)))
+            });
+            let Some(reason) = reason else {
+                faults.push(format!("differences.txt: not why {} does not print `{line}`", case.name));
+                continue;
+            };
+            used.insert(reason);
+            let label = line.split(':').next().unwrap_or_default();
+            let instead = printed
+                .iter()
+                .find(|other| other.split(':').next() == Some(label) && !case.proofs.contains(other));
+            found.push(Elsewhere {
+                case: case.name.clone(),
+                line: line.clone(),
+                printed: instead.cloned().unwrap_or_default(),
+                why: (*reason.last().unwrap_or(&"")).to_owned(),
+            });
+        }
+    }
+    for reason in reasons.iter().filter(|reason| !used.contains(reason)) {
+        faults.push(format!("differences.txt: nothing differs: {}", reason.join(" | ")));
+    }
+    found
+}
+
+fn document(
+    rows: &[Row],
+    elsewhere: &[Elsewhere],
+    needed: &BTreeSet<String>,
+    excused: &BTreeMap<String, String>,
+) -> String {
     let differences = rows.iter().filter(|row| row.difference.is_some()).count();
     let mut text = format!(
         "# What the dynamic linker does, and what proves it\n\n\
@@ -262,24 +358,36 @@ fn document(rows: &[Row], needed: &BTreeSet<String>, excused: &BTreeMap<String, 
         [tests/cases/program/README.md](../tests/cases/program/README.md).\n\n\
         Sources: `core.X`, `other.X` and `browser.X` are tests of Emscripten (`test_X` of `test/test_core.py` and its\n\
         neighbours), `gap.X` is what Emscripten's tests leave out; tool-conventions is `DynamicLinking.md`; ld.so is ld.so(8).\n\n\
+        Main: which main modules the line is printed in, ours for WASI, Pyodide's for Emscripten, or both; nothing where the case has\n\
+        none, or makes its own.\n\n\
         {} rows. In {differences} of them pydl differs on purpose from what the native build does.\n",
         rows.len()
     );
     for (topic, heading) in TOPICS {
-        let _ = write!(text, "\n## {heading}\n\n| behaviour | source | case | proof |\n|---|---|---|---|\n");
+        let _ = write!(
+            text,
+            "\n## {heading}\n\n| behaviour | source | case | main | proof |\n|---|---|---|---|---|\n"
+        );
         for row in rows.iter().filter(|row| row.topic == topic) {
             let difference = row.difference.as_ref().map(|why| format!(" **Differs:** {}", cell(why)));
             let _ = writeln!(
                 text,
-                "| {}{} | {} | [{}]({}) | {} |",
+                "| {}{} | {} | [{}]({}) | {} | {} |",
                 cell(&row.behaviour),
                 difference.unwrap_or_default(),
                 cell(&row.sources),
                 row.case,
                 row.link,
+                row.mains,
                 code(&row.proof),
             );
         }
+    }
+    text += "\n## In Pyodide's main module\n\nLines that are not printed there, since its C library has a part in `dlopen`:\n\n\
+        | case | line | printed there | why |\n|---|---|---|---|\n";
+    for line in elsewhere {
+        let Elsewhere { case, line, printed, why } = line;
+        let _ = writeln!(text, "| {case} | {} | {} | {} |", code(line), code(printed), cell(why));
     }
     let _ = write!(
         text,

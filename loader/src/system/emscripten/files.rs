@@ -537,6 +537,21 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_forbids_what_its_mode_does() {
+        let mut files = files();
+        let folder = Path::new("/a/b");
+        files.set_mode(folder, 0o500, true).unwrap();
+        assert!(files.status(Path::new("/a/b/file"), true).is_ok());
+        assert!(files.make_folder(Path::new("/a/b/new"), 0o755).is_err());
+        assert!(files.remove(Path::new("/a/b/file"), false).is_err());
+        assert!(files.rename(Path::new("/a/b/file"), Path::new("/file")).is_err());
+        files.set_mode(folder, 0o600, true).unwrap();
+        assert!(files.status(Path::new("/a/b/file"), true).is_err());
+        files.set_mode(folder, 0o700, true).unwrap();
+        assert!(files.rename(Path::new("/a/b/file"), Path::new("/file")).is_ok());
+    }
+
+    #[test]
     fn a_folder_does_not_move_into_itself() {
         let mut files = files();
         assert!(files.rename(Path::new("/a"), Path::new("/a/b/c")).is_err());

@@ -1,18 +1,18 @@
 /* Proves by what a bare name is searched that a library with a runtime path of its own opens. */
-/// row: search | bare-name: | The runtime path of the library that calls dlopen serves a bare name | ld.so RUNPATH; glibc
+/// row: search | bare-name: | The runtime path of the library that calls dlopen serves a bare name | ld.so RUNPATH; glibc dlopen
 /// row: search | by-dladdr: | A library opens its neighbour by the folder that dladdr names | glibc dladdr
 /// row: search | needed: | The same runtime path serves what the library needs | ld.so RUNPATH; other.dlopen_rpath
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "folder.h"
 
 int run_case(void)
 {
-    Dl_info info;
-    char path[2 * PATH_MAX];
-    dladdr((void *)run_case, &info);
-    snprintf(path, sizeof path, "%.*s/plugins/opener.so", (int)(strrchr(info.dli_fname, '/') - info.dli_fname), info.dli_fname);
+    char folder[PATH_MAX], path[2 * PATH_MAX];
+    folder_of((void *)run_case, folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/plugins/opener.so", folder);
     void *opener = dlopen(path, RTLD_NOW);
     if (opener == NULL) {
         printf("%s\n", dlerror());

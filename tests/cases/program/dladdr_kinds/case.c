@@ -56,8 +56,10 @@ int run_case(void)
     printf("pointer-from-main: %d\n", strcmp(library_of((void *)strtol), "case.so") != 0 && strcmp(library_of((void *)strtol), "none") != 0);
     printf("last-byte: %s\n", symbol_of((char *)case_array + sizeof case_array - 1));
     Dl_info one, two;
-    dladdr((void *)run_case, &one);
-    dladdr(case_array, &two);
+    if (dladdr((void *)run_case, &one) == 0 || dladdr(case_array, &two) == 0) {
+        printf("own library is unknown\n");
+        return 0;
+    }
     void *again = dlopen(one.dli_fname, RTLD_NOW | RTLD_NOLOAD);
     printf("path: %d\n", again != NULL && dlsym(again, "run_case") == (void *)run_case);
     printf("same-strings: %d %d\n", strcmp(one.dli_fname, two.dli_fname) == 0, one.dli_fbase == two.dli_fbase);

@@ -1,7 +1,7 @@
 /* Proves that RTLD_NEXT goes on behind the caller's library, whoever that is, and ends at the C library. */
-/// row: dlsym | middle at depth 1 | RTLD_NEXT finds the definition behind the library of the caller, whoever called that | POSIX dlsym; glibc; musl
-/// row: dlsym | nothing behind: | RTLD_NEXT does not find the caller's own definition | POSIX dlsym
-/// row: dlsym | puts: | RTLD_NEXT ends at the C library, which is in the main module here | glibc
+/// row: dlsym | middle at depth 1 | RTLD_NEXT finds the definition behind the library of the caller, whoever called that | POSIX dlsym; glibc; musl; gap.rtld_next
+/// row: dlsym | nothing behind: | RTLD_NEXT does not find the caller's own definition | POSIX dlsym; gap.rtld_next
+/// row: dlsym | puts: | RTLD_NEXT ends at the C library, which is in the main module here | glibc; gap.rtld_next
 #include <dlfcn.h>
 #include <stdio.h>
 

@@ -24,6 +24,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
+
 static char here[PATH_MAX];
 
 /* Opens a library by its path in the folder of the case. */
@@ -47,10 +49,7 @@ static const char *say(void *library, const char *function, const char *name)
 
 int run_case(void)
 {
-    Dl_info info;
-    dladdr((void *)run_case, &info);
-    snprintf(here, sizeof here, "%s", info.dli_fname);
-    *strrchr(here, '/') = '\0';
+    folder_of((void *)run_case, here, sizeof here);
 
     void *both = dlopen("libboth.so", RTLD_NOW);
     printf("library-path: %s\n", say(both, "both", ""));

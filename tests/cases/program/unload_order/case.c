@@ -1,7 +1,7 @@
 /* Proves that libraries end before those that they need, that one which somebody else needs stays, and that a cycle goes as one. */
-/// row: dlclose | top ends | A library ends before those that it needs | ELF gABI, termination functions
-/// row: dlclose | close right | A library that another open one needs stays when who needed it first is closed | glibc
-/// row: dlclose | ring ends | The libraries of a cycle leave together, when the last that is open is closed | glibc
+/// row: dlclose | top ends | A library ends before those that it needs | ELF gABI, termination functions; gap.unloading
+/// row: dlclose | close right | A library that another open one needs stays when who needed it first is closed | glibc; gap.unloading
+/// row: dlclose | ring ends | The libraries of a cycle leave together, when the last that is open is closed | glibc; gap.unloading
 #include <dlfcn.h>
 #include <stdio.h>
 

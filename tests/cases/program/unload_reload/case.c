@@ -1,8 +1,8 @@
 /* Proves that a library is unloaded by the last dlclose: its destructor runs, and what is opened again is new. */
-/// row: dlclose | plugin ends in round 1 | The last dlclose of a library, and no earlier one, runs its destructors before it returns | glibc
-/// row: dlclose | round 2: data 108 | A library that is opened again after it was unloaded has its data as in the file, zeros included, and constructs itself again | glibc
-/// row: dladdr | round 1: nobody's data: | dladdr knows no address of a library that was unloaded | glibc
-/// row: dlopen | round 1: loaded: | RTLD_NOLOAD finds nothing after the last dlclose | glibc
+/// row: dlclose | plugin ends in round 1 | The last dlclose of a library, and no earlier one, runs its destructors before it returns | glibc; gap.unloading
+/// row: dlclose | round 2: data 108 | A library that is opened again after it was unloaded has its data as in the file, zeros included, and constructs itself again | glibc; gap.unloading
+/// row: dladdr | round 1: nobody's data: | dladdr knows no address of a library that was unloaded | glibc; gap.unloading
+/// row: dlopen | round 1: loaded: | RTLD_NOLOAD finds nothing after the last dlclose | glibc; gap.unloading
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,8 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "folder.h"
 
 int needed_function(void);
 
@@ -13,10 +14,9 @@ int open_bare(void)
 
 int open_beside(void)
 {
-    Dl_info info;
-    char path[2 * PATH_MAX];
-    dladdr((void *)open_bare, &info);
-    snprintf(path, sizeof path, "%.*s/more/extra.so", (int)(strrchr(info.dli_fname, '/') - info.dli_fname), info.dli_fname);
+    char folder[PATH_MAX], path[2 * PATH_MAX];
+    folder_of((void *)open_bare, folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/more/extra.so", folder);
     return dlopen(path, RTLD_NOW) != NULL;
 }
 
