@@ -70,7 +70,6 @@ impl LazySymbols {
     fn lookup(&self, namespace: &Namespace, name: &str) -> Option<Symbol> {
         self.scope.modules(namespace).find_map(|id| namespace.definition(id, name))
     }
-}
 
     /// The modules to search, each once.
     fn modules(&self, namespace: &Namespace) -> IndexSet<ModuleId> {
