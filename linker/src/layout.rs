@@ -3,7 +3,7 @@
 
 use crate::error::LinkError;
 use crate::ids::{Address, Alignment, ModuleId, SlotCount, TableSlot};
-use crate::resolve::{LoadScope, ResolvedLibrary, ResolvedModules};
+use crate::resolve::{ResolvedLibrary, ResolvedModules};
 
 /// What one library needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,11 +70,6 @@ impl ResolvedModules {
     /// The libraries of the load in initialization order.
     pub fn libraries(&self) -> &[ResolvedLibrary] {
         &self.libraries
-    }
-
-    /// Where symbols are looked up.
-    pub fn scope(&self) -> &LoadScope {
-        &self.scope
     }
 
     /// What must be allocated. Errs when a need cannot be met by any 32-bit process.

@@ -63,5 +63,5 @@ pub use parse::{
 };
 pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
 pub use provided::Provided;
-pub use resolve::{Binding, FunctionRef, LoadScope, ResolvedLibrary, ResolvedModules, TagSource};
+pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 pub use thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};
