@@ -117,6 +117,13 @@ pub struct ResolvedModules {
     pub(crate) slotless: Vec<(FunctionRef, (ModuleId, String))>,
 }
 
+impl ResolvedModules {
+    /// Where imports are looked up.
+    pub fn scope(&self) -> &LoadScope {
+        &self.scope
+    }
+}
+
 /// What a load adds to the global scope.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LoadScope {
