@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use crate::error::{LookupError, SymbolProblem};
 use crate::ids::ModuleId;
 use crate::namespace::{Namespace, Symbol, SymbolKind};
 use crate::parse::Signature;
-use crate::resolve::FunctionRef;
+use crate::resolve::{FunctionRef, LoadScope};
 
 /// A function that a library imports and that is bound when it is first called.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,32 +63,17 @@ impl LazySymbols {
             }
             Some(found) => wanted.wrong_type(namespace.name(found.definer), found.kind.describe()),
         };
-        let searched = self.scope.modules(namespace).into_iter();
-        let searched = searched.filter(|id| namespace.module(*id).is_some());
-        let searched = searched.map(|id| namespace.name(id).to_owned()).collect();
+        let searched = self.modules(namespace).into_iter().map(|id| namespace.name(id).to_owned()).collect();
         Some(Err(LookupError { problem, searched }))
     }
 
     fn lookup(&self, namespace: &Namespace, name: &str) -> Option<Symbol> {
-        self.scope.modules(namespace).into_iter().find_map(|id| namespace.definition(id, name))
+        self.scope.modules(namespace).find_map(|id| namespace.definition(id, name))
     }
-}
 
-/// Where the imports of a load are looked up: in the global scope, and in the libraries of the load.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LoadScope {
-    /// The libraries of the load, in the order in which they are searched.
-    pub(crate) own: Arc<[ModuleId]>,
-    /// Whether they are searched before the global scope: `RTLD_DEEPBIND`.
-    pub(crate) own_first: bool,
-}
-
-impl LoadScope {
-    /// The modules in the order of the search, each once; some may have been unloaded since the load.
-    pub fn modules(&self, namespace: &Namespace) -> indexmap::IndexSet<ModuleId> {
-        let (global, own) = (namespace.global_scope(), &*self.own);
-        let (first, second) = if self.own_first { (own, global) } else { (global, own) };
-        first.iter().chain(second).copied().collect()
+    /// The modules to search, each once.
+    fn modules(&self, namespace: &Namespace) -> IndexSet<ModuleId> {
+        self.scope.modules(namespace).filter(|id| namespace.module(*id).is_some()).collect()
     }
 }
 

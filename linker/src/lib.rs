@@ -49,7 +49,7 @@ pub use inspect::{ExportReport, ImportReport, ModuleReport, Provider, inspect};
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
 };
-pub use lazy::{LateBinding, LazySymbol, LazySymbols, LoadScope};
+pub use lazy::{LateBinding, LazySymbol, LazySymbols};
 pub use main_module::{MainDefect, MainModule};
 pub use main_placement::MainPlacement;
 pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue, Unloaded};

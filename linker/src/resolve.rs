@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use wasmparser::{GlobalType, RefType, ValType};
 
 use crate::abi;
 use crate::error::{LinkError, SymbolProblem};
 use crate::ids::{FuncIndex, ModuleId};
-use crate::lazy::LoadScope;
 use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_name};
 use crate::needed::{LoadOrder, NewLibrary, OpenMode};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
@@ -109,7 +109,7 @@ pub struct ResolvedModules {
     pub(crate) libraries: Vec<ResolvedLibrary>,
     /// The library that was asked for.
     pub(crate) root: ModuleId,
-    /// Where imports are looked up.
+    /// Where symbols are looked up.
     pub(crate) scope: LoadScope,
     /// The thunks the load needs.
     pub(crate) thunks: Vec<Thunk>,
@@ -121,6 +121,24 @@ impl ResolvedModules {
     /// Where imports are looked up.
     pub fn scope(&self) -> &LoadScope {
         &self.scope
+    }
+}
+
+/// What a load adds to the global scope.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoadScope {
+    /// The libraries of the load, in the order in which they are searched.
+    pub search: Arc<[ModuleId]>,
+    /// Whether they are searched before the global scope.
+    pub own_first: bool,
+}
+
+impl LoadScope {
+    /// The modules in which the load's imports are looked up, in order; some may come twice.
+    pub fn modules<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = ModuleId> + 'a {
+        let (global, own) = (namespace.global_scope(), &*self.search);
+        let (first, second) = if self.own_first { (own, global) } else { (global, own) };
+        first.iter().chain(second).copied()
     }
 }
 
@@ -143,7 +161,7 @@ impl LoadOrder {
         }
         let slotless = resolver.slotless(&libraries);
         let thunks = resolver.thunks;
-        let scope = LoadScope { own: self.search.as_slice().into(), own_first: self.own_scope_first };
+        let scope = resolver.scope;
         Ok(ResolvedModules { root: self.root().id, scope, thunks, slotless, libraries })
     }
 
@@ -207,8 +225,7 @@ struct Resolver<'a> {
     mode: OpenMode,
     /// Position of each new library in the order of instantiation.
     position: BTreeMap<ModuleId, usize>,
-    /// The modules in which imports are looked up, in order.
-    searched: indexmap::IndexSet<ModuleId>,
+    scope: LoadScope,
     /// In a long scope, which module is the first to define each name.
     definers: Option<HashMap<&'a str, ModuleId>>,
     thunks: Vec<Thunk>,
@@ -233,11 +250,10 @@ enum ThunkKey {
 impl<'a> Resolver<'a> {
     fn new(namespace: &'a Namespace, order: &'a LoadOrder, mode: OpenMode) -> Resolver<'a> {
         let position = order.initialization.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-        let scope = LoadScope { own: order.search.as_slice().into(), own_first: order.own_scope_first };
-        let searched = scope.modules(namespace);
-        let is_long = searched.len() >= LONG_SCOPE;
+        let scope = LoadScope { search: order.search.as_slice().into(), own_first: order.own_scope_first };
+        let is_long = scope.modules(namespace).count() >= LONG_SCOPE;
         let mut resolver = Resolver {
-            searched,
+            scope,
             definers: None,
             namespace,
             order,
@@ -478,14 +494,15 @@ impl<'a> Resolver<'a> {
         let definition = |id: ModuleId| definition_in(self.module(id)?, id, name);
         match &self.definers {
             Some(definers) => definers.get(name).copied().and_then(definition),
-            None => self.searched.iter().copied().find_map(definition),
+            None => self.scope.modules(self.namespace).find_map(definition),
         }
     }
 
     /// Which module of the scope is the first to define each name.
     fn index(&self) -> HashMap<&'a str, ModuleId> {
         let mut definers = HashMap::new();
-        for id in self.searched.iter().copied() {
+        let modules: IndexSet<ModuleId> = self.scope.modules(self.namespace).collect();
+        for id in modules {
             let Some(module) = self.module(id) else { continue };
             for (name, _) in module.exports.iter() {
                 if !definers.contains_key(name) && definition_in(module, id, name).is_some() {

@@ -14,9 +14,9 @@ use wasm_encoder::{
 
 use crate::abi;
 use crate::ids::{ModuleId, TableSlot};
-use crate::lazy::{LazySymbol, LazySymbols, LoadScope};
+use crate::lazy::{LazySymbol, LazySymbols};
 use crate::parse::Signature;
-use crate::resolve::FunctionRef;
+use crate::resolve::{FunctionRef, LoadScope};
 
 /// A function to generate.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,7 +107,8 @@ pub struct ThunkModule {
     pub lazy: LazySymbols,
 }
 
-/// Generates the module of `thunks`; `slot` tells the slot of a function, `scope` is searched at a first call.
+/// Generates the module of `thunks`; `slot` tells the slot of a function, `scope` is where functions are looked up at a
+/// first call.
 pub(crate) fn generate(
     thunks: &[Thunk],
     scope: LoadScope,
