@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use crate::error::{LookupError, SymbolProblem};
 use crate::ids::ModuleId;
 use crate::namespace::{Namespace, Symbol, SymbolKind};
 use crate::parse::Signature;
-use crate::resolve::FunctionRef;
+use crate::resolve::{FunctionRef, LoadScope};
 
 /// A function that a library imports and that is bound when it is first called.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,8 +29,8 @@ pub struct LazySymbol {
 pub struct LazySymbols {
     /// The functions, by the number that their thunks pass.
     pub symbols: Vec<LazySymbol>,
-    /// The libraries of the load, in the order in which they are searched after the global scope.
-    pub search: Arc<[ModuleId]>,
+    /// Where they are looked up.
+    pub scope: LoadScope,
 }
 
 /// What a function turns out to be at its first call.
@@ -61,19 +63,17 @@ impl LazySymbols {
             }
             Some(found) => wanted.wrong_type(namespace.name(found.definer), found.kind.describe()),
         };
-        let searched = self.scope(namespace).map(|id| namespace.name(id).to_owned()).collect();
+        let searched = self.modules(namespace).into_iter().map(|id| namespace.name(id).to_owned()).collect();
         Some(Err(LookupError { problem, searched }))
     }
 
     fn lookup(&self, namespace: &Namespace, name: &str) -> Option<Symbol> {
-        self.scope(namespace).find_map(|id| namespace.definition(id, name))
+        self.scope.modules(namespace).find_map(|id| namespace.definition(id, name))
     }
 
-    /// The scope of the load's imports, each module once.
-    fn scope<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = ModuleId> + 'a {
-        let global = namespace.global_scope();
-        let is_local = |id: &&ModuleId| !global.contains(id) && namespace.module(**id).is_some();
-        global.iter().chain(self.search.iter().filter(is_local)).copied()
+    /// The modules to search, each once.
+    fn modules(&self, namespace: &Namespace) -> IndexSet<ModuleId> {
+        self.scope.modules(namespace).filter(|id| namespace.module(*id).is_some()).collect()
     }
 }
 

@@ -210,8 +210,8 @@ impl<'a> Planner<'a> {
     }
 
     fn thunk_module(&self) -> Option<ThunkModule> {
-        let ResolvedModules { thunks, search, .. } = &self.placed.resolved;
-        (!thunks.is_empty()).then(|| thunks::generate(thunks, search.clone(), |function| self.slot(function)))
+        let ResolvedModules { thunks, scope, .. } = &self.placed.resolved;
+        (!thunks.is_empty()).then(|| thunks::generate(thunks, scope.clone(), |function| self.slot(function)))
     }
 
     fn set_slots(&self) -> impl Iterator<Item = LoadStep> {

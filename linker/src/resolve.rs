@@ -6,9 +6,10 @@
 //! chapter 5, "Shared Object Dependencies"). The first definition wins, weak or not. With `RTLD_DEEPBIND` the
 //! libraries of the load come first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use wasmparser::{GlobalType, RefType, ValType};
 
 use crate::abi;
@@ -108,8 +109,8 @@ pub struct ResolvedModules {
     pub(crate) libraries: Vec<ResolvedLibrary>,
     /// The library that was asked for.
     pub(crate) root: ModuleId,
-    /// The order in which the load's libraries are searched for symbols.
-    pub(crate) search: Arc<[ModuleId]>,
+    /// Where symbols are looked up.
+    pub(crate) scope: LoadScope,
     /// The thunks the load needs.
     pub(crate) thunks: Vec<Thunk>,
     /// The functions that need a slot and have none, in order of first use, each with an export to take it from.
@@ -117,9 +118,27 @@ pub struct ResolvedModules {
 }
 
 impl ResolvedModules {
-    /// The modules that imports are looked up in, in order.
-    pub fn scope<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = ModuleId> + 'a {
-        namespace.global_scope().iter().chain(self.search.iter()).copied()
+    /// Where imports are looked up.
+    pub fn scope(&self) -> &LoadScope {
+        &self.scope
+    }
+}
+
+/// What a load adds to the global scope.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoadScope {
+    /// The libraries of the load, in the order in which they are searched.
+    pub search: Arc<[ModuleId]>,
+    /// Whether they are searched before the global scope.
+    pub own_first: bool,
+}
+
+impl LoadScope {
+    /// The modules in which the load's imports are looked up, in order; some may come twice.
+    pub fn modules<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = ModuleId> + 'a {
+        let (global, own) = (namespace.global_scope(), &*self.search);
+        let (first, second) = if self.own_first { (own, global) } else { (global, own) };
+        first.iter().chain(second).copied()
     }
 }
 
@@ -142,7 +161,8 @@ impl LoadOrder {
         }
         let slotless = resolver.slotless(&libraries);
         let thunks = resolver.thunks;
-        Ok(ResolvedModules { root: self.root().id, search: self.search.into(), thunks, slotless, libraries })
+        let scope = resolver.scope;
+        Ok(ResolvedModules { root: self.root().id, scope, thunks, slotless, libraries })
     }
 
     /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.
@@ -205,11 +225,18 @@ struct Resolver<'a> {
     mode: OpenMode,
     /// Position of each new library in the order of instantiation.
     position: BTreeMap<ModuleId, usize>,
+    scope: LoadScope,
+    /// In a long scope, which module is the first to define each name.
+    definers: Option<HashMap<&'a str, ModuleId>>,
     thunks: Vec<Thunk>,
     thunk_of: BTreeMap<ThunkKey, usize>,
     /// Every function whose slot something needs, with an export to take it from.
     slots_used: indexmap::IndexMap<FunctionRef, (ModuleId, String)>,
 }
+
+/// From so many modules on, a scope gets an index: each lookup would go through all of them. For fewer it costs more than it
+/// saves.
+const LONG_SCOPE: usize = 16;
 
 /// What makes two thunks the same.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -223,7 +250,11 @@ enum ThunkKey {
 impl<'a> Resolver<'a> {
     fn new(namespace: &'a Namespace, order: &'a LoadOrder, mode: OpenMode) -> Resolver<'a> {
         let position = order.initialization.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-        Resolver {
+        let scope = LoadScope { search: order.search.as_slice().into(), own_first: order.own_scope_first };
+        let is_long = scope.modules(namespace).count() >= LONG_SCOPE;
+        let mut resolver = Resolver {
+            scope,
+            definers: None,
             namespace,
             order,
             mode,
@@ -231,7 +262,11 @@ impl<'a> Resolver<'a> {
             thunks: Vec::new(),
             thunk_of: BTreeMap::new(),
             slots_used: indexmap::IndexMap::new(),
+        };
+        if is_long {
+            resolver.definers = Some(resolver.index());
         }
+        resolver
     }
 
     fn library(&mut self, library: &NewLibrary, problems: &mut Vec<SymbolProblem>) -> Arc<[Binding]> {
@@ -456,12 +491,29 @@ impl<'a> Resolver<'a> {
         if !abi::is_symbol(name) {
             return None;
         }
-        let (global, own) = (self.namespace.global_scope(), self.order.search.as_slice());
-        let (first, second) = if self.order.own_scope_first { (own, global) } else { (global, own) };
-        first.iter().chain(second).copied().find_map(|id| definition_in(self.module(id)?, id, name))
+        let definition = |id: ModuleId| definition_in(self.module(id)?, id, name);
+        match &self.definers {
+            Some(definers) => definers.get(name).copied().and_then(definition),
+            None => self.scope.modules(self.namespace).find_map(definition),
+        }
     }
 
-    fn module(&self, id: ModuleId) -> Option<&Arc<ParsedModule>> {
+    /// Which module of the scope is the first to define each name.
+    fn index(&self) -> HashMap<&'a str, ModuleId> {
+        let mut definers = HashMap::new();
+        let modules: IndexSet<ModuleId> = self.scope.modules(self.namespace).collect();
+        for id in modules {
+            let Some(module) = self.module(id) else { continue };
+            for (name, _) in module.exports.iter() {
+                if !definers.contains_key(name) && definition_in(module, id, name).is_some() {
+                    definers.insert(name, id);
+                }
+            }
+        }
+        definers
+    }
+
+    fn module(&self, id: ModuleId) -> Option<&'a Arc<ParsedModule>> {
         match self.order.new_library(id) {
             Some(new) => Some(&new.module),
             None => self.namespace.module(id),

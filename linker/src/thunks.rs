@@ -16,7 +16,7 @@ use crate::abi;
 use crate::ids::{ModuleId, TableSlot};
 use crate::lazy::{LazySymbol, LazySymbols};
 use crate::parse::Signature;
-use crate::resolve::FunctionRef;
+use crate::resolve::{FunctionRef, LoadScope};
 
 /// A function to generate.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,11 +107,11 @@ pub struct ThunkModule {
     pub lazy: LazySymbols,
 }
 
-/// Generates the module of `thunks`; `slot` tells the slot of a function, `search` is the order in which the load's
-/// libraries are searched at a first call.
+/// Generates the module of `thunks`; `slot` tells the slot of a function, `scope` is where functions are looked up at a
+/// first call.
 pub(crate) fn generate(
     thunks: &[Thunk],
-    search: Arc<[ModuleId]>,
+    scope: LoadScope,
     slot: impl Fn(FunctionRef) -> TableSlot,
 ) -> ThunkModule {
     let mut types = Types::default();
@@ -189,7 +189,7 @@ pub(crate) fn generate(
         .section(&exports)
         .section(&code)
         .section(&name_section);
-    ThunkModule { bytes: module.finish(), imports: bound, lazy: LazySymbols { symbols: lazy, search } }
+    ThunkModule { bytes: module.finish(), imports: bound, lazy: LazySymbols { symbols: lazy, scope } }
 }
 
 /// The functions that are bound at their first call, in the order of their thunks.

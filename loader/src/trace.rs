@@ -125,6 +125,11 @@ impl Trace {
         self.tell(TraceTopic::Libs, format_args!("calling init: {path}"));
     }
 
+    /// What a library has registered for its end is called.
+    pub(crate) fn fini(&self, path: &str) {
+        self.tell(TraceTopic::Libs, format_args!("calling fini: {path}"));
+    }
+
     /// The imports of the libraries of a load have been bound.
     pub(crate) fn resolved(&self, namespace: &Namespace, resolved: &ResolvedModules) {
         if !self.tells(TraceTopic::Symbols) && !self.tells(TraceTopic::Bindings) {
@@ -139,7 +144,7 @@ impl Trace {
             for (import, binding) in imports {
                 let Some(bound) = Bound::of(binding, import.module.as_str()) else { continue };
                 if self.tells(TraceTopic::Symbols) {
-                    for id in resolved.scope(namespace) {
+                    for id in resolved.scope().modules(namespace) {
                         self.lookup(&import.name, name(id));
                         if bound == Bound::To(id) {
                             break;

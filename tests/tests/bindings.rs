@@ -16,7 +16,7 @@ use pydl_linker::{
 use pydl_loader::{Compiler, ExitStatus, Image, Process, ProcessOptions, Trace, TraceTopic};
 use pydl_tests::wasm::assemble;
 
-const LIBRARIES: usize = 7;
+const LIBRARIES: usize = 12;
 /// Functions `f0` to `f5`; the main module defines the last.
 const FUNCTIONS: usize = 6;
 /// The number of the main module.
@@ -49,11 +49,13 @@ struct Open {
     library: usize,
     global: bool,
     lazy: bool,
+    deep: bool,
 }
 
 fn opens() -> impl Strategy<Value = Vec<Open>> {
-    let open = (0..LIBRARIES, any::<bool>(), any::<bool>());
-    vec(open.prop_map(|(library, global, lazy)| Open { library, global, lazy }), 1..6)
+    let open = (0..LIBRARIES, any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
+    let open = open.prop_map(|(library, global, lazy, deep)| Open { library, global, lazy, deep });
+    vec(open, 1..6)
 }
 
 fn text(source: &Source) -> String {
@@ -108,11 +110,14 @@ impl Model<'_> {
         list
     }
 
-    /// The definition of a function: in the main program, in what is global, in what comes with `root`.
-    fn lookup(&self, function: usize, root: Option<usize>) -> Option<usize> {
-        let local = root.map(|root| self.breadth_first(root)).unwrap_or_default();
-        let mut scope = [MAIN].into_iter().chain(self.global.iter().copied()).chain(local);
-        scope.find(|module| self.defines(*module, function))
+    /// The definition of a function: in the main program, in what is global, in what comes with the library that was opened;
+    /// with `RTLD_DEEPBIND` in the last first.
+    fn lookup(&self, function: usize, open: Option<Open>) -> Option<usize> {
+        let local = open.map(|open| self.breadth_first(open.library)).unwrap_or_default();
+        let global: Vec<usize> = [MAIN].into_iter().chain(self.global.iter().copied()).collect();
+        let deep = open.is_some_and(|open| open.deep);
+        let scope = if deep { [local, global].concat() } else { [global, local].concat() };
+        scope.into_iter().find(|module| self.defines(*module, function))
     }
 
     /// Whether the load succeeds; what is then bound is in `bindings`, by library and function.
@@ -122,7 +127,7 @@ impl Model<'_> {
         let mut bound = BTreeMap::new();
         for library in &new {
             for (function, (address, weak)) in &self.sources[*library].imports {
-                let found = self.lookup(*function, Some(open.library));
+                let found = self.lookup(*function, Some(open));
                 let may_wait = *weak || (open.lazy && !address);
                 if found.is_none() && !may_wait {
                     return false;
@@ -164,13 +169,14 @@ fn namespace() -> Namespace {
 
 /// `dlopen` without an engine: the plan of a load that brought something in.
 fn open(namespace: &mut Namespace, files: &mut Files, open: Open) -> Result<Option<LoadPlan>, LinkError> {
-    let mode = OpenMode { global: open.global, lazy: open.lazy, ..OpenMode::default() };
     match LoadOrder::discover(namespace, &format!("l{}", open.library), files).unwrap() {
         Start::Loaded(id) => {
             namespace.open(id, open.global);
             Ok(None)
         }
         Start::New(order) => {
+            let order = if open.deep { order.with_own_scope_first() } else { order };
+            let mode = OpenMode { global: open.global, lazy: open.lazy, ..OpenMode::default() };
             let resolved = order.resolve(namespace, mode)?;
             let reservation = resolved.reservation().unwrap();
             let place = LibraryPlacement { memory_base: Address(0), table_base: TableSlot(0) };
@@ -206,7 +212,7 @@ proptest! {
             let plan = self::open(&mut namespace, &mut files, step);
             prop_assert_eq!(plan.is_ok(), model.open(step, &mut bindings), "{:?}", step);
             if let Some(thunks) = plan.ok().flatten().and_then(|plan| plan.thunk_module) {
-                lazy.push((step.library, thunks.lazy));
+                lazy.push((step, thunks.lazy));
             }
             for function in 0..FUNCTIONS {
                 let name = format!("f{function}");
@@ -224,11 +230,11 @@ proptest! {
             }
         }
         // What was left is found at the first call where it is by then.
-        for (root, symbols) in &lazy {
+        for (step, symbols) in &lazy {
             for (position, symbol) in symbols.symbols.iter().enumerate() {
                 let bound = symbols.bind(&namespace, position).unwrap();
                 let bound = bound.ok().map(|late| number(&namespace, late.from.0));
-                prop_assert_eq!(bound, model.lookup(symbol.name[1..].parse().unwrap(), Some(*root)));
+                prop_assert_eq!(bound, model.lookup(symbol.name[1..].parse().unwrap(), Some(*step)));
             }
         }
     }

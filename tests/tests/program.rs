@@ -161,6 +161,9 @@ const OPENS_LAZILY: &str = r#"(module (@dylink.0 (mem-info (memory 64 0)))
         call_indirect (type $function)))"#;
 
 /// What ld.so does, too: the process ends with status 127 and a message, at the call.
+// row: failure | calls_of_what_nothing_defines_end_the_process | A call that RTLD_LAZY left unbound, and that nothing defines, ends the process with status 127 and the symbol's name | glibc symbol lookup error; ld.so
+// row: symbols | calls_of_what_nothing_defines_end_the_process | A function of another type is refused with RTLD_NOW, and with RTLD_LAZY when it is called, with both types | tool-conventions; gap.function_type_mismatch
+// row: search | calls_of_what_nothing_defines_end_the_process | LD_BIND_NOW makes RTLD_LAZY RTLD_NOW | ld.so LD_BIND_NOW
 #[test]
 fn calls_of_what_nothing_defines_end_the_process() {
     let user = r#"(module (@dylink.0) (import "env" "nowhere" (func $nowhere (param i32) (result i64)))
@@ -192,6 +195,7 @@ fn calls_of_what_nothing_defines_end_the_process() {
 }
 
 /// In a constructor it is a failure of the load, as every trap there is.
+// row: failure | constructors_that_call_what_nothing_defines_fail_the_load | A constructor that calls what nothing defines fails the load | glibc | glibc ends the process; a dlopen that says why serves its caller better
 #[test]
 fn constructors_that_call_what_nothing_defines_fail_the_load() {
     let user = r#"(module (@dylink.0) (import "env" "nowhere" (func $nowhere))

@@ -58,6 +58,7 @@ fn rounds(store: &mut Store<'_>) -> Result<(), Failure> {
 /// Runs what a library has to run in the end. Returns how that failed; errs when the guest has ended.
 fn finish(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Failure>, Failure> {
     let name = linking(store)?.namespace.name(id).to_owned();
+    store.data().trace.fini(&name);
     let Err(error) = exits::run_all_of(store, id) else { return Ok(None) };
     match classify(error, "a destructor failed") {
         Failure::Refused(why) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pydl_linker::{LateBinding, LazySymbols};
 use wasmtime::{AsContextMut, Caller, Func};
 
-use super::{Failure, Store, give_slot, linking};
+use super::{Failure, Store, depend, give_slot, linking};
 use crate::process::ProcessState;
 
 /// The function that binds function `number` of `symbols` and returns its slot. When there is no definition, the guest ends with
@@ -34,6 +34,8 @@ fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32
         Some(slot) => slot,
         None => give_slot(store, function, definer, &name)?,
     };
-    linking(store)?.namespace_mut().depend(importer, function.definer);
+    // Whoever has the function has to stay, and whoever passes it on.
+    depend(store, importer, function.definer)?;
+    depend(store, importer, definer)?;
     Ok(slot.0)
 }

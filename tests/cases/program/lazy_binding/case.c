@@ -1,4 +1,11 @@
 /* Proves that RTLD_LAZY binds functions when they are first called, in the scope as it is then, and that RTLD_NOW does not. */
+/// row: dlopen | user.so: refused | RTLD_NOW fails when a function that is only called is not defined | POSIX RTLD_NOW
+/// row: dlopen | data.so: refused | RTLD_LAZY fails when data is not defined | glibc; ELF gABI relocation
+/// row: dlopen | address.so: refused | RTLD_LAZY fails when a function whose address is taken is not defined | glibc; ELF gABI relocation
+/// row: dlopen | what is defined works: | RTLD_LAZY opens a library that calls functions nothing defines | POSIX RTLD_LAZY; glibc
+/// row: symbols | use: 5 | A function is bound at its first call to a library opened RTLD_GLOBAL meanwhile, not to an RTLD_LOCAL one | POSIX RTLD_LAZY; glibc
+/// row: symbols | through a needed library: | RTLD_LAZY holds for the libraries that come with the one that is opened | POSIX RTLD_LAZY; glibc
+/// row: symbols | a weak one: | A weak function is bound at its first call, too | glibc; ELF gABI STB_WEAK
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
