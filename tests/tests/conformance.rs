@@ -48,6 +48,8 @@ struct Row {
     proof: String,
     /// Which main modules it is printed in.
     mains: &'static str,
+    /// Whether it is printed under Emscripten's own loader.
+    emscripten: &'static str,
 }
 
 /// A case: sources that have rows, and what a test compares with what the case prints.
@@ -61,6 +63,8 @@ struct Case {
     native: Option<Vec<String>>,
     /// Which main modules it runs in.
     mains: Mains,
+    /// What it prints under Emscripten's own loader, where that is recorded.
+    emscripten: Option<Vec<String>>,
 }
 
 /// The main modules that a case runs in.
@@ -113,6 +117,7 @@ fn folders(parent: &Path, shown: &str) -> Vec<Case> {
             let inside = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
             Case {
                 mains: mains(&name, shown, &expected),
+                emscripten: under_emscripten(&name, shown, &expected),
                 link: format!("../{shown}/{name}"),
                 name,
                 sources: inside.filter(is_source).collect(),
@@ -121,6 +126,16 @@ fn folders(parent: &Path, shown: &str) -> Vec<Case> {
             }
         })
         .collect()
+}
+
+/// What a case of these folders prints under Emscripten's own loader: `tests/oracle/emscripten_loader.sh` records it.
+fn under_emscripten(name: &str, shown: &str, expected: &Path) -> Option<Vec<String>> {
+    if shown != PROGRAMS {
+        return Some(lines(expected));
+    }
+    let built = repository().join("tests/cases/program_emscripten").join(name);
+    let recorded = built.join("emscripten_loader.txt");
+    recorded.is_file().then(|| lines(&recorded))
 }
 
 /// Which main modules a case of these folders runs in.
@@ -145,6 +160,7 @@ fn plans() -> Vec<Case> {
         sources: vec![path],
         native: None,
         mains: Mains::None,
+        emscripten: None,
     };
     files.into_iter().map(case).collect()
 }
@@ -165,7 +181,7 @@ fn rust_tests() -> Vec<Case> {
             proofs.extend(lines(&golden));
         }
         let (link, sources) = (format!("../tests/tests/{name}.rs"), vec![path]);
-        Case { link, name, sources, proofs, native: None, mains: Mains::None }
+        Case { link, name, sources, proofs, native: None, mains: Mains::None, emscripten: None }
     };
     files.into_iter().filter(|path| !path.ends_with("conformance.rs")).map(case).collect()
 }
@@ -232,6 +248,11 @@ impl Case {
             case: self.name.clone(),
             link: self.link.clone(),
             mains: self.mains.of(&proof),
+            emscripten: match &self.emscripten {
+                None => "",
+                Some(printed) if printed.contains(&proof) => "yes",
+                Some(_) => "no",
+            },
             proof,
         })
     }
@@ -349,41 +370,29 @@ fn document(
     needed: &BTreeSet<String>,
     excused: &BTreeMap<String, String>,
 ) -> String {
-    let differences = rows.iter().filter(|row| row.difference.is_some()).count();
-    let mut text = format!(
-        "# What the dynamic linker does, and what proves it\n\n\
-        Made from the cases by `tests/tests/conformance.rs`; do not edit. Each row is declared in the source of a case, and its\n\
-        proof is a line of that case's output, which the tests compare with what pydl does: a program's with what the native build\n\
-        of the same source prints under glibc as well; for tests in Rust it is the test's name. The form of a row is in\n\
-        [tests/cases/program/README.md](../tests/cases/program/README.md).\n\n\
-        Sources: `core.X`, `other.X` and `browser.X` are tests of Emscripten (`test_X` of `test/test_core.py` and its\n\
-        neighbours), `gap.X` is what Emscripten's tests leave out; tool-conventions is `DynamicLinking.md`; ld.so is ld.so(8).\n\n\
-        Main: which main modules the line is printed in, ours for WASI, Pyodide's for Emscripten, or both; nothing where the case has\n\
-        none, or makes its own.\n\n\
-        {} rows. In {differences} of them pydl differs on purpose from what the native build does.\n",
-        rows.len()
-    );
+    let mut text = introduction(rows);
     for (topic, heading) in TOPICS {
         let _ = write!(
             text,
-            "\n## {heading}\n\n| behaviour | source | case | main | proof |\n|---|---|---|---|---|\n"
+            "\n## {heading}\n\n| behaviour | source | case | main | Emscripten | proof |\n|---|---|---|---|---|---|\n"
         );
         for row in rows.iter().filter(|row| row.topic == topic) {
             let difference = row.difference.as_ref().map(|why| format!(" **Differs:** {}", cell(why)));
             let _ = writeln!(
                 text,
-                "| {}{} | {} | [{}]({}) | {} | {} |",
+                "| {}{} | {} | [{}]({}) | {} | {} | {} |",
                 cell(&row.behaviour),
                 difference.unwrap_or_default(),
                 cell(&row.sources),
                 row.case,
                 row.link,
                 row.mains,
+                row.emscripten,
                 code(&row.proof),
             );
         }
     }
-    text += "\n## In Pyodide's main module\n\nLines that are not printed there, since its C library has a part in `dlopen`:\n\n\
+    text += "\n## In Pyodide's main module\n\nLines of `cases/program` that are not printed there:\n\n\
         | case | line | printed there | why |\n|---|---|---|---|\n";
     for line in elsewhere {
         let Elsewhere { case, line, printed, why } = line;
@@ -398,6 +407,30 @@ fn document(
         let _ = writeln!(text, "| {test} | {} |", cell(why));
     }
     text
+}
+
+fn introduction(rows: &[Row]) -> String {
+    let count = |is_counted: fn(&Row) -> bool| rows.iter().filter(|row| is_counted(row)).count();
+    let differences = count(|row| row.difference.is_some());
+    let recorded = count(|row| !row.emscripten.is_empty());
+    let same = count(|row| row.emscripten == "yes");
+    format!(
+        "# What the dynamic linker does, and what proves it\n\n\
+        Made from the cases by `tests/tests/conformance.rs`; do not edit. Each row is declared in the source of a case, and its\n\
+        proof is a line of that case's output, which the tests compare with what pydl does: a program's with what the native build\n\
+        of the same source prints under glibc as well; for tests in Rust it is the test's name. The form of a row is in\n\
+        [tests/cases/program/README.md](../tests/cases/program/README.md).\n\n\
+        Sources: `core.X`, `other.X` and `browser.X` are tests of Emscripten (`test_X` of `test/test_core.py` and its\n\
+        neighbours), `gap.X` is what Emscripten's tests leave out; tool-conventions is `DynamicLinking.md`; ld.so is ld.so(8).\n\n\
+        Main: which main modules the line is printed in, ours for WASI, Pyodide's for Emscripten, or both; nothing where the case has\n\
+        none, or makes its own.\n\n\
+        Emscripten: whether Emscripten's own loader gives the line, in Pyodide 314.0.7 under Node 20, for the same libraries, as\n\
+        `tests/oracle/emscripten_loader.sh` has recorded it. Not every \"no\" is the loader's: a case that it cannot go on with\n\
+        prints nothing further, nothing runs at exit there, and Node 20 lacks extended constant expressions.\n\n\
+        {} rows. In {differences} of them pydl differs on purpose from what the native build does. Of the {recorded} whose case\n\
+        has run under Emscripten's loader, it gives {same}.\n",
+        rows.len()
+    )
 }
 
 /// Text in a cell of a table.
