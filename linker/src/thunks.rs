@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, HeapType, ImportSection, MemoryType, Module, NameMap, NameSection, RefType,
-    TableType, TypeSection, ValType,
+    CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
+    GlobalType, HeapType, ImportSection, MemoryType, Module, NameMap, NameSection, RefType, TableType,
+    TypeSection, ValType,
 };
 
 use crate::abi;
@@ -157,8 +157,9 @@ pub(crate) fn generate(
     let mut functions = FunctionSection::new();
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
-    // For each function that is called through its slot, the function, once it is known.
+    // For each function that is called through its slot, the function, once it is known; what finds it before.
     let mut cells = GlobalSection::new();
+    let mut first_calls = Vec::new();
     let mut names = NameMap::new();
     let mut next_import = Counters { host: u32::from(!lazy.is_empty()), slot: 0, lazy: 0 };
     for (position, thunk) in thunks.iter().enumerate() {
@@ -170,10 +171,17 @@ pub(crate) fn generate(
         let cell = slots + cells.len();
         code.function(&body(thunk, ty, cell, &mut next_import));
         if matches!(thunk.kind, ThunkKind::Slot(_) | ThunkKind::Lazy { .. }) {
-            let val_type = ValType::Ref(reference(ty, true));
+            let first = hosts + count(thunks.len() + first_calls.len());
+            first_calls.push((thunk, ty, cell));
+            let val_type = ValType::Ref(reference(ty, false));
             let ty_of_cell = GlobalType { val_type, mutable: true, shared: false };
-            cells.global(ty_of_cell, &ConstExpr::ref_null(HeapType::Concrete(ty)));
+            cells.global(ty_of_cell, &ConstExpr::ref_func(first));
         }
+    }
+    for (position, (thunk, ty, cell)) in first_calls.into_iter().enumerate() {
+        functions.function(ty);
+        names.append(hosts + count(thunks.len() + position), &format!("first call of {}", thunk.symbol));
+        code.function(&first_call(thunk, ty, cell, &mut next_import));
     }
     exports.export(abi::MEMORY, ExportKind::Memory, 0);
 
@@ -225,34 +233,38 @@ fn next(counter: &mut u32) -> u32 {
 }
 
 /// The code of a thunk; `cell` is its global, if it calls through a slot.
+/// A thunk: what calls a function through its slot calls what its cell holds.
 fn body(thunk: &Thunk, ty: u32, cell: u32, next_import: &mut Counters) -> Function {
-    let parameters = count(thunk.signature.params().len());
-    let mut function = match thunk.kind {
-        ThunkKind::Slot(_) | ThunkKind::Lazy { .. } => {
-            Function::new([(1, ValType::Ref(reference(ty, true)))])
-        }
-        ThunkKind::Host { .. } | ThunkKind::Undefined => Function::new([]),
+    let mut function = Function::new([]);
+    let mut sink = function.instructions();
+    for parameter in 0..count(thunk.signature.params().len()) {
+        sink.local_get(parameter);
+    }
+    match thunk.kind {
+        ThunkKind::Slot(_) | ThunkKind::Lazy { .. } => sink.global_get(cell).return_call_ref(ty),
+        ThunkKind::Host { .. } => sink.call(next(&mut next_import.host)),
+        ThunkKind::Undefined => sink.unreachable(),
     };
+    sink.end();
+    function
+}
+
+/// What a cell holds at first: finds the function by its slot, leaves it in the cell, and calls it. So later calls need not ask whether
+/// it is there.
+fn first_call(thunk: &Thunk, ty: u32, cell: u32, next_import: &mut Counters) -> Function {
+    let parameters = count(thunk.signature.params().len());
+    let mut function = Function::new([(1, ValType::Ref(reference(ty, true)))]);
     let mut sink = function.instructions();
     for parameter in 0..parameters {
         sink.local_get(parameter);
     }
     match thunk.kind {
-        ThunkKind::Slot(_) | ThunkKind::Lazy { .. } => {
-            sink.block(BlockType::Result(ValType::Ref(reference(ty, false))));
-            sink.global_get(cell).br_on_non_null(0);
-            match thunk.kind {
-                ThunkKind::Lazy { .. } => sink.i32_const(next(&mut next_import.lazy).cast_signed()).call(0),
-                _ => sink.global_get(next(&mut next_import.slot)),
-            };
-            sink.table_get(0).ref_cast_non_null(HeapType::Concrete(ty));
-            sink.local_tee(parameters).global_set(cell).local_get(parameters).ref_as_non_null();
-            sink.end().return_call_ref(ty)
-        }
-        ThunkKind::Host { .. } => sink.call(next(&mut next_import.host)),
-        ThunkKind::Undefined => sink.unreachable(),
+        ThunkKind::Lazy { .. } => sink.i32_const(next(&mut next_import.lazy).cast_signed()).call(0),
+        _ => sink.global_get(next(&mut next_import.slot)),
     };
-    sink.end();
+    sink.table_get(0).ref_cast_non_null(HeapType::Concrete(ty));
+    sink.local_tee(parameters).ref_as_non_null().global_set(cell);
+    sink.local_get(parameters).return_call_ref(ty).end();
     function
 }
 
