@@ -175,12 +175,12 @@ fn calls_of_what_nothing_defines_end_the_process() {
             user,
             "pydl: symbol lookup error: undefined symbol `nowhere` (function (i32) -> i64), needed by \
              /usr/local/lib/pydl/user.so: neither the main module nor a library in scope exports it; searched \
-             DRIVER, /usr/local/lib/pydl/user.so\n  at pydl thunks: thunk of nowhere\n",
+             DRIVER, /usr/local/lib/pydl/user.so\n  at pydl thunks: first call of nowhere\n",
         ),
         (
             other_type,
             "pydl: symbol lookup error: symbol `driver_errno` has another type: /usr/local/lib/pydl/user.so needs \
-             function (f64) -> i32, and DRIVER has function () -> i32\n  at pydl thunks: thunk of driver_errno\n",
+             function (f64) -> i32, and DRIVER has function () -> i32\n  at pydl thunks: first call of driver_errno\n",
         ),
     ] {
         let output = output_of_text(&[("user.so", user), ("case.so", OPENS_LAZILY)], &[]);
