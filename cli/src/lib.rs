@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod inputs;
 mod mains;
 mod npm;
 mod render;

@@ -1,7 +1,10 @@
 //! Owns the data behind `pydl deps`: what a file needs and offers, and who would provide what it imports. Rests on the
 //! same discovery and resolution as a load, so that it cannot come to another answer. Must not know files or terminals.
 
-use std::collections::BTreeMap;
+mod facts;
+mod process;
+mod symbol;
+
 use std::sync::Arc;
 
 use crate::abi_family::AbiEvidence;
@@ -15,6 +18,9 @@ use crate::needed::{
 use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule};
 use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
+
+pub use facts::{BuildFacts, ExceptionStyle, Producer};
+pub use symbol::{SymbolDefinition, SymbolReport, SymbolUse};
 
 /// Who provides an import.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,6 +73,8 @@ pub struct ModuleReport {
     pub not_a_side_module: Option<String>,
     /// The ABI it was compiled for, when something shows it.
     pub abi: Option<AbiEvidence>,
+    /// How it was built.
+    pub facts: BuildFacts,
     /// Memory and table needs; all zero in a file without a `dylink.0` section.
     pub memory: MemoryInfo,
     /// Names of the libraries it needs.
@@ -81,11 +89,13 @@ pub struct ModuleReport {
     pub checked_against: Option<String>,
     /// Why the load would be refused whatever its symbols are.
     pub refused: Vec<LinkError>,
-    /// Libraries that the file or a library of the load needs, and that are not among the given files.
+    /// Libraries that the file or a library of the load needs, and that were not found.
     pub needed_missing: Vec<LibraryNotFound>,
     /// Every symbol of the load that cannot be bound, sorted: those that the file imports, and those that the libraries
     /// it needs import.
     pub problems: Vec<SymbolProblem>,
+    /// Reasons against it that lie outside of the file, which the caller adds: as that Python looks for other file names.
+    pub outside_reasons: Vec<String>,
 }
 
 impl ExportReport {
@@ -117,53 +127,97 @@ impl ModuleReport {
 
     /// Why a load would fail, one text for each reason.
     pub fn reasons(&self) -> impl Iterator<Item = String> {
+        let outside = self.outside_reasons.iter().cloned();
         let refused = self.refused.iter().map(ToString::to_string);
         let missing = self.needed_missing.iter().map(|missing| match &missing.requester {
-            Some(requester) => {
+            Some(requester) if missing.tried.is_empty() => {
                 format!("{requester}: needs {}, which is not among the given files", missing.name)
             }
-            None => missing.to_string(),
+            _ => missing.to_string(),
         });
-        refused.chain(missing).chain(self.problems.iter().map(ToString::to_string))
+        outside.chain(refused).chain(missing).chain(self.problems.iter().map(ToString::to_string))
     }
 }
 
-/// Describes the first of `files`. With a main module, every import gets its provider as in a load into a process of it
-/// in which no library is loaded yet; the other files then serve NEEDED entries, by file name, those of the requester's
-/// own folder first. Errs when the file is not a WebAssembly module; `None` when there is no file.
-pub fn inspect(
-    files: &[FoundLibrary],
-    main: Option<&Arc<MainModule>>,
-) -> Result<Option<ModuleReport>, ParseError> {
-    let Some(file) = files.first() else { return Ok(None) };
-    let module = ParsedModule::parse(&file.bytes)?;
-    let mut report = describe(file, module);
-    if let Some(main) = main {
-        report.checked_against = Some(main.name().to_owned());
-        report.refused.extend(main.require_hosting().err());
-        if report.not_a_side_module.is_none() {
-            link(&mut report, files, main);
+/// Looks into files as they would be loaded into processes of one main module, or without one.
+#[derive(Debug)]
+pub struct Inspector {
+    /// What a process has before the file is opened; `None` without a main module, and when its processes cannot start.
+    namespace: Option<Namespace>,
+    main: Option<Arc<MainModule>>,
+    /// Why nothing can be loaded.
+    refused: Vec<LinkError>,
+}
+
+impl Inspector {
+    /// With a main module, every import gets its provider as in a load into a process of it in which nothing is loaded
+    /// but what the main module itself needs; `libraries` is asked for that.
+    pub fn new(main: Option<Arc<MainModule>>, libraries: &mut dyn LibrarySource) -> Inspector {
+        let Some(main) = main else { return Inspector { namespace: None, main: None, refused: Vec::new() } };
+        let mut refused: Vec<LinkError> = main.require_hosting().err().into_iter().collect();
+        let namespace = process::started(&main, libraries).map_err(|error| refused.push(error)).ok();
+        Inspector { namespace, main: Some(main), refused }
+    }
+
+    /// The main module.
+    pub fn main(&self) -> Option<&MainModule> {
+        self.main.as_deref()
+    }
+
+    /// Describes a file; `libraries` is asked for what it needs. Errs when it is not a WebAssembly module.
+    pub fn inspect(
+        &self,
+        file: &FoundLibrary,
+        libraries: &mut dyn LibrarySource,
+    ) -> Result<ModuleReport, ParseError> {
+        let module = libraries.parse(file)?;
+        let mut report = describe(file, &module);
+        if let Some(main) = &self.main {
+            report.checked_against = Some(main.name().to_owned());
+            report.refused.extend(self.refused.iter().cloned());
+        }
+        if let (Some(namespace), None) = (&self.namespace, &report.not_a_side_module) {
+            link(&mut report, namespace, &mut Opened { file, module, libraries });
+        }
+        Ok(report)
+    }
+
+    /// Who needs a symbol in a load of `file`, and who has it. Errs when there is nothing to look it up in: in words.
+    pub fn why(
+        &self,
+        file: &FoundLibrary,
+        symbol: &str,
+        libraries: &mut dyn LibrarySource,
+    ) -> Result<SymbolReport, String> {
+        let Some(namespace) = &self.namespace else {
+            let refused = self.refused.iter().map(ToString::to_string).collect::<Vec<_>>();
+            return Err(refused.join("\n"));
+        };
+        let module = libraries.parse(file).map_err(|error| format!("{}: {error}", file.path))?;
+        let mut opened = Opened { file, module, libraries };
+        match LoadOrder::discover_present(namespace, &file.path, &mut opened).map_err(|e| e.to_string())? {
+            (Start::New(order), _) => Ok(SymbolReport::of(namespace, &order, symbol)),
+            (Start::Loaded(_), _) => Err(format!("{}: the main module needs it itself", file.path)),
         }
     }
-    Ok(Some(report))
 }
 
-fn describe(file: &FoundLibrary, module: ParsedModule) -> ModuleReport {
-    let abi = AbiEvidence::find(&module, &file.path);
+fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
     let not_a_side_module = module.require_side_module().err();
     let refused =
         not_a_side_module.clone().map(|why| LinkError::NotASideModule { library: file.path.clone(), why });
-    let dylink = module.dylink.unwrap_or_default();
-    let import = |import: Import| {
+    let dylink = module.dylink.clone().unwrap_or_default();
+    let import = |import: &Import| {
         let weak = dylink.weak_imports.contains(&import.name);
-        ImportReport { import, weak, provider: None }
+        ImportReport { import: import.clone(), weak, provider: None }
     };
     ModuleReport {
         path: file.path.clone(),
         not_a_side_module,
-        abi,
+        abi: AbiEvidence::find(module, &file.path),
+        facts: BuildFacts::read(module, &file.bytes),
         memory: dylink.memory,
-        imports: module.imports.into_iter().map(import).collect(),
+        imports: module.imports.iter().map(import).collect(),
         exports: module
             .exports
             .iter()
@@ -175,16 +229,16 @@ fn describe(file: &FoundLibrary, module: ParsedModule) -> ModuleReport {
         refused: refused.into_iter().collect(),
         needed_missing: Vec::new(),
         problems: Vec::new(),
+        outside_reasons: Vec::new(),
     }
 }
 
-/// Fills in what a load into a process of `main` would do.
-fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule>) {
-    let namespace = Namespace::new(main.clone(), Arc::new(Namespace::host_functions_of(main).collect()));
-    let found = LoadOrder::discover_present(&namespace, &report.path, &mut Given::of(files));
+/// Fills in what a load into a process would do.
+fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_>) {
+    let found = LoadOrder::discover_present(namespace, &report.path, opened);
     let (order, missing) = match found {
         Ok((Start::New(order), missing)) => (order, missing),
-        // Nothing is loaded in a new namespace.
+        // The main module needs it, and it is there.
         Ok((Start::Loaded(_), _)) => return,
         Err(error) => {
             report.refused.push(error);
@@ -192,7 +246,7 @@ fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule
         }
     };
     report.needed_missing = missing;
-    let Explanation { results, thunks } = order.explain(&namespace);
+    let Explanation { results, thunks } = order.explain(namespace);
     let root = order.root().id;
     let undefined = |import: &ImportReport| {
         if import.weak { Provider::WeakUndefined } else { Provider::UndefinedUntilCalled }
@@ -207,9 +261,7 @@ fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule
             None => Provider::Loader,
             Some(ModuleId::MAIN) => Provider::Main,
             Some(id) if id == root => Provider::Itself,
-            Some(id) => {
-                Provider::Library(order.new_library(id).map(|l| l.file.path.clone()).unwrap_or_default())
-            }
+            Some(id) => Provider::Library(path_of(namespace, &order, id).to_owned()),
         },
     };
     for (id, bindings) in results {
@@ -226,50 +278,32 @@ fn link(report: &mut ModuleReport, files: &[FoundLibrary], main: &Arc<MainModule
     report.problems.sort();
     report.problems.dedup();
     if report.problems.is_empty() && report.needed_missing.is_empty() {
-        let fits = order.resolve(&namespace, OpenMode::default()).and_then(|resolved| resolved.reservation());
+        let fits = order.resolve(namespace, OpenMode::default()).and_then(|resolved| resolved.reservation());
         report.refused.extend(fits.err());
     }
 }
 
-/// Serves requests from the given files: the first by its path, the others by file name.
-struct Given<'a> {
-    first: Option<&'a FoundLibrary>,
-    by_folder_and_name: BTreeMap<(&'a str, &'a str), &'a FoundLibrary>,
-    by_name: BTreeMap<&'a str, &'a FoundLibrary>,
+/// The path of a module of a process, or of the load.
+fn path_of<'a>(namespace: &'a Namespace, order: &'a LoadOrder, id: ModuleId) -> &'a str {
+    order.new_library(id).map_or_else(|| namespace.name(id), |new| new.file.path.as_str())
 }
 
-impl<'a> Given<'a> {
-    fn of(files: &'a [FoundLibrary]) -> Given<'a> {
-        let first = files.first();
-        let mut given = Given { first, by_folder_and_name: BTreeMap::new(), by_name: BTreeMap::new() };
-        for file in files {
-            let (folder, name) = split_path(&file.path);
-            given.by_folder_and_name.entry((folder, name)).or_insert(file);
-            given.by_name.entry(name).or_insert(file);
-        }
-        given
-    }
+/// A source in which the file that is opened was found and read already.
+struct Opened<'a> {
+    file: &'a FoundLibrary,
+    module: Arc<ParsedModule>,
+    libraries: &'a mut dyn LibrarySource,
 }
 
-impl LibrarySource for Given<'_> {
+impl LibrarySource for Opened<'_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
-        let (_, name) = split_path(request.name);
-        let found = match request.requester {
-            None => self.first,
-            Some(requester) => {
-                let (folder, _) = split_path(&requester.path);
-                self.by_folder_and_name.get(&(folder, name)).or_else(|| self.by_name.get(name)).copied()
-            }
-        };
-        found.cloned().ok_or_else(|| LibraryNotFound {
-            name: request.name.to_owned(),
-            requester: request.requester.map(|requester| requester.path.clone()),
-            tried: Vec::new(),
-        })
+        match request.requester {
+            None => Ok(self.file.clone()),
+            Some(_) => self.libraries.find(request),
+        }
     }
-}
 
-/// A path's folder and file name.
-fn split_path(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
+    fn parse(&mut self, found: &FoundLibrary) -> Result<Arc<ParsedModule>, ParseError> {
+        if found.path == self.file.path { Ok(self.module.clone()) } else { self.libraries.parse(found) }
+    }
 }

@@ -1,0 +1,106 @@
+//! Owns the story of one symbol in a load: who needs it, who has it, and which definition counts. Must not know files.
+
+use crate::abi;
+use crate::namespace::{Namespace, definition_in};
+use crate::needed::LoadOrder;
+use crate::parse::ImportKind;
+
+use super::path_of;
+use crate::resolve::Binding;
+
+/// A module of the load that imports the symbol.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SymbolUse {
+    /// Its path.
+    pub path: String,
+    /// The import module: `env`, `GOT.mem`, `GOT.func` or a host's.
+    pub module: String,
+    /// What it needs: `function (i32) -> i32`, `address of data` and so on.
+    pub wanted: String,
+    /// Whether it may stay undefined.
+    pub weak: bool,
+    /// The path of the module whose definition it gets; `None` when none of them is taken.
+    pub provider: Option<String>,
+    /// Why it gets none.
+    pub problem: Option<String>,
+}
+
+/// A module in whose exports the symbol is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SymbolDefinition {
+    /// Its path.
+    pub path: String,
+    /// What it is there: `function (i32) -> i32`, `data` and so on.
+    pub kind: String,
+}
+
+/// The story of one symbol.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SymbolReport {
+    /// The symbol.
+    pub symbol: String,
+    /// The file that is loaded.
+    pub path: String,
+    /// Who imports it, in the order of initialization.
+    pub uses: Vec<SymbolUse>,
+    /// Who defines it, in the order in which they are searched: the first counts, the others are shadowed by it.
+    pub definitions: Vec<SymbolDefinition>,
+    /// Whether a host has a function of this name for those that import it.
+    pub of_host: bool,
+}
+
+impl SymbolReport {
+    pub(super) fn of(namespace: &Namespace, order: &LoadOrder, symbol: &str) -> SymbolReport {
+        SymbolReport {
+            symbol: symbol.to_owned(),
+            path: order.root().file.path.clone(),
+            uses: uses(namespace, order, symbol),
+            definitions: definitions(namespace, order, symbol),
+            of_host: namespace.host_function(abi::ENV, symbol).is_some()
+                || namespace.host_function(abi::WASI_PREVIEW1, symbol).is_some(),
+        }
+    }
+}
+
+fn uses(namespace: &Namespace, order: &LoadOrder, symbol: &str) -> Vec<SymbolUse> {
+    let mut uses = Vec::new();
+    for (id, bindings) in order.explain(namespace).results {
+        let Some(library) = order.new_library(id) else { continue };
+        for (import, binding) in library.module.imports.iter().zip(bindings) {
+            if import.name != symbol {
+                continue;
+            }
+            let dylink = library.module.dylink.as_ref();
+            let wanted = match (import.module.as_str(), &import.kind) {
+                (abi::GOT_MEM, _) => "address of data".to_owned(),
+                (abi::GOT_FUNC, _) => "address of a function".to_owned(),
+                (_, ImportKind::Function(signature)) => format!("function {signature}"),
+                (_, kind) => kind.word().to_owned(),
+            };
+            let definer = binding.as_ref().ok().and_then(Binding::definer);
+            uses.push(SymbolUse {
+                path: library.file.path.clone(),
+                module: import.module.clone(),
+                wanted,
+                weak: dylink.is_some_and(|dylink| dylink.weak_imports.contains(&import.name)),
+                provider: definer.map(|id| path_of(namespace, order, id).to_owned()),
+                problem: binding.err().map(|problem| problem.to_string()),
+            });
+        }
+    }
+    uses
+}
+
+fn definitions(namespace: &Namespace, order: &LoadOrder, symbol: &str) -> Vec<SymbolDefinition> {
+    if !abi::is_symbol(symbol) {
+        return Vec::new();
+    }
+    let mut scope: indexmap::IndexSet<_> = namespace.global_scope().iter().copied().collect();
+    scope.extend(order.search.iter().copied());
+    let definition = |id| {
+        let new = order.new_library(id).map(|library| &library.module);
+        let found = definition_in(new.or_else(|| namespace.module(id))?, id, symbol)?;
+        Some(SymbolDefinition { path: path_of(namespace, order, id).to_owned(), kind: found.kind.describe() })
+    };
+    scope.into_iter().filter_map(definition).collect()
+}
