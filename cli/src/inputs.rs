@@ -103,7 +103,7 @@ impl Inputs {
             let mut found = Vec::new();
             inputs.walk(path, 0, &mut found);
             if found.is_empty() {
-                inputs.unreadable(path, "there is no side module and no wheel in this folder");
+                inputs.unreadable(path, &"there is no side module and no wheel in this folder");
             }
             for path in found {
                 inputs.add(&path);
@@ -112,7 +112,7 @@ impl Inputs {
         inputs
     }
 
-    fn unreadable(&mut self, path: &Path, why: impl ToString) {
+    fn unreadable(&mut self, path: &Path, why: &impl ToString) {
         self.unreadable.push(Unreadable { path: path.display().to_string(), why: why.to_string() });
     }
 
@@ -121,8 +121,8 @@ impl Inputs {
         let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let mut entries = match entries {
             Ok(entries) if depth < DEEPEST => entries,
-            Ok(_) => return self.unreadable(folder, "folders are nested too deep"),
-            Err(error) => return self.unreadable(folder, error),
+            Ok(_) => return self.unreadable(folder, &"folders are nested too deep"),
+            Err(error) => return self.unreadable(folder, &error),
         };
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
@@ -143,7 +143,7 @@ impl Inputs {
         }
         let file = match WheelFile::open(path) {
             Ok(file) => Ok(file),
-            Err(LoadError::File { source, .. }) => return self.unreadable(path, source),
+            Err(LoadError::File { source, .. }) => return self.unreadable(path, &source),
             Err(error) => Err(error.to_string()),
         };
         let wheel = self.wheels.len();
@@ -203,7 +203,8 @@ fn is_library_name(path: &str) -> bool {
     let versioned = name.split_once(".so.").is_some_and(|(_, version)| {
         version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
     });
-    name.ends_with(".so") || name.ends_with(".wasm") || versioned
+    let extension = Path::new(name).extension();
+    versioned || extension.is_some_and(|extension| extension == "so" || extension == "wasm")
 }
 
 /// A path's folder and file name.

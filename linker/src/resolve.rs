@@ -6,7 +6,7 @@
 //! chapter 5, "Shared Object Dependencies"). The first definition wins, weak or not. With `RTLD_DEEPBIND` the
 //! libraries of the load come first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use wasmparser::{GlobalType, RefType, ValType};
@@ -204,6 +204,8 @@ impl Binding {
 struct Resolver<'a> {
     namespace: &'a Namespace,
     order: &'a LoadOrder,
+    /// The first definition of each name in a load of many libraries, which would take long to ask one after the other.
+    own_definitions: Option<HashMap<&'a str, ModuleId>>,
     mode: OpenMode,
     /// Position of each new library in the order of instantiation.
     position: BTreeMap<ModuleId, usize>,
@@ -211,6 +213,33 @@ struct Resolver<'a> {
     thunk_of: BTreeMap<ThunkKey, usize>,
     /// Every function whose slot something needs, with an export to take it from.
     slots_used: indexmap::IndexMap<FunctionRef, (ModuleId, String)>,
+}
+
+/// From so many libraries on a load has an index of their symbols.
+const MANY: usize = 16;
+
+fn own_definitions<'a>(namespace: &'a Namespace, order: &'a LoadOrder) -> HashMap<&'a str, ModuleId> {
+    let mut definitions = HashMap::new();
+    for id in order.search.iter().copied() {
+        let Some(module) = module_of(namespace, order, id) else { continue };
+        for (name, _) in module.exports.iter() {
+            if !definitions.contains_key(name) && definition_in(module, id, name).is_some() {
+                definitions.insert(name, id);
+            }
+        }
+    }
+    definitions
+}
+
+fn module_of<'a>(
+    namespace: &'a Namespace,
+    order: &'a LoadOrder,
+    id: ModuleId,
+) -> Option<&'a Arc<ParsedModule>> {
+    match order.new_library(id) {
+        Some(new) => Some(&new.module),
+        None => namespace.module(id),
+    }
 }
 
 /// What makes two thunks the same.
@@ -228,6 +257,7 @@ impl<'a> Resolver<'a> {
         Resolver {
             namespace,
             order,
+            own_definitions: (order.search.len() > MANY).then(|| own_definitions(namespace, order)),
             mode,
             position,
             thunks: Vec::new(),
@@ -458,16 +488,28 @@ impl<'a> Resolver<'a> {
         if !abi::is_symbol(name) {
             return None;
         }
-        let (global, own) = (self.namespace.global_scope(), self.order.search.as_slice());
-        let (first, second) = if self.order.own_scope_first { (own, global) } else { (global, own) };
-        first.iter().chain(second).copied().find_map(|id| definition_in(self.module(id)?, id, name))
+        let global = || {
+            let mut scope = self.namespace.global_scope().iter().copied();
+            scope.find_map(|id| definition_in(self.module(id)?, id, name))
+        };
+        if self.order.own_scope_first {
+            self.own(name).or_else(global)
+        } else {
+            global().or_else(|| self.own(name))
+        }
+    }
+
+    /// The first definition among the libraries of the load.
+    fn own(&self, name: &str) -> Option<Symbol> {
+        if let Some(definitions) = &self.own_definitions {
+            let id = *definitions.get(name)?;
+            return definition_in(self.module(id)?, id, name);
+        }
+        self.order.search.iter().copied().find_map(|id| definition_in(self.module(id)?, id, name))
     }
 
     fn module(&self, id: ModuleId) -> Option<&Arc<ParsedModule>> {
-        match self.order.new_library(id) {
-            Some(new) => Some(&new.module),
-            None => self.namespace.module(id),
-        }
+        module_of(self.namespace, self.order, id)
     }
 
     /// Whether the definer will have an instance when the importer is instantiated.

@@ -2,6 +2,7 @@
 //! in one way that must be named.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -148,7 +149,7 @@ impl Parts {
         for (name, bytes) in &self.files {
             let recorded = if self.damaged == Some(name.as_str()) { &[][..] } else { bytes };
             let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(recorded));
-            record.push_str(&format!("{name},sha256={hash},{}\n", bytes.len()));
+            let _ = writeln!(record, "{name},sha256={hash},{}", bytes.len());
             add(name, bytes);
         }
         add("demo-1.dist-info/RECORD", record.as_bytes());
@@ -232,7 +233,8 @@ fn why_tells_who_needs_a_symbol_and_what_is_shadowed() {
         (func (export "_ZN4demo3getEv") (result i32) i32.const 1))"#;
     let user = r#"(module (@dylink.0 (needed "liba.so" "libb.so"))
         (import "env" "puts" (func (param i32) (result i32)))
-        (import "env" "_ZN4demo3getEv" (func (result i32))))"#;
+        (import "env" "_ZN4demo3getEv" (func (result i32)))
+        (func (export "f")))"#;
     for (name, text) in [("user.so", user), ("liba.so", library), ("libb.so", library)] {
         fs::write(folder.path().join(name), assemble(text)).unwrap();
     }

@@ -86,8 +86,13 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
     let inspector = Inspector::new(main, &mut libraries);
     let target = main_path.as_deref().map(PythonTarget::of_main);
     let wheels = inputs.wheels.iter().map(|_| Vec::new()).collect();
-    let mut check =
-        Check { inputs: &inputs, libraries, inspector: &inspector, target, wheels, why: deps.why.as_deref(),
+    let mut check = Check {
+        inputs: &inputs,
+        libraries,
+        inspector: &inspector,
+        target,
+        wheels,
+        why: deps.why.as_deref(),
         is_needed: false,
     };
     let stdout = io::stdout();
@@ -224,7 +229,9 @@ impl Check<'_> {
         let file = self.inputs.read(position)?;
         let symbol = self.why.unwrap_or_default();
         let report = self.inspector.why(&file, symbol, &mut self.libraries);
-        let report = report.map_err(|why| Unreadable { path: file.path.clone(), why })?;
+        // Messages of the linker begin with the path.
+        let bare = |why: &str| why.strip_prefix(&format!("{}: ", file.path)).unwrap_or(why).to_owned();
+        let report = report.map_err(|why| Unreadable { path: file.path.clone(), why: bare(&why) })?;
         self.is_needed |= !report.uses.is_empty();
         Ok((!report.uses.is_empty()).then_some(Report::Symbol(report)))
     }

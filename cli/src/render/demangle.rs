@@ -64,7 +64,7 @@ mod tests {
                     format!("S{}_", char::from_digit(u32::from(level), 36).unwrap().to_ascii_uppercase())
                 }
             };
-            name.push_str(&format!("St4pairI{last}{last}E"));
+            let _ = write!(name, "St4pairI{last}{last}E");
         }
         assert_eq!(demangled(&name), None);
     }

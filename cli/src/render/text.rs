@@ -610,7 +610,7 @@ mod tests {
       it exports no mutable global `__stack_pointer` (--export-all does not either): link with
         -Wl,--export=__stack_pointer
       it exports no allocator (`aligned_alloc`, `malloc` and `free`): link with -Wl,--export-all
-        and -Wl,--whole-archive -lc -Wl,--no-whole-archive
+        and -Wl,--whole-archive -lc -Wl,--no-whole-archive; Emscripten programs with -sMAIN_MODULE
       it imports nothing from `pydl_dlfcn_v1`, so it has no working dlopen: compile and link
         pydl's libdl.c (loader/guest/wasi) into it
       it does not export `pydl_read_file`: link pydl's libdl.c (loader/guest/wasi) with
