@@ -121,6 +121,9 @@ pub struct Deps {
     /// Tell of one symbol only: who needs it, who would provide it, and which definitions that one shadows
     #[arg(long, value_name = "SYMBOL", requires = "main")]
     pub why: Option<String>,
+    /// Compare two main modules or libraries, OLD and NEW: which symbols the new one adds, drops and changes
+    #[arg(long, conflicts_with_all = ["main", "why", "library_path"])]
+    pub diff: bool,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,
@@ -137,10 +140,11 @@ Examples:
   pydl deps build --main python.wasm --library-path libs --json
   pydl deps build --main python.wasm --why inflate
   pydl deps dist --main python@3.14 --quiet && echo good
+  pydl deps --diff python@3.13 python@3.14
 
 Exit status:
   0    everything loads, as far as can be told
-  1    something does not load
+  1    something does not load; with --diff, something is gone or changed
   126  a file cannot be read, or is not a WebAssembly module";
 
 /// Fetch Python main modules, and make environments around them

@@ -47,7 +47,7 @@ pub use ids::{
 };
 pub use inspect::{
     BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, ModuleReport, Producer, Provider,
-    SymbolDefinition, SymbolReport, SymbolUse,
+    SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse,
 };
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use pydl_linker::{
     AbiEvidence, AbiFamily, ExportKind, ExportReport, ImportKind, ImportReport, MainModule, ModuleReport,
-    Producer, Provider, SymbolProblem, SymbolReport,
+    Producer, Provider, SymbolDifference, SymbolProblem, SymbolReport,
 };
 use serde::{Serialize, Serializer};
 
@@ -41,6 +41,46 @@ pub fn write(out: &mut impl Write, main: Option<&MainModule>, contents: &Content
     };
     serde_json::to_writer(&mut *out, &document)?;
     writeln!(out)
+}
+
+/// Writes what a rebuilt module adds, drops and changes, on one line.
+pub fn write_difference(out: &mut impl Write, difference: &SymbolDifference) -> io::Result<()> {
+    let one = |(name, kind): &(String, String), is_new: bool| {
+        let (was, is) = if is_new { (None, Some(kind.clone())) } else { (Some(kind.clone()), None) };
+        Changed { name: name.clone(), demangled: demangled(name), was, is }
+    };
+    let changed = difference.changed.iter().map(|(name, was, is)| Changed {
+        name: name.clone(),
+        demangled: demangled(name),
+        was: Some(was.clone()),
+        is: Some(is.clone()),
+    });
+    let document = Differences {
+        version: VERSION,
+        compatible: difference.is_compatible(),
+        dropped: difference.dropped.iter().map(|symbol| one(symbol, false)).collect(),
+        changed: changed.collect(),
+        added: difference.added.iter().map(|symbol| one(symbol, true)).collect(),
+    };
+    serde_json::to_writer(&mut *out, &document)?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct Differences {
+    version: u32,
+    compatible: bool,
+    dropped: Vec<Changed>,
+    changed: Vec<Changed>,
+    added: Vec<Changed>,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    name: String,
+    demangled: Option<String>,
+    was: Option<String>,
+    is: Option<String>,
 }
 
 #[derive(Serialize)]

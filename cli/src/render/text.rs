@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use pydl_linker::{
     ExceptionStyle, ExportKind, ExportReport, ImportKind, ImportReport, ModuleReport, Provider,
-    SymbolProblem, SymbolReport, abi,
+    SymbolDifference, SymbolProblem, SymbolReport, abi,
 };
 
 use crate::commands::deps::{Report, WheelReport};
@@ -34,6 +34,25 @@ pub fn write(out: &mut impl Write, report: &Report, colour: bool) -> io::Result<
         Report::Wheel(report) => page.wheel(report),
         Report::Symbol(report) => page.symbol(report),
     }
+}
+
+/// Writes what a rebuilt module adds, drops and changes: a line for each symbol.
+pub fn write_difference(out: &mut impl Write, difference: &SymbolDifference) -> io::Result<()> {
+    let shown = |name: &str| match demangled(name) {
+        Some(readable) => format!("{} ({})", printable(name), printable(&readable)),
+        None => printable(name).into_owned(),
+    };
+    for (name, was) in &difference.dropped {
+        writeln!(out, "- {}: {was}", shown(name))?;
+    }
+    for (name, was, is) in &difference.changed {
+        writeln!(out, "! {}: {was}, now {is}", shown(name))?;
+    }
+    for (name, is) in &difference.added {
+        writeln!(out, "+ {}: {is}", shown(name))?;
+    }
+    let SymbolDifference { added, dropped, changed } = difference;
+    writeln!(out, "{} dropped, {} changed, {} added", dropped.len(), changed.len(), added.len())
 }
 
 struct Page<'a, W> {

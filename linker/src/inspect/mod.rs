@@ -1,6 +1,7 @@
 //! Owns the data behind `pydl deps`: what a file needs and offers, and who would provide what it imports. Rests on the
 //! same discovery and resolution as a load, so that it cannot come to another answer. Must not know files or terminals.
 
+mod difference;
 mod facts;
 mod process;
 mod symbol;
@@ -19,6 +20,7 @@ use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedMod
 use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
 
+pub use difference::SymbolDifference;
 pub use facts::{BuildFacts, ExceptionStyle, Producer};
 pub use symbol::{SymbolDefinition, SymbolReport, SymbolUse};
 
@@ -197,7 +199,7 @@ impl Inspector {
         let mut opened = Opened { file, module, libraries };
         match LoadOrder::discover_present(namespace, &file.path, &mut opened).map_err(|e| e.to_string())? {
             (Start::New(order), _) => Ok(SymbolReport::of(namespace, &order, symbol)),
-            (Start::Loaded(_), _) => Err(format!("{}: the main module needs it itself", file.path)),
+            (Start::Loaded(_), _) => Ok(SymbolReport::of_loaded(namespace, &file.path, symbol)),
         }
     }
 }
@@ -238,8 +240,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     let found = LoadOrder::discover_present(namespace, &report.path, opened);
     let (order, missing) = match found {
         Ok((Start::New(order), missing)) => (order, missing),
-        // The main module needs it, and it is there.
-        Ok((Start::Loaded(_), _)) => return,
+        Ok((Start::Loaded(id), _)) => return tell_loaded(report, namespace, id),
         Err(error) => {
             report.refused.push(error);
             return;
@@ -248,27 +249,14 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     report.needed_missing = missing;
     let Explanation { results, thunks } = order.explain(namespace);
     let root = order.root().id;
-    let undefined = |import: &ImportReport| {
-        if import.weak { Provider::WeakUndefined } else { Provider::UndefinedUntilCalled }
-    };
-    let provider = |import: &ImportReport, binding: &Binding| match binding {
-        Binding::Thunk(thunk) => match thunks.get(*thunk).map(|thunk| &thunk.kind) {
-            Some(ThunkKind::Host { .. }) => Provider::Host,
-            _ => undefined(import),
-        },
-        Binding::Null => Provider::WeakUndefined,
-        binding => match binding.definer() {
-            None => Provider::Loader,
-            Some(ModuleId::MAIN) => Provider::Main,
-            Some(id) if id == root => Provider::Itself,
-            Some(id) => Provider::Library(path_of(namespace, &order, id).to_owned()),
-        },
-    };
+    let is_of_host =
+        |thunk: usize| matches!(thunks.get(thunk).map(|thunk| &thunk.kind), Some(ThunkKind::Host { .. }));
     for (id, bindings) in results {
         if id == root {
             for (import, binding) in report.imports.iter_mut().zip(&bindings) {
                 import.provider = Some(match binding {
-                    Ok(binding) => provider(import, binding),
+                    Ok(Binding::Thunk(thunk)) if is_of_host(*thunk) => Provider::Host,
+                    Ok(binding) => provider(import, binding, root, |id| path_of(namespace, &order, id)),
                     Err(problem) => Provider::Missing(problem.clone()),
                 });
             }
@@ -280,6 +268,39 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     if report.problems.is_empty() && report.needed_missing.is_empty() {
         let fits = order.resolve(namespace, OpenMode::default()).and_then(|resolved| resolved.reservation());
         report.refused.extend(fits.err());
+    }
+}
+
+/// Fills in what a library was bound to that the main module needs itself.
+fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId) {
+    let Some(library) = namespace.library(id) else { return };
+    for (report, binding) in report.imports.iter_mut().zip(library.bindings.iter()) {
+        let import = &report.import;
+        let is_of_host = namespace.host_function(&import.module, &import.name).is_some();
+        report.provider = Some(match binding {
+            Binding::Thunk(_) if is_of_host => Provider::Host,
+            binding => provider(report, binding, id, |id| namespace.name(id)),
+        });
+    }
+}
+
+/// Who provides an import of the library `itself`, when it is no function of a host.
+fn provider<'a>(
+    import: &ImportReport,
+    binding: &Binding,
+    itself: ModuleId,
+    path: impl Fn(ModuleId) -> &'a str,
+) -> Provider {
+    match binding {
+        Binding::Thunk(_) | Binding::Null if import.weak => Provider::WeakUndefined,
+        Binding::Thunk(_) => Provider::UndefinedUntilCalled,
+        Binding::Null => Provider::WeakUndefined,
+        binding => match binding.definer() {
+            None => Provider::Loader,
+            Some(ModuleId::MAIN) => Provider::Main,
+            Some(id) if id == itself => Provider::Itself,
+            Some(id) => Provider::Library(path(id).to_owned()),
+        },
     }
 }
 

@@ -1,11 +1,13 @@
 //! Owns the story of one symbol in a load: who needs it, who has it, and which definition counts. Must not know files.
 
-use crate::abi;
-use crate::namespace::{Namespace, definition_in};
-use crate::needed::LoadOrder;
-use crate::parse::ImportKind;
+use indexmap::IndexSet;
 
 use super::path_of;
+use crate::abi;
+use crate::ids::ModuleId;
+use crate::namespace::{Namespace, definition_in};
+use crate::needed::LoadOrder;
+use crate::parse::{Import, ImportKind, ParsedModule};
 use crate::resolve::Binding;
 
 /// A module of the load that imports the symbol.
@@ -51,56 +53,87 @@ pub struct SymbolReport {
 
 impl SymbolReport {
     pub(super) fn of(namespace: &Namespace, order: &LoadOrder, symbol: &str) -> SymbolReport {
+        let mut uses = Vec::new();
+        for (id, bindings) in order.explain(namespace).results {
+            let Some(library) = order.new_library(id) else { continue };
+            for (import, binding) in library.module.imports.iter().zip(bindings) {
+                if import.name == symbol {
+                    let binding = binding.as_ref().map_err(ToString::to_string);
+                    let path = |id| path_of(namespace, order, id);
+                    uses.push(use_of(&library.module, &library.file.path, import, binding, path));
+                }
+            }
+        }
+        let mut scope: IndexSet<_> = namespace.global_scope().iter().copied().collect();
+        scope.extend(order.search.iter().copied());
+        let definition = |id| {
+            let new = order.new_library(id).map(|library| &library.module);
+            definition(new.or_else(|| namespace.module(id))?, id, path_of(namespace, order, id), symbol)
+        };
+        SymbolReport {
+            definitions: scope.into_iter().filter_map(definition).collect(),
+            uses,
+            ..SymbolReport::empty(namespace, &order.root().file.path, symbol)
+        }
+    }
+
+    /// The same for a library that the main module needs itself.
+    pub(super) fn of_loaded(namespace: &Namespace, path: &str, symbol: &str) -> SymbolReport {
+        let mut uses = Vec::new();
+        for library in namespace.libraries().iter().filter(|library| library.path == path) {
+            for (import, binding) in library.module.imports.iter().zip(library.bindings.iter()) {
+                if import.name == symbol {
+                    uses.push(use_of(&library.module, path, import, Ok(binding), |id| namespace.name(id)));
+                }
+            }
+        }
+        let scope = namespace.global_scope().iter().copied();
+        let definition = |id| definition(namespace.module(id)?, id, namespace.name(id), symbol);
+        SymbolReport {
+            definitions: scope.filter_map(definition).collect(),
+            uses,
+            ..SymbolReport::empty(namespace, path, symbol)
+        }
+    }
+
+    fn empty(namespace: &Namespace, path: &str, symbol: &str) -> SymbolReport {
         SymbolReport {
             symbol: symbol.to_owned(),
-            path: order.root().file.path.clone(),
-            uses: uses(namespace, order, symbol),
-            definitions: definitions(namespace, order, symbol),
+            path: path.to_owned(),
+            uses: Vec::new(),
+            definitions: Vec::new(),
             of_host: namespace.host_function(abi::ENV, symbol).is_some()
                 || namespace.host_function(abi::WASI_PREVIEW1, symbol).is_some(),
         }
     }
 }
 
-fn uses(namespace: &Namespace, order: &LoadOrder, symbol: &str) -> Vec<SymbolUse> {
-    let mut uses = Vec::new();
-    for (id, bindings) in order.explain(namespace).results {
-        let Some(library) = order.new_library(id) else { continue };
-        for (import, binding) in library.module.imports.iter().zip(bindings) {
-            if import.name != symbol {
-                continue;
-            }
-            let dylink = library.module.dylink.as_ref();
-            let wanted = match (import.module.as_str(), &import.kind) {
-                (abi::GOT_MEM, _) => "address of data".to_owned(),
-                (abi::GOT_FUNC, _) => "address of a function".to_owned(),
-                (_, ImportKind::Function(signature)) => format!("function {signature}"),
-                (_, kind) => kind.word().to_owned(),
-            };
-            let definer = binding.as_ref().ok().and_then(Binding::definer);
-            uses.push(SymbolUse {
-                path: library.file.path.clone(),
-                module: import.module.clone(),
-                wanted,
-                weak: dylink.is_some_and(|dylink| dylink.weak_imports.contains(&import.name)),
-                provider: definer.map(|id| path_of(namespace, order, id).to_owned()),
-                problem: binding.err().map(|problem| problem.to_string()),
-            });
-        }
+fn use_of<'a>(
+    module: &ParsedModule,
+    path: &str,
+    import: &Import,
+    binding: Result<&Binding, String>,
+    path_of: impl Fn(ModuleId) -> &'a str,
+) -> SymbolUse {
+    let wanted = match (import.module.as_str(), &import.kind) {
+        (abi::GOT_MEM, _) => "address of data".to_owned(),
+        (abi::GOT_FUNC, _) => "address of a function".to_owned(),
+        (_, ImportKind::Function(signature)) => format!("function {signature}"),
+        (_, kind) => kind.word().to_owned(),
+    };
+    let dylink = module.dylink.as_ref();
+    let definer = binding.as_ref().ok().and_then(|binding| binding.definer());
+    SymbolUse {
+        path: path.to_owned(),
+        module: import.module.clone(),
+        wanted,
+        weak: dylink.is_some_and(|dylink| dylink.weak_imports.contains(&import.name)),
+        provider: definer.map(|id| path_of(id).to_owned()),
+        problem: binding.err(),
     }
-    uses
 }
 
-fn definitions(namespace: &Namespace, order: &LoadOrder, symbol: &str) -> Vec<SymbolDefinition> {
-    if !abi::is_symbol(symbol) {
-        return Vec::new();
-    }
-    let mut scope: indexmap::IndexSet<_> = namespace.global_scope().iter().copied().collect();
-    scope.extend(order.search.iter().copied());
-    let definition = |id| {
-        let new = order.new_library(id).map(|library| &library.module);
-        let found = definition_in(new.or_else(|| namespace.module(id))?, id, symbol)?;
-        Some(SymbolDefinition { path: path_of(namespace, order, id).to_owned(), kind: found.kind.describe() })
-    };
-    scope.into_iter().filter_map(definition).collect()
+fn definition(module: &ParsedModule, id: ModuleId, path: &str, symbol: &str) -> Option<SymbolDefinition> {
+    let found = abi::is_symbol(symbol).then(|| definition_in(module, id, symbol)).flatten()?;
+    Some(SymbolDefinition { path: path.to_owned(), kind: found.kind.describe() })
 }
