@@ -99,30 +99,53 @@ pub struct Arguments {
     pub script: Option<usize>,
 }
 
-/// Tell what side modules need and offer
+/// Tell what side modules need and offer, and whether they load
 ///
-/// For each FILE: its memory and table needs, the libraries it needs, imports by kind, exports, and the Python modules
-/// it defines. With --main, every import is marked with who provides it, by the rules of a real load; NEEDED libraries
-/// are looked for among the FILEs.
+/// For each side module: its memory and table needs, the libraries it needs, how it was built, imports by kind, exports, the
+/// Python modules it defines, and a verdict. With --main, every import is marked with who provides it, by the rules of a real load.
+/// A wheel is checked as `pydl run --with` does, with every side module in it. In folders, side modules and wheels are
+/// looked for, in sorted order. NEEDED libraries are looked for in --library-path, along the runtime paths of what lies in
+/// wheels, and among the FILEs.
 #[derive(Args, Debug)]
 #[command(after_help = DEPS_EXAMPLES)]
 pub struct Deps {
-    /// Side modules
-    #[arg(required = true, value_name = "FILE")]
+    /// Side modules, wheels, and folders of them
+    #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
     /// The main module to check against, as for `pydl run`
     #[arg(long, value_name = "MAIN")]
     pub main: Option<PathBuf>,
+    /// Look for NEEDED libraries here first (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub library_path: Vec<PathBuf>,
+    /// Tell of one symbol only: who needs it, who would provide it, and which definitions that one shadows
+    #[arg(long, value_name = "SYMBOL", requires = "main")]
+    pub why: Option<String>,
+    /// Compare two main modules or libraries, OLD and NEW: which symbols the new one adds, drops and changes
+    #[arg(long, conflicts_with_all = ["main", "why", "library_path"])]
+    pub diff: bool,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,
+    /// Print nothing but what cannot be read: the exit status tells
+    #[arg(long, short, conflicts_with_all = ["json", "why"])]
+    pub quiet: bool,
 }
 
 const DEPS_EXAMPLES: &str = "\
 Examples:
   pydl deps fputs.so
   pydl deps fputs.so --main python.wasm
-  pydl deps build/*.so --main python.wasm --json";
+  pydl deps dist/NAME.whl --main python@3.14
+  pydl deps build --main python.wasm --library-path libs --json
+  pydl deps build --main python.wasm --why inflate
+  pydl deps dist --main python@3.14 --quiet && echo good
+  pydl deps --diff python@3.13 python@3.14
+
+Exit status:
+  0    everything loads, as far as can be told
+  1    something does not load; with --diff, something is gone or changed
+  126  a file cannot be read, or is not a WebAssembly module";
 
 /// Fetch Python main modules, and make environments around them
 ///

@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod inputs;
 mod mains;
 mod npm;
 mod render;
@@ -20,6 +21,7 @@ pub fn pydl() -> ExitCode {
     };
     let status = match command {
         Command::Run(run) => commands::run::run(&run),
+        Command::Deps(deps) if deps.diff => commands::diff::run(&deps),
         Command::Deps(deps) => commands::deps::run(&deps),
         Command::Python(python) => commands::python::run(&python),
     };

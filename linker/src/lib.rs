@@ -45,7 +45,10 @@ pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };
-pub use inspect::{ExportReport, ImportReport, ModuleReport, Provider, inspect};
+pub use inspect::{
+    BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, ModuleReport, Producer, Provider,
+    SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse,
+};
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::abi;
 use crate::abi_family::AbiEvidence;
-use crate::error::LinkError;
+use crate::error::{LinkError, ParseError};
 use crate::ids::ModuleId;
 use crate::namespace::Namespace;
 use crate::parse::{ImportKind, ParsedModule, Signature};
@@ -95,6 +95,12 @@ impl fmt::Display for LibraryNotFound {
 pub trait LibrarySource {
     /// Finds the file for a request and reads it. Errs with everything that was tried.
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound>;
+
+    /// Reads what is in a library that was found. A source whose files take part in many loads may remember it. Errs when the file
+    /// is malformed.
+    fn parse(&mut self, found: &FoundLibrary) -> Result<Arc<ParsedModule>, ParseError> {
+        ParsedModule::parse(&found.bytes).map(Arc::new)
+    }
 }
 
 /// How a library is to be opened: the mode argument of `dlopen` (POSIX.1-2024), with the numbers of musl.
@@ -447,7 +453,8 @@ impl Discovery<'_> {
                 ),
             });
         }
-        let module = check_side_module(self.namespace, &found)?;
+        let module = self.source.parse(&found);
+        let module = check_side_module(self.namespace, &found, module)?;
         let id = self.namespace.next_id(self.libraries.len()).ok_or_else(|| LinkError::DoesNotFit {
             library: found.path.clone(),
             why: "too many libraries".to_owned(),
@@ -458,7 +465,6 @@ impl Discovery<'_> {
         if let Some(identity) = found.identity {
             self.by_identity.insert(identity, id);
         }
-        let module = Arc::new(module);
         self.libraries.push(NewLibrary { id, file: found, module, needed: Vec::new() });
         Ok(Some(id))
     }
@@ -476,10 +482,13 @@ impl Discovery<'_> {
     }
 }
 
-fn check_side_module(namespace: &Namespace, found: &FoundLibrary) -> Result<ParsedModule, LinkError> {
+fn check_side_module(
+    namespace: &Namespace,
+    found: &FoundLibrary,
+    module: Result<Arc<ParsedModule>, ParseError>,
+) -> Result<Arc<ParsedModule>, LinkError> {
     let library = || found.path.clone();
-    let module = ParsedModule::parse(&found.bytes)
-        .map_err(|error| LinkError::Malformed { library: library(), error })?;
+    let module = module.map_err(|error| LinkError::Malformed { library: library(), error })?;
     module.require_side_module().map_err(|why| LinkError::NotASideModule { library: library(), why })?;
     let main = namespace.main();
     let evidence = AbiEvidence::find(&module, &found.path);

@@ -57,5 +57,5 @@ pub use libraries::{Libraries, LibraryError, LibraryHandle, LibrarySymbol, Loade
 pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use pydl_linker::OpenMode;
-pub use python::Installation;
+pub use python::{Installation, PythonTarget, WheelFile};
 pub use trace::{Trace, TraceTopic};

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use pydl_linker::{
-    Address, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource, LoadOrder,
-    MainModule, Namespace, OpenMode, Placement, Start, TableSlot, inspect,
+    Address, FoundLibrary, Inspector, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource,
+    LoadOrder, MainModule, Namespace, OpenMode, Placement, Start, TableSlot,
 };
 use pydl_loader::{Cache, Captured, Compiler, ExitStatus, Image, Process, ProcessOptions};
 use pydl_tests::wasm::assemble;
@@ -305,18 +305,17 @@ fn chain(count: usize) -> Libraries {
 /// Prints what it costs to inspect every file of a chain, as `pydl deps` does.
 fn deps(main: &Arc<MainModule>) -> Result<()> {
     println!("| `pydl deps` of a chain | ms | µs each |\n|---|---|---|");
-    for size in [125, 250, 500] {
-        let mut files: Vec<FoundLibrary> = chain(size)
-            .into_iter()
-            .map(|(path, bytes)| FoundLibrary { path, identity: None, bytes })
+    for size in [125, 250, 500, 1_000] {
+        let mut files = Files(chain(size).into_iter().collect());
+        let all: Vec<FoundLibrary> = files
+            .0
+            .iter()
+            .map(|(path, bytes)| FoundLibrary { path: path.clone(), identity: None, bytes: bytes.clone() })
             .collect();
         let start = Instant::now();
-        for _ in 0..size {
-            ensure!(
-                inspect(&files, Some(main))?.is_some_and(|report| report.problems.is_empty()),
-                "problems"
-            );
-            files.rotate_left(1);
+        let inspector = Inspector::new(Some(main.clone()), &mut files);
+        for file in &all {
+            ensure!(inspector.inspect(file, &mut files)?.problems.is_empty(), "problems");
         }
         println!("| {size} | {} |", times(start.elapsed(), size));
     }

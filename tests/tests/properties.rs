@@ -10,8 +10,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use pydl_linker::exceptions::lower;
 use pydl_linker::{
-    Address, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource, LoadOrder,
-    LoadPlan, LoadStep, MainModule, Namespace, OpenMode, ParsedModule, Placement, Start, TableSlot, inspect,
+    Address, FoundLibrary, Inspector, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource,
+    LoadOrder, LoadPlan, LoadStep, MainModule, Namespace, OpenMode, ParsedModule, Placement, Start,
+    TableSlot,
 };
 use pydl_tests::wasm::assemble;
 
@@ -144,8 +145,9 @@ proptest! {
         let _ = lower(&bytes);
         let file = FoundLibrary { path: "x.so".to_owned(), identity: None, bytes: bytes.into() };
         let namespace = namespace();
-        let _ = inspect(std::slice::from_ref(&file), Some(namespace.main()));
-        let mut files = Files(BTreeMap::from([("x.so".to_owned(), file.bytes)]));
+        let mut files = Files(BTreeMap::from([("x.so".to_owned(), file.bytes.clone())]));
+        let inspector = Inspector::new(Some(namespace.main().clone()), &mut files);
+        let _ = inspector.inspect(&file, &mut files);
         if let Some(plan) = plan(&namespace, &mut files, "x.so") {
             prop_assert_eq!(plan.check(), Ok(()));
         }

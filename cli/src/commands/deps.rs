@@ -1,56 +1,115 @@
-//! Owns `pydl deps`: reads the files, has the linker inspect each of them, and makes of the answers an exit status.
-//! Must not know how reports look.
+//! Owns `pydl deps`: has the linker inspect each file, adds what Python and its wheels ask for, and makes of the answers an exit
+//! status. Must not know how reports look.
 
-use std::fmt;
-use std::fs;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use pydl_linker::{FoundLibrary, MainModule, ModuleReport, inspect};
+use anyhow::{Context, Result, anyhow};
+use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, SymbolReport};
+use pydl_loader::{LoadError, PythonTarget, WheelFile};
 
 use crate::args::Deps;
+use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, read};
 use crate::mains;
 use crate::render::{json, text};
-use crate::report::NOT_LOADABLE;
+use crate::report::{NOT_LOADABLE, say};
 
 /// Some file would not load.
 const WOULD_NOT_LOAD: u8 = 1;
 
-/// A file that there is no report on: it cannot be read, or is not a WebAssembly module.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// The file.
+/// What was read, or what cannot be.
+type Outcome<T> = std::result::Result<T, Unreadable>;
+
+/// What there is to tell of a wheel.
+#[derive(Debug, Default)]
+pub struct WheelReport {
+    /// Path of the file.
     pub path: String,
-    /// What is wrong with it.
-    pub why: String,
+    /// What it is for; empty when it cannot be told.
+    pub tags: Vec<String>,
+    /// Whether its files are those of its RECORD.
+    pub record_is_good: bool,
+    /// The side modules in it, each with whether it would load.
+    pub modules: Vec<(String, Option<bool>)>,
+    /// What is odd, and keeps nothing from loading.
+    pub notes: Vec<String>,
+    /// Why a process would refuse the wheel itself.
+    pub reasons: Vec<String>,
+    /// Name of the main module that it was checked against.
+    pub checked_against: Option<String>,
 }
 
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", text::printable(&self.path), text::printable(&self.why))
+impl WheelReport {
+    /// Whether a process would take it and all that is in it; `None` when nothing speaks against it and there was no main
+    /// module to check against.
+    pub fn would_load(&self) -> Option<bool> {
+        let refuted = !self.reasons.is_empty() || self.failing().next().is_some();
+        (refuted || self.checked_against.is_some()).then_some(!refuted)
+    }
+
+    /// The side modules that would not load.
+    pub fn failing(&self) -> impl Iterator<Item = &str> {
+        self.modules.iter().filter(|(_, loads)| *loads == Some(false)).map(|(path, _)| path.as_str())
+    }
+}
+
+/// What is told of one of the inputs.
+pub enum Report {
+    /// Of a file.
+    Module(ModuleReport),
+    /// Of a wheel, after the files in it.
+    Wheel(WheelReport),
+    /// Of one symbol in the load of a file.
+    Symbol(SymbolReport),
+}
+
+impl Report {
+    fn status(&self) -> u8 {
+        let is_good = match self {
+            Report::Module(report) => report.would_load() != Some(false),
+            Report::Wheel(report) => report.would_load() != Some(false),
+            Report::Symbol(report) => report.uses.iter().all(|used| used.problem.is_none()),
+        };
+        if is_good { 0 } else { WOULD_NOT_LOAD }
     }
 }
 
 /// Reports on every file that can be read. A file that cannot is told on stderr and keeps no other from its report.
 pub fn run(deps: &Deps) -> Result<ExitCode> {
-    let main = deps.main.as_deref().map(mains::resolve).transpose()?;
-    let main = main.as_deref().map(read_main).transpose().map_err(|error| anyhow::anyhow!("{error}"))?;
-    let (mut files, unreadable) = read_files(&deps.files);
-    unreadable.iter().for_each(complain);
+    let main_path = deps.main.as_deref().map(mains::resolve).transpose()?;
+    let main = main_path.as_deref().map(read_main).transpose().map_err(|error| anyhow!("{error}"))?;
+    let inputs = Inputs::of(&deps.files);
+    inputs.unreadable.iter().for_each(complain);
+    let mut libraries = Libraries::new(&inputs, &deps.library_path);
+    let inspector = Inspector::new(main, &mut libraries);
+    let target = main_path.as_deref().map(PythonTarget::of_main);
+    let wheels = inputs.wheels.iter().map(|_| Vec::new()).collect();
+    let mut check = Check {
+        inputs: &inputs,
+        libraries,
+        inspector: &inspector,
+        target,
+        wheels,
+        why: deps.why.as_deref(),
+        is_needed: false,
+    };
     let stdout = io::stdout();
     let colour = stdout.is_terminal() && colour_is_welcome();
     let mut out = BufWriter::new(stdout.lock());
     let written = if deps.json {
-        write_json(&mut out, &mut files, main.as_ref(), unreadable)
+        write_json(&mut out, &mut check)
+    } else if deps.quiet {
+        check.each(|_| Ok(()))
     } else {
-        let status = if unreadable.is_empty() { 0 } else { NOT_LOADABLE };
-        write_text(&mut out, &mut files, main.as_ref(), colour, status)
+        write_text(&mut out, &mut check, colour)
     };
-    match written.and_then(|status| out.flush().map(|()| status)) {
-        Ok(status) => Ok(ExitCode::from(status)),
+    let written = written.map(|status| status.max(check.unheard()));
+    let status = written.and_then(|status| out.flush().map(|()| status));
+    match status {
+        Ok(status) if inputs.unreadable.is_empty() => Ok(ExitCode::from(status)),
+        Ok(_) => Ok(ExitCode::from(NOT_LOADABLE)),
         // Whoever reads has seen enough, as in `pydl deps x.so | head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error).context("standard output"),
@@ -58,107 +117,220 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
 }
 
 /// Prints each report as soon as it is there.
-fn write_text(
-    out: &mut impl Write,
-    files: &mut [FoundLibrary],
-    main: Option<&Arc<MainModule>>,
-    colour: bool,
-    mut status: u8,
-) -> io::Result<u8> {
+fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::Result<u8> {
     let mut is_first = true;
-    for position in 0..files.len() {
-        match inspect_one(files, position, main) {
-            Ok(report) => {
-                if !std::mem::take(&mut is_first) {
-                    writeln!(out)?;
-                }
-                text::write(out, &report, colour)?;
-                out.flush()?;
-                status = status.max(status_of(&report));
-            }
-            Err(error) => {
-                complain(&error);
-                status = NOT_LOADABLE;
-            }
+    check.each(|report| {
+        let Ok(report) = report else { return Ok(()) };
+        if !std::mem::take(&mut is_first) {
+            writeln!(out)?;
         }
-    }
-    Ok(status)
+        text::write(out, &report, colour)?;
+        out.flush()
+    })
 }
 
 /// Prints all reports as one document.
-fn write_json(
-    out: &mut impl Write,
-    files: &mut [FoundLibrary],
-    main: Option<&Arc<MainModule>>,
-    mut unreadable: Vec<Unreadable>,
-) -> io::Result<u8> {
-    let mut reports = Vec::with_capacity(files.len());
-    for position in 0..files.len() {
-        match inspect_one(files, position, main) {
-            Ok(report) => reports.push(report),
-            Err(error) => {
-                complain(&error);
-                unreadable.push(error);
+fn write_json(out: &mut impl Write, check: &mut Check<'_>) -> io::Result<u8> {
+    let mut contents = json::Contents::default();
+    let status = check.each(|report| {
+        match report {
+            Ok(Report::Module(report)) => contents.files.push(report),
+            Ok(Report::Wheel(report)) => contents.wheels.push(report),
+            Ok(Report::Symbol(report)) => contents.symbols.push(report),
+            Err(error) => contents.errors.push(error),
+        }
+        Ok(())
+    })?;
+    let unreadable = check.inputs.unreadable.iter();
+    contents.errors.extend(unreadable.map(|e| Unreadable { path: e.path.clone(), why: e.why.clone() }));
+    json::write(out, check.inspector.main(), &contents)?;
+    Ok(status)
+}
+
+/// A run of `pydl deps`.
+struct Check<'a> {
+    inputs: &'a Inputs,
+    libraries: Libraries<'a>,
+    inspector: &'a Inspector,
+    /// What the main module's Python takes; `None` without a main module.
+    target: Option<std::result::Result<PythonTarget, LoadError>>,
+    /// The side modules of each wheel that were inspected, with what their compilers made them for.
+    wheels: Vec<Vec<Inspected>>,
+    /// The one symbol to tell of.
+    why: Option<&'a str>,
+    /// Whether a load needs it.
+    is_needed: bool,
+}
+
+/// What a wheel needs to know of a side module in it.
+struct Inspected {
+    path: String,
+    would_load: Option<bool>,
+    family: Option<AbiFamily>,
+}
+
+impl Check<'_> {
+    /// Makes each report and hands it on. Returns the exit status.
+    fn each(&mut self, mut tell: impl FnMut(Outcome<Report>) -> io::Result<()>) -> io::Result<u8> {
+        let mut status = 0;
+        for item in &self.inputs.items {
+            let report = match *item {
+                Item::Candidate(position) if self.why.is_some() => self.symbol(position).transpose(),
+                Item::Candidate(position) => Some(self.module(position).map(Report::Module)),
+                Item::Wheel(_) if self.why.is_some() => None,
+                Item::Wheel(wheel) => self.wheel(wheel).map(|report| Ok(Report::Wheel(report))),
+            };
+            let Some(report) = report else { continue };
+            status = status.max(match &report {
+                Ok(report) => report.status(),
+                Err(error) => {
+                    complain(error);
+                    NOT_LOADABLE
+                }
+            });
+            tell(report)?;
+        }
+        Ok(status)
+    }
+
+    fn module(&mut self, position: usize) -> Outcome<ModuleReport> {
+        let report = self.inspect(position);
+        let candidate = self.inputs.candidates.get(position);
+        if let Some(Place::Wheel { wheel, .. }) = candidate.map(|candidate| &candidate.place)
+            && let Some(inspected) = self.wheels.get_mut(*wheel)
+        {
+            inspected.push(Inspected {
+                path: candidate.map(|candidate| candidate.path.clone()).unwrap_or_default(),
+                would_load: report.as_ref().map_or(Some(false), ModuleReport::would_load),
+                family: report.as_ref().ok().and_then(|report| Some(report.abi.as_ref()?.family)),
+            });
+        }
+        report
+    }
+
+    fn inspect(&mut self, position: usize) -> Outcome<ModuleReport> {
+        let file = self.inputs.read(position)?;
+        let mut report = self
+            .inspector
+            .inspect(&file, &mut self.libraries)
+            .map_err(|error| Unreadable { path: file.path.clone(), why: error.to_string() })?;
+        if let Some(Place::Wheel { inner, .. }) =
+            self.inputs.candidates.get(position).map(|candidate| &candidate.place)
+            && let Some(Ok(target)) = &self.target
+        {
+            let why = not_imported(&report, inner, target);
+            report.outside_reasons.extend(why);
+        }
+        Ok(report)
+    }
+
+    /// The story of the symbol, if it has a part in the load of this file.
+    fn symbol(&mut self, position: usize) -> Outcome<Option<Report>> {
+        let file = self.inputs.read(position)?;
+        let symbol = self.why.unwrap_or_default();
+        let report = self.inspector.why(&file, symbol, &mut self.libraries);
+        // Messages of the linker begin with the path.
+        let bare = |why: &str| why.strip_prefix(&format!("{}: ", file.path)).unwrap_or(why).to_owned();
+        let report = report.map_err(|why| Unreadable { path: file.path.clone(), why: bare(&why) })?;
+        self.is_needed |= !report.uses.is_empty();
+        Ok((!report.uses.is_empty()).then_some(Report::Symbol(report)))
+    }
+
+    /// Tells when no load needs the symbol that was asked for. Returns the exit status.
+    fn unheard(&self) -> u8 {
+        match self.why {
+            Some(symbol) if !self.is_needed => {
+                say(&format!("no load of these files needs `{}`", text::printable(symbol)));
+                WOULD_NOT_LOAD
             }
+            _ => 0,
         }
     }
-    json::write(out, main.map(AsRef::as_ref), &reports, &unreadable)?;
-    let of_errors = if unreadable.is_empty() { 0 } else { NOT_LOADABLE };
-    Ok(reports.iter().map(status_of).fold(of_errors, u8::max))
-}
 
-fn status_of(report: &ModuleReport) -> u8 {
-    if report.would_load() == Some(false) { WOULD_NOT_LOAD } else { 0 }
-}
-
-/// Inspects one of `files`; the others may serve its NEEDED entries, in the order in which they were given.
-fn inspect_one(
-    files: &mut [FoundLibrary],
-    position: usize,
-    main: Option<&Arc<MainModule>>,
-) -> std::result::Result<ModuleReport, Unreadable> {
-    let path = files[position].path.clone();
-    let up_to_it = &mut files[..=position];
-    up_to_it.rotate_right(1);
-    let report = inspect(files, main);
-    files[..=position].rotate_left(1);
-    match report {
-        Ok(Some(report)) => Ok(report),
-        Ok(None) => Err(Unreadable { path, why: "not inspected".to_owned() }),
-        Err(error) => Err(Unreadable { path, why: error.to_string() }),
-    }
-}
-
-fn read_main(path: &Path) -> std::result::Result<Arc<MainModule>, Unreadable> {
-    let file = read(path)?;
-    MainModule::parse(&file.path, &file.bytes)
-        .map(Arc::new)
-        .map_err(|error| Unreadable { path: file.path, why: error.to_string() })
-}
-
-fn read_files(paths: &[PathBuf]) -> (Vec<FoundLibrary>, Vec<Unreadable>) {
-    let mut files = Vec::with_capacity(paths.len());
-    let mut unreadable = Vec::new();
-    for path in paths {
-        match read(path) {
-            Ok(file) => files.push(file),
-            Err(error) => unreadable.push(error),
+    fn wheel(&mut self, wheel: usize) -> Option<WheelReport> {
+        let given = self.inputs.wheels.get(wheel)?;
+        let mut report = WheelReport {
+            path: given.path.clone(),
+            checked_against: self.inspector.main().map(|main| main.name().to_owned()),
+            ..WheelReport::default()
+        };
+        // Messages of the loader begin with the path.
+        let bare =
+            |why: String| why.strip_prefix(&format!("{}: ", given.path)).map_or(why.clone(), str::to_owned);
+        let file = match &given.file {
+            Ok(file) => file,
+            Err(why) => {
+                report.reasons.push(bare(why.clone()));
+                return Some(report);
+            }
+        };
+        report.tags = file.tags().collect();
+        match &self.target {
+            None => {}
+            Some(Ok(target)) => report.reasons.extend(file.fits(target).err()),
+            Some(Err(why)) => report.reasons.push(why.to_string()),
         }
+        match file.verify() {
+            Ok(()) => report.record_is_good = true,
+            Err(why) => report.reasons.push(bare(why.to_string())),
+        }
+        let modules = std::mem::take(self.wheels.get_mut(wheel)?);
+        report.notes = oddities(file, &modules);
+        report.modules = modules.into_iter().map(|module| (module.path, module.would_load)).collect();
+        Some(report)
     }
-    (files, unreadable)
 }
 
-fn read(path: &Path) -> std::result::Result<FoundLibrary, Unreadable> {
+/// Why Python does not find an extension module under the name of its file; `None` for what it finds, and for other libraries.
+fn not_imported(report: &ModuleReport, path: &str, target: &PythonTarget) -> Option<String> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let mut modules = report.python_modules().peekable();
+    let first = (*modules.peek()?).to_owned();
+    let is_found = |module: &str| {
+        let suffix = file.strip_prefix(module);
+        suffix.is_some_and(|suffix| target.extension_suffixes().any(|known| known == suffix))
+    };
+    if modules.any(is_found) {
+        return None;
+    }
+    let names: Vec<String> = target.extension_suffixes().map(|suffix| format!("{first}{suffix}")).collect();
+    Some(format!(
+        "{}: Python does not find module `{first}` in a file of this name; it looks for {}",
+        report.path,
+        names.join(", ")
+    ))
+}
+
+/// What in a wheel does not go with its tags, though nothing refuses it.
+fn oddities(file: &WheelFile, modules: &[Inspected]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let tags: Vec<String> = file.tags().collect();
+    let is_generic = tags.iter().all(|tag| tag.ends_with("-any"));
+    if is_generic && !modules.is_empty() {
+        notes.push("it has side modules, and its tags say that it is for any platform".to_owned());
+    }
+    if !is_generic && modules.is_empty() {
+        notes.push("its tags name a platform, and there is no side module in it".to_owned());
+    }
+    let is_emscripten =
+        !is_generic && tags.iter().all(|tag| tag.ends_with("_wasm32") && !tag.contains("wasi"));
+    for module in modules.iter().filter(|module| is_emscripten && module.family == Some(AbiFamily::Wasi)) {
+        notes.push(format!("{} is compiled for WASI, and the tags say Emscripten", module.path));
+    }
+    notes
+}
+
+fn read_main(path: &Path) -> Outcome<Arc<MainModule>> {
     let name = path.display().to_string();
-    match fs::read(path) {
-        Ok(bytes) => Ok(FoundLibrary { path: name, identity: None, bytes: bytes.into() }),
-        Err(error) => Err(Unreadable { path: name, why: error.to_string() }),
-    }
+    let (_, bytes) = read(path).map_err(|error| Unreadable { path: name.clone(), why: error.to_string() })?;
+    MainModule::parse(&name, &bytes)
+        .map(Arc::new)
+        .map_err(|error| Unreadable { path: name.clone(), why: error.to_string() })
 }
 
-/// Tells of a file on stderr; without a stderr to tell it on, the exit status must do.
+/// Tells of a file on stderr.
 fn complain(error: &Unreadable) {
-    let _ = writeln!(io::stderr(), "pydl: {error}");
+    say(&error.to_string());
 }
 
 /// Whether a terminal should see colour (no-color.org; `TERM` as ncurses has it).
@@ -170,6 +342,8 @@ fn colour_is_welcome() -> bool {
 /// A report with something of everything, for the tests of how reports look.
 #[cfg(test)]
 pub mod sample {
+    use pydl_linker::FoundLibrary;
+
     use super::*;
 
     const FUNCTION: u8 = 0;
@@ -241,26 +415,10 @@ pub mod sample {
     pub fn report() -> (MainModule, ModuleReport) {
         let file = FoundLibrary { path: "dir/sample.so".to_owned(), identity: None, bytes: library().into() };
         let main = Arc::new(MainModule::parse("main.wasm", &main()).unwrap());
-        let report = inspect(&[file], Some(&main)).unwrap().unwrap();
+        let inputs = Inputs::default();
+        let mut libraries = Libraries::new(&inputs, &[]);
+        let inspector = Inspector::new(Some(main.clone()), &mut libraries);
+        let report = inspector.inspect(&file, &mut libraries).unwrap();
         (MainModule::clone(&main), report)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn inspection_leaves_the_order_of_the_files() {
-        let file = |path: &str| FoundLibrary {
-            path: path.to_owned(),
-            identity: None,
-            bytes: Arc::from(b"\0asm\x01\0\0\0".as_slice()),
-        };
-        let mut files = vec![file("a"), file("b"), file("c")];
-        assert_eq!(inspect_one(&mut files, 2, None).unwrap().path, "c");
-        assert_eq!(inspect_one(&mut files, 0, None).unwrap().path, "a");
-        let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
-        assert_eq!(paths, ["a", "b", "c"]);
     }
 }

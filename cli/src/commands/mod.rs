@@ -2,6 +2,7 @@
 
 pub mod debug;
 pub mod deps;
+pub mod diff;
 pub mod interpreter;
 pub mod python;
 pub mod run;

@@ -5,30 +5,82 @@ use std::io::{self, Write};
 
 use pydl_linker::{
     AbiEvidence, AbiFamily, ExportKind, ExportReport, ImportKind, ImportReport, MainModule, ModuleReport,
-    Provider, SymbolProblem,
+    Producer, Provider, SymbolDifference, SymbolProblem, SymbolReport,
 };
 use serde::{Serialize, Serializer};
 
-use crate::commands::deps::Unreadable;
+use crate::commands::deps::WheelReport;
+use crate::inputs::Unreadable;
+use crate::render::demangle::demangled;
 
 /// The version of the schema.
 const VERSION: u32 = 1;
 
+/// What goes into the document.
+#[derive(Default)]
+pub struct Contents {
+    /// Of each file.
+    pub files: Vec<ModuleReport>,
+    /// Of each wheel.
+    pub wheels: Vec<WheelReport>,
+    /// Of the symbol that was asked for, in each load that it has a part in.
+    pub symbols: Vec<SymbolReport>,
+    /// What cannot be read.
+    pub errors: Vec<Unreadable>,
+}
+
 /// Writes the document, on one line.
-pub fn write(
-    out: &mut impl Write,
-    main: Option<&MainModule>,
-    reports: &[ModuleReport],
-    unreadable: &[Unreadable],
-) -> io::Result<()> {
+pub fn write(out: &mut impl Write, main: Option<&MainModule>, contents: &Contents) -> io::Result<()> {
     let document = Document {
         version: VERSION,
         main: main.map(Main::of),
-        files: reports.iter().map(File::of).collect(),
-        errors: unreadable.iter().map(|file| Error { path: &file.path, message: &file.why }).collect(),
+        files: contents.files.iter().map(File::of).collect(),
+        wheels: contents.wheels.iter().map(Wheel::of).collect(),
+        symbols: contents.symbols.iter().map(Story::of).collect(),
+        errors: contents.errors.iter().map(|file| Error { path: &file.path, message: &file.why }).collect(),
     };
     serde_json::to_writer(&mut *out, &document)?;
     writeln!(out)
+}
+
+/// Writes what a rebuilt module adds, drops and changes, on one line.
+pub fn write_difference(out: &mut impl Write, difference: &SymbolDifference) -> io::Result<()> {
+    let one = |(name, kind): &(String, String), is_new: bool| {
+        let (was, is) = if is_new { (None, Some(kind.clone())) } else { (Some(kind.clone()), None) };
+        Changed { name: name.clone(), demangled: demangled(name), was, is }
+    };
+    let changed = difference.changed.iter().map(|(name, was, is)| Changed {
+        name: name.clone(),
+        demangled: demangled(name),
+        was: Some(was.clone()),
+        is: Some(is.clone()),
+    });
+    let document = Differences {
+        version: VERSION,
+        compatible: difference.is_compatible(),
+        dropped: difference.dropped.iter().map(|symbol| one(symbol, false)).collect(),
+        changed: changed.collect(),
+        added: difference.added.iter().map(|symbol| one(symbol, true)).collect(),
+    };
+    serde_json::to_writer(&mut *out, &document)?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct Differences {
+    version: u32,
+    compatible: bool,
+    dropped: Vec<Changed>,
+    changed: Vec<Changed>,
+    added: Vec<Changed>,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    name: String,
+    demangled: Option<String>,
+    was: Option<String>,
+    is: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -36,7 +88,45 @@ struct Document<'a> {
     version: u32,
     main: Option<Main<'a>>,
     files: Vec<File<'a>>,
+    wheels: Vec<Wheel<'a>>,
+    symbols: Vec<Story<'a>>,
     errors: Vec<Error<'a>>,
+}
+
+#[derive(Serialize)]
+struct Wheel<'a> {
+    path: &'a str,
+    tags: &'a [String],
+    record_is_good: bool,
+    modules: Vec<&'a str>,
+    notes: &'a [String],
+    would_load: Option<bool>,
+    reasons: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Story<'a> {
+    name: &'a str,
+    demangled: Option<String>,
+    path: &'a str,
+    uses: Vec<Use<'a>>,
+    definitions: Vec<Definition<'a>>,
+}
+
+#[derive(Serialize)]
+struct Use<'a> {
+    path: &'a str,
+    module: &'a str,
+    wanted: &'a str,
+    weak: bool,
+    provider: Option<&'a str>,
+    problem: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Definition<'a> {
+    path: &'a str,
+    kind: &'a str,
 }
 
 #[derive(Serialize)]
@@ -64,6 +154,9 @@ struct File<'a> {
     side_module: bool,
     not_a_side_module: Option<&'a str>,
     abi: Option<Abi<'a>>,
+    producers: Vec<Tool<'a>>,
+    features: Option<&'a [String]>,
+    exceptions: &'static str,
     memory: Option<Need>,
     table: Option<Need>,
     needed: &'a [String],
@@ -74,6 +167,13 @@ struct File<'a> {
     exports: Each<'a, ExportReport>,
     would_load: Option<bool>,
     reasons: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    role: &'a str,
+    name: &'a str,
+    version: &'a str,
 }
 
 #[derive(Serialize)]
@@ -95,6 +195,7 @@ struct Each<'a, T>(&'a [T]);
 struct Import<'a> {
     module: &'a str,
     name: &'a str,
+    demangled: Option<String>,
     kind: &'static str,
     r#type: Type,
     weak: bool,
@@ -114,6 +215,7 @@ struct Problem<'a> {
 #[derive(Serialize)]
 struct Export<'a> {
     name: &'a str,
+    demangled: Option<String>,
     kind: &'static str,
     r#type: Option<Type>,
     offset: Option<u32>,
@@ -148,6 +250,49 @@ impl<'a> Abi<'a> {
     }
 }
 
+impl<'a> Wheel<'a> {
+    fn of(report: &'a WheelReport) -> Wheel<'a> {
+        Wheel {
+            path: &report.path,
+            tags: &report.tags,
+            record_is_good: report.record_is_good,
+            modules: report.modules.iter().map(|(path, _)| path.as_str()).collect(),
+            notes: &report.notes,
+            would_load: report.would_load(),
+            reasons: &report.reasons,
+        }
+    }
+}
+
+impl<'a> Story<'a> {
+    fn of(report: &'a SymbolReport) -> Story<'a> {
+        let uses = report.uses.iter().map(|used| Use {
+            path: &used.path,
+            module: &used.module,
+            wanted: &used.wanted,
+            weak: used.weak,
+            provider: used.provider.as_deref(),
+            problem: used.problem.as_deref(),
+        });
+        let definitions = report.definitions.iter();
+        Story {
+            name: &report.symbol,
+            demangled: demangled(&report.symbol),
+            path: &report.path,
+            uses: uses.collect(),
+            definitions: definitions
+                .map(|found| Definition { path: &found.path, kind: &found.kind })
+                .collect(),
+        }
+    }
+}
+
+impl<'a> Tool<'a> {
+    fn of(producer: &'a Producer) -> Tool<'a> {
+        Tool { role: &producer.role, name: &producer.name, version: &producer.version }
+    }
+}
+
 impl<'a> File<'a> {
     fn of(report: &'a ModuleReport) -> File<'a> {
         let side_module = report.not_a_side_module.is_none();
@@ -159,6 +304,9 @@ impl<'a> File<'a> {
             side_module,
             not_a_side_module: report.not_a_side_module.as_deref(),
             abi: report.abi.as_ref().map(Abi::of),
+            producers: report.facts.producers.iter().map(Tool::of).collect(),
+            features: report.facts.features.as_deref(),
+            exceptions: report.facts.exceptions.word(),
             memory: need(memory.memory_size, memory.memory_alignment.get()),
             table: need(memory.table_size.get(), memory.table_alignment.get()),
             needed: &report.needed,
@@ -193,6 +341,7 @@ impl<'a> Import<'a> {
         Import {
             module: &report.import.module,
             name: &report.import.name,
+            demangled: demangled(&report.import.name),
             kind: report.import.kind.word(),
             r#type: Type::of(&report.import.kind),
             weak: report.weak,
@@ -245,6 +394,7 @@ impl<'a> Export<'a> {
     fn of(report: &'a ExportReport) -> Export<'a> {
         Export {
             name: &report.name,
+            demangled: demangled(&report.name),
             kind: report.export.kind.word(),
             r#type: report.external_type().as_ref().map(Type::of),
             offset: match report.export.kind {
@@ -293,7 +443,8 @@ mod tests {
         let (main, report) = sample::report();
         let unreadable = Unreadable { path: "x.so".to_owned(), why: "no such file".to_owned() };
         let mut out = Vec::new();
-        write(&mut out, Some(&main), &[report], &[unreadable]).unwrap();
+        let contents = Contents { files: vec![report], errors: vec![unreadable], ..Contents::default() };
+        write(&mut out, Some(&main), &contents).unwrap();
         serde_json::from_slice(&out).unwrap()
     }
 
@@ -330,11 +481,12 @@ mod tests {
         let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
         let file = &document["files"][0];
         for import in file["imports"].as_array().unwrap() {
-            let all = ["kind", "library", "module", "name", "problem", "provider", "type", "weak"];
+            let all =
+                ["demangled", "kind", "library", "module", "name", "problem", "provider", "type", "weak"];
             assert_eq!(keys(import), all);
         }
         for export in file["exports"].as_array().unwrap() {
-            assert_eq!(keys(export), ["kind", "name", "offset", "type"]);
+            assert_eq!(keys(export), ["demangled", "kind", "name", "offset", "type"]);
         }
     }
 }

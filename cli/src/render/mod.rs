@@ -1,5 +1,6 @@
 //! How results look on a terminal, in a pipe and as JSON.
 
+pub mod demangle;
 pub mod json;
 pub mod progress;
 pub mod text;

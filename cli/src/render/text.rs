@@ -7,8 +7,12 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use pydl_linker::{
-    ExportKind, ExportReport, ImportKind, ImportReport, ModuleReport, Provider, SymbolProblem, abi,
+    ExceptionStyle, ExportKind, ExportReport, ImportKind, ImportReport, ModuleReport, Provider,
+    SymbolDifference, SymbolProblem, SymbolReport, abi,
 };
+
+use crate::commands::deps::{Report, WheelReport};
+use crate::render::demangle::demangled;
 
 /// Columns to make do with.
 const WIDTH: usize = 100;
@@ -23,12 +27,32 @@ const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Writes a report.
-pub fn write(out: &mut impl Write, report: &ModuleReport, colour: bool) -> io::Result<()> {
+pub fn write(out: &mut impl Write, report: &Report, colour: bool) -> io::Result<()> {
     let mut page = Page { out, colour };
-    page.facts(report)?;
-    page.imports(report)?;
-    page.exports(report)?;
-    page.verdict(report)
+    match report {
+        Report::Module(report) => page.module(report),
+        Report::Wheel(report) => page.wheel(report),
+        Report::Symbol(report) => page.symbol(report),
+    }
+}
+
+/// Writes what a rebuilt module adds, drops and changes: a line for each symbol.
+pub fn write_difference(out: &mut impl Write, difference: &SymbolDifference) -> io::Result<()> {
+    let shown = |name: &str| match demangled(name) {
+        Some(readable) => format!("{} ({})", printable(name), printable(&readable)),
+        None => printable(name).into_owned(),
+    };
+    for (name, was) in &difference.dropped {
+        writeln!(out, "- {}: {was}", shown(name))?;
+    }
+    for (name, was, is) in &difference.changed {
+        writeln!(out, "! {}: {was}, now {is}", shown(name))?;
+    }
+    for (name, is) in &difference.added {
+        writeln!(out, "+ {}: {is}", shown(name))?;
+    }
+    let SymbolDifference { added, dropped, changed } = difference;
+    writeln!(out, "{} dropped, {} changed, {} added", dropped.len(), changed.len(), added.len())
 }
 
 struct Page<'a, W> {
@@ -42,6 +66,8 @@ struct Row<'a> {
     mark: Option<Mark<'a>>,
     name: Cow<'a, str>,
     ty: Cow<'a, str>,
+    /// The name as its language has it, below the name.
+    readable: Option<String>,
     /// A second line, below the type.
     note: Option<String>,
 }
@@ -52,6 +78,75 @@ struct Mark<'a> {
 }
 
 impl<W: Write> Page<'_, W> {
+    fn module(&mut self, report: &ModuleReport) -> io::Result<()> {
+        self.facts(report)?;
+        self.imports(report)?;
+        self.exports(report)?;
+        let reasons: Vec<String> = report.reasons().collect();
+        self.reasons(&reasons)?;
+        self.verdict(&report.path, report.would_load(), report.checked_against.as_deref(), &reasons)
+    }
+
+    fn wheel(&mut self, report: &WheelReport) -> io::Result<()> {
+        let path = printable(&report.path);
+        let path = self.paint(HEADING, &path);
+        writeln!(self.out, "{path}")?;
+        self.fact("kind", ["wheel"])?;
+        self.fact("tags", report.tags.iter().map(|tag| printable(tag)))?;
+        self.fact("RECORD", [if report.record_is_good { "good" } else { "not good" }])?;
+        let failing: Vec<&str> = report.failing().collect();
+        let modules = count(report.modules.len(), "side module");
+        match failing.len() {
+            0 => self.fact("contents", [modules])?,
+            bad => self.fact("contents", [format!("{modules}, {bad} of which do not load")])?,
+        }
+        for note in &report.notes {
+            self.fact("note", [printable(note)])?;
+        }
+        self.reasons(&report.reasons)?;
+        let of_modules = match failing.as_slice() {
+            [] => None,
+            [one] => Some(format!("{one} does not")),
+            several => Some(format!("{} do not", count(several.len(), "side module"))),
+        };
+        let reasons: Vec<String> = report.reasons.iter().cloned().chain(of_modules).collect();
+        self.verdict(&report.path, report.would_load(), report.checked_against.as_deref(), &reasons)
+    }
+
+    /// Who needs a symbol, and who has it.
+    fn symbol(&mut self, report: &SymbolReport) -> io::Result<()> {
+        let name = printable(&report.symbol);
+        let readable = demangled(&report.symbol).map(|name| format!(" ({})", printable(&name)));
+        let heading =
+            format!("{name}{} in the load of {}", readable.unwrap_or_default(), printable(&report.path));
+        let heading = self.paint(HEADING, &heading);
+        writeln!(self.out, "{heading}")?;
+        let uses = report.uses.iter().map(|used| {
+            let weak = if used.weak { ", weak" } else { "" };
+            let end = match (&used.provider, &used.problem) {
+                (Some(provider), _) => format!("gets that of {provider}"),
+                (None, Some(problem)) => problem.clone(),
+                (None, None) if report.definitions.is_empty() && report.of_host => {
+                    "gets that of the host".to_owned()
+                }
+                (None, None) if report.definitions.is_empty() && used.weak => {
+                    "gets none, as it may".to_owned()
+                }
+                (None, None) if report.definitions.is_empty() => {
+                    "gets none now: a call looks for it, and fails without".to_owned()
+                }
+                (None, None) => "gets one that the loader makes".to_owned(),
+            };
+            format!("{} ({}{weak}): {end}", used.path, used.wanted)
+        });
+        self.fact("needed by", uses.map(|line| printable(&line).into_owned()))?;
+        let definitions = report.definitions.iter().enumerate().map(|(position, found)| {
+            let shadowed = if position == 0 { "" } else { ", shadowed by the first" };
+            format!("{} ({}){shadowed}", printable(&found.path), printable(&found.kind))
+        });
+        self.fact("defined by", definitions)
+    }
+
     fn facts(&mut self, report: &ModuleReport) -> io::Result<()> {
         let path = printable(&report.path);
         let path = self.paint(HEADING, &path);
@@ -73,6 +168,21 @@ impl<W: Write> Page<'_, W> {
         }
         let evidence = report.abi.as_ref().map(|abi| format!("{}: {}", abi.family, printable(&abi.because)));
         self.fact("ABI", [evidence.as_deref().unwrap_or("nothing shows it")])?;
+        let exceptions = match report.facts.exceptions {
+            ExceptionStyle::None => "none",
+            ExceptionStyle::JavaScript => "left to JavaScript (invoke_*)",
+            ExceptionStyle::Legacy => "legacy instructions (try, catch)",
+            ExceptionStyle::Standard => "instructions of the standard (try_table, exnref)",
+            ExceptionStyle::OnlyThrows => "thrown, never caught",
+        };
+        self.fact("exceptions", [exceptions])?;
+        match &report.facts.features {
+            Some(features) => self.fact("features", [printable(&features.join(", "))])?,
+            None => self.fact("features", ["not recorded"])?,
+        }
+        let tools = report.facts.producers.iter().filter(|tool| tool.role != "language");
+        let tools = tools.map(|tool| format!("{} {}", tool.name, tool.version));
+        self.fact("toolchain", tools.map(|tool| printable(tool.trim_end()).into_owned()))?;
         self.fact("Python modules", report.python_modules().map(printable))
     }
 
@@ -145,7 +255,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn row(&mut self, row: &Row<'_>, mark_width: usize, name_width: usize) -> io::Result<()> {
-        let Row { mark, name, ty, note } = row;
+        let Row { mark, name, ty, readable, note } = row;
         write!(self.out, "    ")?;
         if let Some(Mark { text, style }) = mark {
             let padding = mark_width.saturating_sub(columns(text));
@@ -164,8 +274,11 @@ impl<W: Write> Page<'_, W> {
             behind = mark_width + 4 + 2;
             self.folded(ty, behind)?;
         }
-        match note {
-            Some(note) => self.folded(note, behind),
+        if let Some(note) = note {
+            self.folded(note, behind)?;
+        }
+        match readable {
+            Some(readable) => self.folded(&format!("= {readable}"), mark_width + 4 + 2),
             None => Ok(()),
         }
     }
@@ -178,29 +291,54 @@ impl<W: Write> Page<'_, W> {
         Ok(())
     }
 
-    /// The reasons against a load, and last the verdict.
-    fn verdict(&mut self, report: &ModuleReport) -> io::Result<()> {
-        let reasons = report.reasons().count();
-        if reasons > 0 {
-            let heading = self.paint(HEADING, "Reasons against loading it");
-            writeln!(self.out, "\n  {heading} ({reasons})")?;
+    /// The reasons against a load.
+    fn reasons(&mut self, reasons: &[String]) -> io::Result<()> {
+        if reasons.is_empty() {
+            return Ok(());
         }
-        for reason in report.reasons() {
+        let heading = self.paint(HEADING, "Reasons against loading it");
+        writeln!(self.out, "\n  {heading} ({})", reasons.len())?;
+        for reason in reasons {
             for line in reason.lines() {
                 self.reason(line)?;
             }
+            self.readable_names(reason)?;
         }
-        let main = report.checked_against.as_deref().map(printable);
-        let (style, verdict) = match (report.would_load(), main) {
-            (Some(true), Some(main)) => (GOOD, format!("would load into {main}")),
-            (Some(false), Some(main)) => {
-                (BAD, format!("would not load into {main}: {}", count(reasons, "reason")))
+        Ok(())
+    }
+
+    /// The names in a reason that C++ or Rust has written, as they are written there.
+    fn readable_names(&mut self, reason: &str) -> io::Result<()> {
+        for name in reason.split('`').skip(1).step_by(2) {
+            if let Some(readable) = demangled(name) {
+                self.reason(&format!("  = {readable}"))?;
             }
-            (Some(false), None) => (BAD, format!("would not load: {}", count(reasons, "reason"))),
-            _ => (HEADING, "nothing was checked against a main module (see --main)".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// One line that tells all, folded nowhere: `PATH: loads into MAIN`.
+    fn verdict(
+        &mut self,
+        path: &str,
+        would_load: Option<bool>,
+        main: Option<&str>,
+        reasons: &[String],
+    ) -> io::Result<()> {
+        let main = main.map(|main| format!(" into {}", printable(main))).unwrap_or_default();
+        let why = match reasons {
+            [one] => one.lines().next().unwrap_or_default().trim_end_matches(':').to_owned(),
+            several => count(several.len(), "reason"),
+        };
+        // The path is there already.
+        let why = why.strip_prefix(path).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&why);
+        let (style, verdict) = match would_load {
+            Some(true) => (GOOD, format!("loads{main}")),
+            Some(false) => (BAD, format!("does not load{main}: {}", printable(why))),
+            None => (HEADING, "nothing was checked against a main module (see --main)".to_owned()),
         };
         let verdict = self.paint(style, &verdict);
-        writeln!(self.out, "\n  {verdict}")
+        writeln!(self.out, "\n  {}: {verdict}", printable(path))
     }
 
     /// A line of a reason, folded, with the indent it has in the reason.
@@ -292,7 +430,13 @@ fn import_row(report: &ImportReport, group: ImportGroup) -> Row<'_> {
         ),
         _ => (ty, None),
     };
-    Row { mark: report.provider.as_ref().map(mark), name, ty: ty.into(), note }
+    Row {
+        mark: report.provider.as_ref().map(mark),
+        name,
+        ty: ty.into(),
+        readable: readable(&import.name),
+        note,
+    }
 }
 
 fn mark(provider: &Provider) -> Mark<'_> {
@@ -322,7 +466,18 @@ fn export_row(report: &ExportReport) -> Row<'_> {
         (_, Some(kind)) => external_type(&kind),
         (_, None) => String::new(),
     };
-    Row { mark: None, name: printable(&report.name), ty: ty.into(), note: None }
+    Row {
+        mark: None,
+        name: printable(&report.name),
+        ty: ty.into(),
+        readable: readable(&report.name),
+        note: None,
+    }
+}
+
+/// The name as C++ or Rust has it, if it is one of theirs.
+fn readable(name: &str) -> Option<String> {
+    demangled(name).map(|name| printable(&name).into_owned())
 }
 
 fn external_type(kind: &ImportKind) -> String {
@@ -362,7 +517,7 @@ fn needed(report: &ModuleReport) -> impl Iterator<Item = String> {
     let missing: BTreeSet<&str> = missing.map(|missing| missing.name.as_str()).collect();
     report.needed.iter().map(move |name| {
         let remark = match () {
-            () if missing.contains(name.as_str()) => " (MISSING: not among the files)",
+            () if missing.contains(name.as_str()) => " (MISSING: not found)",
             () if abi::is_in_main(name) => " (part of every main module)",
             () => "",
         };
@@ -429,7 +584,7 @@ mod tests {
 
     fn text(colour: bool) -> String {
         let mut out = Vec::new();
-        write(&mut out, &sample::report().1, colour).unwrap();
+        write(&mut out, &Report::Module(sample::report().1), colour).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -441,9 +596,12 @@ mod tests {
   kind            side module
   memory          20 bytes, alignment 4
   table           1 slot, alignment 1
-  needed          libz.so (MISSING: not among the files)
+  needed          libz.so (MISSING: not found)
   runtime path    none
   ABI             WASI: it imports `GOT.mem.errno`
+  exceptions      none
+  features        not recorded
+  toolchain       none
   Python modules  sample
 
   Imported functions, env (3)
@@ -482,7 +640,7 @@ mod tests {
     symbol `changed` has another type: dir/sample.so needs function (i32) -> i32, and main.wasm
       has function () -> i32
 
-  would not load into main.wasm: 4 reasons
+  dir/sample.so: does not load into main.wasm: 4 reasons
 "
         );
     }

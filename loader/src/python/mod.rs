@@ -8,10 +8,13 @@ mod record;
 mod tags;
 mod target;
 mod wheel;
+mod wheel_file;
 
 use std::path::{Path, PathBuf};
 
 use crate::options::Mount;
+
+pub use wheel_file::{PythonTarget, WheelFile};
 
 /// The exported function that does what a `SIGINT` does: the next bytecode raises `KeyboardInterrupt`. It only sets
 /// flags, so that it may be called wherever the guest is (CPython, `Modules/signalmodule.c`).

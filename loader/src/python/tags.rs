@@ -98,6 +98,8 @@ pub(crate) struct Target {
     pub minor: u32,
     /// Its platforms, the preferred one first; `any` is always one.
     pub platforms: Vec<String>,
+    /// What the file names of its own extension modules end in, as `.cpython-314-wasm32-emscripten.so`, if it says.
+    pub extension_suffix: Option<String>,
 }
 
 impl Target {
@@ -159,6 +161,7 @@ mod tests {
         Target {
             minor: 14,
             platforms: vec!["pyemscripten_2026_0_wasm32".to_owned(), "pyodide_2026_0_wasm32".to_owned()],
+            extension_suffix: None,
         }
     }
 

@@ -19,6 +19,7 @@ const FIRST_PYEMSCRIPTEN: &str = "2025_0";
 const VERSION: &str = "VERSION";
 const MACHDEP: &str = "MACHDEP";
 const PLATFORM_VERSION: &str = "PYEMSCRIPTEN_PLATFORM_VERSION";
+const EXTENSION_SUFFIX: &str = "EXT_SUFFIX";
 const PYODIDE_ABI: &str = "PYODIDE_ABI_VERSION";
 
 impl Target {
@@ -77,7 +78,8 @@ impl Target {
                 "neither {PLATFORM_VERSION} nor {PYODIDE_ABI} is set, so its ABI is not known"
             ));
         }
-        Ok(Target { minor, platforms })
+        let extension_suffix = value(text, EXTENSION_SUFFIX).map(str::to_owned);
+        Ok(Target { minor, platforms, extension_suffix })
     }
 }
 
@@ -105,16 +107,18 @@ mod tests {
     #[test]
     fn the_abi_is_what_the_build_wrote() {
         let new = target(
-            ", 'VERSION': '3.14', 'PYODIDE_ABI_VERSION': '2026_0', 'PYEMSCRIPTEN_PLATFORM_VERSION': '2026_0'",
+            ", 'VERSION': '3.14', 'PYODIDE_ABI_VERSION': '2026_0', 'PYEMSCRIPTEN_PLATFORM_VERSION': '2026_0', \
+             'EXT_SUFFIX': '.cpython-314-wasm32-emscripten.so'",
         );
+        let extension_suffix = Some(".cpython-314-wasm32-emscripten.so".to_owned());
         let platforms = ["pyemscripten_2026_0_wasm32", "pyodide_2026_0_wasm32"].map(str::to_owned).to_vec();
-        assert_eq!(new, Ok(Target { minor: 14, platforms }));
+        assert_eq!(new, Ok(Target { minor: 14, platforms, extension_suffix }));
         let middle = target(", 'VERSION': '3.13', 'PYODIDE_ABI_VERSION': '2025_0'");
         let platforms = ["pyemscripten_2025_0_wasm32", "pyodide_2025_0_wasm32"].map(str::to_owned).to_vec();
-        assert_eq!(middle, Ok(Target { minor: 13, platforms }));
+        assert_eq!(middle, Ok(Target { minor: 13, platforms, extension_suffix: None }));
         let old = target(", 'VERSION': '3.12', 'PYODIDE_ABI_VERSION': '2024_0'");
         let platforms = ["pyodide_2024_0_wasm32", "emscripten_3_1_58_wasm32"].map(str::to_owned).to_vec();
-        assert_eq!(old, Ok(Target { minor: 12, platforms }));
+        assert_eq!(old, Ok(Target { minor: 12, platforms, extension_suffix: None }));
     }
 
     #[test]

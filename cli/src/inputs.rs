@@ -1,0 +1,398 @@
+//! Owns what the arguments of `pydl deps` stand for: files, wheels with the files in them, and folders with either; and where
+//! libraries are found among them. Must not know what is in the files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pydl_linker::{
+    FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, ParseError, ParsedModule,
+    Requester,
+};
+use pydl_loader::{LoadError, WheelFile};
+
+use crate::render::text::printable;
+
+/// How deep folders are looked into.
+const DEEPEST: usize = 64;
+
+/// A file that there is no report on: it cannot be read, or is not a WebAssembly module.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The file.
+    pub path: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", printable(&self.path), printable(&self.why))
+    }
+}
+
+/// A file that may be a side module.
+#[derive(Debug)]
+pub struct Candidate {
+    /// What messages call it; in a wheel, the wheel's path and its own in `site-packages`.
+    pub path: String,
+    /// Where its contents are.
+    pub place: Place,
+}
+
+/// Where the contents of a file are.
+#[derive(Debug)]
+pub enum Place {
+    /// A file of its own.
+    File(PathBuf),
+    /// In a wheel.
+    Wheel {
+        /// Which of the wheels.
+        wheel: usize,
+        /// Its number there.
+        number: usize,
+        /// Its path beneath `site-packages`.
+        inner: String,
+    },
+}
+
+/// A wheel that was given.
+#[derive(Debug)]
+pub struct GivenWheel {
+    /// What messages call it.
+    pub path: String,
+    /// The wheel, or why a process would refuse it whatever it is for.
+    pub file: Result<WheelFile, String>,
+}
+
+/// What to report on, in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Item {
+    /// One of the candidates.
+    Candidate(usize),
+    /// One of the wheels, after the candidates in it.
+    Wheel(usize),
+}
+
+/// What the arguments stand for.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    /// All files.
+    pub candidates: Vec<Candidate>,
+    /// All wheels.
+    pub wheels: Vec<GivenWheel>,
+    /// The order of reports.
+    pub items: Vec<Item>,
+    /// What cannot be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Inputs {
+    /// Looks into folders and wheels. A file that is given by its own name counts whatever it is called.
+    pub fn of(paths: &[PathBuf]) -> Inputs {
+        let mut inputs = Inputs::default();
+        for path in paths {
+            if !path.is_dir() {
+                inputs.add(path);
+                continue;
+            }
+            let mut found = Vec::new();
+            inputs.walk(path, 0, &mut found);
+            if found.is_empty() {
+                inputs.unreadable(path, &"there is no side module and no wheel in this folder");
+            }
+            for path in found {
+                inputs.add(&path);
+            }
+        }
+        inputs
+    }
+
+    fn unreadable(&mut self, path: &Path, why: &impl ToString) {
+        self.unreadable.push(Unreadable { path: path.display().to_string(), why: why.to_string() });
+    }
+
+    /// The files of a folder and of those in it, in sorted order. Links to folders are not followed: they may go round.
+    fn walk(&mut self, folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+        let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let mut entries = match entries {
+            Ok(entries) if depth < DEEPEST => entries,
+            Ok(_) => return self.unreadable(folder, &"folders are nested too deep"),
+            Err(error) => return self.unreadable(folder, &error),
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let is_folder = entry.file_type().is_ok_and(|ty| ty.is_dir());
+            if is_folder {
+                self.walk(&path, depth + 1, found);
+            } else if is_wheel(&path) || is_library_name(&entry.file_name().to_string_lossy()) {
+                found.push(path);
+            }
+        }
+    }
+
+    fn add(&mut self, path: &Path) {
+        if !is_wheel(path) {
+            let place = Place::File(path.to_owned());
+            return self.candidate(Candidate { path: path.display().to_string(), place });
+        }
+        let file = match WheelFile::open(path) {
+            Ok(file) => Ok(file),
+            Err(LoadError::File { source, .. }) => return self.unreadable(path, &source),
+            Err(error) => Err(error.to_string()),
+        };
+        let wheel = self.wheels.len();
+        let given = GivenWheel { path: path.display().to_string(), file };
+        for (inner, number) in given.file.iter().flat_map(WheelFile::files) {
+            if is_library_name(inner) {
+                let place = Place::Wheel { wheel, number, inner: inner.to_owned() };
+                self.candidate(Candidate { path: format!("{}/{inner}", given.path), place });
+            }
+        }
+        self.wheels.push(given);
+        self.items.push(Item::Wheel(wheel));
+    }
+
+    fn candidate(&mut self, candidate: Candidate) {
+        self.items.push(Item::Candidate(self.candidates.len()));
+        self.candidates.push(candidate);
+    }
+
+    /// Reads one of the candidates.
+    pub fn read(&self, position: usize) -> Result<FoundLibrary, Unreadable> {
+        let Some(candidate) = self.candidates.get(position) else {
+            return Err(Unreadable { path: String::new(), why: "no such file".to_owned() });
+        };
+        let read = match &candidate.place {
+            Place::File(path) => read(path),
+            Place::Wheel { wheel, number, .. } => match self.wheels.get(*wheel).map(|wheel| &wheel.file) {
+                Some(Ok(file)) => file.read(*number).map(|bytes| (None, bytes)),
+                _ => Err(io::Error::other("the wheel cannot be read")),
+            },
+        };
+        match read {
+            Ok((identity, bytes)) => {
+                Ok(FoundLibrary { path: candidate.path.clone(), identity, bytes: bytes.into() })
+            }
+            Err(error) => Err(Unreadable { path: candidate.path.clone(), why: error.to_string() }),
+        }
+    }
+}
+
+/// Reads a file, with what makes it the same under another path.
+pub fn read(path: &Path) -> io::Result<(Option<FileIdentity>, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).min(1 << 30));
+    file.read_to_end(&mut bytes)?;
+    Ok((Some(FileIdentity { device: metadata.dev(), inode: metadata.ino() }), bytes))
+}
+
+fn is_wheel(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "whl")
+}
+
+/// Whether files of this name are side modules, as far as a name tells: `x.so`, `libx.so.1`, `x.wasm`.
+fn is_library_name(path: &str) -> bool {
+    let (_, name) = split(path);
+    let versioned = name.split_once(".so.").is_some_and(|(_, version)| {
+        version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    });
+    let extension = Path::new(name).extension();
+    versioned || extension.is_some_and(|extension| extension == "so" || extension == "wasm")
+}
+
+/// A path's folder and file name.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Finds NEEDED libraries, and remembers what is in them.
+pub struct Libraries<'a> {
+    inputs: &'a Inputs,
+    /// `--library-path`.
+    folders: &'a [PathBuf],
+    by_path: BTreeMap<&'a str, usize>,
+    by_folder_and_name: BTreeMap<(&'a str, &'a str), usize>,
+    by_name: BTreeMap<&'a str, usize>,
+    /// Files in wheels, by their path beneath `site-packages`, which wheels share.
+    in_wheels: BTreeMap<&'a str, usize>,
+    known: BTreeMap<String, (FoundLibrary, Option<Arc<ParsedModule>>)>,
+}
+
+impl<'a> Libraries<'a> {
+    /// Looks among `inputs`, and in `folders` before.
+    pub fn new(inputs: &'a Inputs, folders: &'a [PathBuf]) -> Libraries<'a> {
+        let mut libraries = Libraries {
+            inputs,
+            folders,
+            by_path: BTreeMap::new(),
+            by_folder_and_name: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            in_wheels: BTreeMap::new(),
+            known: BTreeMap::new(),
+        };
+        for (position, candidate) in inputs.candidates.iter().enumerate() {
+            libraries.by_path.entry(&candidate.path).or_insert(position);
+            match &candidate.place {
+                Place::Wheel { inner, .. } => {
+                    libraries.in_wheels.entry(inner).or_insert(position);
+                }
+                Place::File(_) => {
+                    let (folder, name) = split(&candidate.path);
+                    libraries.by_folder_and_name.entry((folder, name)).or_insert(position);
+                    libraries.by_name.entry(name).or_insert(position);
+                }
+            }
+        }
+        libraries
+    }
+
+    /// The first file in a folder of `--library-path`.
+    fn in_folders(&mut self, name: &str, tried: &mut Vec<(String, String)>) -> Option<FoundLibrary> {
+        for folder in self.folders {
+            let path = folder.join(name);
+            let shown = path.display().to_string();
+            if let Some((known, _)) = self.known.get(&shown) {
+                return Some(known.clone());
+            }
+            match read(&path) {
+                Ok((identity, bytes)) => {
+                    let found = FoundLibrary { path: shown.clone(), identity, bytes: bytes.into() };
+                    self.known.insert(shown, (found.clone(), None));
+                    return Some(found);
+                }
+                Err(error) => tried.push((shown, error.to_string())),
+            }
+        }
+        None
+    }
+
+    /// The file that a runtime path leads to, from a library in a wheel.
+    fn along_runtime_path(
+        &self,
+        requester: &Requester,
+        name: &str,
+        tried: &mut Vec<(String, String)>,
+    ) -> Option<usize> {
+        let candidate = self.inputs.candidates.get(*self.by_path.get(requester.path.as_str())?)?;
+        let Place::Wheel { inner, .. } = &candidate.place else { return None };
+        for folder in &requester.runtime_path {
+            let path = format!("{}/{name}", folder.trim_end_matches('/'));
+            let relative = ["${ORIGIN}", "$ORIGIN"].iter().find_map(|origin| path.strip_prefix(origin));
+            let resolved = relative.and_then(|rest| beneath(split(inner).0, rest));
+            match resolved.as_deref().and_then(|path| self.in_wheels.get(path)) {
+                Some(position) => return Some(*position),
+                None => tried.push((path, "not in the wheel".to_owned())),
+            }
+        }
+        None
+    }
+
+    /// The file of the same folder, or the first of that name.
+    fn among_files(&self, requester: &Requester, name: &str) -> Option<usize> {
+        let (folder, _) = split(&requester.path);
+        self.by_folder_and_name.get(&(folder, name)).or_else(|| self.by_name.get(name)).copied()
+    }
+}
+
+impl LibrarySource for Libraries<'_> {
+    fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
+        let (_, name) = split(request.name);
+        let mut tried = Vec::new();
+        if let Some(found) = self.in_folders(name, &mut tried) {
+            return Ok(found);
+        }
+        let found = request.requester.and_then(|requester| {
+            let beside = self.along_runtime_path(requester, name, &mut tried);
+            beside.or_else(|| self.among_files(requester, name))
+        });
+        if let Some(position) = found {
+            let known =
+                self.inputs.candidates.get(position).and_then(|candidate| self.known.get(&candidate.path));
+            if let Some((known, _)) = known {
+                return Ok(known.clone());
+            }
+            match self.inputs.read(position) {
+                Ok(found) => {
+                    self.known.insert(found.path.clone(), (found.clone(), None));
+                    return Ok(found);
+                }
+                Err(error) => tried.push((error.path, error.why)),
+            }
+        }
+        let requester = request.requester.map(|requester| requester.path.clone());
+        Err(LibraryNotFound { name: request.name.to_owned(), requester, tried })
+    }
+
+    /// What serves NEEDED entries is read once; other files are too many to remember.
+    fn parse(&mut self, found: &FoundLibrary) -> Result<Arc<ParsedModule>, ParseError> {
+        let Some((_, known)) = self.known.get_mut(&found.path) else {
+            return ParsedModule::parse(&found.bytes).map(Arc::new);
+        };
+        if let Some(known) = known {
+            return Ok(known.clone());
+        }
+        let module = Arc::new(ParsedModule::parse(&found.bytes)?);
+        *known = Some(module.clone());
+        Ok(module)
+    }
+}
+
+/// The path that `rest` leads to from `folder`; `None` when it leads out of everything.
+fn beneath(folder: &str, rest: &str) -> Option<String> {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in rest.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            parts.pop()?;
+        } else {
+            parts.push(part);
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_libraries() {
+        for name in ["a.so", "dir/a.cpython-314-wasm32-emscripten.so", "libz.so.1.2", "x.wasm"] {
+            assert!(is_library_name(name), "{name}");
+        }
+        for name in ["a.sox", "a.so.py", "a.so.", "a.py", "so"] {
+            assert!(!is_library_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn runtime_paths_stay_beneath_site_packages() {
+        assert_eq!(beneath("a/b", "/../../a.libs/x.so").as_deref(), Some("a.libs/x.so"));
+        assert_eq!(beneath("a", "/./x.so").as_deref(), Some("a/x.so"));
+        assert_eq!(beneath("a", "/../../x.so"), None);
+    }
+
+    #[test]
+    fn folders_are_walked_in_sorted_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir(root.join("b")).unwrap();
+        for name in ["b/x.so", "c.so", "a.wasm", "b/readme.txt"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(root, root.join("b/again")).unwrap();
+        let inputs = Inputs::of(&[root.to_owned()]);
+        let paths: Vec<_> = inputs.candidates.iter().map(|found| Path::new(&found.path)).collect();
+        assert_eq!(paths, ["a.wasm", "b/x.so", "c.so"].map(|name| root.join(name)));
+        assert!(inputs.unreadable.is_empty());
+        let empty = root.join("empty");
+        fs::create_dir(&empty).unwrap();
+        assert_eq!(Inputs::of(&[empty]).unreadable.len(), 1);
+    }
+}

@@ -1,0 +1,71 @@
+//! Owns how the names of C++ and Rust are shown to people. Must not know whose names they are.
+
+use std::fmt::{self, Write};
+
+use cpp_demangle::{DemangleOptions, Symbol};
+
+/// The most bytes of a readable name: a short symbol can stand for one that has no end.
+const LONGEST: usize = 2048;
+
+/// The name as it was written in C++ or Rust; `None` for a name that is none of theirs, and for one that would be too long.
+pub fn demangled(name: &str) -> Option<String> {
+    let looks_mangled = ["_Z", "__Z", "_R"].iter().any(|prefix| name.starts_with(prefix));
+    if !looks_mangled || name.len() > LONGEST {
+        return None;
+    }
+    let mut text = Bounded(String::new());
+    // Rust's old names are C++ names with a hash, so it is asked first.
+    if let Ok(rust) = rustc_demangle::try_demangle(name) {
+        return write!(text, "{rust:#}").is_ok().then_some(text.0);
+    }
+    let symbol = Symbol::new(name).ok()?;
+    symbol.structured_demangle(&mut text, &DemangleOptions::new()).is_ok().then_some(text.0)
+}
+
+struct Bounded(String);
+
+impl Write for Bounded {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.0.len().saturating_add(part.len()) > LONGEST {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(part);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_cpp_and_rust_are_readable() {
+        assert_eq!(demangled("_ZN5space4funcEi").as_deref(), Some("space::func(int)"));
+        let old = "_ZN4core3fmt9Formatter9write_str17h0123456789abcdefE";
+        assert_eq!(demangled(old).as_deref(), Some("core::fmt::Formatter::write_str"));
+        assert_eq!(demangled("_RNvC6_123foo3bar").as_deref(), Some("123foo::bar"));
+    }
+
+    #[test]
+    fn other_names_stay() {
+        for name in ["printf", "PyInit_x", "_Zebra", "_ZN", "_R", ""] {
+            assert_eq!(demangled(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_end_is_none() {
+        // Each substitution holds the one before it twice.
+        let mut name = "_Z1fSt4pairIiiE".to_owned();
+        for level in 0..30_u8 {
+            let last = match level {
+                0 => "S0_".to_owned(),
+                level => {
+                    format!("S{}_", char::from_digit(u32::from(level), 36).unwrap().to_ascii_uppercase())
+                }
+            };
+            let _ = write!(name, "St4pairI{last}{last}E");
+        }
+        assert_eq!(demangled(&name), None);
+    }
+}

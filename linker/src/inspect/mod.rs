@@ -1,0 +1,330 @@
+//! Owns the data behind `pydl deps`: what a file needs and offers, and who would provide what it imports. Rests on the
+//! same discovery and resolution as a load, so that it cannot come to another answer. Must not know files or terminals.
+
+mod difference;
+mod facts;
+mod process;
+mod symbol;
+
+use std::sync::Arc;
+
+use crate::abi_family::AbiEvidence;
+use crate::error::{LinkError, ParseError, SymbolProblem};
+use crate::ids::ModuleId;
+use crate::main_module::MainModule;
+use crate::namespace::Namespace;
+use crate::needed::{
+    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, OpenMode, Start,
+};
+use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule};
+use crate::resolve::{Binding, Explanation};
+use crate::thunks::ThunkKind;
+
+pub use difference::SymbolDifference;
+pub use facts::{BuildFacts, ExceptionStyle, Producer};
+pub use symbol::{SymbolDefinition, SymbolReport, SymbolUse};
+
+/// Who provides an import.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Provider {
+    /// The main module.
+    Main,
+    /// The importing module itself.
+    Itself,
+    /// Another library, by path.
+    Library(String),
+    /// The host: a WASI function.
+    Host,
+    /// The loader: memory, table, stack pointer, bases, tags.
+    Loader,
+    /// Nobody, and it is weak: the address is 0, a call traps.
+    WeakUndefined,
+    /// Nobody, which a main module for Emscripten allows: a call traps.
+    UndefinedUntilCalled,
+    /// Nobody, or somebody who has another type for it: why.
+    Missing(SymbolProblem),
+}
+
+/// An import with its provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ImportReport {
+    /// The import.
+    pub import: Import,
+    /// Whether it may stay undefined.
+    pub weak: bool,
+    /// Who provides it; `None` when that was not looked for: no main module was given, or the load would be refused
+    /// before.
+    pub provider: Option<Provider>,
+}
+
+/// An export.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExportReport {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub export: Export,
+}
+
+/// What there is to tell of one file.
+#[derive(Clone, Debug)]
+pub struct ModuleReport {
+    /// Path of the file.
+    pub path: String,
+    /// Why the file is not a side module; `None` for one that is.
+    pub not_a_side_module: Option<String>,
+    /// The ABI it was compiled for, when something shows it.
+    pub abi: Option<AbiEvidence>,
+    /// How it was built.
+    pub facts: BuildFacts,
+    /// Memory and table needs; all zero in a file without a `dylink.0` section.
+    pub memory: MemoryInfo,
+    /// Names of the libraries it needs.
+    pub needed: Vec<String>,
+    /// Folders to search for them.
+    pub runtime_path: Vec<String>,
+    /// All imports in file order.
+    pub imports: Vec<ImportReport>,
+    /// All exports: functions and data by name, then the others by name.
+    pub exports: Vec<ExportReport>,
+    /// Name of the main module that the file was checked against.
+    pub checked_against: Option<String>,
+    /// Why the load would be refused whatever its symbols are.
+    pub refused: Vec<LinkError>,
+    /// Libraries that the file or a library of the load needs, and that were not found.
+    pub needed_missing: Vec<LibraryNotFound>,
+    /// Every symbol of the load that cannot be bound, sorted: those that the file imports, and those that the libraries
+    /// it needs import.
+    pub problems: Vec<SymbolProblem>,
+    /// Reasons against it that lie outside of the file, which the caller adds: as that Python looks for other file names.
+    pub outside_reasons: Vec<String>,
+}
+
+impl ExportReport {
+    /// The type that an import of it would state; `None` for data, whose address is imported.
+    pub fn external_type(&self) -> Option<ImportKind> {
+        Some(match &self.export.kind {
+            ExportKind::Function { signature, .. } => ImportKind::Function(signature.clone()),
+            ExportKind::Data { .. } => return None,
+            ExportKind::Global(ty) => ImportKind::Global(*ty),
+            ExportKind::Table(ty) => ImportKind::Table(*ty),
+            ExportKind::Memory(ty) => ImportKind::Memory(*ty),
+            ExportKind::Tag(signature) => ImportKind::Tag(signature.clone()),
+        })
+    }
+}
+
+impl ModuleReport {
+    /// Names of the Python modules it can be imported as: its `PyInit_*` functions.
+    pub fn python_modules(&self) -> impl Iterator<Item = &str> {
+        self.exports.iter().filter_map(|export| export.name.strip_prefix("PyInit_"))
+    }
+
+    /// Whether a load would succeed, as far as the given files tell. `None` when nothing speaks against it and there
+    /// was no main module to check against.
+    pub fn would_load(&self) -> Option<bool> {
+        let refuted = self.reasons().next().is_some();
+        (refuted || self.checked_against.is_some()).then_some(!refuted)
+    }
+
+    /// Why a load would fail, one text for each reason.
+    pub fn reasons(&self) -> impl Iterator<Item = String> {
+        let outside = self.outside_reasons.iter().cloned();
+        let refused = self.refused.iter().map(ToString::to_string);
+        let missing = self.needed_missing.iter().map(|missing| match &missing.requester {
+            Some(requester) if missing.tried.is_empty() => {
+                format!("{requester}: needs {}, which is not among the given files", missing.name)
+            }
+            _ => missing.to_string(),
+        });
+        outside.chain(refused).chain(missing).chain(self.problems.iter().map(ToString::to_string))
+    }
+}
+
+/// Looks into files as they would be loaded into processes of one main module, or without one.
+#[derive(Debug)]
+pub struct Inspector {
+    /// What a process has before the file is opened; `None` without a main module, and when its processes cannot start.
+    namespace: Option<Namespace>,
+    main: Option<Arc<MainModule>>,
+    /// Why nothing can be loaded.
+    refused: Vec<LinkError>,
+}
+
+impl Inspector {
+    /// With a main module, every import gets its provider as in a load into a process of it in which nothing is loaded
+    /// but what the main module itself needs; `libraries` is asked for that.
+    pub fn new(main: Option<Arc<MainModule>>, libraries: &mut dyn LibrarySource) -> Inspector {
+        let Some(main) = main else { return Inspector { namespace: None, main: None, refused: Vec::new() } };
+        let mut refused: Vec<LinkError> = main.require_hosting().err().into_iter().collect();
+        let namespace = process::started(&main, libraries).map_err(|error| refused.push(error)).ok();
+        Inspector { namespace, main: Some(main), refused }
+    }
+
+    /// The main module.
+    pub fn main(&self) -> Option<&MainModule> {
+        self.main.as_deref()
+    }
+
+    /// Describes a file; `libraries` is asked for what it needs. Errs when it is not a WebAssembly module.
+    pub fn inspect(
+        &self,
+        file: &FoundLibrary,
+        libraries: &mut dyn LibrarySource,
+    ) -> Result<ModuleReport, ParseError> {
+        let module = libraries.parse(file)?;
+        let mut report = describe(file, &module);
+        if let Some(main) = &self.main {
+            report.checked_against = Some(main.name().to_owned());
+            report.refused.extend(self.refused.iter().cloned());
+        }
+        if let (Some(namespace), None) = (&self.namespace, &report.not_a_side_module) {
+            link(&mut report, namespace, &mut Opened { file, module, libraries });
+        }
+        Ok(report)
+    }
+
+    /// Who needs a symbol in a load of `file`, and who has it. Errs when there is nothing to look it up in: in words.
+    pub fn why(
+        &self,
+        file: &FoundLibrary,
+        symbol: &str,
+        libraries: &mut dyn LibrarySource,
+    ) -> Result<SymbolReport, String> {
+        let Some(namespace) = &self.namespace else {
+            let refused = self.refused.iter().map(ToString::to_string).collect::<Vec<_>>();
+            return Err(refused.join("\n"));
+        };
+        let module = libraries.parse(file).map_err(|error| format!("{}: {error}", file.path))?;
+        let mut opened = Opened { file, module, libraries };
+        match LoadOrder::discover_present(namespace, &file.path, &mut opened).map_err(|e| e.to_string())? {
+            (Start::New(order), _) => Ok(SymbolReport::of(namespace, &order, symbol)),
+            (Start::Loaded(_), _) => Ok(SymbolReport::of_loaded(namespace, &file.path, symbol)),
+        }
+    }
+}
+
+fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
+    let not_a_side_module = module.require_side_module().err();
+    let refused =
+        not_a_side_module.clone().map(|why| LinkError::NotASideModule { library: file.path.clone(), why });
+    let dylink = module.dylink.clone().unwrap_or_default();
+    let import = |import: &Import| {
+        let weak = dylink.weak_imports.contains(&import.name);
+        ImportReport { import: import.clone(), weak, provider: None }
+    };
+    ModuleReport {
+        path: file.path.clone(),
+        not_a_side_module,
+        abi: AbiEvidence::find(module, &file.path),
+        facts: BuildFacts::read(module, &file.bytes),
+        memory: dylink.memory,
+        imports: module.imports.iter().map(import).collect(),
+        exports: module
+            .exports
+            .iter()
+            .map(|(name, export)| ExportReport { name: name.to_owned(), export: export.clone() })
+            .collect(),
+        needed: dylink.needed.into_iter().collect(),
+        runtime_path: dylink.runtime_path.into_iter().collect(),
+        checked_against: None,
+        refused: refused.into_iter().collect(),
+        needed_missing: Vec::new(),
+        problems: Vec::new(),
+        outside_reasons: Vec::new(),
+    }
+}
+
+/// Fills in what a load into a process would do.
+fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_>) {
+    let found = LoadOrder::discover_present(namespace, &report.path, opened);
+    let (order, missing) = match found {
+        Ok((Start::New(order), missing)) => (order, missing),
+        Ok((Start::Loaded(id), _)) => return tell_loaded(report, namespace, id),
+        Err(error) => {
+            report.refused.push(error);
+            return;
+        }
+    };
+    report.needed_missing = missing;
+    let Explanation { results, thunks } = order.explain(namespace);
+    let root = order.root().id;
+    let is_of_host =
+        |thunk: usize| matches!(thunks.get(thunk).map(|thunk| &thunk.kind), Some(ThunkKind::Host { .. }));
+    for (id, bindings) in results {
+        if id == root {
+            for (import, binding) in report.imports.iter_mut().zip(&bindings) {
+                import.provider = Some(match binding {
+                    Ok(Binding::Thunk(thunk)) if is_of_host(*thunk) => Provider::Host,
+                    Ok(binding) => provider(import, binding, root, |id| path_of(namespace, &order, id)),
+                    Err(problem) => Provider::Missing(problem.clone()),
+                });
+            }
+        }
+        report.problems.extend(bindings.into_iter().filter_map(Result::err));
+    }
+    report.problems.sort();
+    report.problems.dedup();
+    if report.problems.is_empty() && report.needed_missing.is_empty() {
+        let fits = order.resolve(namespace, OpenMode::default()).and_then(|resolved| resolved.reservation());
+        report.refused.extend(fits.err());
+    }
+}
+
+/// Fills in what a library was bound to that the main module needs itself.
+fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId) {
+    let Some(library) = namespace.library(id) else { return };
+    for (report, binding) in report.imports.iter_mut().zip(library.bindings.iter()) {
+        let import = &report.import;
+        let is_of_host = namespace.host_function(&import.module, &import.name).is_some();
+        report.provider = Some(match binding {
+            Binding::Thunk(_) if is_of_host => Provider::Host,
+            binding => provider(report, binding, id, |id| namespace.name(id)),
+        });
+    }
+}
+
+/// Who provides an import of the library `itself`, when it is no function of a host.
+fn provider<'a>(
+    import: &ImportReport,
+    binding: &Binding,
+    itself: ModuleId,
+    path: impl Fn(ModuleId) -> &'a str,
+) -> Provider {
+    match binding {
+        Binding::Thunk(_) | Binding::Null if import.weak => Provider::WeakUndefined,
+        Binding::Thunk(_) => Provider::UndefinedUntilCalled,
+        Binding::Null => Provider::WeakUndefined,
+        binding => match binding.definer() {
+            None => Provider::Loader,
+            Some(ModuleId::MAIN) => Provider::Main,
+            Some(id) if id == itself => Provider::Itself,
+            Some(id) => Provider::Library(path(id).to_owned()),
+        },
+    }
+}
+
+/// The path of a module of a process, or of the load.
+fn path_of<'a>(namespace: &'a Namespace, order: &'a LoadOrder, id: ModuleId) -> &'a str {
+    order.new_library(id).map_or_else(|| namespace.name(id), |new| new.file.path.as_str())
+}
+
+/// A source in which the file that is opened was found and read already.
+struct Opened<'a> {
+    file: &'a FoundLibrary,
+    module: Arc<ParsedModule>,
+    libraries: &'a mut dyn LibrarySource,
+}
+
+impl LibrarySource for Opened<'_> {
+    fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
+        match request.requester {
+            None => Ok(self.file.clone()),
+            Some(_) => self.libraries.find(request),
+        }
+    }
+
+    fn parse(&mut self, found: &FoundLibrary) -> Result<Arc<ParsedModule>, ParseError> {
+        if found.path == self.file.path { Ok(self.module.clone()) } else { self.libraries.parse(found) }
+    }
+}

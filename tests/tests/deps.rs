@@ -1,0 +1,258 @@
+//! Owns the proof that `pydl deps` and `pydl run` agree: on real wheels, file by file, and on wheels that are bad on purpose, each
+//! in one way that must be named.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pydl_tests::emscripten::{CURRENT, cases, main_module};
+use pydl_tests::wasm::assemble;
+use pydl_tests::{pydl, repository, skip};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// The generations of Pyodide whose main modules pydl runs.
+const RUN: [&str; 3] = [CURRENT, "0.29.3", "0.27.7"];
+
+/// Opens the files that its arguments name, beneath `site-packages`, and prints how that went for each.
+const OPEN: &str = r"
+import ctypes, sysconfig, sys
+for path in sys.argv[1:]:
+    try:
+        ctypes.CDLL(sysconfig.get_paths()['purelib'] + '/' + path)
+        print(path, 'True')
+    except OSError as error:
+        print(path, 'False')
+        print(path, error, file=sys.stderr)
+";
+
+fn deps(main: &Path, wheels: &[PathBuf], options: &[&str]) -> Output {
+    pydl().arg("deps").arg("--main").arg(main).args(options).args(wheels).output().unwrap()
+}
+
+/// What deps says of each side module in wheels, by its path beneath `site-packages`.
+fn verdicts(main: &Path, wheels: &[PathBuf]) -> BTreeMap<String, bool> {
+    let output = deps(main, wheels, &["--json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["errors"], Value::Array(Vec::new()));
+    let files = document["files"].as_array().unwrap().iter();
+    let verdict = |file: &Value| {
+        let path = file["path"].as_str().unwrap();
+        let (_, inner) = path.split_once(".whl/").unwrap();
+        (inner.to_owned(), file["would_load"].as_bool().unwrap())
+    };
+    files.map(verdict).collect()
+}
+
+/// How opening them in a process goes.
+fn openings<'a>(
+    main: &Path,
+    wheels: &[PathBuf],
+    files: impl Iterator<Item = &'a String>,
+) -> BTreeMap<String, bool> {
+    let mut command = pydl();
+    command.arg("run").arg(main);
+    for wheel in wheels {
+        command.arg("--with").arg(wheel);
+    }
+    let output = command.args(["-c", OPEN]).args(files).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let opening = |line: &str| {
+        let (path, opens) = line.rsplit_once(' ').unwrap();
+        (path.to_owned(), opens == "True")
+    };
+    text.lines().map(opening).collect()
+}
+
+#[test]
+fn the_verdict_on_real_wheels_is_what_a_process_does() {
+    let mut seen = BTreeSet::new();
+    for case in cases(&repository().join("tests/cases/wheels")) {
+        if !RUN.contains(&case.main.as_str()) || !seen.insert((case.main.clone(), case.wheels.clone())) {
+            continue;
+        }
+        let (main, wheels) = match (main_module(&case.main), case.wheel_files()) {
+            (Ok(main), Ok(wheels)) => (main, wheels),
+            (Err(why), _) | (_, Err(why)) => {
+                skip(&format!("{}: {why}", case.name));
+                continue;
+            }
+        };
+        let told = verdicts(&main, &wheels);
+        assert!(!told.is_empty(), "{}", case.name);
+        assert_eq!(told, openings(&main, &wheels, told.keys()), "{}", case.name);
+        assert!(deps(&main, &wheels, &["--quiet"]).status.success(), "{}", case.name);
+    }
+}
+
+const TAG: &str = "cp314-cp314-pyemscripten_2026_0_wasm32";
+const MODULE: &str = "demo/native.cpython-314-wasm32-emscripten.so";
+const LIBRARY: &str = "demo.libs/libdemo.so";
+const MODULE_TEXT: &str = r#"(module
+    (@dylink.0 (mem-info (memory 4 2)) (needed "libdemo.so") (runtime-path "$ORIGIN/../demo.libs"))
+    (import "env" "memory" (memory 1))
+    (import "env" "demo_answer" (func (param i32) (result i32)))
+    (import "env" "PyLong_FromLong" (func $long (param i32) (result i32)))
+    (import "GOT.mem" "PyExc_ValueError" (global (mut i32)))
+    (func (export "PyInit_native") (result i32) i32.const 0))"#;
+const LIBRARY_TEXT: &str = r#"(module
+    (@dylink.0 (mem-info (memory 0 0)))
+    (func (export "demo_answer") (param i32) (result i32) local.get 0))"#;
+
+/// What a wheel is made of.
+struct Parts {
+    tag: String,
+    files: BTreeMap<String, Vec<u8>>,
+    /// A file that RECORD has another hash of.
+    damaged: Option<&'static str>,
+}
+
+impl Parts {
+    fn good() -> Parts {
+        let files = [(MODULE, assemble(MODULE_TEXT)), (LIBRARY, assemble(LIBRARY_TEXT))];
+        let files = files.map(|(name, bytes)| (name.to_owned(), bytes)).into();
+        Parts { tag: TAG.to_owned(), files, damaged: None }
+    }
+
+    fn module(old: &str, new: &str) -> Parts {
+        assert!(MODULE_TEXT.contains(old));
+        let mut parts = Parts::good();
+        parts.files.insert(MODULE.to_owned(), assemble(&MODULE_TEXT.replace(old, new)));
+        parts
+    }
+
+    fn renamed(old: &str, new: &str) -> Parts {
+        let mut parts = Parts::good();
+        let bytes = parts.files.remove(old).unwrap();
+        parts.files.insert(new.to_owned(), bytes);
+        parts
+    }
+
+    fn write(mut self, folder: &Path) -> PathBuf {
+        let path = folder.join(format!("demo-1-{}.whl", self.tag));
+        let wheel = format!("Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {}\n", self.tag);
+        self.files.insert("demo-1.dist-info/WHEEL".to_owned(), wheel.into_bytes());
+        self.files.insert("demo-1.dist-info/METADATA".to_owned(), b"Name: demo\n".to_vec());
+        let mut record = "demo-1.dist-info/RECORD,,\n".to_owned();
+        let mut archive = ZipWriter::new(File::create(&path).unwrap());
+        let mut add = |name: &str, bytes: &[u8]| {
+            archive.start_file(name, SimpleFileOptions::default()).unwrap();
+            archive.write_all(bytes).unwrap();
+        };
+        for (name, bytes) in &self.files {
+            let recorded = if self.damaged == Some(name.as_str()) { &[][..] } else { bytes };
+            let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(recorded));
+            let _ = writeln!(record, "{name},sha256={hash},{}", bytes.len());
+            add(name, bytes);
+        }
+        add("demo-1.dist-info/RECORD", record.as_bytes());
+        archive.finish().unwrap();
+        path
+    }
+}
+
+/// Whether a process takes the wheel, finds the module, and opens it.
+fn is_usable(main: &Path, wheel: &Path) -> bool {
+    let find = "import importlib.util, ctypes; ctypes.CDLL(importlib.util.find_spec('demo.native').origin)";
+    let mut command = pydl();
+    command
+        .arg("run")
+        .arg(main)
+        .arg("--with")
+        .arg(wheel)
+        .args(["-c", find])
+        .output()
+        .unwrap()
+        .status
+        .success()
+}
+
+#[test]
+fn what_is_wrong_with_a_wheel_is_named() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let other_tag = Parts { tag: TAG.replace("314", "313"), ..Parts::good() };
+    let damaged = Parts { damaged: Some(LIBRARY), ..Parts::good() };
+    let cases = [
+        (Parts::good(), None),
+        (
+            Parts::module("PyExc_ValueError", "PyExc_ValuableError"),
+            Some("undefined symbol `PyExc_ValuableError` (data)"),
+        ),
+        (
+            Parts::module(
+                "(param i32) (result i32)))\n    (import \"GOT",
+                "(param i64) (result i32)))\n    (import \"GOT",
+            ),
+            Some("symbol `PyLong_FromLong` has another type"),
+        ),
+        (
+            Parts::module("demo_answer\" (func (param i32)", "demo_answer\" (func (param f64)"),
+            Some("symbol `demo_answer` has another type"),
+        ),
+        (Parts::module("libdemo.so", "libdemos.so"), Some("libdemos.so: cannot be opened")),
+        (Parts::module("demo.libs", "demo.lib"), Some("tried $ORIGIN/../demo.lib/libdemo.so")),
+        (Parts::renamed(LIBRARY, "demo.libs/libdemo.so.1"), Some("libdemo.so: cannot be opened")),
+        (
+            Parts::renamed(MODULE, "demo/native.cpython-313-wasm32-emscripten.so"),
+            Some("Python does not find module `native`"),
+        ),
+        (other_tag, Some("it is for CPython 3.13")),
+        (damaged, Some("demo.libs/libdemo.so: its hash is not the one in RECORD")),
+    ];
+    for (parts, fault) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("wheels")).unwrap();
+        let wheel = parts.write(&folder.path().join("wheels"));
+        // The folder is looked into.
+        let output = deps(&main, &[folder.path().to_owned()], &[]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(fault.is_some())), "{fault:?}\n{text}");
+        assert_eq!(is_usable(&main, &wheel), fault.is_none(), "{fault:?}");
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(fault.unwrap_or("loads into")), "{fault:?}\n{text}");
+        let reasons: usize = text.matches("Reasons against loading it (1)").count();
+        assert_eq!(reasons, usize::from(fault.is_some()), "one thing is wrong\n{text}");
+    }
+}
+
+#[test]
+fn why_tells_who_needs_a_symbol_and_what_is_shadowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = repository().join("testdata/python/python.wasm");
+    let library = r#"(module (@dylink.0) (func (export "puts") (param i32) (result i32) local.get 0)
+        (func (export "_ZN4demo3getEv") (result i32) i32.const 1))"#;
+    let user = r#"(module (@dylink.0 (needed "liba.so" "libb.so"))
+        (import "env" "puts" (func (param i32) (result i32)))
+        (import "env" "_ZN4demo3getEv" (func (result i32)))
+        (func (export "f")))"#;
+    for (name, text) in [("user.so", user), ("liba.so", library), ("libb.so", library)] {
+        fs::write(folder.path().join(name), assemble(text)).unwrap();
+    }
+    let why = |symbol| {
+        let user = folder.path().join("user.so");
+        let libraries = folder.path().to_str().unwrap();
+        let options = ["--why", symbol, "--library-path", libraries];
+        let output = deps(&main, &[user], &options);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let of_main = why("puts");
+    for part in
+        ["gets that of", "python.wasm (function (i32) -> i32) ", "liba.so (function (i32) -> i32), shadowed"]
+    {
+        assert!(of_main.contains(part), "{of_main}");
+    }
+    let of_cpp = why("_ZN4demo3getEv");
+    assert!(of_cpp.contains("(demo::get())"), "{of_cpp}");
+    assert!(of_cpp.contains("liba.so (function () -> i32) ") && of_cpp.contains("libb.so"), "{of_cpp}");
+}
