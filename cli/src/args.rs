@@ -122,8 +122,11 @@ pub struct Deps {
     #[arg(long, value_name = "SYMBOL", requires = "main")]
     pub why: Option<String>,
     /// Compare two main modules or libraries, OLD and NEW: which symbols the new one adds, drops and changes
-    #[arg(long, conflicts_with_all = ["main", "why", "library_path"])]
+    #[arg(long, conflicts_with_all = ["main", "why", "library_path", "graph"])]
     pub diff: bool,
+    /// Print who takes how many symbols from whom, for Graphviz
+    #[arg(long, value_name = "FORMAT", value_parser = ["dot"], requires = "main", conflicts_with_all = ["why", "json", "quiet"])]
+    pub graph: Option<String>,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,
@@ -140,6 +143,7 @@ Examples:
   pydl deps build --main python.wasm --library-path libs --json
   pydl deps build --main python.wasm --why inflate
   pydl deps dist --main python@3.14 --quiet && echo good
+  pydl deps build --main python.wasm --graph dot | dot -Tsvg > build.svg
   pydl deps --diff python@3.13 python@3.14
 
 Exit status:

@@ -13,7 +13,7 @@ use pydl_loader::{LoadError, PythonTarget, WheelFile};
 use crate::args::Deps;
 use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, read};
 use crate::mains;
-use crate::render::{json, text};
+use crate::render::{dot, json, text};
 use crate::report::{NOT_LOADABLE, say};
 
 /// Some file would not load.
@@ -100,6 +100,8 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
     let mut out = BufWriter::new(stdout.lock());
     let written = if deps.json {
         write_json(&mut out, &mut check)
+    } else if deps.graph.is_some() {
+        write_graph(&mut out, &mut check)
     } else if deps.quiet {
         check.each(|_| Ok(()))
     } else {
@@ -127,6 +129,19 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::
         text::write(out, &report, colour)?;
         out.flush()
     })
+}
+
+/// Prints who takes symbols from whom.
+fn write_graph(out: &mut impl Write, check: &mut Check<'_>) -> io::Result<u8> {
+    let mut reports = Vec::new();
+    let status = check.each(|report| {
+        if let Ok(Report::Module(report)) = report {
+            reports.push(report);
+        }
+        Ok(())
+    })?;
+    dot::write(out, &reports)?;
+    Ok(status)
 }
 
 /// Prints all reports as one document.

@@ -66,8 +66,8 @@ struct Row<'a> {
     mark: Option<Mark<'a>>,
     name: Cow<'a, str>,
     ty: Cow<'a, str>,
-    /// The name as its language has it, below the name.
-    readable: Option<String>,
+    /// The name as it is in the file; as its language has it, it stands below.
+    raw: &'a str,
     /// A second line, below the type.
     note: Option<String>,
 }
@@ -255,7 +255,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn row(&mut self, row: &Row<'_>, mark_width: usize, name_width: usize) -> io::Result<()> {
-        let Row { mark, name, ty, readable, note } = row;
+        let Row { mark, name, ty, raw, note } = row;
         write!(self.out, "    ")?;
         if let Some(Mark { text, style }) = mark {
             let padding = mark_width.saturating_sub(columns(text));
@@ -277,7 +277,7 @@ impl<W: Write> Page<'_, W> {
         if let Some(note) = note {
             self.folded(note, behind)?;
         }
-        match readable {
+        match readable(raw) {
             Some(readable) => self.folded(&format!("= {readable}"), mark_width + 4 + 2),
             None => Ok(()),
         }
@@ -430,13 +430,7 @@ fn import_row(report: &ImportReport, group: ImportGroup) -> Row<'_> {
         ),
         _ => (ty, None),
     };
-    Row {
-        mark: report.provider.as_ref().map(mark),
-        name,
-        ty: ty.into(),
-        readable: readable(&import.name),
-        note,
-    }
+    Row { mark: report.provider.as_ref().map(mark), name, ty: ty.into(), raw: &import.name, note }
 }
 
 fn mark(provider: &Provider) -> Mark<'_> {
@@ -466,13 +460,7 @@ fn export_row(report: &ExportReport) -> Row<'_> {
         (_, Some(kind)) => external_type(&kind),
         (_, None) => String::new(),
     };
-    Row {
-        mark: None,
-        name: printable(&report.name),
-        ty: ty.into(),
-        readable: readable(&report.name),
-        note: None,
-    }
+    Row { mark: None, name: printable(&report.name), ty: ty.into(), raw: &report.name, note: None }
 }
 
 /// The name as C++ or Rust has it, if it is one of theirs.
