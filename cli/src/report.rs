@@ -1,9 +1,12 @@
 //! Owns how failures leave the program: one message on stderr, one exit status for each kind. Must not know commands.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use pydl_loader::{ExitStatus, LoadError};
+
+use crate::render::text::printable;
 
 /// A file cannot be read, or is not what it should be.
 pub const NOT_LOADABLE: u8 = 126;
@@ -28,9 +31,11 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Prints a line to stderr. That nobody can read it changes nothing else.
+/// Prints a line or some to stderr, with what files and guests may have put into it made harmless to a terminal. That nobody can
+/// read it changes nothing else.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "pydl: {text}");
+    let lines: Vec<Cow<'_, str>> = text.split('\n').map(printable).collect();
+    let _ = writeln!(std::io::stderr(), "pydl: {}", lines.join("\n"));
 }
 
 /// Tells of something that goes another way than was asked for.

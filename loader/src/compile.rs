@@ -1,5 +1,6 @@
 //! Owns the way from bytes to compiled code: lowering of exceptions, the compiler, the cache. Must not know what a module is for.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -91,13 +92,23 @@ impl Compiler {
         let waiting = waiting::wait_in_host(lowered).map_err(|error| refused(error.to_string()))?;
         let waiting = waiting.as_deref().unwrap_or(lowered);
         let asking = dlfcn_of_main::ask_host(waiting).map_err(|error| refused(error.to_string()))?;
-        let module = Module::new(&self.engine, asking.as_deref().unwrap_or(waiting));
-        let module = module.map_err(|error| refused(error.root_cause().to_string()))?;
+        let module = self.translate(asking.as_deref().unwrap_or(waiting)).map_err(refused)?;
         if let Some((cache, key)) = entry {
             // A full disk must not keep anybody from running a program.
             let _ = cache.store(&key, &module);
         }
         Ok(module)
+    }
+
+    /// What the engine's compiler makes of a module. It panics where a function, or what sets a module up, touches more different
+    /// things than it has numbers for (`MemFlagsSet`, 65,536 with Cranelift 0.135), such as globals: that is an error here.
+    fn translate(&self, wasm: &[u8]) -> Result<Module, String> {
+        match panic::catch_unwind(AssertUnwindSafe(|| Module::new(&self.engine, wasm))) {
+            Ok(module) => module.map_err(|error| error.root_cause().to_string()),
+            Err(_) => {
+                Err("the engine's compiler fails on it; it may have too many globals or imports".to_owned())
+            }
+        }
     }
 }
 

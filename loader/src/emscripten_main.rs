@@ -11,7 +11,7 @@ use crate::error::LoadError;
 use crate::execute::process_tag;
 use crate::image::Image;
 use crate::pic_main::{self, Cell};
-use crate::process::{ProcessState, Stop};
+use crate::process::{ProcessState, Stop, is_of_guest};
 use crate::python;
 use crate::startup::{self, Forwarders};
 
@@ -42,20 +42,25 @@ pub(crate) fn instantiate(
     store: &mut Store<ProcessState>,
     image: &Image,
     module: &Module,
-) -> Result<Instantiated, LoadError> {
+) -> Result<Instantiated, Stop> {
     // What a main module of its own addresses is like is seen without a look into its file.
     let takes_memory = module.imports().any(|import| import.ty().memory().is_some());
-    let placement = if takes_memory { image.main_module()?.placement().copied() } else { None };
+    let placement =
+        if takes_memory { image.main_module().map_err(Stop::Refused)?.placement().copied() } else { None };
     let given = placement.map(|placement| pic_main::make_shared(store, module, &placement));
-    let given = given.transpose().map_err(LoadError::engine)?;
+    let engine = |error| Stop::Refused(LoadError::engine(error));
+    let given = given.transpose().map_err(engine)?;
     set_memory(store, given.map(|given| given.memory));
-    let forwarders = Forwarders::of(store, image)?;
+    let forwarders = Forwarders::of(store, image).map_err(Stop::Refused)?;
     let given_to_main = given.zip(placement);
     let mut imports =
         Imports { image, given: given_to_main, forwarders: forwarders.as_ref(), cells: Vec::new() };
     let externs: Result<Vec<Extern>, LoadError> =
         module.imports().map(|import| imports.bind(store, &import)).collect();
-    let main = Instance::new(&mut *store, module, &externs?).map_err(LoadError::engine)?;
+    let externs = externs.map_err(Stop::Refused)?;
+    let main = Instance::new(&mut *store, module, &externs);
+    // Its start function is guest code.
+    let main = main.map_err(|error| if is_of_guest(&error) { Stop::Guest(error) } else { engine(error) })?;
     let shared = given.or_else(|| Shared::exported(&mut *store, &main));
     let memory = shared.map(|shared| shared.memory).or_else(|| main.get_memory(&mut *store, abi::MEMORY));
     set_memory(store, memory);

@@ -295,8 +295,7 @@ impl Process {
                 (main, Shared::exported(&mut self.store, &main), None)
             }
             Start::Emscripten(module) => {
-                let instantiated = emscripten_main::instantiate(&mut self.store, &self.image, &module)
-                    .map_err(Stop::Refused)?;
+                let instantiated = emscripten_main::instantiate(&mut self.store, &self.image, &module)?;
                 (instantiated.main, instantiated.shared, Some(instantiated))
             }
         };
@@ -407,7 +406,7 @@ pub(crate) enum Stop {
 }
 
 /// Whether an error is an end of the guest rather than a failure of the host.
-fn is_of_guest(error: &wasmtime::Error) -> bool {
+pub(crate) fn is_of_guest(error: &wasmtime::Error) -> bool {
     // Whatever came up while the guest ran has a backtrace.
     error.is::<I32Exit>() || error.is::<Interrupted>() || error.is::<Trap>() || error.is::<WasmBacktrace>()
 }

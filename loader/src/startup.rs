@@ -1,6 +1,8 @@
 //! Owns the libraries that a main module itself needs (NEEDED of its `dylink.0`), which are loaded before it runs: it is instantiated
 //! with forwarders in place of their functions, and these get their targets when the libraries are there. Must not know system calls.
 
+use std::collections::HashMap;
+
 use pydl_linker::{ImportKind, LoadPlan, MainModule, Signature, abi, forwarders};
 use wasmtime::{AsContextMut, Extern, Func, Instance, Ref, Store};
 
@@ -14,6 +16,8 @@ use crate::system;
 pub(crate) struct Forwarders {
     /// Name, type, and the host's function that fails with the name when it is called.
     wanted: Vec<(String, Signature, Func)>,
+    /// The position of each name in `wanted`: a main module may import a million.
+    positions: HashMap<String, usize>,
     instance: Instance,
 }
 
@@ -42,7 +46,7 @@ impl Forwarders {
         let compiler = store.data().compiler.clone();
         let module = compiler.compile("generated forwarders", &bytes, || {})?;
         let instance = Instance::new(&mut *store, &module, &[]).map_err(LoadError::engine)?;
-        let wanted: Result<_, LoadError> = wanted
+        let wanted: Result<Vec<(String, Signature, Func)>, LoadError> = wanted
             .into_iter()
             .map(|(name, signature)| {
                 let failing = image.host_functions.get(&mut *store, abi::ENV, name);
@@ -51,13 +55,15 @@ impl Forwarders {
                 Ok((name.to_owned(), signature.clone(), failing))
             })
             .collect();
-        Ok(Some(Forwarders { wanted: wanted?, instance }))
+        let wanted = wanted?;
+        let positions = wanted.iter().zip(0..).map(|((name, ..), at)| (name.clone(), at)).collect();
+        Ok(Some(Forwarders { wanted, positions, instance }))
     }
 
     /// The forwarder for an import; `None` when the import is not one of a library's functions.
     pub(crate) fn get(&self, store: &mut Store<ProcessState>, module: &str, name: &str) -> Option<Extern> {
-        let position = self.wanted.iter().position(|(wanted, _, _)| module == abi::ENV && wanted == name)?;
-        self.instance.get_export(store, &forwarders::export_name(position))
+        let position = self.positions.get(name).filter(|_| module == abi::ENV)?;
+        self.instance.get_export(store, &forwarders::export_name(*position))
     }
 
     /// Gives each forwarder the first definition among the libraries. A function that none of them defines fails when it is called,

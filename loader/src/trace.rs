@@ -87,7 +87,16 @@ impl Trace {
         let process = std::process::id();
         let mut lines = String::new();
         for line in text.to_string().lines() {
-            let _ = writeln!(lines, "{process:>10}:\t{line}");
+            let _ = write!(lines, "{process:>10}:\t");
+            for character in line.chars() {
+                // Names are the files' own, and may be meant for a terminal.
+                if character.is_control() && character != '\t' {
+                    lines.extend(character.escape_unicode());
+                } else {
+                    lines.push(character);
+                }
+            }
+            lines.push('\n');
         }
         let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = sink.write_all(lines.as_bytes()).and_then(|()| sink.flush());

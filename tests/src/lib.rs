@@ -1,6 +1,7 @@
 //! Owns what the tests share: where things are, the built `pydl`, golden text, skips. Must not know any case.
 
 pub mod emscripten;
+pub mod guest;
 pub mod wasm;
 
 use std::fs;

@@ -1,114 +1,20 @@
 //! Guests, files and command lines that mean harm. Whatever they do ends in an error, a trap or their own exit status, in
 //! bounded time, and the host goes on. The guests are `cases/hostile/main.wat` with one function that misbehaves.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{OnceLock, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use pydl_linker::ParsedModule;
-use pydl_loader::{Captured, Compiler, ExitStatus, Image, Process, ProcessOptions};
+use pydl_loader::{Captured, ExitStatus};
+use pydl_tests::guest::{Guest, PATIENCE, library, private_folder};
 use pydl_tests::wasm::assemble;
-
-/// No guest here takes longer unless it hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The main module: what replaces the words in braces, by word, and the files it serves as `/0`, `/1` and so on.
-#[derive(Default)]
-struct Guest {
-    parts: BTreeMap<&'static str, String>,
-    libraries: Vec<Vec<u8>>,
-}
-
-impl Guest {
-    fn new(libraries: &[Vec<u8>]) -> Guest {
-        Guest { libraries: libraries.to_vec(), parts: BTreeMap::new() }
-    }
-
-    fn with(mut self, word: &'static str, text: impl Into<String>) -> Guest {
-        self.parts.insert(word, text.into());
-        self
-    }
-
-    fn assemble(&self) -> Vec<u8> {
-        let path = pydl_tests::repository().join("tests/cases/hostile/main.wat");
-        let mut text = fs::read_to_string(path).unwrap();
-        let data = |address: usize, bytes: &[u8]| {
-            let mut segment = format!("(data (i32.const {address}) \"");
-            for byte in bytes {
-                write!(segment, "\\{byte:02x}").unwrap();
-            }
-            segment + "\")\n"
-        };
-        let mut libraries = String::new();
-        let mut at = 0x4_0000;
-        for (number, library) in self.libraries.iter().enumerate() {
-            let record = [at, library.len()].map(|n| u32::try_from(n).unwrap().to_le_bytes()).concat();
-            libraries += &data(1024 + 8 * number, &record);
-            libraries += &data(at, library);
-            at += library.len().next_multiple_of(16);
-        }
-        assert!(at < 0x20_0000, "the heap begins there");
-        text = text.replace("{libraries}", &libraries).replace("{count}", &self.libraries.len().to_string());
-        for word in ["definitions", "malloc", "aligned_alloc", "free", "read_file", "after_reading", "start"]
-        {
-            text = text.replace(&format!("{{{word}}}"), self.parts.get(word).map_or("", String::as_str));
-        }
-        assemble(&text)
-    }
-
-    fn process(&self, stdout: &Captured) -> Process {
-        static COMPILER: OnceLock<Compiler> = OnceLock::new();
-        let folder = private_folder();
-        let main = folder.path().join("main.wasm");
-        fs::write(&main, self.assemble()).unwrap();
-        let image = Image::from_file(COMPILER.get_or_init(|| Compiler::new().unwrap()), &main).unwrap();
-        // What the linker has to know is read when the first library is opened, and the file is gone by then.
-        image.main_module().unwrap();
-        Process::new(&image, &ProcessOptions::new("hostile").stdout(stdout)).unwrap()
-    }
-
-    /// How it ends, and what it says.
-    fn run(&self) -> (ExitStatus, String) {
-        let stdout = Captured::new();
-        let process = self.process(&stdout);
-        let handle = process.interrupt_handle();
-        let (ended, end) = mpsc::channel();
-        let running = thread::spawn(move || {
-            let status = process.run();
-            let _ = ended.send(());
-            status
-        });
-        if end.recv_timeout(PATIENCE).is_err() {
-            handle.terminate();
-            panic!("it hangs; so far: {}", String::from_utf8_lossy(&stdout.contents()));
-        }
-        let status = running.join().unwrap().unwrap();
-        (status, String::from_utf8_lossy(&stdout.contents()).into_owned())
-    }
-
-    /// What it says before it ends well.
-    fn says(&self) -> String {
-        let (status, text) = self.run();
-        assert_eq!(status, ExitStatus::Exited(0), "{text}");
-        text
-    }
-}
-
-/// A side module with 16 bytes of static data and two slots.
-fn library(text: &str) -> Vec<u8> {
-    assemble(&format!(
-        r#"(module (@dylink.0 (mem-info (memory 16 4) (table 2 0)))
-        (import "env" "memory" (memory 1)) {text}
-        (func (export "f") (result i32) i32.const 42))"#
-    ))
-}
 
 fn good() -> Vec<u8> {
     library("")
@@ -543,11 +449,6 @@ fn long_chains_and_circles_of_needed_libraries() {
     }
 }
 
-/// A temporary folder that may hold a cache whatever the umask is.
-fn private_folder() -> tempfile::TempDir {
-    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()
-}
-
 /// A folder of compiled code that has the main module's already, and goes with the test.
 fn warm_cache(folder: &Path) -> std::path::PathBuf {
     let status = pydl_tests::pydl().arg("run").arg(pydl_tests::python_wasm()).args(["-c", "pass"]).status();
@@ -668,6 +569,28 @@ fn command_lines_that_make_no_sense() {
     let odd = std::ffi::OsString::from_vec(b"odd\xff.so".to_vec());
     for option in ["-c", "--dir", "--env", "--side", "--cwd", "--"] {
         assert_eq!(ending(python().arg(option).arg(&odd).args(["-c", "1"])).0, 2, "{option}");
+    }
+}
+
+/// Messages and traces show them, and the terminal takes nothing in them for orders.
+#[test]
+fn names_do_not_speak_to_the_terminal() {
+    let folder = private_folder();
+    let side = folder.path().join("\u{1b}[31m\u{7}.so");
+    fs::write(&side, good()).unwrap();
+    let code = r"
+import importlib.machinery, importlib.util
+path = '/usr/local/lib/python3.13/lib-dynload/\x1b[31m\x07.so'
+loader = importlib.machinery.ExtensionFileLoader('x', path)
+try: loader.create_module(importlib.util.spec_from_loader('x', loader))
+except ImportError: pass";
+    let traced =
+        python().env("PYDL_DEBUG", "libs").arg("--side").arg(side).args(["-c", code]).output().unwrap();
+    let failed = pydl_tests::pydl().args(["run", "\u{1b}[31m\u{7}.so"]).output().unwrap();
+    for output in [traced, failed] {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(r"\u{1b}[31m\u{7}.so"), "{said}");
+        assert!(!said.contains(['\u{1b}', '\u{7}']), "{said:?}");
     }
 }
 

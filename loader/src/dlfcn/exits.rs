@@ -3,6 +3,8 @@
 //!
 //! [decisions/0011]: ../../../docs/decisions/0011-libraries-leave.md
 
+use std::collections::BTreeMap;
+
 use pydl_linker::{ModuleId, TableSlot, abi};
 use wasmtime::{AsContextMut, Caller, Func, Ref, Trap, WasmParams};
 
@@ -31,41 +33,68 @@ struct Handler {
     call: Call,
 }
 
-/// What libraries have registered.
+/// What libraries have registered. No operation looks through all of it: a guest registers a million as easily as one.
 #[derive(Default)]
 pub(crate) struct Exits {
     /// The function that the main module's list calls, with the number of an entry.
     slot: Option<TableSlot>,
     /// What each entry of the main module's list stands for, oldest first; `None` when it has run.
     entries: Vec<Option<Handler>>,
+    /// How many entries there are up to the last that has not run.
+    used: usize,
+    /// The numbers of the entries of each library that have not run, oldest first.
+    of_library: BTreeMap<ModuleId, Vec<usize>>,
 }
 
 impl Exits {
+    /// Whether no more fit.
+    fn is_full(&self) -> bool {
+        self.used >= MOST
+    }
+
     /// Enters a handler at the end of the order. The number of the new entry that the main module's list has to get; `None` when
     /// the list has one there that nothing stands behind any more: programs that open and close a library again and again do not
     /// fill the list.
     fn add(&mut self, handler: Handler) -> Option<usize> {
-        let used = self.entries.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        if let Some(free) = self.entries.get_mut(used) {
+        let entry = self.used;
+        self.used += 1;
+        self.of_library.entry(handler.library).or_default().push(entry);
+        if let Some(free) = self.entries.get_mut(entry) {
             *free = Some(handler);
             return None;
         }
         self.entries.push(Some(handler));
-        Some(used)
+        Some(entry)
     }
 
     /// What an entry stands for, when the main module's list has got to it; those behind it are gone from the list.
     fn reach(&mut self, entry: usize) -> Option<Handler> {
         let handler = self.entries.get_mut(entry).and_then(Option::take);
-        self.entries.truncate(entry);
+        for gone in self.entries.drain(entry.min(self.entries.len())..).flatten().chain(handler) {
+            if let Some(numbers) = self.of_library.get_mut(&gone.library) {
+                numbers.truncate(numbers.partition_point(|number| *number < entry));
+            }
+        }
+        self.shrink();
         handler
     }
 
     /// The last handler of a library, which then is not in the order any more.
     fn take_last(&mut self, library: ModuleId) -> Option<Handler> {
-        let is_its = |entry: &Option<Handler>| entry.is_some_and(|handler| handler.library == library);
-        let last = self.entries.iter().rposition(is_its)?;
-        self.entries.get_mut(last).and_then(Option::take)
+        let entry = self.of_library.get_mut(&library)?.pop();
+        let handler = entry.and_then(|entry| self.entries.get_mut(entry)?.take());
+        if handler.is_none() {
+            self.of_library.remove(&library);
+        }
+        self.shrink();
+        handler
+    }
+
+    fn shrink(&mut self) {
+        self.used = self.used.min(self.entries.len());
+        while self.used > 0 && self.entries.get(self.used - 1).is_some_and(Option::is_none) {
+            self.used -= 1;
+        }
     }
 }
 
@@ -73,7 +102,7 @@ impl Exits {
 pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> Result<u32, Failure> {
     let slot = runner(store)?;
     let linking = linking(store)?;
-    if linking.exits.entries.len() >= MOST {
+    if linking.exits.is_full() {
         return Err(Failure::Refused(format!(
             "libraries have registered {MOST} exit handlers, which is the most"
         )));

@@ -468,9 +468,7 @@ fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failur
         LoadStep::Construct(library) => Some((library, step)),
         _ => None,
     });
-    for planned in &plan.libraries {
-        exits::register_fini(store, planned.library.id)?;
-    }
+    register_finis(store, plan)?;
     while let Some((library, step)) = steps.next() {
         let linking = linking(store)?;
         let (space, loaded) = (linking.space.clone(), linking.instances.clone());
@@ -497,6 +495,26 @@ fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failur
             self::linking(store)?.namespace_mut().fail(plan, &rest, &why);
             return Err(Failure::Refused(format!("{name}: {why}")));
         }
+    }
+    Ok(())
+}
+
+/// Registers the last functions of committed libraries. When the main module does not take one, none of the libraries is initialized.
+fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+    for planned in &plan.libraries {
+        let registered = exits::register_fini(store, planned.library.id);
+        let failure = match registered {
+            Err(Failure::Ended(error)) => classify(error, "the program's list of exit handlers"),
+            Err(refused) => refused,
+            Ok(()) => continue,
+        };
+        let Failure::Refused(why) = failure else { return Err(failure) };
+        let all: Vec<ModuleId> = plan.libraries.iter().map(|planned| planned.library.id).collect();
+        for id in &all {
+            exits::forget(store, *id);
+        }
+        linking(store)?.namespace_mut().fail(plan, &all, &why);
+        return Err(Failure::Refused(format!("{}: {why}", planned.library.path)));
     }
     Ok(())
 }
