@@ -16,6 +16,8 @@ const USED: u8 = b'+';
 /// The opcodes that begin a block with handlers: of the legacy encoding, and of the standard.
 const TRY: u8 = 0x06;
 const TRY_TABLE: u8 = 0x1f;
+/// Either with the type of a block that most have: none, or an `i32`.
+const LIKELY: [[u8; 2]; 4] = [[TRY, 0x40], [TRY, 0x7f], [TRY_TABLE, 0x40], [TRY_TABLE, 0x7f]];
 
 /// A tool or language that a module tells of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,7 +75,7 @@ impl BuildFacts {
     pub fn read(module: &ParsedModule, bytes: &[u8]) -> BuildFacts {
         let mut facts =
             BuildFacts { producers: Vec::new(), features: None, exceptions: without_code(module) };
-        let catches = |style| matches!(style, ExceptionStyle::Legacy | ExceptionStyle::Standard);
+        let mut bodies = Vec::new();
         for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
             match payload {
                 Payload::CustomSection(section) if section.name() == PRODUCERS => {
@@ -82,14 +84,28 @@ impl BuildFacts {
                 Payload::CustomSection(section) if section.name() == TARGET_FEATURES => {
                     facts.features = features(section.data());
                 }
-                Payload::CodeSectionEntry(body) if !catches(facts.exceptions) => {
-                    facts.exceptions = handlers(&body, bytes).unwrap_or(facts.exceptions);
-                }
+                Payload::CodeSectionEntry(body) => bodies.push(body),
                 _ => {}
             }
         }
+        facts.exceptions = in_code(&bodies, bytes).unwrap_or(facts.exceptions);
         facts
     }
+}
+
+/// The instructions with which the first function that is found catches. Functions that look like it come first: reading all takes long.
+fn in_code(bodies: &[FunctionBody<'_>], bytes: &[u8]) -> Option<ExceptionStyle> {
+    let may_catch = |body: &&FunctionBody<'_>| {
+        let code = bytes.get(body.range()).unwrap_or_default();
+        code.contains(&TRY) || code.contains(&TRY_TABLE)
+    };
+    let possible: Vec<_> = bodies.iter().filter(may_catch).collect();
+    let is_likely = |body: &&&FunctionBody<'_>| {
+        let code = bytes.get(body.range()).unwrap_or_default();
+        code.array_windows().any(|pair| LIKELY.contains(pair))
+    };
+    let likely = possible.iter().filter(is_likely);
+    likely.copied().find_map(handlers).or_else(|| possible.iter().copied().find_map(handlers))
 }
 
 /// What imports and exports tell.
@@ -108,12 +124,8 @@ fn without_code(module: &ParsedModule) -> ExceptionStyle {
     ExceptionStyle::None
 }
 
-/// The instructions with which a function catches. In most functions the bytes of both are missing.
-fn handlers(body: &FunctionBody<'_>, bytes: &[u8]) -> Option<ExceptionStyle> {
-    let code = bytes.get(body.range())?;
-    if !code.iter().any(|byte| matches!(*byte, TRY | TRY_TABLE)) {
-        return None;
-    }
+/// The instructions with which a function catches.
+fn handlers(body: &FunctionBody<'_>) -> Option<ExceptionStyle> {
     let mut operators = body.get_operators_reader().ok()?.into_iter().map_while(Result::ok);
     operators.find_map(|operator| match operator {
         Operator::Try { .. } => Some(ExceptionStyle::Legacy),
