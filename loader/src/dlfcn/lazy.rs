@@ -6,7 +6,8 @@ use std::sync::Arc;
 use pydl_linker::{LateBinding, LazySymbols};
 use wasmtime::{AsContextMut, Caller, Func};
 
-use super::{Failure, Store, depend, give_slot, linking};
+use super::lookup::{depend, give_slot};
+use super::{Failure, Store, linking};
 use crate::process::ProcessState;
 
 /// The function that binds function `number` of `symbols` and returns its slot. When there is no definition, the guest ends with

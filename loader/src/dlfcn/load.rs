@@ -1,0 +1,368 @@
+//! Owns loads: from the name that `dlopen` is given, or a main module needs, to libraries whose constructors have run, or to nothing having
+//! changed. Must not know how a guest passes arguments, nor how libraries leave.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pydl_linker::{
+    LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
+    Reservation, ResolvedModules, Start, abi,
+};
+use wasmtime::Module;
+
+use super::{Failure, Store, classify, close, exits, introspection, linking};
+use crate::address_space::{AddressSpace, NoRoom};
+use crate::execute::Execution;
+use crate::image::offered_functions;
+use crate::search::{GuestSearch, SystemSearch};
+use crate::system;
+use crate::trace::Watch;
+
+/// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.
+pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Result<ModuleId, Failure> {
+    mode.lazy &= !store.data().binds_now;
+    let opened = find_or_load(store, name, mode);
+    if let Err(Failure::Refused(why)) = &opened {
+        store.data().trace.refused(name, why);
+    }
+    opened
+}
+
+fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+    let trace = store.data().trace.clone();
+    let mut watch = trace.watch();
+    let snapshot = linking(store)?.namespace.clone();
+    let start = discover(store, &snapshot, name)?;
+    watch.lap("finding files");
+    let id = match start {
+        Start::Loaded(id) => {
+            drop(snapshot);
+            let linking = linking(store)?;
+            if linking.namespace.library(id).is_none_or(|library| library.is_leaving) {
+                return Err(Failure::Refused(format!("{name}: it was closed while it was looked for")));
+            }
+            linking.namespace_mut().open(id, mode.global);
+            id
+        }
+        Start::New(_) if mode.noload => {
+            return Err(LinkError::NotLoaded { library: name.to_owned() }.into());
+        }
+        Start::New(order) if mode.deepbind => {
+            load(store, snapshot, order.with_own_scope_first(), mode, watch)?
+        }
+        Start::New(order) => load(store, snapshot, order, mode, watch)?,
+    };
+    if mode.nodelete {
+        linking(store)?.namespace_mut().keep(id);
+    }
+    Ok(id)
+}
+
+/// Follows NEEDED with the guest's eyes.
+fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Start, Failure> {
+    let linking = linking(store)?;
+    let caller = linking.take_caller();
+    let caller = namespace.library(caller).map(|library| Requester {
+        path: library.path.clone(),
+        runtime_path: library.module.dylink.iter().flat_map(|it| it.runtime_path.iter().cloned()).collect(),
+    });
+    let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
+    let Some(read_file) = read_file else {
+        let trace = store.data().trace.clone();
+        let system = store.data_mut().emscripten.as_mut();
+        let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
+        return Ok(LoadOrder::discover(
+            namespace,
+            name,
+            &mut SystemSearch {
+                files: &mut system.files,
+                path: &path,
+                caller: caller.as_ref(),
+                trace: &trace,
+            },
+        )?);
+    };
+    let mut source = GuestSearch {
+        store,
+        space: &space,
+        read_file: &read_file,
+        path: &path,
+        caller: caller.as_ref(),
+        ended: None,
+    };
+    let result = LoadOrder::discover(namespace, name, &mut source);
+    match source.ended {
+        Some(error) => Err(classify(error, "reading a library")),
+        None => Ok(result?),
+    }
+}
+
+/// Brings in what the main module itself needs, up to the constructors, and makes it global; `None` when it needs nothing.
+pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<LoadPlan>, Failure> {
+    let linking = linking(store)?;
+    let (snapshot, path) = (linking.namespace.clone(), linking.search.clone());
+    let main = snapshot.main();
+    // The main module has no path in the guest; what it needs lies where the loader itself looks.
+    let folder = path.own.first().map_or("", String::as_str);
+    let runtime_path = main.module().dylink.iter().flat_map(|dylink| dylink.runtime_path.iter().cloned());
+    let requester = Requester {
+        path: format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default()),
+        runtime_path: runtime_path.collect(),
+    };
+    let trace = store.data().trace.clone();
+    let system = store.data_mut().emscripten.as_mut();
+    let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
+    let mut source = SystemSearch { files: &mut system.files, path: &path, caller: None, trace: &trace };
+    let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
+    let order = order.map_err(|error| match error {
+        LinkError::NotFound(_) => Failure::Refused(format!(
+            "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
+        )),
+        error => error.into(),
+    })?;
+    let Some(order) = order else { return Ok(None) };
+    let roots = order.roots().to_vec();
+    let plan = bring_in(store, snapshot, order, OpenMode::default(), &mut trace.watch())?;
+    let namespace = self::linking(store)?.namespace_mut();
+    for root in roots {
+        namespace.open(root, true);
+    }
+    Ok(Some(plan))
+}
+
+/// Brings the libraries of a load to life.
+fn load(
+    store: &mut Store<'_>,
+    snapshot: Arc<Namespace>,
+    order: LoadOrder,
+    mode: OpenMode,
+    mut watch: Watch<'_>,
+) -> Result<ModuleId, Failure> {
+    let plan = bring_in(store, snapshot, order, mode, &mut watch)?;
+    let namespace = linking(store)?.namespace_mut();
+    namespace.open(plan.root, mode.global);
+    if mode.nodelete {
+        namespace.keep(plan.root);
+    }
+    watch.lap("placing, instantiating and relocating");
+    construct(store, &plan)?;
+    watch.end(&root_path(&plan), &plan);
+    if linking(store)?.namespace.library(plan.root).is_none_or(|root| root.references == 0) {
+        // Its constructor has closed it.
+        close::unload_unused(store)?;
+    }
+    Ok(plan.root)
+}
+
+/// Instantiates, relocates and commits the libraries of a load, or changes nothing.
+fn bring_in(
+    store: &mut Store<'_>,
+    snapshot: Arc<Namespace>,
+    order: LoadOrder,
+    mode: OpenMode,
+    watch: &mut Watch<'_>,
+) -> Result<LoadPlan, Failure> {
+    let snapshot = if order.functions_of_host(&snapshot).next().is_some() {
+        know_more_of_host(store, snapshot, &order)?
+    } else {
+        snapshot
+    };
+    let resolved = order.resolve(&snapshot, mode)?;
+    watch.lap("symbol lookup");
+    store.data().trace.resolved(&snapshot, &resolved);
+    let modules = compile(store, &resolved)?;
+    watch.lap("compiled code");
+    let reservation = resolved.reservation()?;
+    let space = linking(store)?.space.clone();
+    let placement = space.reserve(&mut *store, &reservation).map_err(|no_room| match no_room {
+        NoRoom::Refused { library, why } => LinkError::DoesNotFit { library, why }.into(),
+        NoRoom::Guest(error) => classify(error, "the guest's allocator"),
+    })?;
+    let mut reserved = Reserved { reservation, placement, space };
+    match reserved.prepare(store, snapshot, resolved, &modules) {
+        Ok(plan) => Ok(plan),
+        Err(failure) => {
+            // A guest that has ended cannot take its memory back, and need not.
+            let released = match failure {
+                Failure::Refused(_) => reserved.release(store),
+                Failure::Ended(_) => Ok(()),
+            };
+            for library in &reserved.reservation.libraries {
+                // The next load gives its id to another.
+                exits::forget(store, library.library);
+            }
+            // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
+            Err(match released.map_err(|error| classify(error, "free")) {
+                Err(ended @ Failure::Ended(_)) => ended,
+                _ => failure,
+            })
+        }
+    }
+}
+
+/// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth: those it has for the main
+/// module, and in Emscripten processes those that its system has in whatever type a library wants them.
+fn know_more_of_host(
+    store: &mut Store<'_>,
+    snapshot: Arc<Namespace>,
+    order: &LoadOrder,
+) -> Result<Arc<Namespace>, Failure> {
+    let mut functions = match store.data().running.clone() {
+        Some(running) => offered_functions(&mut *store, &running.image.host_functions),
+        None => BTreeMap::new(),
+    };
+    if store.data().emscripten.is_some() {
+        let wanted = order.functions_of_host(&snapshot);
+        let served = wanted.filter(|(module, name, _)| {
+            system::emscripten::serves(module, name) && !abi::is_of_exceptions(name)
+        });
+        let served = served.map(|(module, name, ty)| ((module.to_owned(), name.to_owned()), ty.clone()));
+        functions.extend(served.filter(|(key, _)| !functions.contains_key(key)).collect::<Vec<_>>());
+    }
+    drop(snapshot);
+    let linking = linking(store)?;
+    linking.namespace_mut().set_host_functions(functions);
+    Ok(linking.namespace.clone())
+}
+
+fn compile(store: &mut Store<'_>, resolved: &ResolvedModules) -> Result<BTreeMap<ModuleId, Module>, Failure> {
+    let compiler = store.data().compiler.clone();
+    let libraries = resolved.libraries().iter().map(|resolved| &resolved.library);
+    libraries
+        .map(|library| {
+            let module = compiler.compile(&library.file.path, &library.file.bytes, || {})?;
+            Ok((library.id, module))
+        })
+        .collect()
+}
+
+/// What a load has taken from the process and must give back if it fails.
+struct Reserved {
+    reservation: Reservation,
+    placement: Placement,
+    space: Arc<AddressSpace>,
+}
+
+impl Reserved {
+    /// Plans the load, executes the plan up to the constructors, and commits it.
+    fn prepare(
+        &mut self,
+        store: &mut Store<'_>,
+        snapshot: Arc<Namespace>,
+        resolved: ResolvedModules,
+        modules: &BTreeMap<ModuleId, Module>,
+    ) -> Result<LoadPlan, Failure> {
+        let placed = resolved.place(self.placement.clone());
+        let plan = placed.map_err(|e| Failure::Refused(e.to_string()))?.plan(&snapshot);
+        debug_assert_eq!(plan.check(), Ok(()));
+        store.data().trace.plan(&plan);
+        let thunk_module = match &plan.thunk_module {
+            Some(thunks) => {
+                let compiler = store.data().compiler.clone();
+                Some(compiler.compile("generated thunks", &thunks.bytes, || {})?)
+            }
+            None => None,
+        };
+        let loaded = linking(store)?.instances.clone();
+        let mut execution = Execution {
+            store,
+            space: &self.space,
+            loaded: &loaded,
+            modules,
+            thunk_module: thunk_module.as_ref(),
+            instances: BTreeMap::new(),
+            thunks: None,
+            provided: BTreeMap::new(),
+        };
+        let name = root_path(&plan);
+        execution.prepare(&plan).map_err(|error| classify(error, &name))?;
+        let instances = execution.instances;
+        let linking = linking(store)?;
+        if !Arc::ptr_eq(&linking.namespace, &snapshot) {
+            return Err(Failure::Refused(format!(
+                "{name}: the guest loaded another library from its allocator, file functions or relocation code"
+            )));
+        }
+        drop(snapshot);
+        linking.namespace_mut().commit(&plan);
+        linking.instances.extend(instances.into_values());
+        Ok(plan)
+    }
+
+    fn release(&self, store: &mut Store<'_>) -> wasmtime::Result<()> {
+        self.space.release(store, &self.reservation, &self.placement)
+    }
+}
+
+fn root_path(plan: &LoadPlan) -> String {
+    let root = plan.libraries.iter().find(|planned| planned.library.id == plan.root);
+    root.map(|planned| planned.library.path.clone()).unwrap_or_default()
+}
+
+/// Runs the constructors of committed libraries. From here on their code has run and pointers to it may be anywhere: a
+/// failure marks the libraries that are not initialized as failed, and leaves them in place.
+pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+    introspection::refresh_link_maps(store)?;
+    let linking = linking(store)?;
+    let outer = linking.initializing.len();
+    linking.initializing.extend(plan.libraries.iter().map(|planned| planned.library.id));
+    let constructed = run_constructors(store, plan);
+    self::linking(store)?.initializing.truncate(outer);
+    constructed
+}
+
+fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+    let mut steps = plan.steps.iter().filter_map(|step| match step {
+        LoadStep::Construct(library) => Some((library, step)),
+        _ => None,
+    });
+    register_finis(store, plan)?;
+    while let Some((library, step)) = steps.next() {
+        let linking = linking(store)?;
+        let (space, loaded) = (linking.space.clone(), linking.instances.clone());
+        let name = linking.namespace.name(*library).to_owned();
+        store.data().trace.init(&name);
+        let modules = BTreeMap::new();
+        let mut execution = Execution {
+            store,
+            space: &space,
+            loaded: &loaded,
+            modules: &modules,
+            thunk_module: None,
+            instances: BTreeMap::new(),
+            thunks: None,
+            provided: BTreeMap::new(),
+        };
+        if let Err(error) = execution.step(plan, step) {
+            let why = match classify(error, "a static constructor failed") {
+                Failure::Refused(why) => why,
+                ended @ Failure::Ended(_) => return Err(ended),
+            };
+            let rest = std::iter::once(library).chain(steps.map(|(library, _)| library));
+            let rest: Vec<ModuleId> = rest.copied().collect();
+            self::linking(store)?.namespace_mut().fail(plan, &rest, &why);
+            return Err(Failure::Refused(format!("{name}: {why}")));
+        }
+    }
+    Ok(())
+}
+
+/// Registers the last functions of committed libraries. When the main module does not take one, none of the libraries is initialized.
+fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+    for planned in &plan.libraries {
+        let registered = exits::register_fini(store, planned.library.id);
+        let failure = match registered {
+            Err(Failure::Ended(error)) => classify(error, "the program's list of exit handlers"),
+            Err(refused) => refused,
+            Ok(()) => continue,
+        };
+        let Failure::Refused(why) = failure else { return Err(failure) };
+        let all: Vec<ModuleId> = plan.libraries.iter().map(|planned| planned.library.id).collect();
+        for id in &all {
+            exits::forget(store, *id);
+        }
+        linking(store)?.namespace_mut().fail(plan, &all, &why);
+        return Err(Failure::Refused(format!("{}: {why}", planned.library.path)));
+    }
+    Ok(())
+}

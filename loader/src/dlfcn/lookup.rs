@@ -1,0 +1,102 @@
+//! Owns `dlsym`: which scope a handle stands for, and what C knows a symbol by. Must not know how libraries are loaded.
+
+use std::sync::Arc;
+
+use pydl_linker::{FunctionRef, ModuleId, Namespace, Scope, Symbol, SymbolValue, TableSlot};
+
+use super::{Failure, RTLD_DEFAULT, RTLD_NEXT, Store, handle_of, invalid_handle, library_of, linking};
+use crate::execute::set_slot;
+
+/// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. What a search that says nothing
+/// of who has the symbol finds, stays as long as the caller.
+pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
+    let caller = linking(store)?.take_caller();
+    let (symbol, value) = find(store, caller, handle, name)?;
+    let is_anybodys = handle == RTLD_DEFAULT || handle == RTLD_NEXT || handle == handle_of(ModuleId::MAIN);
+    if is_anybodys && symbol.definer != ModuleId::MAIN {
+        depend(store, caller, symbol.definer)?;
+    }
+    Ok(value)
+}
+
+/// A symbol with its address or table slot, as `caller` finds it.
+pub(crate) fn find(
+    store: &mut Store<'_>,
+    caller: ModuleId,
+    handle: u32,
+    name: &str,
+) -> Result<(Symbol, u32), Failure> {
+    let namespace = linking(store)?.namespace.clone();
+    let (scope, place) = match handle {
+        RTLD_DEFAULT => (Scope::From(caller), "the global scope".to_owned()),
+        RTLD_NEXT => (Scope::After(caller), format!("what comes after {}", namespace.name(caller))),
+        handle => match library_of(&namespace, handle)? {
+            ModuleId::MAIN => (Scope::Global, namespace.main().name().to_owned()),
+            id => match namespace.library(id) {
+                Some(library) => (Scope::Library(library), library.path.clone()),
+                None => return Err(invalid_handle(handle)),
+            },
+        },
+    };
+    store.data().trace.symbol(name, &place);
+    let undefined = || Failure::Refused(format!("undefined symbol `{name}` in {place}"));
+    let symbol = namespace.lookup(name, scope).ok_or_else(undefined)?;
+    let value = value(store, namespace, &symbol, name, &place)?;
+    Ok((symbol, value))
+}
+
+/// Notes that a library has got hold of another's symbol by a search that says nothing of who has it.
+pub(super) fn depend(store: &mut Store<'_>, caller: ModuleId, on: ModuleId) -> Result<(), Failure> {
+    let linking = linking(store)?;
+    let namespace = &linking.namespace;
+    let is_known = match namespace.library(caller) {
+        Some(library) => library.uses.contains(&on),
+        None => namespace.library(on).is_none_or(|library| library.is_permanent),
+    };
+    if !is_known {
+        linking.namespace_mut().depend(caller, on);
+    }
+    Ok(())
+}
+
+/// What C knows a symbol by: its address, or its table slot, which it gets now if it has none.
+fn value(
+    store: &mut Store<'_>,
+    namespace: Arc<Namespace>,
+    symbol: &Symbol,
+    name: &str,
+    place: &str,
+) -> Result<u32, Failure> {
+    match namespace.value(symbol) {
+        Some(SymbolValue::Address(address)) => Ok(address.0),
+        Some(SymbolValue::Slot(slot)) => Ok(slot.0),
+        Some(SymbolValue::NoSlotYet(function)) => {
+            drop(namespace);
+            Ok(give_slot(store, function, symbol.definer, name)?.0)
+        }
+        None => Err(Failure::Refused(format!(
+            "symbol `{name}` in {place} is a {}, to which C has no pointers",
+            symbol.kind.describe()
+        ))),
+    }
+}
+
+/// Gives a function its one slot; `definer` exports it as `name`.
+pub(super) fn give_slot(
+    store: &mut Store<'_>,
+    function: FunctionRef,
+    definer: ModuleId,
+    name: &str,
+) -> Result<TableSlot, Failure> {
+    let linking = linking(store)?;
+    let space = linking.space.clone();
+    let instance = linking.instances.get(definer.index()).copied();
+    let code = instance.and_then(|instance| instance.get_func(&mut *store, name));
+    let slot = space.take_slot(&mut *store);
+    let (Some(code), Some(slot)) = (code, slot) else {
+        return Err(Failure::Refused(format!("no table slot for `{name}`: the function table is full")));
+    };
+    set_slot(store, &space, slot, code).map_err(Failure::Ended)?;
+    self::linking(store)?.namespace_mut().record_slot(function, slot);
+    Ok(slot)
+}
