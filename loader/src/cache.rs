@@ -223,6 +223,7 @@ impl Cache {
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
         let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
         temporary.write_all(bytes)?;
+        leave_to_disk(temporary.as_file(), bytes.len());
         let file = temporary.persist(path).map_err(|error| error.error)?;
         // Of this very file: another process may have put its own there since.
         Ok(Stamp::of(&file.metadata()?))
@@ -353,6 +354,18 @@ impl Seal {
     fn write(&self, cache: &Cache, path: &Path) -> io::Result<()> {
         let numbers = self.stamp.numbers().map(|number| number.to_string()).join(" ");
         cache.write_whole(path, format!("{} {numbers}\n", self.text).as_bytes()).map(drop)
+    }
+}
+
+/// From so many bytes on a file is left to the disk.
+const LARGE: usize = 1 << 20;
+
+/// Has a large file written out and read anew by whoever needs it. Of a file that was just written, the system holds long runs of pages
+/// together, and maps all of a run around a page that is used: a process then counts half as much memory again for the code that it runs.
+fn leave_to_disk(file: &fs::File, size: usize) {
+    if size >= LARGE && file.sync_data().is_ok() {
+        // It is a matter of memory alone.
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     }
 }
 

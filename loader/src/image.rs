@@ -102,7 +102,8 @@ impl Image {
     /// Whether it is a Python with no standard library beside it ([`Installation::beside`]): it can only run if a folder shown to the
     /// guest has one. Errs when the file is not what it was when the image was made.
     pub fn lacks_standard_library(&self) -> Result<bool, LoadError> {
-        if Installation::beside(self.path()).is_some() {
+        // What was found when the image was made need not be looked for again, which takes milliseconds.
+        if self.python.is_some() || Installation::beside(self.path()).is_some() {
             return Ok(false);
         }
         Ok(self.main_module()?.module().exports.contains(python::MAIN))
