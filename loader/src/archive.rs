@@ -61,7 +61,7 @@ impl Archive {
         }
         let file = File::open(path).map_err(file_error)?;
         let metadata = file.metadata().map_err(file_error)?;
-        let window = Window { file: Arc::new(file), size: metadata.len(), position: 0 };
+        let window = Window::new(file, metadata.len());
         let zip = ZipArchive::new(window.clone()).map_err(|error| refused(not_a_zip(&error)))?;
         if zip.has_duplicate_names() {
             let name = duplicate_name(window, zip.central_directory_start()).unwrap_or_default();
@@ -244,18 +244,63 @@ fn duplicate_name(mut directory: impl Read + Seek, start: u64) -> Option<String>
     }
 }
 
-/// A file read at a position of its own, so that clones do not move one another.
-#[derive(Clone, Debug)]
+/// A file read at a position of its own, so that clones do not move one another, and in pieces: a directory of entries is read
+/// field by field.
+#[derive(Debug)]
 struct Window {
     file: Arc<File>,
     size: u64,
     position: u64,
+    /// What the file has from `piece_start` on.
+    piece: Vec<u8>,
+    piece_start: u64,
+}
+
+impl Window {
+    /// The most bytes of a piece. Larger reads take no detour.
+    const PIECE: u64 = 32 << 10;
+
+    fn new(file: File, size: u64) -> Window {
+        Window { file: Arc::new(file), size, position: 0, piece: Vec::new(), piece_start: 0 }
+    }
+
+    /// What is left of the piece at the current position.
+    fn rest_of_piece(&self) -> &[u8] {
+        let offset =
+            self.position.checked_sub(self.piece_start).and_then(|offset| usize::try_from(offset).ok());
+        offset.and_then(|offset| self.piece.get(offset..)).unwrap_or_default()
+    }
+
+    /// Reads the piece at the current position.
+    fn fill(&mut self) -> io::Result<()> {
+        let left = self.size.saturating_sub(self.position).min(Self::PIECE);
+        self.piece.resize(usize::try_from(left).unwrap_or_default(), 0);
+        let count = self.file.read_at(&mut self.piece, self.position);
+        self.piece.truncate(*count.as_ref().unwrap_or(&0));
+        self.piece_start = self.position;
+        count.map(drop)
+    }
+}
+
+impl Clone for Window {
+    fn clone(&self) -> Window {
+        let Window { file, size, position, .. } = self;
+        Window { file: file.clone(), size: *size, position: *position, piece: Vec::new(), piece_start: 0 }
+    }
 }
 
 impl Read for Window {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.position)?;
-        self.position = self.position.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        if self.rest_of_piece().is_empty() {
+            if buffer.len() as u64 >= Self::PIECE {
+                let count = self.file.read_at(buffer, self.position)?;
+                self.position = self.position.saturating_add(count as u64);
+                return Ok(count);
+            }
+            self.fill()?;
+        }
+        let count = self.rest_of_piece().read(buffer)?;
+        self.position = self.position.saturating_add(count as u64);
         Ok(count)
     }
 }
