@@ -17,8 +17,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pydl_linker::AbiFamily;
 use wasmtime::{Engine, Module};
+
+use crate::engine::Kind;
+use crate::interrupt::Interruption;
 
 /// A directory cannot serve as the cache.
 #[derive(Debug, thiserror::Error)]
@@ -149,9 +151,9 @@ impl Cache {
         Seal { text: Seal::checksum(bytes), stamp }.write(self, &seal_path(path))
     }
 
-    /// The key of a main module's contents, if the file was remembered with this stamp as one of this family.
-    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp, family: AbiFamily) -> Option<CacheKey> {
-        let seal = Seal::read(&self.memory_path(file, main_ending(family))?)?;
+    /// The key of a main module's contents, if the file was remembered with this stamp as one of this kind.
+    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp, kind: Kind) -> Option<CacheKey> {
+        let seal = Seal::read(&self.memory_path(file, main_ending(kind))?)?;
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
     }
 
@@ -160,11 +162,11 @@ impl Cache {
         &self,
         file: &Path,
         stamp: &Stamp,
-        family: AbiFamily,
+        kind: Kind,
         key: &CacheKey,
         outline: &[u8],
     ) -> io::Result<()> {
-        let Some(path) = self.memory_path(file, main_ending(family)) else { return Ok(()) };
+        let Some(path) = self.memory_path(file, main_ending(kind)) else { return Ok(()) };
         self.write_sealed(&self.path(key, OUTLINE), outline)?;
         Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path)
     }
@@ -245,10 +247,11 @@ const CODE: &str = "cwasm";
 /// Ending of files that were made from others.
 const DERIVED: &str = "derived";
 /// Ending of what is remembered of main modules.
-fn main_ending(family: AbiFamily) -> &'static str {
-    match family {
-        AbiFamily::Wasi => "main",
-        AbiFamily::Emscripten => "emscripten",
+fn main_ending(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Wasi => "main",
+        Kind::Emscripten(Interruption::Anywhere) => "emscripten",
+        Kind::Emscripten(Interruption::WhereAsked) => "asking",
     }
 }
 
@@ -378,7 +381,7 @@ mod tests {
     fn cache() -> (tempfile::TempDir, Cache, Engine, CacheKey) {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::open(directory.path().join("cache")).unwrap();
-        let engine = crate::engine::engine(AbiFamily::Wasi).unwrap();
+        let engine = crate::engine::engine(Kind::Wasi).unwrap();
         let key = Cache::key(&engine, EMPTY);
         let module = Module::new(&engine, EMPTY).unwrap();
         cache.store(&key, &module).unwrap();

@@ -52,7 +52,7 @@ pub use cache::{Cache, CacheError};
 pub use compile::Compiler;
 pub use error::LoadError;
 pub use image::Image;
-pub use interrupt::InterruptHandle;
+pub use interrupt::{InterruptHandle, Interruption};
 pub use libraries::{Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, SymbolPlace};
 pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};

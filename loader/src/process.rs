@@ -250,7 +250,7 @@ impl Process {
         thread::scope(|scope| {
             let guest = thread::Builder::new()
                 .name("guest".to_owned())
-                .stack_size(thread_stack(self.image.compiler.family()));
+                .stack_size(thread_stack(self.image.compiler.kind().family()));
             let running = guest.spawn_scoped(scope, || work(&mut self));
             let failed = |why: &str| Err(LoadError::Engine(why.to_owned()));
             match running.map(thread::ScopedJoinHandle::join) {
