@@ -8,7 +8,8 @@
 //!
 //! In the same way the cache remembers the files of main modules: what key the contents have, as long as the file's stamp
 //! is the same. Beside the code it keeps an outline of the module, for the linker. Of wheels it remembers that their contents
-//! were found to have the hashes they should have.
+//! were found to have the hashes they should have, and keeps what is costly to make from them again: byte code, and large files
+//! unpacked.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::hash::{Hash, Hasher};
@@ -183,20 +184,25 @@ impl Cache {
         Seal { text: Seal::checksum(list), stamp: stamp.clone() }.write(self, &path)
     }
 
-    /// A file that was made from others, if it was kept and they are what they were then.
-    pub(crate) fn derived(&self, from: &[(&Path, &Stamp)]) -> Option<PathBuf> {
-        let path = self.derived_path(from)?;
+    /// What was made from files, if it was kept and they are what they were then.
+    pub(crate) fn derived(&self, from: &[(&Path, &Stamp)], what: &str) -> Option<PathBuf> {
+        let path = self.derived_path(from, what)?;
         self.is_intact(&path).then_some(path)
     }
 
-    /// Keeps a file that was made from others; returns where.
-    pub(crate) fn keep_derived(&self, from: &[(&Path, &Stamp)], bytes: &[u8]) -> io::Result<PathBuf> {
-        let path = self.derived_path(from).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    /// Keeps what was made from files; returns where.
+    pub(crate) fn keep_derived(
+        &self,
+        from: &[(&Path, &Stamp)],
+        what: &str,
+        bytes: &[u8],
+    ) -> io::Result<PathBuf> {
+        let path = self.derived_path(from, what).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         self.write_sealed(&path, bytes)?;
         Ok(path)
     }
 
-    fn derived_path(&self, from: &[(&Path, &Stamp)]) -> Option<PathBuf> {
+    fn derived_path(&self, from: &[(&Path, &Stamp)], what: &str) -> Option<PathBuf> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&FORMAT.to_le_bytes());
         for (file, stamp) in from {
@@ -205,6 +211,7 @@ impl Cache {
             hasher.update(file.as_os_str().as_encoded_bytes());
             hasher.update(stamp.numbers().map(|number| number.to_string()).join(" ").as_bytes());
         }
+        hasher.update(what.as_bytes());
         Some(self.directory.join(format!("{}.{DERIVED}", hasher.finalize().to_hex())))
     }
 
@@ -234,7 +241,7 @@ impl Cache {
 
 /// Counts the changes of what entries depend on and their keys do not tell: how modules are rewritten, what makes a main
 /// module good, what is in an outline, how byte code is made. Count it up with any of them.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// The user whose folders all paths begin with.
 const ROOT: u32 = 0;
 /// Mode bits (stat(2)).
