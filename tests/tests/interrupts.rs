@@ -33,20 +33,24 @@ fn ctrl_c_is_a_keyboard_interrupt_wherever_the_guest_is() {
         for wait in [
             // Not an empty loop: CPython 3.11 and 3.12 do not catch what is raised in one.
             "for _ in iter(int, 1): len('')",
-            "import asyncio; asyncio.run(asyncio.sleep(60))",
-            "import time; time.sleep(60)",
+            "asyncio.run(asyncio.sleep(60))",
+            "time.sleep(60)",
             "input()",
-            "import select; select.select([0], [], [], 60)",
+            "select.select([0], [], [], 60)",
         ] {
+            // It needs sockets, which CPython for WASI has not.
+            if wait.starts_with("asyncio") && main == pydl_tests::python_wasm() {
+                continue;
+            }
             let code = format!(
                 "
+import asyncio, select, time
 print('ready', flush=True)
 try:
-    {}
+    {wait}
 except KeyboardInterrupt:
     print('interrupted')
-",
-                wait.replace("; ", "\n    ")
+"
             );
             let output = interrupt(python(&main, &code), 1);
             let stdout = String::from_utf8_lossy(&output.stdout);
