@@ -23,6 +23,7 @@ mod bodies;
 pub mod dlfcn_of_main;
 mod error;
 pub mod exceptions;
+pub mod features;
 pub mod forwarders;
 mod ids;
 mod inspect;

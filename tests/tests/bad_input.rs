@@ -35,6 +35,7 @@ type BadFile = (String, Vec<u8>);
 // row: malformed | string_too_long: | A string longer than its subsection is refused | gap.malformed_dylink
 // row: malformed | count_too_large: | A count larger than its subsection is refused | gap.malformed_dylink
 // row: malformed | shared_memory: | A library built for shared memory is refused | tool-conventions
+// row: malformed | own_memory: | A library with a memory of its own is refused | tool-conventions
 // row: malformed | objects: | A module that defines types of objects is refused | WebAssembly GC
 // row: malformed | invalid_code: | Code that does not validate is refused | WebAssembly validation
 // row: failure | needed_absent: | A needed library that is not there is told with who needs it and what was tried | gap.malformed_dylink
@@ -150,6 +151,7 @@ fn unbindable(add: &mut impl FnMut(&str, Vec<u8>)) {
     add("missing_function", module(r#"(import "env" "no_such_function" (func (param i32) (result i64)))"#));
     add("missing_data", module(r#"(import "GOT.mem" "no_such_data" (global (mut i32)))"#));
     add("other_type", module(r#"(import "env" "strlen" (func (param i64) (result i32)))"#));
+    add("own_memory", module("(memory 1)"));
     add("shared_memory", module(r#"(import "env" "memory" (memory 1 1 shared))"#));
     add("large_table", module(r#"(import "env" "__indirect_function_table" (table 100000 funcref))"#));
     add("objects", module("(type (array i8))"));

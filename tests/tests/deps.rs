@@ -256,3 +256,84 @@ fn why_tells_who_needs_a_symbol_and_what_is_shadowed() {
     assert!(of_cpp.contains("(demo::get())"), "{of_cpp}");
     assert!(of_cpp.contains("liba.so (function () -> i32) ") && of_cpp.contains("libb.so"), "{of_cpp}");
 }
+
+/// Parts of modules, each with the feature that it uses.
+const FEATURES: [(&str, &str); 20] = [
+    ("atomics", r"(func i32.const 0 i32.atomic.load drop)"),
+    ("atomics", r"(func atomic.fence)"),
+    ("bulk-memory", r"(func i32.const 0 i32.const 0 i32.const 0 memory.copy)"),
+    ("custom-page-sizes", r#"(import "env" "memory" (memory 1 (pagesize 1)))"#),
+    ("exception-handling", r"(tag $t) (func throw $t)"),
+    ("exception-handling", r"(func (block $b (try_table (catch_all $b))))"),
+    ("exception-handling", r"(func try catch_all end)"),
+    ("extended-const", r"(global i32 (i32.add (i32.const 1) (i32.const 2)))"),
+    ("function-references", r"(type $t (func)) (func (local (ref null $t)) local.get 0 call_ref $t)"),
+    ("gc", r"(func i32.const 0 ref.i31 drop)"),
+    ("memory64", r"(table i64 1 funcref)"),
+    ("multimemory", r#"(import "env" "memory" (memory 1))"#),
+    ("multivalue", r"(func (result i32 i32) i32.const 0 i32.const 0)"),
+    ("nontrapping-fptoint", r"(func f32.const 0 i32.trunc_sat_f32_s drop)"),
+    ("reference-types", r"(func (param externref))"),
+    ("relaxed-simd", r"(func (param v128) local.get 0 i32x4.relaxed_trunc_f32x4_s drop)"),
+    ("sign-ext", r"(func i32.const 0 i32.extend8_s drop)"),
+    ("simd128", r"(func i32.const 0 i32x4.splat drop)"),
+    ("tail-call", r"(func (result i32) return_call 0)"),
+    (
+        "wide-arithmetic",
+        r"(func (result i64 i64) i64.const 0 i64.const 0 i64.const 0 i64.const 0 i64.add128)",
+    ),
+];
+
+/// Imports modules whose initialization returns nothing, and prints which of them get that far.
+const IMPORT: &str = r"
+import sys
+for name in sys.argv[1:]:
+    try:
+        __import__(name)
+    except SystemError:
+        print(name, 'True')
+    except ImportError as error:
+        print(name, 'False')
+        print(error, file=sys.stderr)
+";
+
+#[test]
+fn features_are_found_in_the_code_and_refused_as_a_process_refuses_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = repository().join("testdata/python/python.wasm");
+    let mut run = pydl();
+    run.arg("run").arg(&main);
+    let mut names = Vec::new();
+    let mut files = Vec::new();
+    for (number, (_, part)) in FEATURES.iter().enumerate() {
+        let name = format!("probe{number}");
+        let start = format!(r#"(func (export "PyInit_{name}") (result i32) i32.const 0)"#);
+        let text = format!(r#"(module (@dylink.0) (import "env" "memory" (memory 1)) {part} {start})"#);
+        let file = folder.path().join(format!("{name}.so"));
+        fs::write(&file, assemble(&text)).unwrap();
+        run.arg("--side").arg(&file);
+        names.push(name);
+        files.push(file);
+    }
+    let output = run.args(["-c", IMPORT]).args(&names).output().unwrap();
+    let ran = String::from_utf8(output.stdout).unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    let told = deps(&main, &files, &["--json"]);
+    let document: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let mut verdicts = String::new();
+    for ((name, (feature, _)), file) in names.iter().zip(&FEATURES).zip(document["files"].as_array().unwrap())
+    {
+        let used = file["features_used"].as_array().unwrap();
+        assert!(used.iter().any(|used| used == feature), "{feature}: {used:?}");
+        let loads = file["would_load"].as_bool().unwrap();
+        let _ = writeln!(verdicts, "{name} {}", if loads { "True" } else { "False" });
+        let is_named = file["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|reason| reason.as_str().unwrap().contains(feature));
+        assert!(is_named, "{feature}: {}", file["reasons"]);
+    }
+    assert_eq!(verdicts, ran, "{messages}");
+    assert!(verdicts.contains("True") && verdicts.contains("False"));
+}

@@ -176,10 +176,13 @@ impl<W: Write> Page<'_, W> {
             ExceptionStyle::OnlyThrows => "thrown, never caught",
         };
         self.fact("exceptions", [exceptions])?;
-        match &report.facts.features {
-            Some(features) => self.fact("features", [printable(&features.join(", "))])?,
-            None => self.fact("features", ["not recorded"])?,
-        }
+        let used = report.facts.used().collect::<Vec<_>>().join(", ");
+        let used = if used.is_empty() { "none".to_owned() } else { used };
+        let allowed = match &report.facts.allowed {
+            Some(allowed) => printable(&allowed.join(", ")).into_owned(),
+            None => "not recorded".to_owned(),
+        };
+        self.fact("features", [format!("used: {used}"), format!("allowed to the compiler: {allowed}")])?;
         let tools = report.facts.producers.iter().filter(|tool| tool.role != "language");
         let tools = tools.map(|tool| format!("{} {}", tool.name, tool.version));
         self.fact("toolchain", tools.map(|tool| printable(tool.trim_end()).into_owned()))?;
@@ -588,7 +591,8 @@ mod tests {
   runtime path    none
   ABI             WASI: it imports `GOT.mem.errno`
   exceptions      none
-  features        not recorded
+  features        used: mutable-globals
+                  allowed to the compiler: not recorded
   toolchain       none
   Python modules  sample
 

@@ -5,6 +5,7 @@ mod difference;
 mod facts;
 mod process;
 mod symbol;
+mod used;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::ids::ModuleId;
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
 use crate::needed::{
-    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, OpenMode, Start,
+    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary, OpenMode, Start,
 };
 use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule};
 use crate::resolve::{Binding, Explanation};
@@ -266,9 +267,17 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     report.problems.sort();
     report.problems.dedup();
     if report.problems.is_empty() && report.needed_missing.is_empty() {
+        // In a load, libraries get to the engine when all is bound.
+        report.refused.extend(order.in_initialization_order().find_map(refused_by_engine));
         let fits = order.resolve(namespace, OpenMode::default()).and_then(|resolved| resolved.reservation());
         report.refused.extend(fits.err());
     }
+}
+
+/// Why the engine does not take a library, as far as that can be told without it.
+fn refused_by_engine(library: &NewLibrary) -> Option<LinkError> {
+    let features = facts::refused_features(&library.module, &library.file.bytes);
+    (!features.is_empty()).then(|| LinkError::Features { library: library.file.path.clone(), features })
 }
 
 /// Fills in what a library was bound to that the main module needs itself.
