@@ -337,3 +337,46 @@ fn features_are_found_in_the_code_and_refused_as_a_process_refuses_them() {
     assert_eq!(verdicts, ran, "{messages}");
     assert!(verdicts.contains("True") && verdicts.contains("False"));
 }
+
+/// Functions that a library for Emscripten imports, and who provides each.
+const OF_HOST: [(&str, &str, &str); 5] = [
+    ("emscripten_date_now", "(result f64)", "host"),
+    // The main module does not import this one.
+    ("emscripten_performance_now", "(result f64)", "host"),
+    ("emscripten_asm_const_int", "(param i32 i32 i32) (result i32)", "javascript"),
+    ("written_in_javascript", "", "javascript"),
+    ("written_nowhere", "", "undefined_until_called"),
+];
+
+#[test]
+fn what_only_javascript_has_is_told_and_fails_when_called() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (mut imports, mut calls) = (String::new(), String::new());
+    for (name, ty, _) in OF_HOST {
+        let _ = write!(imports, r#"(import "env" "{name}" (func ${name} {ty}))"#);
+        let arguments = "i32.const 0 ".repeat(ty.matches("i32").count().saturating_sub(1));
+        let result = if ty.contains("result") { "drop" } else { "" };
+        let _ = write!(calls, r#"(func (export "call_{name}") {arguments} call ${name} {result})"#);
+    }
+    let text = r#"(global (export "__em_js__written_in_javascript") i32 (i32.const 0))"#;
+    let file = folder.path().join("case.so");
+    fs::write(&file, assemble(&format!("(module (@dylink.0) {imports} {text} {calls})"))).unwrap();
+    let output = deps(&main, std::slice::from_ref(&file), &["--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = document["files"][0]["imports"].as_array().unwrap();
+    for ((name, _, provider), told) in OF_HOST.iter().zip(told) {
+        assert_eq!((&told["name"], &told["provider"]), (&(*name).into(), &(*provider).into()));
+        let call = format!("import ctypes; ctypes.CDLL('/case/case.so').call_{name}()");
+        let mount = format!("{}::/case", folder.path().display());
+        let output =
+            pydl().arg("run").arg("--dir").arg(mount).arg(&main).args(["-c", &call]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), *provider == "host", "{name}: {stderr}");
+        assert!(output.status.success() || stderr.contains(name), "{name}: {stderr}");
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, SymbolReport};
-use pydl_loader::{LoadError, PythonTarget, WheelFile};
+use pydl_loader::{LoadError, PythonTarget, SystemInterface, WheelFile};
 
 use crate::args::Deps;
 use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, read};
@@ -83,7 +83,7 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
     let inputs = Inputs::of(&deps.files);
     inputs.unreadable.iter().for_each(complain);
     let mut libraries = Libraries::new(&inputs, &deps.library_path);
-    let inspector = Inspector::new(main, &mut libraries);
+    let inspector = Inspector::new(main, &mut libraries, Arc::new(SystemInterface::default()));
     let target = main_path.as_deref().map(PythonTarget::of_main);
     let wheels = inputs.wheels.iter().map(|_| Vec::new()).collect();
     let mut check = Check {
@@ -432,7 +432,8 @@ pub mod sample {
         let main = Arc::new(MainModule::parse("main.wasm", &main()).unwrap());
         let inputs = Inputs::default();
         let mut libraries = Libraries::new(&inputs, &[]);
-        let inspector = Inspector::new(Some(main.clone()), &mut libraries);
+        let inspector =
+            Inspector::new(Some(main.clone()), &mut libraries, Arc::new(SystemInterface::default()));
         let report = inspector.inspect(&file, &mut libraries).unwrap();
         (MainModule::clone(&main), report)
     }

@@ -366,6 +366,7 @@ fn provider_word(provider: &Provider) -> &'static str {
         Provider::Itself => "itself",
         Provider::Library(_) => "library",
         Provider::Host => "host",
+        Provider::JavaScript => "javascript",
         Provider::Loader => "loader",
         Provider::UndefinedUntilCalled => "undefined_until_called",
         Provider::WeakUndefined => "weak_undefined",

@@ -126,6 +126,9 @@ impl<W: Write> Page<'_, W> {
             let end = match (&used.provider, &used.problem) {
                 (Some(provider), _) => format!("gets that of {provider}"),
                 (None, Some(problem)) => problem.clone(),
+                (None, None) if report.definitions.is_empty() && report.of_javascript => {
+                    "only JavaScript has it: a call fails".to_owned()
+                }
                 (None, None) if report.definitions.is_empty() && report.of_host => {
                     "gets that of the host".to_owned()
                 }
@@ -446,6 +449,7 @@ fn mark(provider: &Provider) -> Mark<'_> {
             Mark { text: printable(path.rsplit('/').next().unwrap_or(path)), style: Style::new() }
         }
         Provider::Host => plain("host"),
+        Provider::JavaScript => Mark { text: Cow::Borrowed("JavaScript"), style: DOUBTFUL },
         Provider::Loader => plain("loader"),
         Provider::UndefinedUntilCalled => {
             Mark { text: Cow::Borrowed("nobody, until called"), style: DOUBTFUL }
