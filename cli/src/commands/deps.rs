@@ -146,19 +146,18 @@ fn write_graph(out: &mut impl Write, check: &mut Check<'_>) -> io::Result<u8> {
 
 /// Prints all reports as one document.
 fn write_json(out: &mut impl Write, check: &mut Check<'_>) -> io::Result<u8> {
-    let mut contents = json::Contents::default();
-    let status = check.each(|report| {
-        match report {
-            Ok(Report::Module(report)) => contents.files.push(report),
-            Ok(Report::Wheel(report)) => contents.wheels.push(report),
-            Ok(Report::Symbol(report)) => contents.symbols.push(report),
-            Err(error) => contents.errors.push(error),
+    let mut document = json::Document::begin(out, check.inspector.main())?;
+    let status = check.each(|report| match report {
+        Ok(report) => document.add(report),
+        Err(error) => {
+            document.add_error(error);
+            Ok(())
         }
-        Ok(())
     })?;
-    let unreadable = check.inputs.unreadable.iter();
-    contents.errors.extend(unreadable.map(|e| Unreadable { path: e.path.clone(), why: e.why.clone() }));
-    json::write(out, check.inspector.main(), &contents)?;
+    for Unreadable { path, why } in &check.inputs.unreadable {
+        document.add_error(Unreadable { path: path.clone(), why: why.clone() });
+    }
+    document.end()?;
     Ok(status)
 }
 
