@@ -55,7 +55,9 @@ pub use error::LoadError;
 pub use host::SystemInterface;
 pub use image::Image;
 pub use interrupt::InterruptHandle;
-pub use libraries::{Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, SymbolPlace};
+pub use libraries::{
+    Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, RefusedLoad, SymbolPlace,
+};
 pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use pydl_linker::OpenMode;

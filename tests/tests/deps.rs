@@ -162,16 +162,13 @@ impl Parts {
 fn is_usable(main: &Path, wheel: &Path) -> bool {
     let find = "import importlib.util, ctypes; ctypes.CDLL(importlib.util.find_spec('demo.native').origin)";
     let mut command = pydl();
-    command
-        .arg("run")
-        .arg(main)
-        .arg("--with")
-        .arg(wheel)
-        .args(["-c", find])
-        .output()
-        .unwrap()
-        .status
-        .success()
+    let output = command.arg("run").arg(main).arg("--with").arg(wheel).args(["-c", find]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.contains("OSError") {
+        let line = format!("  pydl deps {} --main {}\n", wheel.display(), main.display());
+        assert!(stderr.ends_with(&line), "what is not loaded is explained: {stderr}");
+    }
+    output.status.success()
 }
 
 #[test]

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use pydl_loader::{
-    Cache, Compiler, Image, InterruptHandle, Mount, NetworkPermission, Process, ProcessOptions,
+    Cache, Compiler, ExitStatus, Image, InterruptHandle, Mount, NetworkPermission, Process, ProcessOptions,
 };
 
 use crate::args::{Arguments, Run};
 use crate::commands::debug::{self, Debug};
+use crate::commands::explain;
 use crate::mains;
 use crate::render::progress::Progress;
-use crate::report::{Usage, guest_status, warn};
+use crate::report::{Usage, failure, guest_status, say, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
@@ -33,7 +34,23 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     }
     let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
-    Ok(guest_status(&process.run()?))
+    let ended = process.run_then(|libraries| libraries.last_refused().cloned());
+    let (ended, refused) = match ended {
+        Ok(ended) => ended,
+        Err(error) if image.main_module()?.needed().next().is_some() => {
+            let status = failure(&error.into());
+            say(&explain::of_main(run));
+            return Ok(status);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let status = guest_status(&ended);
+    if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted)
+        && let Some(hint) = refused.and_then(|refused| explain::of_load(run, &options, &refused))
+    {
+        say(&hint);
+    }
+    Ok(status)
 }
 
 /// What to say of a Python that will not find its standard library.

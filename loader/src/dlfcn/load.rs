@@ -15,6 +15,7 @@ use crate::address_space::{AddressSpace, NoRoom};
 use crate::execute::Execution;
 use crate::host::SystemInterface;
 use crate::image::offered_functions;
+use crate::libraries::RefusedLoad;
 use crate::search::{GuestSearch, SystemSearch};
 use crate::trace::Watch;
 
@@ -24,6 +25,8 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Res
     let opened = find_or_load(store, name, mode);
     if let Err(Failure::Refused(why)) = &opened {
         store.data().trace.refused(name, why);
+        let refused = RefusedLoad { path: name.to_owned(), symbol: None, why: why.clone() };
+        store.data_mut().refused = Some(refused);
     }
     opened
 }
