@@ -15,10 +15,11 @@ use crate::abi_family::{AbiEvidence, AbiFamily};
 use crate::error::{LinkError, ParseError, SymbolProblem};
 use crate::host::Host;
 use crate::ids::ModuleId;
+use crate::layout::Reservation;
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
 use crate::needed::{
-    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary, OpenMode, Start,
+    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary, Start,
 };
 use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule, Signature};
 use crate::resolve::{Binding, Explanation};
@@ -302,7 +303,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     };
     report.needed_missing = missing;
     let namespace = &with_functions_of_host(namespace, &order, host);
-    let Explanation { results, thunks } = order.explain(namespace);
+    let Explanation { results, thunks, slotless } = order.explain(namespace);
     let root = order.root().id;
     let is_of_host =
         |thunk: usize| matches!(thunks.get(thunk).map(|thunk| &thunk.kind), Some(ThunkKind::Host { .. }));
@@ -326,8 +327,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     if report.problems.is_empty() && report.needed_missing.is_empty() {
         // In a load, libraries get to the engine when all is bound.
         report.refused.extend(order.in_initialization_order().find_map(refused_by_engine));
-        let fits = order.resolve(namespace, OpenMode::default()).and_then(|resolved| resolved.reservation());
-        report.refused.extend(fits.err());
+        report.refused.extend(Reservation::of(order.in_initialization_order(), slotless).err());
     }
 }
 
