@@ -119,7 +119,10 @@ fn measure(words: &[PathBuf]) -> Result<(f64, f64)> {
 /// Fills a folder with side modules of numpy, each under many names; returns the bytes of the largest.
 fn fill(folder: &Path) -> Result<u64> {
     let wheel = WheelFile::open(&wheel(WHEEL).map_err(|why| anyhow!(why))?)?;
-    let modules: Vec<_> = wheel.files().filter(|(name, _)| name.ends_with(".so")).collect();
+    let modules: Vec<_> = wheel
+        .files()
+        .filter(|(name, _)| Path::new(name).extension().is_some_and(|extension| extension == "so"))
+        .collect();
     let mut largest = 0;
     for (position, (name, number)) in modules.iter().cycle().take(MANY).enumerate() {
         let file_name = name.rsplit('/').next().unwrap_or(name);
