@@ -392,11 +392,11 @@ fn provider_word(provider: &Provider) -> &'static str {
         Provider::Loader => "loader",
         Provider::UndefinedUntilCalled => "undefined_until_called",
         Provider::WeakUndefined => "weak_undefined",
-        Provider::Missing(SymbolProblem::WrongType { .. }) => "wrong_type",
-        Provider::Missing(SymbolProblem::Unsupported { .. }) => "unsupported",
-        Provider::Missing(SymbolProblem::Undefined { .. } | SymbolProblem::UnknownImportModule { .. }) => {
-            "missing"
-        }
+        Provider::Missing(problem) => match **problem {
+            SymbolProblem::WrongType { .. } => "wrong_type",
+            SymbolProblem::Unsupported { .. } => "unsupported",
+            SymbolProblem::Undefined { .. } | SymbolProblem::UnknownImportModule { .. } => "missing",
+        },
     }
 }
 

@@ -426,7 +426,7 @@ fn import_row(report: &ImportReport, group: ImportGroup) -> Row<'_> {
         (true, false) => format!("{ty}, weak"),
     };
     let problem = match &report.provider {
-        Some(Provider::Missing(problem)) => Some(problem),
+        Some(Provider::Missing(problem)) => Some(&**problem),
         _ => None,
     };
     let (ty, note) = match problem {
@@ -455,9 +455,11 @@ fn mark(provider: &Provider) -> Mark<'_> {
             Mark { text: Cow::Borrowed("nobody, until called"), style: DOUBTFUL }
         }
         Provider::WeakUndefined => Mark { text: Cow::Borrowed("weak, undefined"), style: DOUBTFUL },
-        Provider::Missing(SymbolProblem::WrongType { .. }) => bad("WRONG TYPE"),
-        Provider::Missing(SymbolProblem::Unsupported { .. }) => bad("UNSUPPORTED"),
-        Provider::Missing(_) => bad("MISSING"),
+        Provider::Missing(problem) => match **problem {
+            SymbolProblem::WrongType { .. } => bad("WRONG TYPE"),
+            SymbolProblem::Unsupported { .. } => bad("UNSUPPORTED"),
+            SymbolProblem::Undefined { .. } | SymbolProblem::UnknownImportModule { .. } => bad("MISSING"),
+        },
     }
 }
 

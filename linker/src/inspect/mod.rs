@@ -49,7 +49,7 @@ pub enum Provider {
     /// Nobody, which a main module for Emscripten allows: a call traps.
     UndefinedUntilCalled,
     /// Nobody, or somebody who has another type for it: why.
-    Missing(SymbolProblem),
+    Missing(Arc<SymbolProblem>),
 }
 
 /// An import with its provider.
@@ -102,7 +102,7 @@ pub struct ModuleReport {
     pub needed_missing: Vec<LibraryNotFound>,
     /// Every symbol of the load that cannot be bound, sorted: those that the file imports, and those that the libraries
     /// it needs import.
-    pub problems: Vec<SymbolProblem>,
+    pub problems: Vec<Arc<SymbolProblem>>,
     /// Reasons against it that lie outside of the file, which the caller adds: as that Python looks for other file names.
     pub outside_reasons: Vec<String>,
 }
@@ -308,9 +308,12 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     let is_of_host =
         |thunk: usize| matches!(thunks.get(thunk).map(|thunk| &thunk.kind), Some(ThunkKind::Host { .. }));
     for (id, bindings) in results {
-        if id == root {
-            for (import, binding) in report.imports.iter_mut().zip(&bindings) {
-                import.provider = Some(match binding {
+        let imports = if id == root { report.imports.as_mut_slice() } else { &mut [] };
+        let mut imports = imports.iter_mut();
+        for binding in bindings {
+            let binding = binding.map_err(Arc::new);
+            if let Some(import) = imports.next() {
+                import.provider = Some(match &binding {
                     Ok(Binding::Thunk(thunk)) if is_of_host(*thunk) => {
                         of_host(namespace.family(), &import.import, host)
                     }
@@ -319,8 +322,8 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
                     Err(problem) => Provider::Missing(problem.clone()),
                 });
             }
+            report.problems.extend(binding.err());
         }
-        report.problems.extend(bindings.into_iter().filter_map(Result::err));
     }
     report.problems.sort();
     report.problems.dedup();
