@@ -23,7 +23,9 @@ mod bodies;
 pub mod dlfcn_of_main;
 mod error;
 pub mod exceptions;
+pub mod features;
 pub mod forwarders;
+mod host;
 mod ids;
 mod inspect;
 mod layout;
@@ -42,6 +44,7 @@ pub mod waiting;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
+pub use host::Host;
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };

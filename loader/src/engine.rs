@@ -1,7 +1,9 @@
 //! Owns the configuration of wasmtime: one for all modules, since code compiled under another cannot be mixed in. Must
 //! not know modules.
 
+use pydl_linker::features::ACCEPTED;
 use pydl_linker::{AbiFamily, SlotCount};
+use wasmparser::WasmFeatures;
 use wasmtime::{Config, Engine, StoreLimits, StoreLimitsBuilder};
 
 use crate::error::LoadError;
@@ -52,13 +54,8 @@ pub(crate) fn engine(kind: Kind) -> Result<Engine, LoadError> {
     let mut config = Config::new();
     // Looks at a number at every function entry and loop, which takes an eighth of the time of CPython.
     config.epoch_interruption(kind != Kind::Emscripten(Interruption::WhereAsked));
-    // No C program for 32-bit memory uses these, and each would take host memory beyond the limits of a process.
-    config.wasm_memory64(false);
-    config.wasm_multi_memory(false);
-    // For `ref.test` in generated code alone: the linker refuses modules that define types of garbage-collected objects.
-    config.wasm_function_references(true);
-    config.wasm_gc(true);
-    config.wasm_exceptions(true);
+    config.wasm_features(WasmFeatures::all().difference(ACCEPTED), false);
+    config.wasm_features(ACCEPTED, true);
     config.max_wasm_stack(guest_stack(family));
     // Not used, but the engine wants it to be no smaller.
     config.async_stack_size(thread_stack(family));

@@ -283,6 +283,12 @@ fn offered_by(compiler: &Compiler, linker: &Linker<ProcessState>) -> Result<Offe
     Ok(offered_functions(&mut store, linker))
 }
 
+/// The functions that the host has for WASI processes.
+pub(crate) fn offered_to_wasi() -> Result<Offered, LoadError> {
+    let compiler = Compiler::new()?;
+    offered_by(&compiler, &wasi_functions(&compiler)?)
+}
+
 /// The types of all functions that the host defines.
 pub(crate) fn offered_functions(
     mut store: impl AsContextMut<Data = ProcessState>,

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use pydl_loader::{
-    Cache, Compiler, Image, InterruptHandle, Interruption, Mount, NetworkPermission, Process, ProcessOptions,
+    Cache, Compiler, ExitStatus, Image, InterruptHandle, Interruption, Mount, NetworkPermission, Process,
+    ProcessOptions,
 };
 
 use crate::args::{Arguments, Run};
 use crate::commands::debug::{self, Debug};
+use crate::commands::explain;
 use crate::mains;
 use crate::render::progress::Progress;
-use crate::report::{INTERRUPTED, Usage, guest_status, warn};
+use crate::report::{INTERRUPTED, Usage, failure, guest_status, say, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
@@ -34,7 +36,23 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     }
     let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
-    Ok(guest_status(&process.run()?))
+    let ended = process.run_then(|libraries| libraries.last_refused().cloned());
+    let (ended, refused) = match ended {
+        Ok(ended) => ended,
+        Err(error) if image.main_module().is_ok_and(|main| main.needed().next().is_some()) => {
+            let status = failure(&error.into());
+            say(&explain::of_main(run));
+            return Ok(status);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let status = guest_status(&ended);
+    if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted)
+        && let Some(hint) = refused.and_then(|refused| explain::of_load(run, &options, &refused))
+    {
+        say(&hint);
+    }
+    Ok(status)
 }
 
 /// What to say of a Python that will not find its standard library.

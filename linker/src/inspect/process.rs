@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::error::LinkError;
+use crate::host::Host;
 use crate::ids::{Address, SlotCount, TableSlot};
 use crate::layout::{LibraryPlacement, Placement, Reservation};
 use crate::main_module::MainModule;
@@ -14,12 +15,15 @@ use crate::needed::{LibrarySource, LoadOrder, OpenMode, Requester};
 pub(super) fn started(
     main: &Arc<MainModule>,
     libraries: &mut dyn LibrarySource,
+    host: &dyn Host,
 ) -> Result<Namespace, LinkError> {
     let mut namespace = Namespace::new(main.clone(), Arc::new(Namespace::host_functions_of(main).collect()));
     let requester = Requester { path: main.name().to_owned(), runtime_path: Vec::new() };
     let Some(order) = LoadOrder::discover_needed_of_main(&namespace, &requester, libraries)? else {
         return Ok(namespace);
     };
+    let functions = namespace.ask_host(&order, host);
+    namespace.add_host_functions(functions);
     let roots = order.roots().to_vec();
     let first = order.root().file.path.clone();
     let resolved = order.resolve(&namespace, OpenMode::default())?;
