@@ -3,20 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wasmparser::{Operator, Parser, Payload};
+use wasmparser::{MemoryType, Operator, Parser, Payload};
 
 use crate::abi;
 use crate::abi_family::{AbiEvidence, AbiFamily};
 use crate::error::{LinkError, ParseError};
 use crate::ids::FuncIndex;
 use crate::main_placement::MainPlacement;
-use crate::parse::{ExportKind, ParsedModule};
+use crate::parse::{ExportKind, ImportKind, ParsedModule};
 
 /// Something a main module lacks for hosting libraries; printed with the linker flag that supplies it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum MainDefect {
     /// No exported linear memory.
     NoMemory,
+    /// The linear memory is shared or 64-bit.
+    MemoryNotSupported,
     /// No exported function table.
     NoTable,
     /// The function table has a maximum, so no library's functions fit in.
@@ -38,6 +40,9 @@ impl fmt::Display for MainDefect {
         f.write_str(match self {
             MainDefect::NoMemory => {
                 "it exports no memory `memory`: link it without --import-memory, or with --export-memory"
+            }
+            MainDefect::MemoryNotSupported => {
+                "its memory is shared or 64-bit, and processes have neither: build it without threads, for wasm32"
             }
             MainDefect::NoTable => {
                 "it exports no function table `__indirect_function_table`: link with -Wl,--export-table"
@@ -109,6 +114,7 @@ impl MainModule {
         let function = |name: &str| matches!(export(name), Some(ExportKind::Function { .. }));
         let has_memory = matches!(export(abi::MEMORY), Some(ExportKind::Memory(_)));
         require(is_placed || has_memory, MainDefect::NoMemory);
+        require(!memories(&module).any(|ty| ty.shared || ty.memory64), MainDefect::MemoryNotSupported);
         match export(abi::TABLE) {
             _ if is_placed => {}
             Some(ExportKind::Table(table)) => {
@@ -169,6 +175,19 @@ impl MainModule {
         }
         Err(LinkError::MainCannotHost { main: self.name.clone(), defects: self.defects.clone() })
     }
+}
+
+/// The memories that a module imports, and the one that it exports for libraries.
+fn memories(module: &ParsedModule) -> impl Iterator<Item = MemoryType> + '_ {
+    let imported = module.imports.iter().filter_map(|import| match import.kind {
+        ImportKind::Memory(ty) => Some(ty),
+        _ => None,
+    });
+    let exported = module.exports.get(abi::MEMORY).and_then(|export| match export.kind {
+        ExportKind::Memory(ty) => Some(ty),
+        _ => None,
+    });
+    imported.chain(exported)
 }
 
 /// Whether wasm-ld wrapped the exports of a command (lld, `createCommandExportWrappers`): each wrapper begins

@@ -377,3 +377,19 @@ fn what_only_javascript_has_is_told_and_fails_when_called() {
         assert!(output.status.success() || stderr.contains(name), "{name}: {stderr}");
     }
 }
+
+#[test]
+fn a_main_module_for_threads_loads_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("main.wasm");
+    let text = r#"(module (import "env" "emscripten_date_now" (func (result f64))) (memory (export "memory") 1 1 shared)
+        (func (export "main") (param i32 i32) (result i32) i32.const 0))"#;
+    fs::write(&main, assemble(text)).unwrap();
+    assert!(!pydl().arg("run").arg(&main).output().unwrap().status.success());
+    let side = folder.path().join("side.so");
+    fs::write(&side, assemble("(module (@dylink.0) (func (export \"f\")))")).unwrap();
+    let output = deps(&main, std::slice::from_ref(&side), &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("its memory is shared or 64-bit"), "{text}");
+}

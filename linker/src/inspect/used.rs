@@ -179,8 +179,9 @@ impl<'a> Reading<'a> {
     fn constant(&mut self, expression: &ConstExpr<'_>) -> wasmparser::Result<()> {
         let mut reader = expression.get_operators_reader();
         while !reader.eof() {
+            let operator = reader.read()?;
             let is_calculation = matches!(
-                reader.clone().read()?,
+                operator,
                 Operator::I32Add
                     | Operator::I32Sub
                     | Operator::I32Mul
@@ -189,7 +190,7 @@ impl<'a> Reading<'a> {
                     | Operator::I64Mul
             );
             self.note(is_calculation, WasmFeatures::EXTENDED_CONST);
-            reader.visit_operator(&mut self.used)?;
+            self.used.visit_operator(&operator);
         }
         Ok(())
     }
@@ -199,9 +200,7 @@ impl<'a> Reading<'a> {
 fn in_code(bodies: &[FunctionBody<'_>]) -> Used {
     let begin = bodies.first().map_or(0, |body| body.range().start);
     let size = bodies.last().map_or(0, |body| body.range().end) - begin;
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = threads.min(MOST_THREADS).min(size / WORTH_A_THREAD).max(1);
-    let share = size.div_ceil(threads).max(1);
+    let share = size.div_ceil(threads(size)).max(1);
     let number = |body: &FunctionBody<'_>| (body.range().start - begin) / share;
     let mut shares = bodies.chunk_by(|one, next| number(one) == number(next));
     let own = shares.next().unwrap_or_default();
@@ -220,6 +219,14 @@ fn in_code(bodies: &[FunctionBody<'_>]) -> Used {
         });
         others.fold(own, Used::and)
     })
+}
+
+/// How many threads read so many bytes. Asking the system takes longer than short code.
+fn threads(size: usize) -> usize {
+    match (size / WORTH_A_THREAD).min(MOST_THREADS) {
+        0 | 1 => 1,
+        wanted => thread::available_parallelism().map_or(1, NonZero::get).min(wanted),
+    }
 }
 
 fn in_bodies(bodies: &[FunctionBody<'_>]) -> Used {
