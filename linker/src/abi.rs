@@ -79,6 +79,29 @@ pub fn is_of_exceptions(name: &str) -> bool {
     EXCEPTION_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || EXCEPTION_FUNCTIONS.contains(&name)
 }
 
+/// Functions and data of the C++ library that throwing and catching take, whichever instructions they are compiled to (Itanium C++
+/// ABI, Exception Handling; LLVM's libunwind for `__wasm_lpad_context`).
+const EXCEPTION_RUNTIME: &[&str] = &[
+    CPP_EXCEPTION,
+    "_Unwind_CallPersonality",
+    "_Unwind_DeleteException",
+    "_Unwind_RaiseException",
+    "__cxa_allocate_exception",
+    "__cxa_begin_catch",
+    "__cxa_end_catch",
+    "__cxa_free_exception",
+    "__cxa_rethrow",
+    "__cxa_throw",
+    "__gxx_personality_v0",
+    "__gxx_wasm_personality_v0",
+    "__wasm_lpad_context",
+];
+
+/// Whether a main module without this symbol was built without C++ exceptions.
+pub fn is_of_exception_runtime(name: &str) -> bool {
+    EXCEPTION_RUNTIME.contains(&name)
+}
+
 /// The custom section that makes a module a side module; must be the first section.
 pub const DYLINK: &str = "dylink.0";
 /// Its predecessor, of LLVM before 13.

@@ -4,6 +4,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use crate::abi;
 use crate::abi_family::AbiFamily;
 use crate::main_module::MainDefect;
 use crate::needed::LibraryNotFound;
@@ -189,11 +190,20 @@ pub enum SymbolProblem {
 impl fmt::Display for SymbolProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SymbolProblem::Undefined { importer, symbol, wanted } => write!(
-                f,
-                "undefined symbol `{symbol}` ({wanted}), needed by {importer}: neither the main module nor a \
-                 library in scope exports it"
-            ),
+            SymbolProblem::Undefined { importer, symbol, wanted } => {
+                write!(
+                    f,
+                    "undefined symbol `{symbol}` ({wanted}), needed by {importer}: neither the main module nor a \
+                     library in scope exports it"
+                )?;
+                if abi::is_of_exception_runtime(symbol) {
+                    f.write_str(
+                        "; the main module is built without C++ exceptions, which the library uses: build both \
+                         with -fwasm-exceptions",
+                    )?;
+                }
+                Ok(())
+            }
             SymbolProblem::WrongType { importer, symbol, wanted, definer, found } => write!(
                 f,
                 "symbol `{symbol}` has another type: {importer} needs {wanted}, and {definer} has {found}"

@@ -47,6 +47,8 @@ pub struct Library {
     pub uses: BTreeSet<ModuleId>,
     /// The library whose load brought it in: itself when it was asked for. `RTLD_NEXT` searches in that load's order.
     pub loaded_for: ModuleId,
+    /// Whether that load was with `RTLD_DEEPBIND`.
+    pub own_scope_first: bool,
     /// How many `dlopen` calls without `dlclose` there are.
     pub references: u32,
     /// Whether it stays until the process ends: opened with `RTLD_NODELETE`, or used by what stays.
@@ -139,7 +141,8 @@ pub enum Scope<'a> {
     Global,
     /// A library and what it needs, breadth first: `dlsym` with a handle.
     Library(&'a Library),
-    /// What code of a module sees: the global scope, then the load that brought the module in. `RTLD_DEFAULT` of its code.
+    /// What code of a module sees: the global scope, then the load that brought the module in; the other way round after
+    /// `RTLD_DEEPBIND`. `RTLD_DEFAULT` of its code.
     From(ModuleId),
     /// What comes after a module in the search order of the load that brought it in: `RTLD_NEXT` of its code. The main module
     /// comes last, since the C library is in it; after the main module come the global libraries.
@@ -300,8 +303,10 @@ impl Namespace {
                 self.with_dependencies(library.id).iter().find_map(|id| self.definition(*id, name))
             }
             Scope::From(caller) => {
-                let global = self.global.iter().find_map(|id| self.definition(*id, name));
-                global.or_else(|| self.own_scope(caller).iter().find_map(|id| self.definition(*id, name)))
+                let own = self.own_scope(caller);
+                let own_first = self.library(caller).is_some_and(|library| library.own_scope_first);
+                let (first, second) = if own_first { (&own, &self.global) } else { (&self.global, &own) };
+                first.iter().chain(second).find_map(|id| self.definition(*id, name))
             }
             Scope::After(caller) => self.after(caller).iter().find_map(|id| self.definition(*id, name)),
         }

@@ -127,8 +127,9 @@ impl PlacedModules {
         };
         steps.extend(having(abi::APPLY_DATA_RELOCS).map(|l| LoadStep::Relocate(l.id)));
         steps.extend(having(abi::CALL_CTORS).map(|l| LoadStep::Construct(l.id)));
-        let mut entries: Vec<_> =
-            places().map(|(library, place)| entry(library, place, self.resolved.root)).collect();
+        let mut entries: Vec<_> = places()
+            .map(|(library, place)| entry(library, place, self.resolved.root, self.resolved.scope.own_first))
+            .collect();
         entries.sort_by_key(|entry| entry.library.id);
         LoadPlan { root: self.resolved.root, libraries: entries, thunk_module, steps }
     }
@@ -231,7 +232,12 @@ fn zero(resolved: &ResolvedLibrary, place: LibraryPlacement) -> Option<LoadStep>
 }
 
 /// The namespace's entry for a library of this load.
-fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement, root: ModuleId) -> PlannedLibrary {
+fn entry(
+    resolved: &ResolvedLibrary,
+    place: LibraryPlacement,
+    root: ModuleId,
+    own_scope_first: bool,
+) -> PlannedLibrary {
     let new = &resolved.library;
     let memory = new.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
     let mut uses: BTreeSet<ModuleId> = resolved.bindings.iter().flat_map(Binding::uses).collect();
@@ -250,6 +256,7 @@ fn entry(resolved: &ResolvedLibrary, place: LibraryPlacement, root: ModuleId) ->
             bindings: resolved.bindings.clone(),
             uses,
             loaded_for: root,
+            own_scope_first,
             references: 0,
             is_permanent: new.module.imports.iter().any(|import| import.name == abi::CXA_THREAD_ATEXIT),
             is_leaving: false,

@@ -26,14 +26,15 @@ const MAIN: usize = LIBRARIES;
 #[derive(Clone, Debug)]
 struct Source {
     needed: Vec<usize>,
-    exports: BTreeSet<usize>,
+    /// By function: whether the definition is weak, which must make no difference.
+    exports: BTreeMap<usize, bool>,
     /// By function: whether its address is taken rather than it called, and whether it is weak.
     imports: BTreeMap<usize, (bool, bool)>,
 }
 
 fn sources() -> impl Strategy<Value = Vec<Source>> {
     let needed = prop::collection::btree_set(0..LIBRARIES, 0..3);
-    let exports = prop::collection::btree_set(0..FUNCTIONS - 1, 0..3);
+    let exports = prop::collection::btree_map(0..FUNCTIONS, any::<bool>(), 0..3);
     let imports = prop::collection::btree_map(0..FUNCTIONS, (any::<bool>(), any::<bool>()), 0..4);
     let source = (needed, exports, imports).prop_map(|(needed, exports, imports)| Source {
         needed: needed.into_iter().collect(),
@@ -67,6 +68,9 @@ fn text(source: &Source) -> String {
     for (function, _) in source.imports.iter().filter(|(_, (_, weak))| *weak) {
         let _ = write!(text, r#"(import-info "env" "f{function}" binding-weak undefined)"#);
     }
+    for (function, _) in source.exports.iter().filter(|(_, weak)| **weak) {
+        let _ = write!(text, r#"(export-info "f{function}" binding-weak)"#);
+    }
     text.push(')');
     for (function, (address, _)) in &source.imports {
         let _ = match address {
@@ -74,7 +78,7 @@ fn text(source: &Source) -> String {
             false => write!(text, r#"(import "env" "f{function}" (func))"#),
         };
     }
-    for function in &source.exports {
+    for function in source.exports.keys() {
         let _ = write!(text, r#"(func (export "f{function}"))"#);
     }
     text + r#"(func (export "own")))"#
@@ -83,15 +87,16 @@ fn text(source: &Source) -> String {
 /// ELF's rules (System V ABI, chapter 5; dlopen(3)), word for word and as slowly as that is.
 struct Model<'a> {
     sources: &'a [Source],
-    /// What is loaded, with the library it was loaded for.
-    loaded: BTreeMap<usize, usize>,
+    loaded: Vec<usize>,
     global: Vec<usize>,
+    /// The `dlopen` that brought each library in.
+    loaded_by: BTreeMap<usize, Open>,
 }
 
 impl Model<'_> {
     fn defines(&self, module: usize, function: usize) -> bool {
         match self.sources.get(module) {
-            Some(source) => source.exports.contains(&function),
+            Some(source) => source.exports.contains_key(&function),
             None => function == FUNCTIONS - 1,
         }
     }
@@ -121,23 +126,23 @@ impl Model<'_> {
         scope.into_iter().find(|module| self.defines(*module, function))
     }
 
-    /// What `dlsym` finds by the handle of a library, by `RTLD_DEFAULT` when the library calls it, and by `RTLD_NEXT`.
-    fn found(&self, library: usize, function: usize) -> [Option<usize>; 3] {
-        let first = |scope: Vec<usize>| scope.into_iter().find(|module| self.defines(*module, function));
-        let own = self.breadth_first(self.loaded[&library]);
-        let place = own.iter().position(|module| *module == library).unwrap();
-        let global: Vec<usize> = [MAIN].into_iter().chain(self.global.iter().copied()).collect();
-        [
-            first(self.breadth_first(library)),
-            first([global, own.clone()].concat()),
-            first([&own[place + 1..], &[MAIN]].concat()),
-        ]
+    /// What `dlsym` finds by the handle of a library.
+    fn by_handle(&self, library: usize, function: usize) -> Option<usize> {
+        self.breadth_first(library).into_iter().find(|module| self.defines(*module, function))
+    }
+
+    /// What comes after a library in the search order of its load, and the main program at last.
+    fn next(&self, library: usize, function: usize) -> Option<usize> {
+        let order = self.breadth_first(self.loaded_by[&library].library);
+        let place = order.iter().position(|module| *module == library).unwrap();
+        let rest = order[place + 1..].iter().copied().chain([MAIN]);
+        rest.into_iter().find(|module| self.defines(*module, function))
     }
 
     /// Whether the load succeeds; what is then bound is in `bindings`, by library and function.
     fn open(&mut self, open: Open, bindings: &mut BTreeMap<(usize, usize), Option<usize>>) -> bool {
         let list = self.breadth_first(open.library);
-        let new: Vec<usize> = list.iter().copied().filter(|n| !self.loaded.contains_key(n)).collect();
+        let new: Vec<usize> = list.iter().copied().filter(|n| !self.loaded.contains(n)).collect();
         let mut bound = BTreeMap::new();
         for library in &new {
             for (function, (address, weak)) in &self.sources[*library].imports {
@@ -150,7 +155,8 @@ impl Model<'_> {
             }
         }
         bindings.extend(bound);
-        self.loaded.extend(new.into_iter().map(|library| (library, open.library)));
+        self.loaded_by.extend(new.iter().map(|library| (*library, open)));
+        self.loaded.extend(new);
         if open.global {
             let more: Vec<usize> = list.into_iter().filter(|n| !self.global.contains(n)).collect();
             self.global.extend(more);
@@ -222,7 +228,7 @@ proptest! {
         let mut files =
             Files(files.map(|(n, source)| (format!("l{n}"), assemble(&text(source)).into())).collect());
         let mut namespace = namespace();
-        let mut model = Model { sources: &sources, loaded: BTreeMap::new(), global: Vec::new() };
+        let mut model = Model { sources: &sources, loaded: Vec::new(), global: Vec::new(), loaded_by: BTreeMap::new() };
         let mut bindings = BTreeMap::new();
         let mut lazy = Vec::new();
         for step in opens {
@@ -233,15 +239,14 @@ proptest! {
             }
             for function in 0..FUNCTIONS {
                 let name = format!("f{function}");
-                let found = namespace.lookup(&name, Scope::Global).map(|s| number(&namespace, s.definer));
-                prop_assert_eq!(found, model.lookup(function, None));
+                let found = |scope| namespace.lookup(&name, scope).map(|s| number(&namespace, s.definer));
+                prop_assert_eq!(found(Scope::Global), model.lookup(function, None));
                 for library in namespace.libraries() {
-                    let scopes = [Scope::Library(library), Scope::From(library.id), Scope::After(library.id)];
-                    let found = scopes.map(|scope| {
-                        namespace.lookup(&name, scope).map(|symbol| number(&namespace, symbol.definer))
-                    });
-                    let library = number(&namespace, library.id);
-                    prop_assert_eq!(found, model.found(library, function), "{} by {}", name, library);
+                    let from = number(&namespace, library.id);
+                    prop_assert_eq!(found(Scope::Library(library)), model.by_handle(from, function));
+                    let seen = model.lookup(function, Some(model.loaded_by[&from]));
+                    prop_assert_eq!(found(Scope::From(library.id)), seen);
+                    prop_assert_eq!(found(Scope::After(library.id)), model.next(from, function));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Makes `docs/conformance.md` from what the cases say of themselves, and refuses rows that no case proves. Owns the form of
 //! a row (`tests/cases/program/README.md`) and its checks. Must not run a case: the tests beside this one do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -272,24 +272,20 @@ impl Case {
     }
 }
 
-/// The tests of Emscripten that need a row, and the ones that cannot have one, with the reason.
-fn listed_tests(faults: &mut Vec<String>) -> (BTreeSet<String>, BTreeMap<String, String>) {
-    let (mut needed, mut excused) = (BTreeSet::new(), BTreeMap::new());
+/// The tests of Emscripten and the gaps that need a row.
+fn listed_tests(faults: &mut Vec<String>) -> BTreeSet<String> {
+    let mut needed = BTreeSet::new();
     for line in lines(&repository().join("tests/cases/emscripten_tests.txt")) {
-        let (test, reason) = line.split_once(" | ").map_or((&*line, None), |(test, why)| (test, Some(why)));
-        let name = test.split_whitespace().nth(1).unwrap_or_default().to_owned();
-        match (line.is_empty() || line.starts_with('#'), reason) {
-            (true, _) => {}
-            (false, Some(reason)) if !name.is_empty() => {
-                excused.insert(name, reason.to_owned());
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            [] | ["#", ..] => {}
+            [_, name] => {
+                needed.insert(name.to_owned());
             }
-            (false, None) if !name.is_empty() => {
-                needed.insert(name);
-            }
-            (false, _) => faults.push(format!("emscripten_tests.txt: not CLASS TEST [| REASON]: {line}")),
+            _ => faults.push(format!("emscripten_tests.txt: not CLASS TEST: {line}")),
         }
     }
-    (needed, excused)
+    needed
 }
 
 /// The names of listed tests that a row's sources mention.
@@ -308,7 +304,7 @@ fn the_document_is_what_the_cases_prove() {
     for row in rows.iter().filter(|row| !seen.insert(&row.behaviour)) {
         faults.push(format!("{}: a second row with this behaviour: {}", row.case, row.behaviour));
     }
-    let (needed, excused) = listed_tests(&mut faults);
+    let needed = listed_tests(&mut faults);
     let covered: BTreeSet<&str> = rows.iter().flat_map(mentioned).collect();
     for test in needed.iter().filter(|test| !covered.contains(test.as_str())) {
         faults.push(format!("{test}: no row mentions it"));
@@ -317,7 +313,7 @@ fn the_document_is_what_the_cases_prove() {
         faults.push(format!("{test}: mentioned, but no test that emscripten_tests.txt wants a row for"));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert_golden(&repository().join("docs/conformance.md"), &document(&rows, &elsewhere, &needed, &excused));
+    assert_golden(&repository().join("docs/conformance.md"), &document(&rows, &elsewhere, &needed));
 }
 
 /// What is printed in Pyodide's main module instead of a line, and why.
@@ -364,12 +360,7 @@ fn elsewhere(cases: &[Case], faults: &mut Vec<String>) -> Vec<Elsewhere> {
     found
 }
 
-fn document(
-    rows: &[Row],
-    elsewhere: &[Elsewhere],
-    needed: &BTreeSet<String>,
-    excused: &BTreeMap<String, String>,
-) -> String {
+fn document(rows: &[Row], elsewhere: &[Elsewhere], needed: &BTreeSet<String>) -> String {
     let mut text = introduction(rows);
     for (topic, heading) in TOPICS {
         let _ = write!(
@@ -400,12 +391,9 @@ fn document(
     }
     let _ = write!(
         text,
-        "\n## Emscripten's tests\n\n{} tests and gaps have a row. These have none:\n\n| test | why |\n|---|---|\n",
+        "\n## Emscripten's tests\n\nAll {} tests and gaps that `tests/cases/emscripten_tests.txt` lists have a row.\n",
         needed.len()
     );
-    for (test, why) in excused {
-        let _ = writeln!(text, "| {test} | {} |", cell(why));
-    }
     text
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use pydl_linker::ParsedModule;
 use pydl_tests::emscripten::{CURRENT, main_module};
 use pydl_tests::wasm::assemble;
 use pydl_tests::{files, pydl, skip, testdata};
@@ -45,7 +46,7 @@ fn difference(what: &Path, output: &Output, expected: &str) -> Option<String> {
     })
 }
 
-const CASES: [&str; 7] = ["abi", "chain", "cxx", "dl", "eh", "sjlj", "static_ctors"];
+const CASES: [&str; 8] = ["abi", "chain", "cxx", "dl", "eh", "sjlj", "static_ctors", "threads"];
 
 /// The builds of a case: with exceptions as LLVM writes them unless told otherwise, and, where there is another one, as the standard
 /// has them.
@@ -186,4 +187,84 @@ fn a_closure_that_is_none_cannot_be_freed() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(134), "{stderr}");
     assert!(stderr.contains("slot 4294967295 is not that of a closure"), "{stderr}");
+}
+
+/// The status of a run, what it printed and what it said.
+fn run_of(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+// row: symbols | main_modules_need_nothing_of_emcc_s_post_processing | A main module that emcc leaves as the linker wrote it, and one whose exports JavaScript does not name, share functions and data with a library | core.dylink_basics_no_modify; core.dylink_basics_no_export
+#[test]
+fn main_modules_need_nothing_of_emcc_s_post_processing() {
+    for case in ["no_modify", "no_export"] {
+        let folder = testdata("emscripten/cases").join(case);
+        let output = start_with(&folder.join("main2.wasm"), &files(&folder, ".so"));
+        let printed = "side: 11\nafter a change of its data: 38\n".to_owned();
+        assert_eq!(run_of(&output), (Some(0), printed, String::new()), "{case}");
+    }
+}
+
+/// What emcc's `-l` leaves is a name, which the loader looks for in its own folders, whatever those of the link were.
+// row: search | what_l_of_the_linker_finds_is_searched_for_by_its_name | A library linked by -L and -l is needed by its file name, though an archive lay beside it, and found by LD_LIBRARY_PATH, not where the linker found it | other.library_search
+#[test]
+fn what_l_of_the_linker_finds_is_searched_for_by_its_name() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let folder = testdata("emscripten/cases/library_search");
+    let module = ParsedModule::parse(&fs::read(folder.join(ROOT)).unwrap()).unwrap();
+    assert!(module.dylink.unwrap().needed.iter().eq(["libwhich.so"]));
+    let driver = "import ctypes; ctypes.CDLL('/case/case.so').run_case(); ctypes.CDLL(None).fflush(None)";
+    for (path, status, printed) in [
+        ("/case/first:/case/second", 0, "which: first\n"),
+        ("/case/second:/case/first", 0, "which: second\n"),
+        ("", 1, ""),
+    ] {
+        let mut command = pydl();
+        command.arg("run").arg(&main).arg("--dir").arg(format!("{}::/case", folder.display()));
+        command.arg("--env").arg(format!("LD_LIBRARY_PATH={path}"));
+        let (code, stdout, stderr) = run_of(&command.args(["-c", driver]).output().unwrap());
+        assert_eq!((code, stdout.as_str()), (Some(status), printed), "{path}: {stderr}");
+        assert_eq!(stderr.contains("libwhich.so: cannot be opened, needed by /case/case.so"), status != 0);
+    }
+}
+
+/// Emscripten's loader runs it; there is no JavaScript here.
+// row: c | javascript_in_a_library_is_refused_when_it_is_called | A library with EM_ASM loads and its other functions work; calling the one with JavaScript ends the process, naming what it needs | core.dlfcn_em_asm | There is no JavaScript engine, on purpose
+#[test]
+fn javascript_in_a_library_is_refused_when_it_is_called() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let calls = "import ctypes; library = ctypes.CDLL('/usr/local/lib/python3.14/lib-dynload/case.so')
+print(library.adds(3), flush=True); library.asks_javascript(4); print('no JavaScript was needed')";
+    let library = testdata("emscripten/cases/em_asm").join(ROOT);
+    let mut command = pydl();
+    command.arg("run").arg(main).arg("--side").arg(library).args(["-c", calls]);
+    let (code, stdout, stderr) = run_of(&command.output().unwrap());
+    assert_eq!((code, stdout.as_str()), (Some(134), "4\n"), "{stderr}");
+    assert!(stderr.contains("`emscripten_asm_const_int`") && stderr.contains("no JavaScript"), "{stderr}");
+}
+
+// row: failure | libraries_that_throw_need_a_main_module_with_exceptions | A library that throws is refused by a main module built without exceptions; the message names what is missing and how to build the main module | other.main_module_without_exceptions_message
+#[test]
+fn libraries_that_throw_need_a_main_module_with_exceptions() {
+    let folder = testdata("emscripten/cases/no_exceptions");
+    for (library, symbol) in [("side.so", "__cxa_throw"), ("wasm/side.so", "__wasm_lpad_context")] {
+        let output = start_with(&folder.join("main2.wasm"), &[folder.join(library)]);
+        let (code, stdout, stderr) = run_of(&output);
+        assert_eq!((code, stdout.as_str()), (Some(126), ""), "{library}: {stderr}");
+        for words in [
+            &format!("undefined symbol `{symbol}`"),
+            "needed by /usr/local/lib/pydl/side.so",
+            "the main module is built without C++ exceptions",
+            "-fwasm-exceptions",
+        ] {
+            assert!(stderr.contains(words), "{library}: {stderr}");
+        }
+    }
 }

@@ -57,3 +57,46 @@ fn wheels_do_in_node_what_is_expected() {
         }
     }
 }
+
+/// The case of C++ exceptions, with one of its wheels: `1` has the exception instructions of Pyodide's packages, `2` the standard's.
+fn through_python(main: &str, wheel: u32) -> Case {
+    let mut case = cases(&folder()).into_iter().find(|case| case.name == "cpp_through_python").unwrap();
+    main.clone_into(&mut case.main);
+    case.wheels = vec![format!(
+        "through_python-{wheel}-cp312-abi3-pyodide_2025_0_wasm32.pyemscripten_2026_0_wasm32.whl"
+    )];
+    case
+}
+
+// row: c++ | exceptions_pass_through_python | A C++ exception passes through the interpreter's frames, from one extension module to another one or the same, which catches it by reference to a base and finds its dynamic type; std::exception_ptr is thrown again later; the interpreter goes on as under Emscripten's loader | Itanium C++ ABI; other.dylink_exceptions_and_assertions
+#[test]
+fn exceptions_pass_through_python() {
+    for (main, wheel, in_node) in
+        [("314.0.7", 1, false), ("314.0.7", 2, false), ("0.29.3", 1, true), ("0.29.3", 2, false)]
+    {
+        let case = through_python(main, wheel);
+        match case.run_in_pydl() {
+            Ok(outcome) => assert_eq!(fault(&case, &outcome), None, "{main}, wheel {wheel}"),
+            Err(why) => skip(&why),
+        }
+        let node = Command::new("node").arg("--version").output().is_ok();
+        if let Some(Ok(outcome)) = (in_node && node).then(|| case.run_in_node()) {
+            assert_eq!(fault(&case, &outcome), None, "{main} in Node");
+        }
+    }
+}
+
+/// By default each extension module has what it defines to itself, descriptions of classes among it.
+// row: c++ | classes_of_local_modules_are_their_own | Two extension modules opened RTLD_LOCAL have each their own description of a class that both define: what is thrown is caught as a base that the main module defines, not as the class | POSIX dlopen; libc++abi | Emscripten's loader, whose GOT is global, gives both the first one's; with a library that both need, or RTLD_GLOBAL, there is one here, too
+#[test]
+fn classes_of_local_modules_are_their_own() {
+    let mut case = through_python("314.0.7", 1);
+    let folder = tempfile::tempdir().unwrap();
+    case.script = folder.path().join("script.py");
+    let script = "import catcher, thrower\nprint(catcher.outer(lambda: thrower.refuse(7)))\n";
+    std::fs::write(&case.script, script).unwrap();
+    match case.run_in_pydl() {
+        Ok(outcome) => assert_eq!(outcome.stdout, "another: refused\n", "{}", outcome.stderr),
+        Err(why) => skip(&why),
+    }
+}
