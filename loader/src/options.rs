@@ -289,7 +289,9 @@ impl ProcessOptions {
 
     /// How many instances of libraries the process may make in its life; 10,000 unless given. Each load takes one for each
     /// library, and one for the load if something in it needs thunks; the engine keeps the instances of closed libraries and of
-    /// failed loads until the process ends, at some 10 KB each. A load beyond that is refused, and what is loaded works on.
+    /// failed loads until the process ends, at some 10 KB and three
+    /// mappings of memory each: Linux gives a process 65,530 of those (`vm.max_map_count`), so that above 20,000 the system's limit
+    /// comes first. A load beyond that is refused, and what is loaded works on.
     pub fn most_instances(mut self, count: u32) -> ProcessOptions {
         self.most_instances = count;
         self
