@@ -63,13 +63,17 @@ pub(crate) fn engine(kind: Kind) -> Result<Engine, LoadError> {
 }
 
 /// What a process may take of the host's memory, whoever of the guest's modules asks for it: one memory of 4 GiB, and tables
-/// of 10,000,000 slots, the limit that engines agreed on. wasmtime frees no instance before the process ends.
-pub(crate) fn limits() -> StoreLimits {
+/// of 10,000,000 slots, the limit that engines agreed on. wasmtime frees no instance before the process ends: `instances` is how
+/// many there may be of libraries and their thunks, which loads count themselves, beside what else a process needs.
+pub(crate) fn limits(instances: u32) -> StoreLimits {
     StoreLimitsBuilder::new()
         .memories(1)
         .memory_size(4 << 30)
         .tables(4)
         .table_elements(SlotCount::MAX as usize)
-        .instances(10_000)
+        .instances((instances as usize).saturating_add(OTHER_INSTANCES))
         .build()
 }
+
+/// Instances that are not of libraries: main modules, trampolines, closures.
+const OTHER_INSTANCES: usize = 10_000;

@@ -128,6 +128,9 @@ impl NetworkPermission {
 /// The folder of the guest that holds side modules when no Python installation says otherwise.
 const SIDE_FOLDER: &str = "/usr/local/lib/pydl";
 
+/// How many instances of libraries and of their thunks a process may make unless told otherwise.
+pub(crate) const MOST_INSTANCES: u32 = 10_000;
+
 /// Everything a process is given. What is not named here, the guest does not see: by default there is no file, no
 /// environment variable, an empty standard input, and output goes nowhere.
 #[derive(Clone, Debug)]
@@ -148,6 +151,7 @@ pub struct ProcessOptions {
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
     pub(crate) trace: Trace,
+    pub(crate) most_instances: u32,
 }
 
 impl ProcessOptions {
@@ -169,6 +173,7 @@ impl ProcessOptions {
             stdout: Output::Discard,
             stderr: Output::Discard,
             trace: Trace::default(),
+            most_instances: MOST_INSTANCES,
         }
     }
 
@@ -280,6 +285,16 @@ impl ProcessOptions {
     /// Tells what the dynamic linker does.
     pub fn trace(mut self, trace: Trace) -> ProcessOptions {
         self.trace = trace;
+        self
+    }
+
+    /// How many instances of libraries the process may make in its life; 10,000 unless given. Each load takes one for each
+    /// library, and one for the load if something in it needs thunks; the engine keeps the instances of closed libraries and of
+    /// failed loads until the process ends, at some 10 KB and three
+    /// mappings of memory each: Linux gives a process 65,530 of those (`vm.max_map_count`), so that above 20,000 the system's limit
+    /// comes first. A load beyond that is refused, and what is loaded works on.
+    pub fn most_instances(mut self, count: u32) -> ProcessOptions {
+        self.most_instances = count;
         self
     }
 

@@ -22,7 +22,7 @@ use crate::error::LoadError;
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
 use crate::libraries::{Libraries, RefusedLoad};
-use crate::options::{GuestFile, Mount, ProcessOptions};
+use crate::options::{GuestFile, MOST_INSTANCES, Mount, ProcessOptions};
 use crate::python::packages::{PACKAGE_FOLDERS, Packages};
 use crate::search::SearchPath;
 use crate::staging::Staging;
@@ -44,6 +44,8 @@ pub(crate) struct ProcessState {
     pub compiler: Compiler,
     pub interrupt: Arc<InterruptState>,
     pub limits: StoreLimits,
+    /// How many instances of libraries it may make in its life, and how many of them it has made.
+    pub instances: (u32, u32),
     /// The process this is the state of; `None` for a store that runs nothing.
     pub running: Option<Running>,
     /// Whether `RTLD_LAZY` means `RTLD_NOW` (`LD_BIND_NOW` in ld.so(8)).
@@ -78,7 +80,8 @@ impl ProcessState {
             emscripten: None,
             compiler: compiler.clone(),
             interrupt: Arc::default(),
-            limits: limits(),
+            limits: limits(MOST_INSTANCES),
+            instances: (MOST_INSTANCES, 0),
             running: None,
             binds_now: false,
             trace: Trace::default(),
@@ -144,6 +147,8 @@ impl Process {
         let mut state = ProcessState::idle(wasi, &image.compiler);
         state.emscripten = emscripten;
         state.trace = options.trace.clone();
+        state.limits = limits(options.most_instances);
+        state.instances = (options.most_instances, 0);
         state.binds_now = options.variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);

@@ -290,3 +290,40 @@ fn libraries_are_seen_after_the_program_has_ended() {
     let names: Vec<&str> = paths.iter().filter_map(|path| path.rsplit('/').next()).collect();
     assert_eq!(names, ["case.so", "user.so", "counter.so"]);
 }
+
+/// Opens and closes `x.so` and tells by its status how often that went well.
+const OPENS_AND_CLOSES: &str = r#"(module (@dylink.0 (mem-info (memory 16 0)))
+    (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+    (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+    (import "env" "dlclose" (func $dlclose (param i32) (result i32)))
+    (import "env" "dlerror" (func $dlerror (result i32)))
+    (import "env" "puts" (func $puts (param i32) (result i32)))
+    (data (global.get $base) "x.so\00")
+    (func (export "run_case") (result i32) (local $n i32) (local $x i32)
+        loop $again
+            global.get $base i32.const 2 call $dlopen local.tee $x
+            i32.eqz if call $dlerror call $puts drop local.get $n return end
+            local.get $x call $dlclose drop
+            local.get $n i32.const 1 i32.add local.tee $n
+            i32.const 100 i32.lt_u br_if $again
+        end
+        i32.const 100))"#;
+
+// row: failure | loads_beyond_the_limit_of_instances_are_refused | A load that takes more instances than a process may make in its life is refused, with how many that are and why closed libraries count | pydl
+#[test]
+fn loads_beyond_the_limit_of_instances_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stdout, mut options) = (Captured::new(), ProcessOptions::new("driver").args(["case.so"]));
+    let library = r#"(module (@dylink.0) (func (export "f")))"#;
+    for (name, text) in [("x.so", library), ("case.so", OPENS_AND_CLOSES)] {
+        std::fs::write(folder.path().join(name), assemble(text)).unwrap();
+        options = options.side_module(folder.path().join(name));
+    }
+    let driver = pydl_tests::repository().join("tests/cases/program/driver/driver.wasm");
+    let image = Image::from_file(&compiler(), driver).unwrap();
+    let options = options.most_instances(8).stdout(&stdout);
+    let status = Process::new(&image, &options).unwrap().run().unwrap();
+    let said = String::from_utf8(stdout.contents()).unwrap();
+    assert_eq!(status, ExitStatus::Exited(7), "{said}");
+    assert!(said.contains("x.so: the load takes 1 instances, and the process has made 8 of the 8"), "{said}");
+}

@@ -254,6 +254,7 @@ impl Reserved {
         let plan = placed.map_err(|e| Failure::Refused(e.to_string()))?.plan(&snapshot);
         debug_assert_eq!(plan.check(), Ok(()));
         store.data().trace.plan(&plan);
+        count_instances(store, &plan)?;
         let thunk_module = match &plan.thunk_module {
             Some(thunks) => {
                 let compiler = store.data().compiler.clone();
@@ -290,6 +291,23 @@ impl Reserved {
     fn release(&self, store: &mut Store<'_>) -> wasmtime::Result<()> {
         self.space.release(store, &self.reservation, &self.placement)
     }
+}
+
+/// Counts the instances that a load makes, which stay until the process ends even if the load fails.
+fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+    let wanted = plan.libraries.len().saturating_add(usize::from(plan.thunk_module.is_some()));
+    let (most, made) = store.data().instances;
+    let after = u32::try_from(wanted).ok().and_then(|wanted| made.checked_add(wanted));
+    let Some(after) = after.filter(|after| *after <= most) else {
+        return Err(Failure::Refused(format!(
+            "{}: the load takes {wanted} instances, and the process has made {made} of the {most} that it may make in its life; \
+             closed libraries and failed loads count, since the engine keeps theirs; open libraries once and leave them open, or \
+             raise ProcessOptions::most_instances",
+            root_path(plan)
+        )));
+    };
+    store.data_mut().instances.1 = after;
+    Ok(())
 }
 
 fn root_path(plan: &LoadPlan) -> String {

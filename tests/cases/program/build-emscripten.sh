@@ -14,8 +14,8 @@ out=$(cd ../program_emscripten && pwd)
 export LC_ALL=C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# dlinfo_link_map wants more of <dlfcn.h> than musl has; lazy_binding is about what Emscripten always does.
-left_out=" wasi_import arguments dlinfo_link_map lazy_binding "
+# lazy_binding is about what Emscripten always does.
+left_out=" wasi_import arguments lazy_binding "
 
 # ---- the include folder, put together as Emscripten does ----
 include=$work/include
@@ -24,7 +24,7 @@ cp -r "$system/include/." "$include/"
 for part in include arch/generic arch/emscripten; do cp -r "$system/lib/libc/musl/$part/." "$include/"; done
 flags="--target=wasm32-unknown-emscripten -O2 -fPIC -Wall -Wextra -Werror -fvisibility=default -nostdinc -D_GNU_SOURCE -I$here/driver
     -ffile-prefix-map=$here=. -isystem $include/compat -isystem $(clang-19 -print-resource-dir)/include -isystem $include
-    -DRTLD_DEEPBIND=0x4000" # which musl has not
+    -DRTLD_DEEPBIND=0x4000 -DRTLD_DI_LMID=1 -DRTLD_DI_ORIGIN=6" # which musl has not
 cxx="-x c++ -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics"
 # Clang 20 has these macros, and Emscripten's musl takes them for granted.
 macros=('-D__INT64_C(c)=c##LL' '-D__UINT64_C(c)=c##ULL' '-D__INTMAX_C(c)=c##LL' '-D__UINTMAX_C(c)=c##ULL')
