@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Run Python on WebAssembly with C extensions, and look into them.
 ///
@@ -124,15 +124,23 @@ pub struct Deps {
     /// Compare two main modules or libraries, OLD and NEW: which symbols the new one adds, drops and changes
     #[arg(long, conflicts_with_all = ["main", "why", "library_path", "graph"])]
     pub diff: bool,
-    /// Print who takes how many symbols from whom, for Graphviz
-    #[arg(long, value_name = "FORMAT", value_parser = ["dot"], requires = "main", conflicts_with_all = ["why", "json", "quiet"])]
-    pub graph: Option<String>,
+    /// Draw who takes how many symbols from whom: a picture, a page to look around in, or text for Graphviz
+    #[arg(long, value_name = "FORMAT", value_enum, requires = "main", conflicts_with_all = ["why", "json", "quiet"])]
+    pub graph: Option<GraphFormat>,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,
     /// Print nothing but what cannot be read: the exit status tells
     #[arg(long, short, conflicts_with_all = ["json", "why"])]
     pub quiet: bool,
+}
+
+/// What a graph is written as.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GraphFormat {
+    Svg,
+    Html,
+    Dot,
 }
 
 const DEPS_EXAMPLES: &str = "\
@@ -143,7 +151,7 @@ Examples:
   pydl deps build --main python.wasm --library-path libs --json
   pydl deps build --main python.wasm --why inflate
   pydl deps dist --main python@3.14 --quiet && echo good
-  pydl deps build --main python.wasm --graph dot | dot -Tsvg > build.svg
+  pydl deps build --main python.wasm --graph html > build.html
   pydl deps --diff python@3.13 python@3.14
 
 Exit status:

@@ -10,10 +10,11 @@ use anyhow::{Context, Result, anyhow};
 use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, SymbolReport};
 use pydl_loader::{LoadError, PythonTarget, WheelFile};
 
-use crate::args::Deps;
+use crate::args::{Deps, GraphFormat};
 use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, read};
 use crate::mains;
-use crate::render::{dot, json, text};
+use crate::render::graph::{self, Graph};
+use crate::render::{json, text};
 use crate::report::{NOT_LOADABLE, say};
 
 /// Some file would not load.
@@ -100,8 +101,8 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
     let mut out = BufWriter::new(stdout.lock());
     let written = if deps.json {
         write_json(&mut out, &mut check)
-    } else if deps.graph.is_some() {
-        write_graph(&mut out, &mut check)
+    } else if let Some(format) = deps.graph {
+        write_graph(&mut out, &mut check, format)
     } else if deps.quiet {
         check.each(|_| Ok(()))
     } else {
@@ -132,7 +133,7 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::
 }
 
 /// Prints who takes symbols from whom.
-fn write_graph(out: &mut impl Write, check: &mut Check<'_>) -> io::Result<u8> {
+fn write_graph(out: &mut impl Write, check: &mut Check<'_>, format: GraphFormat) -> io::Result<u8> {
     let mut reports = Vec::new();
     let status = check.each(|report| {
         if let Ok(Report::Module(report)) = report {
@@ -140,7 +141,12 @@ fn write_graph(out: &mut impl Write, check: &mut Check<'_>) -> io::Result<u8> {
         }
         Ok(())
     })?;
-    dot::write(out, &reports)?;
+    let graph = Graph::of(&reports);
+    match format {
+        GraphFormat::Dot => graph::dot::write(out, &graph)?,
+        GraphFormat::Svg => graph::svg::write(out, &graph)?,
+        GraphFormat::Html => graph::html::write(out, &graph)?,
+    }
     Ok(status)
 }
 

@@ -71,6 +71,8 @@ pub struct ExportReport {
 pub struct ModuleReport {
     /// Path of the file.
     pub path: String,
+    /// Its size, in bytes.
+    pub file_size: u64,
     /// Why the file is not a side module; `None` for one that is.
     pub not_a_side_module: Option<String>,
     /// The ABI it was compiled for, when something shows it.
@@ -215,6 +217,7 @@ fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
     };
     ModuleReport {
         path: file.path.clone(),
+        file_size: u64::try_from(file.bytes.len()).unwrap_or(u64::MAX),
         not_a_side_module,
         abi: AbiEvidence::find(module, &file.path),
         facts: BuildFacts::read(module, &file.bytes),
