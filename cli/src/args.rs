@@ -122,11 +122,23 @@ pub struct Deps {
     #[arg(long, value_name = "SYMBOL", requires = "main")]
     pub why: Option<String>,
     /// Compare two main modules or libraries, OLD and NEW: which symbols the new one adds, drops and changes
-    #[arg(long, conflicts_with_all = ["main", "why", "library_path", "graph"])]
+    #[arg(long, conflicts_with_all = ["main", "why", "library_path", "graph", "map"])]
     pub diff: bool,
     /// Draw who takes how many symbols from whom: a picture, a page to look around in, or text for Graphviz
     #[arg(long, value_name = "FORMAT", value_enum, requires = "main", conflicts_with_all = ["why", "json", "quiet"])]
     pub graph: Option<GraphFormat>,
+    /// Show the memory and the function table of a process that loads all the files, in order: as text, or with =svg as a picture
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        requires = "main",
+        conflicts_with_all = ["why", "json", "quiet", "graph"]
+    )]
+    pub map: Option<MapFormat>,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,
@@ -143,6 +155,13 @@ pub enum GraphFormat {
     Dot,
 }
 
+/// What a map is written as.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapFormat {
+    Text,
+    Svg,
+}
+
 const DEPS_EXAMPLES: &str = "\
 Examples:
   pydl deps fputs.so
@@ -152,6 +171,7 @@ Examples:
   pydl deps build --main python.wasm --why inflate
   pydl deps dist --main python@3.14 --quiet && echo good
   pydl deps build --main python.wasm --graph html > build.html
+  pydl deps build --main python.wasm --map
   pydl deps --diff python@3.13 python@3.14
 
 Exit status:

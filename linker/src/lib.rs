@@ -24,6 +24,7 @@ pub mod dlfcn_of_main;
 mod error;
 pub mod exceptions;
 pub mod forwarders;
+mod free_slots;
 mod ids;
 mod inspect;
 mod layout;
@@ -42,12 +43,13 @@ pub mod waiting;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
+pub use free_slots::{FreeSlots, SlotsBeyond};
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };
 pub use inspect::{
-    BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, ModuleReport, Producer, Provider,
-    SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse,
+    BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, MemoryRegion, ModuleReport, Owner,
+    ProcessMap, Producer, Provider, SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse, TableRegion,
 };
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,

@@ -236,9 +236,10 @@ fn a_browser_runs_the_script_of_the_page_and_no_other() {
 }
 
 /// The pictures in the documentation, and the options of the command that they are shown with there.
-const DOCUMENTED: [(&str, &str, &[&str]); 2] = [
+const DOCUMENTED: [(&str, &str, &[&str]); 3] = [
     ("awkward.svg", "awkward_cpp-57-cp314-cp314-pyemscripten_2026_0_wasm32.whl", &["--graph", "svg"]),
     ("numpy.svg", "numpy-2.5.5-cp314-cp314-pyemscripten_2026_0_wasm32.whl", &["--graph", "svg"]),
+    ("numpy-map.svg", "numpy-2.5.5-cp314-cp314-pyemscripten_2026_0_wasm32.whl", &["--map=svg"]),
 ];
 
 #[test]

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, SymbolReport};
+use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, ProcessMap, SymbolReport};
 use pydl_loader::{LoadError, PythonTarget, WheelFile};
 
-use crate::args::{Deps, GraphFormat};
+use crate::args::{Deps, GraphFormat, MapFormat};
 use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, read};
 use crate::mains;
 use crate::render::graph::{self, Graph};
-use crate::render::{json, text};
+use crate::render::{json, map, text};
 use crate::report::{NOT_LOADABLE, say};
 
 /// Some file would not load.
@@ -97,12 +97,20 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
         is_needed: false,
     };
     let stdout = io::stdout();
-    let colour = stdout.is_terminal() && colour_is_welcome();
+    let is_terminal = stdout.is_terminal();
+    let colour = is_terminal && colour_is_welcome();
     let mut out = BufWriter::new(stdout.lock());
     let written = if deps.json {
         write_json(&mut out, &mut check)
     } else if let Some(format) = deps.graph {
         write_graph(&mut out, &mut check, format)
+    } else if let Some(format) = deps.map {
+        match format {
+            MapFormat::Text => {
+                write_map(&mut check, |process| map::text::write(&mut out, process, is_terminal, colour))
+            }
+            MapFormat::Svg => write_map(&mut check, |process| map::svg::write(&mut out, process)),
+        }
     } else if deps.quiet {
         check.each(|_| Ok(()))
     } else {
@@ -148,6 +156,29 @@ fn write_graph(out: &mut impl Write, check: &mut Check<'_>, format: GraphFormat)
         GraphFormat::Html => graph::html::write(out, &graph)?,
     }
     Ok(status)
+}
+
+/// Shows the layout of a process that loads one file after the other.
+fn write_map(check: &mut Check<'_>, write: impl FnOnce(&ProcessMap) -> io::Result<()>) -> io::Result<u8> {
+    let mut process = match check.inspector.map() {
+        Ok(process) => process,
+        Err(why) => {
+            say(&why);
+            return Ok(WOULD_NOT_LOAD);
+        }
+    };
+    let mut status = 0;
+    for position in 0..check.inputs.candidates.len() {
+        match check.inputs.read(position) {
+            Ok(file) => process.open(&file, &mut check.libraries),
+            Err(error) => {
+                complain(&error);
+                status = NOT_LOADABLE;
+            }
+        }
+    }
+    write(&process)?;
+    Ok(if process.refused.is_empty() { status } else { status.max(WOULD_NOT_LOAD) })
 }
 
 /// Prints all reports as one document.

@@ -3,6 +3,8 @@
 pub mod demangle;
 pub mod graph;
 pub mod json;
+pub mod map;
+pub mod paths;
 pub mod progress;
 pub mod size;
 pub mod text;

@@ -3,7 +3,9 @@
 
 mod difference;
 mod facts;
+mod map;
 mod process;
+mod stand_in;
 mod symbol;
 
 use std::sync::Arc;
@@ -20,8 +22,11 @@ use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedMod
 use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
 
+use stand_in::StandIn;
+
 pub use difference::SymbolDifference;
 pub use facts::{BuildFacts, ExceptionStyle, Producer};
+pub use map::{MemoryRegion, Owner, ProcessMap, TableRegion};
 pub use symbol::{SymbolDefinition, SymbolReport, SymbolUse};
 
 /// Who provides an import.
@@ -148,6 +153,8 @@ impl ModuleReport {
 pub struct Inspector {
     /// What a process has before the file is opened; `None` without a main module, and when its processes cannot start.
     namespace: Option<Namespace>,
+    /// Where that is, and what is free beside.
+    stand_in: Option<StandIn>,
     main: Option<Arc<MainModule>>,
     /// Why nothing can be loaded.
     refused: Vec<LinkError>,
@@ -157,10 +164,13 @@ impl Inspector {
     /// With a main module, every import gets its provider as in a load into a process of it in which nothing is loaded
     /// but what the main module itself needs; `libraries` is asked for that.
     pub fn new(main: Option<Arc<MainModule>>, libraries: &mut dyn LibrarySource) -> Inspector {
-        let Some(main) = main else { return Inspector { namespace: None, main: None, refused: Vec::new() } };
+        let Some(main) = main else {
+            return Inspector { namespace: None, stand_in: None, main: None, refused: Vec::new() };
+        };
         let mut refused: Vec<LinkError> = main.require_hosting().err().into_iter().collect();
-        let namespace = process::started(&main, libraries).map_err(|error| refused.push(error)).ok();
-        Inspector { namespace, main: Some(main), refused }
+        let started = process::started(&main, libraries).map_err(|error| refused.push(error)).ok();
+        let (namespace, stand_in) = started.unzip();
+        Inspector { namespace, stand_in, main: Some(main), refused }
     }
 
     /// The main module.
@@ -184,6 +194,17 @@ impl Inspector {
             link(&mut report, namespace, &mut Opened { file, module, libraries });
         }
         Ok(report)
+    }
+
+    /// The layout of a process that has just started, to load files into. Errs when no process can start, or load anything: in
+    /// words.
+    pub fn map(&self) -> Result<ProcessMap, String> {
+        match (&self.namespace, &self.stand_in) {
+            (Some(namespace), Some(stand_in)) if self.refused.is_empty() => {
+                Ok(ProcessMap::started(namespace.clone(), stand_in.clone()))
+            }
+            _ => Err(self.refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        }
     }
 
     /// Who needs a symbol in a load of `file`, and who has it. Errs when there is nothing to look it up in: in words.

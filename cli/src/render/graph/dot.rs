@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Graph, Kind, file_name};
+use super::{Graph, Kind};
+use crate::render::paths::file_name;
 use crate::render::size::bytes;
 use crate::render::text::printable;
 

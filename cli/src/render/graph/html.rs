@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use pydl_linker::{ImportReport, ModuleReport};
 use sha2::{Digest, Sha256};
 
-use super::{Count, Giver, Graph, Kind, Node, by_provider, file_name, svg};
+use super::{Count, Giver, Graph, Kind, Node, by_provider, svg};
 use crate::render::demangle::demangled;
+use crate::render::paths::file_name;
 use crate::render::size::bytes;
 use crate::render::text::external_type;
 use crate::render::xml::escaped;

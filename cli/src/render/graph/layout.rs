@@ -9,6 +9,7 @@ use dagre::{EdgeLabel, LayoutOptions, NodeLabel, Point, RankDir};
 
 use super::node_text::{self, Line, SMALL, Style};
 use super::{Edge, Graph, Kind};
+use crate::render::paths;
 
 /// From so many edges on, those to the main module, and those to what nobody has, become lines in the nodes that take.
 const MOST_EDGES_TO_ONE: usize = 24;
@@ -280,7 +281,7 @@ fn placeless(graph: &Graph<'_>, folds_main: bool, folds_nobody: bool) -> Vec<Pla
         }
     }
     let files = graph.nodes.iter().filter(|node| node.report.is_some());
-    let common = node_text::common_folder(files.map(|node| node.path));
+    let common = paths::common_folder(files.map(|node| node.path));
     let placed = |((node, from_main), missing): ((_, &Option<String>), &Option<String>)| {
         let mut lines = node_text::lines(node, &common, from_main.as_deref());
         let missing = missing.as_ref().map(|count| format!("\u{2717} missing: {count}"));

@@ -4,13 +4,15 @@
 pub mod dot;
 pub mod html;
 mod layout;
-mod node_text;
+pub mod node_text;
 pub mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use pydl_linker::{ImportKind, ImportReport, ModuleReport, Provider, abi};
+
+use crate::render::paths::file_name;
 
 /// What a node stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -243,9 +245,4 @@ impl<'a> Builder<'a> {
             }
         }
     }
-}
-
-/// The last part of a path.
-pub fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }

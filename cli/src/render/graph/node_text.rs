@@ -5,7 +5,8 @@
 
 use pydl_linker::ModuleReport;
 
-use super::{Kind, Node, file_name};
+use super::{Kind, Node};
+use crate::render::paths::{file_name, folder};
 use crate::render::size::bytes;
 use crate::render::text::printable;
 
@@ -136,24 +137,6 @@ fn reasons(report: &ModuleReport) -> String {
     }
 }
 
-/// The folder of a path: that within the wheel, if it lies in one.
-fn folder(path: &str) -> &str {
-    let inner = path.rsplit_once(".whl/").map_or(path, |(_, inner)| inner);
-    inner.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// The innermost folder that all these paths lie in.
-pub fn common_folder<'a>(mut paths: impl Iterator<Item = &'a str>) -> String {
-    let mut common: Vec<&str> =
-        paths.next().map(|path| folder(path).split('/').collect()).unwrap_or_default();
-    for path in paths {
-        let same =
-            common.iter().zip(folder(path).split('/')).take_while(|(one, other)| **one == *other).count();
-        common.truncate(same);
-    }
-    common.join("/")
-}
-
 /// A file name and, if it is long, its suffix apart, as `.cpython-314-wasm32-emscripten.so`.
 fn broken(name: &str) -> (&str, &str) {
     match name.find('.') {
@@ -213,16 +196,5 @@ mod tests {
         let name = "_umath.cpython-314-wasm32-emscripten.so";
         assert_eq!(broken(name), ("_umath", ".cpython-314-wasm32-emscripten.so"));
         assert_eq!(broken("libz.so"), ("libz.so", ""));
-        assert_eq!(folder("dist/a-1.whl/a/b/c.so"), "a/b");
-        assert_eq!(folder("c.so"), "");
-    }
-
-    #[test]
-    fn the_folder_of_all_is_no_news() {
-        let common = |paths: &[&'static str]| common_folder(paths.iter().copied());
-        assert_eq!(common(&["a/b/c.so", "a/bc/d.so"]), "a");
-        assert_eq!(common(&["a/b/c.so", "a/b/d/e.so"]), "a/b");
-        assert_eq!(common(&["c.so", "a/b.so"]), "");
-        assert_eq!(common(&[]), "");
     }
 }

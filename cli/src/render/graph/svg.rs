@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::layout::{Bend, LABEL_PADDING, Layout, Placed, Route};
 use super::node_text::{self, PADDING, SMALL, Style};
 use super::{Edge, Graph, Kind};
+use crate::render::paths::file_name;
 use crate::render::xml::escaped;
 
 /// How pictures look.
@@ -64,7 +65,7 @@ pub fn summary(graph: &Graph<'_>) -> String {
         1 => ", 1 does not load".to_owned(),
         bad => format!(", {bad} do not load"),
     };
-    let into = if main.is_empty() { String::new() } else { format!(" and {}", super::file_name(main)) };
+    let into = if main.is_empty() { String::new() } else { format!(" and {}", file_name(main)) };
     format!("Who takes symbols from whom: {files}{into}{bad}")
 }
 
@@ -131,7 +132,7 @@ fn draw_line(svg: &mut String, graph: &Graph<'_>, route: &Route) {
 
 /// What an edge says.
 fn sentence(graph: &Graph<'_>, edge: &Edge) -> String {
-    let name = |node: usize| graph.nodes.get(node).map_or("", |node| super::file_name(node.path));
+    let name = |node: usize| graph.nodes.get(node).map_or("", |node| file_name(node.path));
     let (from, to) = (name(edge.from), name(edge.to));
     match graph.kind(edge.to) {
         Some(Kind::Nobody) => format!("{from} takes {} that nobody has", edge.count),
