@@ -157,10 +157,8 @@ fn everything_that_is_missing_is_told_in_words() {
     }
 }
 
-/// Tells in the title, once the page has run, which texts of the picture do not fit into their boxes, and which boxes of nodes and
-/// labels cover each other.
-const MEASURE: &str = r#"<script>
-window.addEventListener("load", function () {
+/// Tells which texts of the picture do not fit into their boxes, and which boxes of nodes and labels cover each other.
+const MEASURE: &str = r#"
     const inside = (one, other) => one.x >= other.x - 1 && one.x + one.width <= other.x + other.width + 1
         && one.y >= other.y - 1 && one.y + one.height <= other.y + other.height + 1;
     const apart = (one, other) => one.x + one.width <= other.x || other.x + other.width <= one.x
@@ -178,19 +176,69 @@ window.addEventListener("load", function () {
         }
         boxes.push(rect);
     }
-    document.title = "measured " + boxes.length + ": " + faults.join("; ");
-});
-</script></body>"#;
+    return boxes.length + ": " + faults.join("; ");
+"#;
 
-/// What [`MEASURE`] tells of a page.
-fn measured(program: &Path, folder: &Path, page: &str) -> String {
+/// Does with the page of [`missing`] what people do, and tells what is not as it should be.
+const USE: &str = r##"
+    const faults = [];
+    const expect = (is, what) => { if (!is) faults.push(what); };
+    const svg = document.querySelector("svg");
+    const view = () => svg.getAttribute("viewBox").split(" ").map(Number);
+    const classes = (node) => svg.querySelector('.node[data-node="' + node + '"]').className.baseVal;
+    const isShown = (id) => document.getElementById(id).getBoundingClientRect().height > 0;
+    const click = (target) => target.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+    const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: key, bubbles: true, cancelable: true }));
+    expect(isShown("files") && isShown("tools") && !isShown("f1") && !isShown("all"), "the beginning");
+    click(svg.querySelector('[data-node="2"] text'));
+    expect(classes(2).includes("chosen") && classes(1).includes("user") && classes(0).includes("needs"), "a click on a box");
+    expect(isShown("f2") && !isShown("files") && isShown("all"), "what a box tells");
+    expect(getComputedStyle(svg.querySelector('.node[data-node="3"]')).opacity < 0.5, "what fades");
+    click(document.querySelector("#f2 a[href='#f1']"));
+    expect(classes(1).includes("chosen") && !classes(2).includes("chosen") && isShown("f1"), "a link of the list");
+    press("Escape");
+    expect(isShown("files") && !isShown("f1") && !svg.classList.contains("choosing"), "Escape");
+    const before = view();
+    press("+");
+    expect(view()[2] < before[2], "plus");
+    press("-");
+    press("ArrowRight");
+    expect(view()[0] > before[0] && Math.abs(view()[2] - before[2]) < 1, "an arrow key");
+    press("0");
+    svg.dispatchEvent(new WheelEvent("wheel", { deltaY: -200, clientX: 200, clientY: 200, bubbles: true, cancelable: true }));
+    expect(view()[2] < before[2], "the wheel");
+    const pointer = (type, x) => svg.dispatchEvent(new PointerEvent(type, { pointerId: 1, clientX: x, clientY: 200, bubbles: true }));
+    const left = view()[0];
+    pointer("pointerdown", 200); pointer("pointermove", 300); pointer("pointerup", 300);
+    expect(view()[0] < left, "a drag");
+    click(svg.querySelector('[data-node="2"] text'));
+    expect(!classes(2).includes("chosen"), "the end of a drag");
+    click(document.getElementById("fit"));
+    expect(Math.abs(view()[2] - before[2]) < 1, "Fit");
+    expect(svg.querySelectorAll("a[href]").length === svg.querySelectorAll(".node").length, "boxes that keys reach");
+    return ": " + faults.join("; ");
+"##;
+
+/// What a function tells that is run once the page has run: such a page is a copy that allows it.
+fn told(program: &Path, folder: &Path, page: &str, function: &str) -> String {
     let (before, policy) = page.split_once("<meta http-equiv=\"Content-Security-Policy\"").unwrap();
     let (_, after) = policy.split_once("/>").unwrap();
-    let file = folder.join("measured.html");
-    fs::write(&file, format!("{before}{after}").replace("</body>", MEASURE)).unwrap();
+    let script = format!(
+        "<script>window.addEventListener('load', () => {{ document.title = 'told ' + (() => {{{function}}})(); }});</script></body>"
+    );
+    let file = folder.join("copy.html");
+    fs::write(&file, format!("{before}{after}").replace("</body>", &script)).unwrap();
     let after = browser::page_after_scripts(program, &file, "");
-    let (_, title) = after.split_once("<title>measured ").unwrap_or_else(|| panic!("{after}"));
+    let (_, title) = after.split_once("<title>told ").unwrap_or_else(|| panic!("{after}"));
     title.split("</title>").next().unwrap().to_owned()
+}
+
+#[test]
+fn a_page_is_used_with_pointers_and_keys() {
+    let Some(program) = browser::find() else { return };
+    let folder = missing();
+    let page = picture(folder.path(), &python_wasm(), &["--graph", "html"]);
+    assert_eq!(told(&program, folder.path(), &page, USE).trim(), ":");
 }
 
 #[test]
@@ -204,10 +252,10 @@ fn text_fits_and_nothing_is_covered_in_a_browser() {
     ];
     for (name, folder, least) in cases {
         let page = picture(folder.path(), &python_wasm(), &["--graph", "html"]);
-        let told = measured(&program, folder.path(), &page);
-        let (boxes, faults) = told.split_once(": ").unwrap_or((told.trim_end_matches(':'), ""));
+        let told = told(&program, folder.path(), &page, MEASURE);
+        let (boxes, faults) = told.split_once(':').unwrap();
         assert!(boxes.parse::<usize>().unwrap() >= least, "{name}: {told}");
-        assert_eq!(faults, "", "{name}");
+        assert_eq!(faults.trim(), "", "{name}");
     }
 }
 

@@ -16,6 +16,8 @@ const MOST_EDGES_TO_ONE: usize = 24;
 /// In a graph that is deeper, each of them would pass by many nodes: there fewer are drawn.
 const SHALLOW: usize = 3;
 const MOST_EDGES_TO_ONE_IF_DEEP: usize = 4;
+/// Up to so many nodes in a layer, on average, a graph is mainly a chain.
+const CHAIN: usize = 3;
 /// What layers are asked for: the most nodes, and the most layers that nodes and edges cross in all. More takes seconds, and nobody
 /// can read it.
 const MOST_NODES: usize = 200;
@@ -121,7 +123,9 @@ impl Layout {
         let depth = |node: usize| depths.get(node).copied().unwrap_or(0);
         let crossed: usize = ends.iter().map(|(from, to)| 2 * depth(*from).abs_diff(depth(*to))).sum();
         let is_readable = members.len() <= MOST_NODES && members.len() + crossed <= MOST_CROSSED;
-        let across = members.iter().map(|node| depth(*node)).max() <= Some(SHALLOW);
+        // Nodes are wide: what is not mainly a chain is smaller from left to right.
+        let layers = members.iter().map(|node| depth(*node) + 1).max().unwrap_or(0);
+        let across = layers <= SHALLOW + 1 || members.len() > CHAIN * layers;
         // The library asserts what it assumes; a picture that is less good is better than none.
         let layered = || catch_unwind(AssertUnwindSafe(|| self.layered(graph, &members, drawn, across))).ok();
         let layered = is_readable.then(layered).flatten().flatten();
