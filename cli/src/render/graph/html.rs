@@ -17,7 +17,8 @@ use crate::render::xml::escaped;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// The most symbols that are listed of each module that gives some: a browser is slow with more. `pydl deps` lists all.
+/// The most symbols that are listed of each module that gives some, and the most reasons: a browser is slow with more. `pydl deps`
+/// lists all.
 const LISTED: usize = 2_000;
 
 /// Writes the page.
@@ -122,10 +123,11 @@ fn write_reasons(out: &mut impl Write, report: &ModuleReport) -> io::Result<()> 
         return Ok(());
     }
     writeln!(out, "<h3>Reasons against loading it</h3><ul>")?;
-    for reason in reasons {
+    for reason in reasons.by_ref().take(LISTED) {
         let lines: Vec<String> = reason.lines().map(escaped).collect();
         writeln!(out, "<li>{}</li>", lines.join("<br/>"))?;
     }
+    write_more(out, reasons.count())?;
     writeln!(out, "</ul>")
 }
 
@@ -178,10 +180,13 @@ fn write_symbols(out: &mut impl Write, imports: &[&ImportReport]) -> io::Result<
         }
         writeln!(out, "</li>")?;
     }
-    if let Some(more) = sorted.len().checked_sub(LISTED).filter(|more| *more > 0) {
-        writeln!(out, "<li class=\"faint\">and {more} more</li>")?;
-    }
+    write_more(out, sorted.len().saturating_sub(LISTED))?;
     writeln!(out, "</ul>")
+}
+
+/// Ends a list that is not whole.
+fn write_more(out: &mut impl Write, more: usize) -> io::Result<()> {
+    if more == 0 { Ok(()) } else { writeln!(out, "<li class=\"faint\">and {more} more</li>") }
 }
 
 fn write_links(
