@@ -106,7 +106,7 @@ pub struct Arguments {
 /// A wheel is checked as `pydl run --with` does, with every side module in it. In folders, side modules and wheels are
 /// looked for, in sorted order. NEEDED libraries are looked for in --library-path, along the runtime paths of what lies in
 /// wheels, and among the FILEs.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(after_help = DEPS_EXAMPLES)]
 pub struct Deps {
     /// Side modules, wheels, and folders of them

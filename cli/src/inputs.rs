@@ -169,16 +169,14 @@ impl Inputs {
             return Err(Unreadable { path: String::new(), why: "no such file".to_owned() });
         };
         let read = match &candidate.place {
-            Place::File(path) => read(path),
+            Place::File(path) => read(path).map(|(identity, bytes)| (identity, bytes.into())),
             Place::Wheel { wheel, number, .. } => match self.wheels.get(*wheel).map(|wheel| &wheel.file) {
                 Some(Ok(file)) => file.read(*number).map(|bytes| (None, bytes)),
                 _ => Err(io::Error::other("the wheel cannot be read")),
             },
         };
         match read {
-            Ok((identity, bytes)) => {
-                Ok(FoundLibrary { path: candidate.path.clone(), identity, bytes: bytes.into() })
-            }
+            Ok((identity, bytes)) => Ok(FoundLibrary { path: candidate.path.clone(), identity, bytes }),
             Err(error) => Err(Unreadable { path: candidate.path.clone(), why: error.to_string() }),
         }
     }

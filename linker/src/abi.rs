@@ -147,9 +147,12 @@ const NOT_SYMBOLS: &[&str] = &[
     "_initialize",
 ];
 
+/// What the name of a function of JavaScript follows in the name of an export, at whose address its text is (`EM_JS`).
+pub const EM_JS: &str = "__em_js__";
+
 /// Whether an export of this name is a symbol that other modules may bind to.
 pub fn is_symbol(name: &str) -> bool {
-    !NOT_SYMBOLS.contains(&name) && !name.starts_with("__em_js__")
+    !NOT_SYMBOLS.contains(&name) && !name.starts_with(EM_JS)
 }
 
 /// Libraries whose symbols a static main carries itself, so that a NEEDED entry of this name is satisfied by

@@ -96,6 +96,15 @@ pub enum LinkError {
         why: String,
     },
 
+    /// The library uses features of WebAssembly that processes do not have.
+    #[error("{library}: {}", list_features(features))]
+    Features {
+        /// Path of the library.
+        library: String,
+        /// Their names, sorted.
+        features: Vec<&'static str>,
+    },
+
     /// The main module lacks what it takes to host libraries.
     #[error("{}", list_defects(main, defects))]
     MainCannotHost {
@@ -240,6 +249,14 @@ fn list_problems(library: &str, problems: &[SymbolProblem]) -> String {
             text
         }
     }
+}
+
+fn list_features(features: &[&str]) -> String {
+    let which = if features.len() == 1 { "a feature" } else { "features" };
+    format!(
+        "it uses {which} of WebAssembly that processes do not have: {}; build it without",
+        features.join(", ")
+    )
 }
 
 fn list_defects(main: &str, defects: &[MainDefect]) -> String {

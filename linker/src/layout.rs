@@ -3,6 +3,7 @@
 
 use crate::error::LinkError;
 use crate::ids::{Address, Alignment, ModuleId, SlotCount, TableSlot};
+use crate::needed::NewLibrary;
 use crate::parse::MemoryInfo;
 use crate::resolve::{ResolvedLibrary, ResolvedModules};
 
@@ -91,6 +92,30 @@ pub struct PlacedModules {
     pub(crate) placement: Placement,
 }
 
+impl Reservation {
+    /// What libraries need, in this order, beside so many single slots. Errs when a need cannot be met by any 32-bit process.
+    pub(crate) fn of<'a>(
+        new: impl Iterator<Item = &'a NewLibrary>,
+        slotless: usize,
+    ) -> Result<Reservation, LinkError> {
+        let mut libraries = Vec::new();
+        let mut slots = 0_u32;
+        for library in new {
+            let reservation = reserve(library)?;
+            slots = slots.saturating_add(reservation.table_size.get());
+            libraries.push(reservation);
+        }
+        let does_not_fit = |why: String| {
+            let root = libraries.last().map(|root| root.path.clone());
+            LinkError::DoesNotFit { library: root.unwrap_or_default(), why }
+        };
+        let loose = u32::try_from(slotless).unwrap_or(u32::MAX);
+        SlotCount::new(slots.saturating_add(loose)).map_err(|e| does_not_fit(e.to_string()))?;
+        let function_slots = SlotCount::new(loose).map_err(|e| does_not_fit(e.to_string()))?;
+        Ok(Reservation { libraries, function_slots })
+    }
+}
+
 impl ResolvedModules {
     /// The libraries of the load in initialization order.
     pub fn libraries(&self) -> &[ResolvedLibrary] {
@@ -99,21 +124,7 @@ impl ResolvedModules {
 
     /// What must be allocated. Errs when a need cannot be met by any 32-bit process.
     pub fn reservation(&self) -> Result<Reservation, LinkError> {
-        let mut libraries = Vec::with_capacity(self.libraries.len());
-        let mut slots = 0_u32;
-        for resolved in &self.libraries {
-            let reservation = reserve(resolved)?;
-            slots = slots.saturating_add(reservation.table_size.get());
-            libraries.push(reservation);
-        }
-        let does_not_fit = |why: String| {
-            let root = self.libraries.last().map(|root| root.library.file.path.clone());
-            LinkError::DoesNotFit { library: root.unwrap_or_default(), why }
-        };
-        let loose = u32::try_from(self.slotless.len()).unwrap_or(u32::MAX);
-        SlotCount::new(slots.saturating_add(loose)).map_err(|e| does_not_fit(e.to_string()))?;
-        let function_slots = SlotCount::new(loose).map_err(|e| does_not_fit(e.to_string()))?;
-        Ok(Reservation { libraries, function_slots })
+        Reservation::of(self.libraries.iter().map(|resolved| &resolved.library), self.slotless.len())
     }
 
     /// Accepts an allocation. Errs when it does not serve the reservation.
@@ -135,8 +146,7 @@ impl ResolvedModules {
     }
 }
 
-fn reserve(resolved: &ResolvedLibrary) -> Result<LibraryReservation, LinkError> {
-    let library = &resolved.library;
+fn reserve(library: &NewLibrary) -> Result<LibraryReservation, LinkError> {
     let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
     // One page of the address space is never a library's: the address after the last byte must exist.
     let largest = u32::MAX - 0xffff;

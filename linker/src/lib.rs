@@ -23,8 +23,10 @@ mod bodies;
 pub mod dlfcn_of_main;
 mod error;
 pub mod exceptions;
+pub mod features;
 pub mod forwarders;
 mod free_slots;
+mod host;
 mod ids;
 mod inspect;
 mod layout;
@@ -44,6 +46,7 @@ pub mod waiting;
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
 pub use free_slots::{FreeSlots, SlotsBeyond};
+pub use host::Host;
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };

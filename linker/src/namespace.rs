@@ -185,7 +185,7 @@ impl Namespace {
     }
 
     /// The functions that `main` itself imports from a host: with the whole C library in it, nearly all there are. A host
-    /// that has more says so by [`Namespace::set_host_functions`].
+    /// that has more is asked by [`Namespace::ask_host`].
     pub fn host_functions_of(main: &MainModule) -> impl Iterator<Item = ((String, String), Signature)> + '_ {
         main.module().imports.iter().filter_map(|import| match &import.kind {
             ImportKind::Function(signature) => {
@@ -198,7 +198,12 @@ impl Namespace {
     /// Whether a function that nobody defines fails when it is called rather than when its importer is loaded, as Emscripten
     /// has it: libraries for Emscripten may import functions of JavaScript that they hardly ever call.
     pub fn tolerates_undefined_functions(&self) -> bool {
-        self.main.abi().is_some_and(|abi| abi.family == AbiFamily::Emscripten)
+        self.family() == AbiFamily::Emscripten
+    }
+
+    /// The ABI of the process.
+    pub fn family(&self) -> AbiFamily {
+        self.main.abi().map_or(AbiFamily::Wasi, |abi| abi.family)
     }
 
     /// Whether the main module was compiled to leave exceptions to the host, so that its host has what libraries need for that
@@ -272,9 +277,11 @@ impl Namespace {
         self.by_file_name.get(name).copied()
     }
 
-    /// Replaces what the host offers to import directly.
-    pub fn set_host_functions(&mut self, functions: BTreeMap<(String, String), Signature>) {
-        self.host_functions = Arc::new(functions);
+    /// Adds to what the host offers to import directly.
+    pub fn add_host_functions(&mut self, functions: BTreeMap<(String, String), Signature>) {
+        if !functions.is_empty() {
+            Arc::make_mut(&mut self.host_functions).extend(functions);
+        }
     }
 
     /// The type of a function that the host offers to import directly.

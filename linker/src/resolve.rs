@@ -159,7 +159,7 @@ impl LoadOrder {
             problems.dedup();
             return Err(LinkError::Symbols { library: self.root().file.path.clone(), problems });
         }
-        let slotless = resolver.slotless(&libraries);
+        let slotless = resolver.slotless();
         let thunks = resolver.thunks;
         let scope = resolver.scope;
         Ok(ResolvedModules { root: self.root().id, scope, thunks, slotless, libraries })
@@ -176,7 +176,8 @@ impl LoadOrder {
                 (library.id, imports.map(|import| resolver.import(library, &path, import)).collect())
             })
             .collect();
-        Explanation { results, thunks: resolver.thunks }
+        let slotless = resolver.slotless().len();
+        Explanation { results, thunks: resolver.thunks, slotless }
     }
 }
 
@@ -186,6 +187,8 @@ pub(crate) struct Explanation {
     pub(crate) results: Vec<(ModuleId, Vec<Result<Binding, SymbolProblem>>)>,
     /// The thunks that bindings refer to.
     pub(crate) thunks: Vec<Thunk>,
+    /// How many functions need a slot and have none.
+    pub(crate) slotless: usize,
 }
 
 impl Binding {
@@ -227,7 +230,7 @@ struct Resolver<'a> {
     position: BTreeMap<ModuleId, usize>,
     scope: LoadScope,
     /// In a long scope, which module is the first to define each name.
-    definers: Option<HashMap<&'a str, ModuleId>>,
+    definers: Option<HashMap<&'a str, Definer>>,
     thunks: Vec<Thunk>,
     thunk_of: BTreeMap<ThunkKey, usize>,
     /// Every function whose slot something needs, with an export to take it from.
@@ -237,6 +240,14 @@ struct Resolver<'a> {
 /// From so many modules on, a scope gets an index: each lookup would go through all of them. For fewer it costs more than it
 /// saves.
 const LONG_SCOPE: usize = 16;
+
+/// The first module of a scope, the main module left out, that defines a name.
+#[derive(Clone, Copy)]
+struct Definer {
+    id: ModuleId,
+    /// Whether the main module comes later.
+    is_before_main: bool,
+}
 
 /// What makes two thunks the same.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -493,20 +504,31 @@ impl<'a> Resolver<'a> {
         }
         let definition = |id: ModuleId| definition_in(self.module(id)?, id, name);
         match &self.definers {
-            Some(definers) => definers.get(name).copied().and_then(definition),
+            Some(definers) => {
+                let other = definers.get(name);
+                let before = other.filter(|other| other.is_before_main);
+                let of_main = || definition(ModuleId::MAIN);
+                let after = || definition(other?.id);
+                before.and_then(|before| definition(before.id)).or_else(of_main).or_else(after)
+            }
             None => self.scope.modules(self.namespace).find_map(definition),
         }
     }
 
-    /// Which module of the scope is the first to define each name.
-    fn index(&self) -> HashMap<&'a str, ModuleId> {
+    /// Which module of the scope is the first to define each name. The main module, which defines thousands, has an index of its own.
+    fn index(&self) -> HashMap<&'a str, Definer> {
         let mut definers = HashMap::new();
+        let mut is_before_main = true;
         let modules: IndexSet<ModuleId> = self.scope.modules(self.namespace).collect();
         for id in modules {
+            if id == ModuleId::MAIN {
+                is_before_main = false;
+                continue;
+            }
             let Some(module) = self.module(id) else { continue };
             for (name, _) in module.exports.iter() {
                 if !definers.contains_key(name) && definition_in(module, id, name).is_some() {
-                    definers.insert(name, id);
+                    definers.insert(name, Definer { id, is_before_main });
                 }
             }
         }
@@ -544,11 +566,9 @@ impl<'a> Resolver<'a> {
     }
 
     /// Of the functions whose slot something needs, those that neither have one nor get one from an element segment.
-    fn slotless(&mut self, libraries: &[ResolvedLibrary]) -> Vec<(FunctionRef, (ModuleId, String))> {
-        let by_id: BTreeMap<ModuleId, &ResolvedLibrary> =
-            libraries.iter().map(|resolved| (resolved.library.id, resolved)).collect();
-        let has_slot = |function: &FunctionRef| match by_id.get(&function.definer) {
-            Some(new) => new.library.module.element_slots.get(function.index).is_some(),
+    fn slotless(&mut self) -> Vec<(FunctionRef, (ModuleId, String))> {
+        let has_slot = |function: &FunctionRef| match self.order.new_library(function.definer) {
+            Some(new) => new.module.element_slots.get(function.index).is_some(),
             None => self.namespace.slot(*function).is_some(),
         };
         let used = std::mem::take(&mut self.slots_used);

@@ -14,7 +14,7 @@ use zip::CompressionMethod;
 use zip::read::ZipArchive;
 use zip::result::ZipError;
 
-use crate::cache::Stamp;
+use crate::cache::{Cache, Stamp};
 use crate::error::LoadError;
 
 /// The most bytes that one entry may have.
@@ -26,6 +26,9 @@ const MAX_ENTRIES: usize = 200_000;
 /// Deflate makes at most 258 bytes of two bits (RFC 1951); zlib's manual gives 1032 as the limit.
 const MAX_RATIO: u64 = 1032;
 
+/// Contents of so many bytes take longer to unpack than to read from a file of their own, by milliseconds.
+const WORTH_KEEPING: u64 = 1 << 20;
+
 /// One entry of an archive.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ArchiveEntry {
@@ -35,6 +38,8 @@ pub(crate) struct ArchiveEntry {
     pub size: u64,
     /// Whether it is a folder, which has no contents.
     pub is_folder: bool,
+    /// Whether it has to be unpacked.
+    pub is_packed: bool,
     /// When it was changed, if the archive says. Archives have local times without a zone, taken as UTC here.
     pub modified: Option<SystemTime>,
 }
@@ -46,6 +51,8 @@ pub(crate) struct Archive {
     stamp: Stamp,
     zip: ZipArchive<Window>,
     entries: Vec<ArchiveEntry>,
+    /// Where large contents are kept.
+    cache: Option<Cache>,
 }
 
 impl Archive {
@@ -61,7 +68,7 @@ impl Archive {
         }
         let file = File::open(path).map_err(file_error)?;
         let metadata = file.metadata().map_err(file_error)?;
-        let window = Window { file: Arc::new(file), size: metadata.len(), position: 0 };
+        let window = Window::new(file, metadata.len());
         let zip = ZipArchive::new(window.clone()).map_err(|error| refused(not_a_zip(&error)))?;
         if zip.has_duplicate_names() {
             let name = duplicate_name(window, zip.central_directory_start()).unwrap_or_default();
@@ -71,7 +78,7 @@ impl Archive {
             return Err(refused(format!("it has {} entries, and {MAX_ENTRIES} is the limit", zip.len())));
         }
         let entries = entries(&zip, metadata.len()).map_err(refused)?;
-        Ok(Archive { path: path.to_owned(), stamp: Stamp::of(&metadata), zip, entries })
+        Ok(Archive { path: path.to_owned(), stamp: Stamp::of(&metadata), zip, entries, cache: None })
     }
 
     /// The file.
@@ -89,9 +96,31 @@ impl Archive {
         &self.entries
     }
 
-    /// The contents of an entry, by its place in [`Archive::entries`]. Takes no more memory than the size of the entry. Errs
-    /// when the contents are damaged or not of that size.
-    pub(crate) fn read(&self, index: usize) -> io::Result<Vec<u8>> {
+    /// The same archive; large contents are unpacked once, and then kept in a cache.
+    pub(crate) fn with_cache(self, cache: Option<&Cache>) -> Archive {
+        // A file that may be changed without notice is no key.
+        let cache = cache.filter(|_| !self.stamp.is_fresh()).cloned();
+        Archive { cache, ..self }
+    }
+
+    /// The contents of an entry, by its place in [`Archive::entries`]; from the cache if they were unpacked before. Takes no more
+    /// memory than the size of the entry. Errs when the contents are damaged or not of that size.
+    pub(crate) fn read(&self, index: usize) -> io::Result<Arc<[u8]>> {
+        let entry = self.entries.get(index).filter(|entry| entry.is_packed && entry.size >= WORTH_KEEPING);
+        let (Some(entry), Some(cache)) = (entry, &self.cache) else { return self.unpack(index) };
+        let files = [(self.path.as_path(), &self.stamp)];
+        let kept = cache.derived(&files, &entry.name).and_then(|path| File::open(path).ok());
+        if let Some(bytes) = kept.and_then(|file| read_exactly(file, entry.size).ok()) {
+            return Ok(bytes);
+        }
+        let bytes = self.unpack(index)?;
+        // A full disk costs the next process some milliseconds.
+        let _ = cache.keep_derived(&files, &entry.name, &bytes);
+        Ok(bytes)
+    }
+
+    /// The same, from the archive itself.
+    pub(crate) fn unpack(&self, index: usize) -> io::Result<Arc<[u8]>> {
         let entry = self.entries.get(index).ok_or_else(|| io::Error::other("no such entry"))?;
         let damaged = |why: &str| {
             let text = format!("{}: {}: {why}", self.path.display(), entry.name);
@@ -100,15 +129,25 @@ impl Archive {
         // A clone shares the directory and has a position of its own.
         let mut zip = self.zip.clone();
         let contents = zip.by_index(index).map_err(|error| damaged(&error.to_string()))?;
-        let capacity = usize::try_from(entry.size).map_err(|_| damaged("too large"))?;
-        let mut bytes = Vec::with_capacity(capacity);
-        // One byte more: the end of the contents is where their checksum is compared.
-        let mut contents = contents.take(entry.size.saturating_add(1));
-        contents.read_to_end(&mut bytes).map_err(|error| damaged(&error.to_string()))?;
-        if bytes.len() != capacity {
-            return Err(damaged(&format!("its contents are not the {} bytes they should be", entry.size)));
-        }
-        Ok(bytes)
+        read_exactly(contents, entry.size).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                damaged(&format!("its contents are not the {} bytes they should be", entry.size))
+            }
+            _ => damaged(&error.to_string()),
+        })
+    }
+}
+
+/// Reads `size` bytes and the end behind them, where the checksum of an entry is compared.
+fn read_exactly(mut from: impl Read, size: u64) -> io::Result<Arc<[u8]>> {
+    let size = usize::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
+    if let Some(bytes) = Arc::get_mut(&mut bytes) {
+        from.read_exact(bytes)?;
+    }
+    match from.read(&mut [0])? {
+        0 => Ok(bytes),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
@@ -144,7 +183,8 @@ fn entries(zip: &ZipArchive<Window>, file_size: u64) -> Result<Vec<ArchiveEntry>
             return refused("its size cannot be right");
         }
         let modified = found.last_modified().and_then(time_of);
-        entries.push(ArchiveEntry { name, size, is_folder, modified });
+        let is_packed = found.compression() != CompressionMethod::Stored;
+        entries.push(ArchiveEntry { name, size, is_folder, is_packed, modified });
     }
     // A name with and without a `/` at its end is one path, and a file cannot have files in it.
     let paths = entries.iter().map(|entry| (entry.name.as_str(), entry.is_folder));
@@ -244,18 +284,63 @@ fn duplicate_name(mut directory: impl Read + Seek, start: u64) -> Option<String>
     }
 }
 
-/// A file read at a position of its own, so that clones do not move one another.
-#[derive(Clone, Debug)]
+/// A file read at a position of its own, so that clones do not move one another, and in pieces: a directory of entries is read
+/// field by field.
+#[derive(Debug)]
 struct Window {
     file: Arc<File>,
     size: u64,
     position: u64,
+    /// What the file has from `piece_start` on.
+    piece: Vec<u8>,
+    piece_start: u64,
+}
+
+impl Window {
+    /// The most bytes of a piece. Larger reads take no detour.
+    const PIECE: u64 = 32 << 10;
+
+    fn new(file: File, size: u64) -> Window {
+        Window { file: Arc::new(file), size, position: 0, piece: Vec::new(), piece_start: 0 }
+    }
+
+    /// What is left of the piece at the current position.
+    fn rest_of_piece(&self) -> &[u8] {
+        let offset =
+            self.position.checked_sub(self.piece_start).and_then(|offset| usize::try_from(offset).ok());
+        offset.and_then(|offset| self.piece.get(offset..)).unwrap_or_default()
+    }
+
+    /// Reads the piece at the current position.
+    fn fill(&mut self) -> io::Result<()> {
+        let left = self.size.saturating_sub(self.position).min(Self::PIECE);
+        self.piece.resize(usize::try_from(left).unwrap_or_default(), 0);
+        let count = self.file.read_at(&mut self.piece, self.position);
+        self.piece.truncate(*count.as_ref().unwrap_or(&0));
+        self.piece_start = self.position;
+        count.map(drop)
+    }
+}
+
+impl Clone for Window {
+    fn clone(&self) -> Window {
+        let Window { file, size, position, .. } = self;
+        Window { file: file.clone(), size: *size, position: *position, piece: Vec::new(), piece_start: 0 }
+    }
 }
 
 impl Read for Window {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.position)?;
-        self.position = self.position.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        if self.rest_of_piece().is_empty() {
+            if buffer.len() as u64 >= Self::PIECE {
+                let count = self.file.read_at(buffer, self.position)?;
+                self.position = self.position.saturating_add(count as u64);
+                return Ok(count);
+            }
+            self.fill()?;
+        }
+        let count = self.rest_of_piece().read(buffer)?;
+        self.position = self.position.saturating_add(count as u64);
         Ok(count)
     }
 }
@@ -313,13 +398,36 @@ mod tests {
             std::thread::scope(|scope| {
                 for _ in 0..4 {
                     scope.spawn(|| {
-                        assert_eq!(archive.read(1).unwrap(), b"c");
-                        assert_eq!(archive.read(0).unwrap(), b"a/b.txt");
+                        assert_eq!(*archive.read(1).unwrap(), *b"c");
+                        assert_eq!(*archive.read(0).unwrap(), *b"a/b.txt");
                     });
                 }
             });
             assert!(archive.read(2).is_err());
         }
+    }
+
+    #[test]
+    fn large_contents_are_unpacked_once() {
+        let wheel = "../testdata/wheels/pydantic_core-2.50.5-cp314-cp314-pyemscripten_2026_0_wasm32.whl";
+        let wheel = Path::new(env!("CARGO_MANIFEST_DIR")).join(wheel);
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().join("cache")).unwrap();
+        let archive = Archive::open(&wheel).unwrap().with_cache(Some(&cache));
+        let large = archive.entries().iter().position(|entry| entry.size >= WORTH_KEEPING).unwrap();
+        let contents = archive.unpack(large).unwrap();
+        let kept = || {
+            let files = std::fs::read_dir(cache.directory()).unwrap().map(|file| file.unwrap().path());
+            files.filter(|file| file.extension().is_some_and(|it| it == "derived")).collect::<Vec<_>>()
+        };
+        assert!(kept().is_empty());
+        for _ in 0..2 {
+            assert!(archive.read(large).unwrap() == contents);
+            assert_eq!(kept().len(), 1);
+        }
+        std::fs::write(&kept()[0], b"damaged").unwrap();
+        assert!(archive.read(large).unwrap() == contents, "what was damaged counts as absent");
+        assert!(std::fs::read(&kept()[0]).unwrap() == *contents, "and is made again");
     }
 
     #[test]
@@ -396,7 +504,7 @@ mod tests {
             if archive.entries()[0].name == "some/entry.py"
                 && let Ok(contents) = archive.read(0)
             {
-                assert_eq!(contents, b"some/entry.py", "byte {position}");
+                assert_eq!(*contents, *b"some/entry.py", "byte {position}");
             }
         }
         for length in 0..good.len() {

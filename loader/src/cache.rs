@@ -8,7 +8,8 @@
 //!
 //! In the same way the cache remembers the files of main modules: what key the contents have, as long as the file's stamp
 //! is the same. Beside the code it keeps an outline of the module, for the linker. Of wheels it remembers that their contents
-//! were found to have the hashes they should have.
+//! were found to have the hashes they should have, and keeps what is costly to make from them again: byte code, and large files
+//! unpacked.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::hash::{Hash, Hasher};
@@ -17,8 +18,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pydl_linker::AbiFamily;
 use wasmtime::{Engine, Module};
+
+use crate::engine::Kind;
+use crate::interrupt::Interruption;
 
 /// A directory cannot serve as the cache.
 #[derive(Debug, thiserror::Error)]
@@ -149,9 +152,9 @@ impl Cache {
         Seal { text: Seal::checksum(bytes), stamp }.write(self, &seal_path(path))
     }
 
-    /// The key of a main module's contents, if the file was remembered with this stamp as one of this family.
-    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp, family: AbiFamily) -> Option<CacheKey> {
-        let seal = Seal::read(&self.memory_path(file, main_ending(family))?)?;
+    /// The key of a main module's contents, if the file was remembered with this stamp as one of this kind.
+    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp, kind: Kind) -> Option<CacheKey> {
+        let seal = Seal::read(&self.memory_path(file, main_ending(kind))?)?;
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
     }
 
@@ -160,11 +163,11 @@ impl Cache {
         &self,
         file: &Path,
         stamp: &Stamp,
-        family: AbiFamily,
+        kind: Kind,
         key: &CacheKey,
         outline: &[u8],
     ) -> io::Result<()> {
-        let Some(path) = self.memory_path(file, main_ending(family)) else { return Ok(()) };
+        let Some(path) = self.memory_path(file, main_ending(kind)) else { return Ok(()) };
         self.write_sealed(&self.path(key, OUTLINE), outline)?;
         Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path)
     }
@@ -181,20 +184,25 @@ impl Cache {
         Seal { text: Seal::checksum(list), stamp: stamp.clone() }.write(self, &path)
     }
 
-    /// A file that was made from others, if it was kept and they are what they were then.
-    pub(crate) fn derived(&self, from: &[(&Path, &Stamp)]) -> Option<PathBuf> {
-        let path = self.derived_path(from)?;
+    /// What was made from files, if it was kept and they are what they were then.
+    pub(crate) fn derived(&self, from: &[(&Path, &Stamp)], what: &str) -> Option<PathBuf> {
+        let path = self.derived_path(from, what)?;
         self.is_intact(&path).then_some(path)
     }
 
-    /// Keeps a file that was made from others; returns where.
-    pub(crate) fn keep_derived(&self, from: &[(&Path, &Stamp)], bytes: &[u8]) -> io::Result<PathBuf> {
-        let path = self.derived_path(from).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    /// Keeps what was made from files; returns where.
+    pub(crate) fn keep_derived(
+        &self,
+        from: &[(&Path, &Stamp)],
+        what: &str,
+        bytes: &[u8],
+    ) -> io::Result<PathBuf> {
+        let path = self.derived_path(from, what).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         self.write_sealed(&path, bytes)?;
         Ok(path)
     }
 
-    fn derived_path(&self, from: &[(&Path, &Stamp)]) -> Option<PathBuf> {
+    fn derived_path(&self, from: &[(&Path, &Stamp)], what: &str) -> Option<PathBuf> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&FORMAT.to_le_bytes());
         for (file, stamp) in from {
@@ -203,6 +211,7 @@ impl Cache {
             hasher.update(file.as_os_str().as_encoded_bytes());
             hasher.update(stamp.numbers().map(|number| number.to_string()).join(" ").as_bytes());
         }
+        hasher.update(what.as_bytes());
         Some(self.directory.join(format!("{}.{DERIVED}", hasher.finalize().to_hex())))
     }
 
@@ -232,7 +241,7 @@ impl Cache {
 
 /// Counts the changes of what entries depend on and their keys do not tell: how modules are rewritten, what makes a main
 /// module good, what is in an outline, how byte code is made. Count it up with any of them.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// The user whose folders all paths begin with.
 const ROOT: u32 = 0;
 /// Mode bits (stat(2)).
@@ -245,10 +254,11 @@ const CODE: &str = "cwasm";
 /// Ending of files that were made from others.
 const DERIVED: &str = "derived";
 /// Ending of what is remembered of main modules.
-fn main_ending(family: AbiFamily) -> &'static str {
-    match family {
-        AbiFamily::Wasi => "main",
-        AbiFamily::Emscripten => "emscripten",
+fn main_ending(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Wasi => "main",
+        Kind::Emscripten(Interruption::Anywhere) => "emscripten",
+        Kind::Emscripten(Interruption::WhereAsked) => "asking",
     }
 }
 
@@ -378,7 +388,7 @@ mod tests {
     fn cache() -> (tempfile::TempDir, Cache, Engine, CacheKey) {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::open(directory.path().join("cache")).unwrap();
-        let engine = crate::engine::engine(AbiFamily::Wasi).unwrap();
+        let engine = crate::engine::engine(Kind::Wasi).unwrap();
         let key = Cache::key(&engine, EMPTY);
         let module = Module::new(&engine, EMPTY).unwrap();
         cache.store(&key, &module).unwrap();

@@ -4,46 +4,65 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{AbiFamily, MainModule, dlfcn_of_main, exceptions, waiting};
+use pydl_linker::{MainModule, dlfcn_of_main, exceptions, waiting};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
-use crate::engine;
+use crate::engine::{self, Kind};
 use crate::error::LoadError;
+use crate::interrupt::Interruption;
+
+/// The kind that has to be asked for.
+const WHERE_ASKED: Kind = Kind::Emscripten(Interruption::WhereAsked);
 
 /// Compiles modules, and keeps what it compiled if it has a cache. Cloning shares both.
 #[derive(Clone)]
 pub struct Compiler {
-    family: AbiFamily,
+    kind: Kind,
     engine: Engine,
-    /// The engine for Emscripten processes, made when it is first needed.
-    emscripten: Arc<OnceLock<Engine>>,
+    /// The engine of each kind of processes, made when it is first needed.
+    engines: Arc<[OnceLock<Engine>; Kind::ALL.len()]>,
+    interruption: Interruption,
     cache: Option<Arc<Cache>>,
 }
 
 impl Compiler {
-    /// A compiler without a cache. Errs when the engine does not support this machine.
+    /// A compiler without a cache, for guests that are interrupted anywhere. Errs when the engine does not support this machine.
     pub fn new() -> Result<Compiler, LoadError> {
-        let family = AbiFamily::Wasi;
-        Ok(Compiler { family, engine: engine::engine(family)?, emscripten: Arc::default(), cache: None })
+        let (kind, interruption) = (Kind::Wasi, Interruption::default());
+        let engine = engine::engine(kind)?;
+        Ok(Compiler { kind, engine, engines: Arc::default(), interruption, cache: None })
     }
 
-    /// The same compiler for processes of a family, which have an engine of their own.
-    pub(crate) fn for_family(&self, family: AbiFamily) -> Result<Compiler, LoadError> {
-        if family == self.family {
+    /// The same compiler for guests that are to notice interrupts there.
+    pub fn with_interruption(self, interruption: Interruption) -> Compiler {
+        Compiler { interruption, ..self }
+    }
+
+    /// Where guests are to notice interrupts, if they can.
+    pub(crate) fn interruption(&self) -> Interruption {
+        self.interruption
+    }
+
+    /// The same compiler for a kind of processes.
+    pub(crate) fn for_kind(&self, kind: Kind) -> Result<Compiler, LoadError> {
+        if kind == self.kind {
             return Ok(self.clone());
         }
-        if self.emscripten.get().is_none() {
-            // Another thread's engine is as good.
-            let _ = self.emscripten.set(engine::engine(AbiFamily::Emscripten)?);
-        }
-        let engine = self.emscripten.get().cloned().unwrap_or_else(|| self.engine.clone());
-        Ok(Compiler { family, engine, ..self.clone() })
+        let mut known = Kind::ALL.iter().zip(&*self.engines);
+        let place = known.find_map(|(known, engine)| (*known == kind).then_some(engine));
+        let engine = match place.and_then(OnceLock::get) {
+            Some(engine) => engine.clone(),
+            None => engine::engine(kind)?,
+        };
+        // Another thread's engine is as good.
+        let engine = place.map_or(engine.clone(), |place| place.get_or_init(|| engine).clone());
+        Ok(Compiler { kind, engine, ..self.clone() })
     }
 
     /// Which processes it compiles for.
-    pub(crate) fn family(&self) -> AbiFamily {
-        self.family
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The same compiler with a cache.
@@ -61,20 +80,24 @@ impl Compiler {
         &self.engine
     }
 
-    /// The compiled form and the outline of a main module of this family that was found good earlier and whose file has not
-    /// changed since.
-    pub(crate) fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<(Module, OutlineFile)> {
+    /// A main module that was found good earlier and whose file has not changed since: its compiled form, its outline, and the
+    /// compiler for its kind.
+    pub(crate) fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<(Compiler, Module, OutlineFile)> {
         let cache = self.cache.as_ref()?;
-        let key = cache.recall(path, stamp, self.family)?;
-        let module = cache.load(&self.engine, &key)?;
-        Some((module, OutlineFile { cache: cache.clone(), key }))
+        let wanted = |kind: &Kind| self.interruption == Interruption::WhereAsked || *kind != WHERE_ASKED;
+        Kind::ALL.into_iter().filter(wanted).find_map(|kind| {
+            let key = cache.recall(path, stamp, kind)?;
+            let compiler = self.for_kind(kind).ok()?;
+            let module = cache.load(&compiler.engine, &key)?;
+            Some((compiler, module, OutlineFile { cache: cache.clone(), key }))
+        })
     }
 
     /// Notes that the file of a main module, with these contents, is good.
     pub(crate) fn remember(&self, path: &Path, stamp: &Stamp, main: &MainModule, wasm: &[u8]) {
         if let (Some(cache), Ok(outline)) = (&self.cache, main.module().outline(wasm)) {
             // Forgetting costs some milliseconds each time.
-            let _ = cache.remember(path, stamp, self.family, &Cache::key(&self.engine, wasm), &outline);
+            let _ = cache.remember(path, stamp, self.kind, &Cache::key(&self.engine, wasm), &outline);
         }
     }
 

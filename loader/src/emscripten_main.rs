@@ -160,10 +160,9 @@ pub(crate) fn initialize(
         constructors.call(&mut *store, ()).map_err(Stop::Guest)?;
     }
     startup::construct(store, image, plan.as_ref())?;
-    match space {
-        Some(space) => python::emscripten::install_trampoline(store, main, space).map_err(Stop::Refused),
-        None => Ok(()),
-    }
+    let Some(space) = space else { return Ok(()) };
+    python::emscripten::handle_signals(store, main, space).map_err(Stop::Refused)?;
+    python::emscripten::install_trampoline(store, main, space).map_err(Stop::Refused)
 }
 
 /// Runs the guest's `main`; returns its status, after what happens at a program's end.

@@ -1,10 +1,36 @@
 //! Owns the configuration of wasmtime: one for all modules, since code compiled under another cannot be mixed in. Must
 //! not know modules.
 
+use pydl_linker::features::ACCEPTED;
 use pydl_linker::{AbiFamily, SlotCount};
+use wasmparser::WasmFeatures;
 use wasmtime::{Config, Engine, StoreLimits, StoreLimitsBuilder};
 
 use crate::error::LoadError;
+use crate::interrupt::Interruption;
+
+/// A kind of processes: each has an engine of its own, and code compiled for one is not for another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Of WASI main modules, interrupted anywhere: nothing in them asks.
+    Wasi,
+    /// Of Emscripten's.
+    Emscripten(Interruption),
+}
+
+impl Kind {
+    /// All of them, in the order in which a remembered main module is looked for.
+    pub(crate) const ALL: [Kind; 3] =
+        [Kind::Wasi, Kind::Emscripten(Interruption::WhereAsked), Kind::Emscripten(Interruption::Anywhere)];
+
+    /// Whose ABI the processes have.
+    pub(crate) fn family(self) -> AbiFamily {
+        match self {
+            Kind::Wasi => AbiFamily::Wasi,
+            Kind::Emscripten(_) => AbiFamily::Emscripten,
+        }
+    }
+}
 
 /// Bytes of native stack that guest code may use, so that Python's `RecursionError` comes before a trap. CPython for WASI counts
 /// calls and is tuned to 16 MiB (CPython, `Tools/wasm/`). Emscripten's watches its own stack of 10 MiB, to which its interpreter's
@@ -22,17 +48,14 @@ pub(crate) fn thread_stack(family: AbiFamily) -> usize {
     guest_stack(family) + (8 << 20)
 }
 
-/// Makes an engine for processes of one family. Epochs are on so that a running guest can be interrupted.
-pub(crate) fn engine(family: AbiFamily) -> Result<Engine, LoadError> {
+/// Makes an engine for processes of one kind.
+pub(crate) fn engine(kind: Kind) -> Result<Engine, LoadError> {
+    let family = kind.family();
     let mut config = Config::new();
-    config.epoch_interruption(true);
-    // No C program for 32-bit memory uses these, and each would take host memory beyond the limits of a process.
-    config.wasm_memory64(false);
-    config.wasm_multi_memory(false);
-    // For `ref.test` in generated code alone: the linker refuses modules that define types of garbage-collected objects.
-    config.wasm_function_references(true);
-    config.wasm_gc(true);
-    config.wasm_exceptions(true);
+    // Looks at a number at every function entry and loop, which takes an eighth of the time of CPython.
+    config.epoch_interruption(kind != Kind::Emscripten(Interruption::WhereAsked));
+    config.wasm_features(WasmFeatures::all().difference(ACCEPTED), false);
+    config.wasm_features(ACCEPTED, true);
     config.max_wasm_stack(guest_stack(family));
     // Not used, but the engine wants it to be no smaller.
     config.async_stack_size(thread_stack(family));

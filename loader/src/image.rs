@@ -17,7 +17,9 @@ use crate::cache::Stamp;
 use crate::compile::{Compiler, OutlineFile};
 use crate::dlfcn;
 use crate::emscripten_main;
+use crate::engine::Kind;
 use crate::error::LoadError;
+use crate::interrupt::Interruption;
 use crate::options::ProcessOptions;
 use crate::process::ProcessState;
 use crate::python::emscripten::Python;
@@ -69,12 +71,7 @@ impl Image {
     ) -> Result<Image, LoadError> {
         let path = path.as_ref();
         let stamp = fs::metadata(path).map(|m| Stamp::of(&m)).map_err(|e| LoadError::file(path, e))?;
-        // An engine for the other family is made only if there is a need for it.
-        let remembered = [AbiFamily::Wasi, AbiFamily::Emscripten].into_iter().find_map(|family| {
-            let compiler = compiler.for_family(family).ok()?;
-            let (module, outline) = compiler.remembered(path, &stamp)?;
-            Some((compiler, module, outline))
-        });
+        let remembered = compiler.remembered(path, &stamp);
         let is_known_good = remembered.is_some();
         let (compiler, main, module) = if let Some((compiler, module, outline)) = remembered {
             (compiler, MainFile::new(path, stamp, Some(outline)), module)
@@ -129,7 +126,7 @@ fn start(
     main: &MainFile,
     module: Module,
 ) -> Result<(Start, Arc<Linker<ProcessState>>), LoadError> {
-    match compiler.family() {
+    match compiler.kind().family() {
         AbiFamily::Emscripten => {
             let mut linker = Linker::new(compiler.engine());
             system::emscripten::imports::define(&mut linker, &module).map_err(LoadError::engine)?;
@@ -155,6 +152,18 @@ fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError
     Ok(linker)
 }
 
+/// Which processes a main module is for.
+fn kind(main: &MainModule, interruption: Interruption) -> Kind {
+    if !is_emscripten(main) {
+        return Kind::Wasi;
+    }
+    if python::can_ask_for_signals(main) {
+        Kind::Emscripten(interruption)
+    } else {
+        Kind::Emscripten(Interruption::Anywhere)
+    }
+}
+
 /// Reads, checks and compiles a main module, and remembers it when nothing is amiss. Returns it with the compiler of its family.
 fn first_look(
     compiler: &Compiler,
@@ -164,9 +173,8 @@ fn first_look(
     let bytes = fs::read(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
     let module = main.parse(&bytes)?;
     check_runnable(&module)?;
-    let family = if is_emscripten(&module) { AbiFamily::Emscripten } else { AbiFamily::Wasi };
-    let compiler = compiler.for_family(family)?;
-    if family == AbiFamily::Wasi {
+    let compiler = compiler.for_kind(kind(&module, compiler.interruption()))?;
+    if compiler.kind() == Kind::Wasi {
         check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?)?)?;
     }
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
@@ -273,6 +281,12 @@ fn offered_by(compiler: &Compiler, linker: &Linker<ProcessState>) -> Result<Offe
     let wasi = system::wasi::context(&ProcessOptions::new(""), [])?;
     let mut store = Store::new(compiler.engine(), ProcessState::idle(wasi, compiler));
     Ok(offered_functions(&mut store, linker))
+}
+
+/// The functions that the host has for WASI processes.
+pub(crate) fn offered_to_wasi() -> Result<Offered, LoadError> {
+    let compiler = Compiler::new()?;
+    offered_by(&compiler, &wasi_functions(&compiler)?)
 }
 
 /// The types of all functions that the host defines.

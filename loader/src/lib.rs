@@ -34,6 +34,7 @@ mod emscripten_main;
 mod engine;
 mod error;
 mod execute;
+mod host;
 mod image;
 mod interrupt;
 mod libraries;
@@ -51,9 +52,12 @@ pub use backtrace::GuestTrap;
 pub use cache::{Cache, CacheError};
 pub use compile::Compiler;
 pub use error::LoadError;
+pub use host::SystemInterface;
 pub use image::Image;
-pub use interrupt::InterruptHandle;
-pub use libraries::{Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, SymbolPlace};
+pub use interrupt::{InterruptHandle, Interruption};
+pub use libraries::{
+    Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, RefusedLoad, SymbolPlace,
+};
 pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use pydl_linker::OpenMode;

@@ -71,6 +71,18 @@ pub enum SymbolPlace {
     },
 }
 
+/// A load that did not succeed, or a call of a function that was left to be bound then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct RefusedLoad {
+    /// The library: as it was asked for, or the one that calls.
+    pub path: String,
+    /// For a call, the function.
+    pub symbol: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
 /// Why an operation on a library did not succeed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -188,6 +200,11 @@ impl<'a> Libraries<'a> {
         let code = code.typed::<P, R>(&mut self.store).map_err(wrong_type)?;
         let result = space.call(&mut self.store, &code, parameters);
         result.map_err(|error| LibraryError::NotReturned(exit_status(&error)))
+    }
+
+    /// What was refused last, when anything was: whether the guest could do without is its own affair.
+    pub fn last_refused(&self) -> Option<&RefusedLoad> {
+        self.store.data().refused.as_ref()
     }
 
     /// A copy of the guest's memory; `None` when it ends before.

@@ -21,7 +21,7 @@ use crate::engine::{limits, thread_stack};
 use crate::error::LoadError;
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
-use crate::libraries::Libraries;
+use crate::libraries::{Libraries, RefusedLoad};
 use crate::options::{GuestFile, Mount, ProcessOptions};
 use crate::python::packages::{PACKAGE_FOLDERS, Packages};
 use crate::search::SearchPath;
@@ -54,6 +54,8 @@ pub(crate) struct ProcessState {
     pub linking: Option<Result<Linking, String>>,
     /// The message that the next `dlerror` returns.
     pub dl_error: Option<String>,
+    /// The load that was refused last.
+    pub refused: Option<RefusedLoad>,
     /// Exception tags that are not the main module's, one for each name.
     pub tags: BTreeMap<String, Tag>,
 }
@@ -82,6 +84,7 @@ impl ProcessState {
             trace: Trace::default(),
             linking: None,
             dl_error: None,
+            refused: None,
             tags: BTreeMap::new(),
         }
     }
@@ -250,7 +253,7 @@ impl Process {
         thread::scope(|scope| {
             let guest = thread::Builder::new()
                 .name("guest".to_owned())
-                .stack_size(thread_stack(self.image.compiler.family()));
+                .stack_size(thread_stack(self.image.compiler.kind().family()));
             let running = guest.spawn_scoped(scope, || work(&mut self));
             let failed = |why: &str| Err(LoadError::Engine(why.to_owned()));
             match running.map(thread::ScopedJoinHandle::join) {

@@ -14,7 +14,7 @@ use pydl_linker::{
     Address, FoundLibrary, Inspector, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource,
     LoadOrder, MainModule, Namespace, OpenMode, Placement, Start, TableSlot,
 };
-use pydl_loader::{Cache, Captured, Compiler, ExitStatus, Image, Process, ProcessOptions};
+use pydl_loader::{Cache, Captured, Compiler, ExitStatus, Image, Process, ProcessOptions, SystemInterface};
 use pydl_tests::wasm::assemble;
 use wasmtime::{Instance, Module, Store};
 
@@ -313,7 +313,7 @@ fn deps(main: &Arc<MainModule>) -> Result<()> {
             .map(|(path, bytes)| FoundLibrary { path: path.clone(), identity: None, bytes: bytes.clone() })
             .collect();
         let start = Instant::now();
-        let inspector = Inspector::new(Some(main.clone()), &mut files);
+        let inspector = Inspector::new(Some(main.clone()), &mut files, Arc::new(SystemInterface::default()));
         for file in &all {
             ensure!(inspector.inspect(file, &mut files)?.problems.is_empty(), "problems");
         }

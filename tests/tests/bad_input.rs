@@ -1,6 +1,6 @@
 //! Gives a real Python process every kind of bad library file there is, one after the other. Each must fail as an
 //! `ImportError` that names the file and what is wrong, the same on a second try; afterwards the process goes on and a
-//! good library loads. The messages are in `cases/bad_input.txt`.
+//! good library loads. The messages are in `cases/bad_input.txt`. `pydl deps` gets the same files.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,6 +8,9 @@ use std::path::Path;
 
 use pydl_tests::wasm::{
     assemble, join, mem_info, needed, section_boundaries, sections, subsection, with_dylink,
+};
+use wasm_encoder::{
+    CustomSection, EntityType, ExportKind, ExportSection, ImportSection, Module, TypeSection,
 };
 
 /// A file name without `.so`, and its contents.
@@ -35,6 +38,7 @@ type BadFile = (String, Vec<u8>);
 // row: malformed | string_too_long: | A string longer than its subsection is refused | gap.malformed_dylink
 // row: malformed | count_too_large: | A count larger than its subsection is refused | gap.malformed_dylink
 // row: malformed | shared_memory: | A library built for shared memory is refused | tool-conventions
+// row: malformed | own_memory: | A library with a memory of its own is refused | tool-conventions
 // row: malformed | objects: | A module that defines types of objects is refused | WebAssembly GC
 // row: malformed | invalid_code: | Code that does not validate is refused | WebAssembly validation
 // row: failure | needed_absent: | A needed library that is not there is told with who needs it and what was tried | gap.malformed_dylink
@@ -150,6 +154,7 @@ fn unbindable(add: &mut impl FnMut(&str, Vec<u8>)) {
     add("missing_function", module(r#"(import "env" "no_such_function" (func (param i32) (result i64)))"#));
     add("missing_data", module(r#"(import "GOT.mem" "no_such_data" (global (mut i32)))"#));
     add("other_type", module(r#"(import "env" "strlen" (func (param i64) (result i32)))"#));
+    add("own_memory", module("(memory 1)"));
     add("shared_memory", module(r#"(import "env" "memory" (memory 1 1 shared))"#));
     add("large_table", module(r#"(import "env" "__indirect_function_table" (table 100000 funcref))"#));
     add("objects", module("(type (array i8))"));
@@ -160,6 +165,71 @@ fn unbindable(add: &mut impl FnMut(&str, Vec<u8>)) {
     let constructor = r#"(module (@dylink.0) (func (export "__wasm_call_ctors") unreachable))"#;
     add("constructor_traps", assemble(constructor));
     add("python_x", module(""));
+}
+
+/// Files that are refused by what only a process has: its engine, which validates code and compares tables, its allocator, its
+/// guest's own code, or Python.
+const REFUSED_BY_PROCESSES: [&str; 6] =
+    ["constructor_traps", "invalid_code", "large_table", "memory_3_gib", "python_x", "start_traps"];
+
+#[test]
+fn bad_libraries_are_inspected() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, contents) in bad_files() {
+        fs::write(folder.path().join(format!("{name}.so")), contents).unwrap();
+    }
+    let inspect = |options: &[&str]| {
+        let mut command = pydl_tests::pydl();
+        command.arg("deps").arg(folder.path()).args(options).arg("--main").arg(pydl_tests::python_wasm());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(126), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let document: serde_json::Value = serde_json::from_slice(&inspect(&["--json"])).unwrap();
+    let files = document["files"].as_array().unwrap();
+    let errors = document["errors"].as_array().unwrap();
+    let name = |file: &serde_json::Value| {
+        let path = Path::new(file["path"].as_str().unwrap());
+        path.file_stem().unwrap().to_str().unwrap().to_owned()
+    };
+    assert_eq!(files.len() + errors.len(), bad_files().len(), "each is told of");
+    let mut loads: Vec<String> = files.iter().filter(|file| file["would_load"] == true).map(name).collect();
+    loads.sort();
+    assert_eq!(loads, REFUSED_BY_PROCESSES);
+    for options in [&[][..], &["--quiet"], &["--graph", "dot"], &["--why", "puts"]] {
+        inspect(options);
+    }
+}
+
+#[test]
+fn a_million_imports_are_inspected() {
+    const COUNT: usize = 1_000_000;
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut imports = ImportSection::new();
+    for number in 0..COUNT {
+        imports.import("env", &format!("import_{number}"), EntityType::Function(0));
+    }
+    let mut exports = ExportSection::new();
+    exports.export("passed_on", ExportKind::Func, 0);
+    let dylink = CustomSection { name: "dylink.0".into(), data: Vec::new().into() };
+    let mut module = Module::new();
+    module.section(&dylink).section(&types).section(&imports).section(&exports);
+    let file = tempfile::Builder::new().suffix(".so").tempfile().unwrap();
+    fs::write(file.path(), module.finish()).unwrap();
+    let inspect = |options: &[&str]| {
+        let main = pydl_tests::python_wasm();
+        let mut command = pydl_tests::pydl();
+        command.arg("deps").arg(file.path()).arg("--main").arg(main).args(options).output().unwrap()
+    };
+    let output = inspect(&["--why", "import_7"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("undefined symbol `import_7`"), "{text}");
+    let output = inspect(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Imported functions, env (1000000)"));
+    assert!(text.ends_with("python.wasm: 1000000 reasons\n"), "{}", text.lines().next_back().unwrap());
 }
 
 #[test]

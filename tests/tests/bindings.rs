@@ -1,5 +1,5 @@
 //! Holds linking to rules over random inputs: what imports are bound to over several loads, against a model of ELF's lookup that
-//! shares no code with the linker; and loads that fail at a random step of a real process, which leave nothing behind.
+//! shares no code with the linker, and what `dlsym` finds then; and loads that fail at a random step of a real process, which leave nothing behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -83,7 +83,8 @@ fn text(source: &Source) -> String {
 /// ELF's rules (System V ABI, chapter 5; dlopen(3)), word for word and as slowly as that is.
 struct Model<'a> {
     sources: &'a [Source],
-    loaded: Vec<usize>,
+    /// What is loaded, with the library it was loaded for.
+    loaded: BTreeMap<usize, usize>,
     global: Vec<usize>,
 }
 
@@ -120,10 +121,23 @@ impl Model<'_> {
         scope.into_iter().find(|module| self.defines(*module, function))
     }
 
+    /// What `dlsym` finds by the handle of a library, by `RTLD_DEFAULT` when the library calls it, and by `RTLD_NEXT`.
+    fn found(&self, library: usize, function: usize) -> [Option<usize>; 3] {
+        let first = |scope: Vec<usize>| scope.into_iter().find(|module| self.defines(*module, function));
+        let own = self.breadth_first(self.loaded[&library]);
+        let place = own.iter().position(|module| *module == library).unwrap();
+        let global: Vec<usize> = [MAIN].into_iter().chain(self.global.iter().copied()).collect();
+        [
+            first(self.breadth_first(library)),
+            first([global, own.clone()].concat()),
+            first([&own[place + 1..], &[MAIN]].concat()),
+        ]
+    }
+
     /// Whether the load succeeds; what is then bound is in `bindings`, by library and function.
     fn open(&mut self, open: Open, bindings: &mut BTreeMap<(usize, usize), Option<usize>>) -> bool {
         let list = self.breadth_first(open.library);
-        let new: Vec<usize> = list.iter().copied().filter(|n| !self.loaded.contains(n)).collect();
+        let new: Vec<usize> = list.iter().copied().filter(|n| !self.loaded.contains_key(n)).collect();
         let mut bound = BTreeMap::new();
         for library in &new {
             for (function, (address, weak)) in &self.sources[*library].imports {
@@ -136,7 +150,7 @@ impl Model<'_> {
             }
         }
         bindings.extend(bound);
-        self.loaded.extend(new);
+        self.loaded.extend(new.into_iter().map(|library| (library, open.library)));
         if open.global {
             let more: Vec<usize> = list.into_iter().filter(|n| !self.global.contains(n)).collect();
             self.global.extend(more);
@@ -199,13 +213,16 @@ fn number(namespace: &Namespace, id: ModuleId) -> usize {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
+    // Seen to fail within 40 cases for a linker in which one of these was broken on purpose: the global scope first; LOCAL; what
+    // becomes global at a promotion; breadth first; where NEXT begins; weak undefined symbols; the first of a long scope; a handle's
+    // dependencies.
     #[test]
     fn imports_are_bound_as_elf_binds_them(sources in sources(), opens in opens()) {
         let files = sources.iter().enumerate();
         let mut files =
             Files(files.map(|(n, source)| (format!("l{n}"), assemble(&text(source)).into())).collect());
         let mut namespace = namespace();
-        let mut model = Model { sources: &sources, loaded: Vec::new(), global: Vec::new() };
+        let mut model = Model { sources: &sources, loaded: BTreeMap::new(), global: Vec::new() };
         let mut bindings = BTreeMap::new();
         let mut lazy = Vec::new();
         for step in opens {
@@ -218,6 +235,14 @@ proptest! {
                 let name = format!("f{function}");
                 let found = namespace.lookup(&name, Scope::Global).map(|s| number(&namespace, s.definer));
                 prop_assert_eq!(found, model.lookup(function, None));
+                for library in namespace.libraries() {
+                    let scopes = [Scope::Library(library), Scope::From(library.id), Scope::After(library.id)];
+                    let found = scopes.map(|scope| {
+                        namespace.lookup(&name, scope).map(|symbol| number(&namespace, symbol.definer))
+                    });
+                    let library = number(&namespace, library.id);
+                    prop_assert_eq!(found, model.found(library, function), "{} by {}", name, library);
+                }
             }
         }
         prop_assert_eq!(namespace.libraries().len(), model.loaded.len());

@@ -162,16 +162,13 @@ impl Parts {
 fn is_usable(main: &Path, wheel: &Path) -> bool {
     let find = "import importlib.util, ctypes; ctypes.CDLL(importlib.util.find_spec('demo.native').origin)";
     let mut command = pydl();
-    command
-        .arg("run")
-        .arg(main)
-        .arg("--with")
-        .arg(wheel)
-        .args(["-c", find])
-        .output()
-        .unwrap()
-        .status
-        .success()
+    let output = command.arg("run").arg(main).arg("--with").arg(wheel).args(["-c", find]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.contains("OSError") {
+        let line = format!("  pydl deps {} --main {}\n", wheel.display(), main.display());
+        assert!(stderr.ends_with(&line), "what is not loaded is explained: {stderr}");
+    }
+    output.status.success()
 }
 
 #[test]
@@ -255,4 +252,128 @@ fn why_tells_who_needs_a_symbol_and_what_is_shadowed() {
     let of_cpp = why("_ZN4demo3getEv");
     assert!(of_cpp.contains("(demo::get())"), "{of_cpp}");
     assert!(of_cpp.contains("liba.so (function () -> i32) ") && of_cpp.contains("libb.so"), "{of_cpp}");
+}
+
+/// Parts of modules, each with the feature that it uses.
+const FEATURES: [(&str, &str); 20] = [
+    ("atomics", r"(func i32.const 0 i32.atomic.load drop)"),
+    ("atomics", r"(func atomic.fence)"),
+    ("bulk-memory", r"(func i32.const 0 i32.const 0 i32.const 0 memory.copy)"),
+    ("custom-page-sizes", r#"(import "env" "memory" (memory 1 (pagesize 1)))"#),
+    ("exception-handling", r"(tag $t) (func throw $t)"),
+    ("exception-handling", r"(func (block $b (try_table (catch_all $b))))"),
+    ("exception-handling", r"(func try catch_all end)"),
+    ("extended-const", r"(global i32 (i32.add (i32.const 1) (i32.const 2)))"),
+    ("function-references", r"(type $t (func)) (func (local (ref null $t)) local.get 0 call_ref $t)"),
+    ("gc", r"(func i32.const 0 ref.i31 drop)"),
+    ("memory64", r"(table i64 1 funcref)"),
+    ("multimemory", r#"(import "env" "memory" (memory 1))"#),
+    ("multivalue", r"(func (result i32 i32) i32.const 0 i32.const 0)"),
+    ("nontrapping-fptoint", r"(func f32.const 0 i32.trunc_sat_f32_s drop)"),
+    ("reference-types", r"(func (param externref))"),
+    ("relaxed-simd", r"(func (param v128) local.get 0 i32x4.relaxed_trunc_f32x4_s drop)"),
+    ("sign-ext", r"(func i32.const 0 i32.extend8_s drop)"),
+    ("simd128", r"(func i32.const 0 i32x4.splat drop)"),
+    ("tail-call", r"(func (result i32) return_call 0)"),
+    (
+        "wide-arithmetic",
+        r"(func (result i64 i64) i64.const 0 i64.const 0 i64.const 0 i64.const 0 i64.add128)",
+    ),
+];
+
+/// Imports modules whose initialization returns nothing, and prints which of them get that far.
+const IMPORT: &str = r"
+import sys
+for name in sys.argv[1:]:
+    try:
+        __import__(name)
+    except SystemError:
+        print(name, 'True')
+    except ImportError as error:
+        print(name, 'False')
+        print(error, file=sys.stderr)
+";
+
+#[test]
+fn features_are_found_in_the_code_and_refused_as_a_process_refuses_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = repository().join("testdata/python/python.wasm");
+    let mut run = pydl();
+    run.arg("run").arg(&main);
+    let mut names = Vec::new();
+    let mut files = Vec::new();
+    for (number, (_, part)) in FEATURES.iter().enumerate() {
+        let name = format!("probe{number}");
+        let start = format!(r#"(func (export "PyInit_{name}") (result i32) i32.const 0)"#);
+        let text = format!(r#"(module (@dylink.0) (import "env" "memory" (memory 1)) {part} {start})"#);
+        let file = folder.path().join(format!("{name}.so"));
+        fs::write(&file, assemble(&text)).unwrap();
+        run.arg("--side").arg(&file);
+        names.push(name);
+        files.push(file);
+    }
+    let output = run.args(["-c", IMPORT]).args(&names).output().unwrap();
+    let ran = String::from_utf8(output.stdout).unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    let told = deps(&main, &files, &["--json"]);
+    let document: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let mut verdicts = String::new();
+    for ((name, (feature, _)), file) in names.iter().zip(&FEATURES).zip(document["files"].as_array().unwrap())
+    {
+        let used = file["features_used"].as_array().unwrap();
+        assert!(used.iter().any(|used| used == feature), "{feature}: {used:?}");
+        let loads = file["would_load"].as_bool().unwrap();
+        let _ = writeln!(verdicts, "{name} {}", if loads { "True" } else { "False" });
+        let is_named = file["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|reason| reason.as_str().unwrap().contains(feature));
+        assert!(is_named, "{feature}: {}", file["reasons"]);
+    }
+    assert_eq!(verdicts, ran, "{messages}");
+    assert!(verdicts.contains("True") && verdicts.contains("False"));
+}
+
+/// Functions that a library for Emscripten imports, and who provides each.
+const OF_HOST: [(&str, &str, &str); 5] = [
+    ("emscripten_date_now", "(result f64)", "host"),
+    // The main module does not import this one.
+    ("emscripten_performance_now", "(result f64)", "host"),
+    ("emscripten_asm_const_int", "(param i32 i32 i32) (result i32)", "javascript"),
+    ("written_in_javascript", "", "javascript"),
+    ("written_nowhere", "", "undefined_until_called"),
+];
+
+#[test]
+fn what_only_javascript_has_is_told_and_fails_when_called() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (mut imports, mut calls) = (String::new(), String::new());
+    for (name, ty, _) in OF_HOST {
+        let _ = write!(imports, r#"(import "env" "{name}" (func ${name} {ty}))"#);
+        let arguments = "i32.const 0 ".repeat(ty.matches("i32").count().saturating_sub(1));
+        let result = if ty.contains("result") { "drop" } else { "" };
+        let _ = write!(calls, r#"(func (export "call_{name}") {arguments} call ${name} {result})"#);
+    }
+    let text = r#"(global (export "__em_js__written_in_javascript") i32 (i32.const 0))"#;
+    let file = folder.path().join("case.so");
+    fs::write(&file, assemble(&format!("(module (@dylink.0) {imports} {text} {calls})"))).unwrap();
+    let output = deps(&main, std::slice::from_ref(&file), &["--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = document["files"][0]["imports"].as_array().unwrap();
+    for ((name, _, provider), told) in OF_HOST.iter().zip(told) {
+        assert_eq!((&told["name"], &told["provider"]), (&(*name).into(), &(*provider).into()));
+        let call = format!("import ctypes; ctypes.CDLL('/case/case.so').call_{name}()");
+        let mount = format!("{}::/case", folder.path().display());
+        let output =
+            pydl().arg("run").arg("--dir").arg(mount).arg(&main).args(["-c", &call]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), *provider == "host", "{name}: {stderr}");
+        assert!(output.status.success() || stderr.contains(name), "{name}: {stderr}");
+    }
 }

@@ -165,6 +165,8 @@ fn leave(namespace: &mut Namespace, model: &mut Model, ids: &mut BTreeSet<Module
 
 proptest! {
     // row: dlclose | what_nothing_holds_leaves_users_first | What leaves at a dlclose is what no open or permanent library reaches by needing and being bound, in any graph | glibc
+    // Seen to fail within 40 cases for a linker in which one of these was broken on purpose: what a library is bound to is held; users
+    // leave before what they use.
     #[test]
     fn what_nothing_holds_leaves_users_first(shapes in shapes(), actions in actions()) {
         let mut files = Files(shapes.iter().enumerate().map(|(number, shape)| file(number, shape)).collect());

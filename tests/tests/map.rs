@@ -11,6 +11,7 @@ use pydl_linker::{
 };
 use pydl_loader::{
     Cache, Compiler, Image, Libraries, LoadedLibrary, OpenMode, Process, ProcessOptions, SymbolPlace,
+    SystemInterface,
 };
 use pydl_tests::wasm::assemble;
 use pydl_tests::{assert_golden, emscripten, pydl, repository, skip, testdata};
@@ -36,7 +37,9 @@ fn map(main: &Path, folder: &Path, names: &[&str]) -> ProcessMap {
     let bytes = fs::read(main).unwrap();
     let main = MainModule::parse("main", &bytes).unwrap();
     let mut source = Folder(folder);
-    let mut map = Inspector::new(Some(Arc::new(main)), &mut source).map().unwrap();
+    let mut map = Inspector::new(Some(Arc::new(main)), &mut source, Arc::new(SystemInterface::default()))
+        .map()
+        .unwrap();
     for name in names {
         let file = source.file(name);
         map.open(&file, &mut source);

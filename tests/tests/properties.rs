@@ -14,6 +14,7 @@ use pydl_linker::{
     LoadOrder, LoadPlan, LoadStep, MainModule, Namespace, OpenMode, ParsedModule, Placement, Start,
     TableSlot,
 };
+use pydl_loader::SystemInterface;
 use pydl_tests::wasm::assemble;
 
 /// Serves libraries from memory, by name.
@@ -146,7 +147,7 @@ proptest! {
         let file = FoundLibrary { path: "x.so".to_owned(), identity: None, bytes: bytes.into() };
         let namespace = namespace();
         let mut files = Files(BTreeMap::from([("x.so".to_owned(), file.bytes.clone())]));
-        let inspector = Inspector::new(Some(namespace.main().clone()), &mut files);
+        let inspector = Inspector::new(Some(namespace.main().clone()), &mut files, Arc::new(SystemInterface::default()));
         let _ = inspector.inspect(&file, &mut files);
         if let Some(plan) = plan(&namespace, &mut files, "x.so") {
             prop_assert_eq!(plan.check(), Ok(()));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, ProcessMap, SymbolReport};
-use pydl_loader::{LoadError, PythonTarget, WheelFile};
+use pydl_loader::{LoadError, PythonTarget, SystemInterface, WheelFile};
 
 use crate::args::{Deps, GraphFormat, MapFormat};
 use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, read};
@@ -79,59 +79,81 @@ impl Report {
 
 /// Reports on every file that can be read. A file that cannot is told on stderr and keeps no other from its report.
 pub fn run(deps: &Deps) -> Result<ExitCode> {
-    let main_path = deps.main.as_deref().map(mains::resolve).transpose()?;
-    let main = main_path.as_deref().map(read_main).transpose().map_err(|error| anyhow!("{error}"))?;
-    let inputs = Inputs::of(&deps.files);
-    inputs.unreadable.iter().for_each(complain);
-    let mut libraries = Libraries::new(&inputs, &deps.library_path);
-    let inspector = Inspector::new(main, &mut libraries);
-    let target = main_path.as_deref().map(PythonTarget::of_main);
-    let wheels = inputs.wheels.iter().map(|_| Vec::new()).collect();
-    let mut check = Check {
-        inputs: &inputs,
-        libraries,
-        inspector: &inspector,
-        target,
-        wheels,
-        why: deps.why.as_deref(),
-        is_needed: false,
-    };
-    let stdout = io::stdout();
-    let is_terminal = stdout.is_terminal();
-    let colour = is_terminal && colour_is_welcome();
-    let mut out = BufWriter::new(stdout.lock());
-    let written = if deps.json {
-        write_json(&mut out, &mut check)
-    } else if let Some(format) = deps.graph {
-        write_graph(&mut out, &mut check, format)
-    } else if let Some(format) = deps.map {
-        match format {
-            MapFormat::Text => {
-                write_map(&mut check, |process| map::text::write(&mut out, process, is_terminal, colour))
+    let status = check(deps, |check| {
+        check.inputs.unreadable.iter().for_each(complain);
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        let colour = is_terminal && colour_is_welcome();
+        let mut out = BufWriter::new(stdout.lock());
+        let written = if deps.json {
+            write_json(&mut out, check)
+        } else if let Some(format) = deps.graph {
+            write_graph(&mut out, check, format)
+        } else if let Some(format) = deps.map {
+            match format {
+                MapFormat::Text => {
+                    write_map(check, |process| map::text::write(&mut out, process, is_terminal, colour))
+                }
+                MapFormat::Svg => write_map(check, |process| map::svg::write(&mut out, process)),
             }
-            MapFormat::Svg => write_map(&mut check, |process| map::svg::write(&mut out, process)),
-        }
-    } else if deps.quiet {
-        check.each(|_| Ok(()))
-    } else {
-        write_text(&mut out, &mut check, colour)
-    };
-    let written = written.map(|status| status.max(check.unheard()));
-    let status = written.and_then(|status| out.flush().map(|()| status));
-    match status {
-        Ok(status) if inputs.unreadable.is_empty() => Ok(ExitCode::from(status)),
-        Ok(_) => Ok(ExitCode::from(NOT_LOADABLE)),
+        } else if deps.quiet {
+            check.each(|report| {
+                report.err().iter().for_each(complain);
+                Ok(())
+            })
+        } else {
+            write_text(&mut out, check, colour)
+        };
+        let written = written.map(|status| status.max(check.unheard()));
+        let status = written.and_then(|status| out.flush().map(|()| status));
+        status.map(|status| if check.inputs.unreadable.is_empty() { status } else { NOT_LOADABLE })
+    });
+    match status? {
+        Ok(status) => Ok(ExitCode::from(status)),
         // Whoever reads has seen enough, as in `pydl deps x.so | head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error).context("standard output"),
     }
 }
 
+/// Whether the report on these files would say that something is wrong, or tell of the one symbol; nothing is printed.
+pub fn has_something_to_say(deps: &Deps) -> bool {
+    let status = check(deps, |check| check.each(|_| Ok(())).map(|status| (status, check.is_needed)));
+    match status {
+        Ok(Ok((status, is_needed))) => status == WOULD_NOT_LOAD || (status == 0 && is_needed),
+        Ok(Err(_)) | Err(_) => false,
+    }
+}
+
+/// Lets `work` go through the files. Errs when there is no main module of the name that is given.
+fn check<T>(deps: &Deps, work: impl FnOnce(&mut Check<'_>) -> T) -> Result<T> {
+    let main_path = deps.main.as_deref().map(mains::resolve).transpose()?;
+    let main = main_path.as_deref().map(read_main).transpose().map_err(|error| anyhow!("{error}"))?;
+    let inputs = Inputs::of(&deps.files);
+    let mut libraries = Libraries::new(&inputs, &deps.library_path);
+    let inspector = Inspector::new(main, &mut libraries, Arc::new(SystemInterface::default()));
+    Ok(work(&mut Check {
+        inputs: &inputs,
+        libraries,
+        inspector: &inspector,
+        target: main_path.as_deref().map(PythonTarget::of_main),
+        wheels: inputs.wheels.iter().map(|_| Vec::new()).collect(),
+        why: deps.why.as_deref(),
+        is_needed: false,
+    }))
+}
+
 /// Prints each report as soon as it is there.
 fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::Result<u8> {
     let mut is_first = true;
     check.each(|report| {
-        let Ok(report) = report else { return Ok(()) };
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => {
+                complain(&error);
+                return Ok(());
+            }
+        };
         if !std::mem::take(&mut is_first) {
             writeln!(out)?;
         }
@@ -144,8 +166,10 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::
 fn write_graph(out: &mut impl Write, check: &mut Check<'_>, format: GraphFormat) -> io::Result<u8> {
     let mut reports = Vec::new();
     let status = check.each(|report| {
-        if let Ok(Report::Module(report)) = report {
-            reports.push(report);
+        match report {
+            Ok(Report::Module(report)) => reports.push(report),
+            Ok(_) => {}
+            Err(error) => complain(&error),
         }
         Ok(())
     })?;
@@ -183,19 +207,19 @@ fn write_map(check: &mut Check<'_>, write: impl FnOnce(&ProcessMap) -> io::Resul
 
 /// Prints all reports as one document.
 fn write_json(out: &mut impl Write, check: &mut Check<'_>) -> io::Result<u8> {
-    let mut contents = json::Contents::default();
-    let status = check.each(|report| {
-        match report {
-            Ok(Report::Module(report)) => contents.files.push(report),
-            Ok(Report::Wheel(report)) => contents.wheels.push(report),
-            Ok(Report::Symbol(report)) => contents.symbols.push(report),
-            Err(error) => contents.errors.push(error),
+    let mut document = json::Document::begin(out, check.inspector.main())?;
+    let status = check.each(|report| match report {
+        Ok(report) => document.add(report),
+        Err(error) => {
+            complain(&error);
+            document.add_error(error);
+            Ok(())
         }
-        Ok(())
     })?;
-    let unreadable = check.inputs.unreadable.iter();
-    contents.errors.extend(unreadable.map(|e| Unreadable { path: e.path.clone(), why: e.why.clone() }));
-    json::write(out, check.inspector.main(), &contents)?;
+    for Unreadable { path, why } in &check.inputs.unreadable {
+        document.add_error(Unreadable { path: path.clone(), why: why.clone() });
+    }
+    document.end()?;
     Ok(status)
 }
 
@@ -235,10 +259,7 @@ impl Check<'_> {
             let Some(report) = report else { continue };
             status = status.max(match &report {
                 Ok(report) => report.status(),
-                Err(error) => {
-                    complain(error);
-                    NOT_LOADABLE
-                }
+                Err(_) => NOT_LOADABLE,
             });
             tell(report)?;
         }
@@ -469,7 +490,8 @@ pub mod sample {
         let main = Arc::new(MainModule::parse("main.wasm", &main()).unwrap());
         let inputs = Inputs::default();
         let mut libraries = Libraries::new(&inputs, &[]);
-        let inspector = Inspector::new(Some(main.clone()), &mut libraries);
+        let inspector =
+            Inspector::new(Some(main.clone()), &mut libraries, Arc::new(SystemInterface::default()));
         let report = inspector.inspect(&file, &mut libraries).unwrap();
         (MainModule::clone(&main), report)
     }

@@ -3,6 +3,7 @@
 pub mod debug;
 pub mod deps;
 pub mod diff;
+mod explain;
 pub mod interpreter;
 pub mod python;
 pub mod run;

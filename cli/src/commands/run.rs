@@ -3,17 +3,20 @@
 use std::io::{IsTerminal, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use pydl_loader::{
-    Cache, Compiler, Image, InterruptHandle, Mount, NetworkPermission, Process, ProcessOptions,
+    Cache, Compiler, ExitStatus, Image, InterruptHandle, Interruption, Mount, NetworkPermission, Process,
+    ProcessOptions,
 };
 
 use crate::args::{Arguments, Run};
 use crate::commands::debug::{self, Debug};
+use crate::commands::explain;
 use crate::mains;
 use crate::render::progress::Progress;
-use crate::report::{Usage, guest_status, warn};
+use crate::report::{INTERRUPTED, Usage, failure, guest_status, say, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
@@ -33,7 +36,23 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     }
     let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
-    Ok(guest_status(&process.run()?))
+    let ended = process.run_then(|libraries| libraries.last_refused().cloned());
+    let (ended, refused) = match ended {
+        Ok(ended) => ended,
+        Err(error) if image.main_module().is_ok_and(|main| main.needed().next().is_some()) => {
+            let status = failure(&error.into());
+            say(&explain::of_main(run));
+            return Ok(status);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let status = guest_status(&ended);
+    if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted)
+        && let Some(hint) = refused.and_then(|refused| explain::of_load(run, &options, &refused))
+    {
+        say(&hint);
+    }
+    Ok(status)
 }
 
 /// What to say of a Python that will not find its standard library.
@@ -57,7 +76,7 @@ fn load(compiler: &Compiler, main: &Path) -> Result<Image> {
 /// The compiler with the cache the user wants. A cache that cannot be used costs time, not the run, unless it was asked
 /// for by name.
 fn compiler(run: &Run) -> Result<Compiler> {
-    let compiler = Compiler::new()?;
+    let compiler = Compiler::new()?.with_interruption(Interruption::WhereAsked);
     if run.no_cache {
         return Ok(compiler);
     }
@@ -246,7 +265,19 @@ fn give_script(
     .into())
 }
 
+/// How long a guest has to notice a Ctrl-C before another one ends this program.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Hands Ctrl-C to the guest.
 fn interrupt_on_ctrl_c(guest: InterruptHandle) -> Result<()> {
-    ctrlc::set_handler(move || guest.interrupt()).context("Ctrl-C cannot be handled")
+    let mut since = Instant::now();
+    let handler = move || {
+        if !guest.is_pending() {
+            since = Instant::now();
+        } else if since.elapsed() > PATIENCE {
+            std::process::exit(INTERRUPTED.into());
+        }
+        guest.interrupt();
+    };
+    ctrlc::set_handler(handler).context("Ctrl-C cannot be handled")
 }

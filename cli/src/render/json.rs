@@ -9,38 +9,63 @@ use pydl_linker::{
 };
 use serde::{Serialize, Serializer};
 
-use crate::commands::deps::WheelReport;
+use crate::commands::deps::{Report, WheelReport};
 use crate::inputs::Unreadable;
 use crate::render::demangle::demangled;
 
 /// The version of the schema.
 const VERSION: u32 = 1;
 
-/// What goes into the document.
-#[derive(Default)]
-pub struct Contents {
-    /// Of each file.
-    pub files: Vec<ModuleReport>,
-    /// Of each wheel.
-    pub wheels: Vec<WheelReport>,
-    /// Of the symbol that was asked for, in each load that it has a part in.
-    pub symbols: Vec<SymbolReport>,
-    /// What cannot be read.
-    pub errors: Vec<Unreadable>,
+/// The document, on one line. Files are written as they come: there may be thousands. The rest is little, and follows.
+pub struct Document<'o, W> {
+    out: &'o mut W,
+    is_first: bool,
+    wheels: Vec<WheelReport>,
+    symbols: Vec<SymbolReport>,
+    errors: Vec<Unreadable>,
 }
 
-/// Writes the document, on one line.
-pub fn write(out: &mut impl Write, main: Option<&MainModule>, contents: &Contents) -> io::Result<()> {
-    let document = Document {
-        version: VERSION,
-        main: main.map(Main::of),
-        files: contents.files.iter().map(File::of).collect(),
-        wheels: contents.wheels.iter().map(Wheel::of).collect(),
-        symbols: contents.symbols.iter().map(Story::of).collect(),
-        errors: contents.errors.iter().map(|file| Error { path: &file.path, message: &file.why }).collect(),
-    };
-    serde_json::to_writer(&mut *out, &document)?;
-    writeln!(out)
+impl<'o, W: Write> Document<'o, W> {
+    /// Writes the beginning.
+    pub fn begin(out: &'o mut W, main: Option<&MainModule>) -> io::Result<Document<'o, W>> {
+        write!(out, r#"{{"version":{VERSION},"main":"#)?;
+        serde_json::to_writer(&mut *out, &main.map(Main::of))?;
+        write!(out, r#","files":["#)?;
+        let (wheels, symbols, errors) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Document { out, is_first: true, wheels, symbols, errors })
+    }
+
+    /// Adds what there is to tell of one of the inputs.
+    pub fn add(&mut self, report: Report) -> io::Result<()> {
+        match report {
+            Report::Module(report) => {
+                if !std::mem::take(&mut self.is_first) {
+                    write!(self.out, ",")?;
+                }
+                serde_json::to_writer(&mut *self.out, &File::of(&report))?;
+            }
+            Report::Wheel(report) => self.wheels.push(report),
+            Report::Symbol(report) => self.symbols.push(report),
+        }
+        Ok(())
+    }
+
+    /// Adds a file that cannot be read.
+    pub fn add_error(&mut self, error: Unreadable) {
+        self.errors.push(error);
+    }
+
+    /// Writes the rest.
+    pub fn end(self) -> io::Result<()> {
+        let rest = Rest {
+            wheels: self.wheels.iter().map(Wheel::of).collect(),
+            symbols: self.symbols.iter().map(Story::of).collect(),
+            errors: self.errors.iter().map(|file| Error { path: &file.path, message: &file.why }).collect(),
+        };
+        // The fields of an object go on where those of another were left off.
+        let rest = serde_json::to_string(&rest)?;
+        writeln!(self.out, "],{}", rest.strip_prefix('{').unwrap_or_default())
+    }
 }
 
 /// Writes what a rebuilt module adds, drops and changes, on one line.
@@ -84,10 +109,7 @@ struct Changed {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    main: Option<Main<'a>>,
-    files: Vec<File<'a>>,
+struct Rest<'a> {
     wheels: Vec<Wheel<'a>>,
     symbols: Vec<Story<'a>>,
     errors: Vec<Error<'a>>,
@@ -156,6 +178,7 @@ struct File<'a> {
     abi: Option<Abi<'a>>,
     producers: Vec<Tool<'a>>,
     features: Option<&'a [String]>,
+    features_used: Vec<&'static str>,
     exceptions: &'static str,
     memory: Option<Need>,
     table: Option<Need>,
@@ -305,7 +328,8 @@ impl<'a> File<'a> {
             not_a_side_module: report.not_a_side_module.as_deref(),
             abi: report.abi.as_ref().map(Abi::of),
             producers: report.facts.producers.iter().map(Tool::of).collect(),
-            features: report.facts.features.as_deref(),
+            features: report.facts.allowed.as_deref(),
+            features_used: report.facts.used().collect(),
             exceptions: report.facts.exceptions.word(),
             memory: need(memory.memory_size, memory.memory_alignment.get()),
             table: need(memory.table_size.get(), memory.table_alignment.get()),
@@ -364,14 +388,15 @@ fn provider_word(provider: &Provider) -> &'static str {
         Provider::Itself => "itself",
         Provider::Library(_) => "library",
         Provider::Host => "host",
+        Provider::JavaScript => "javascript",
         Provider::Loader => "loader",
         Provider::UndefinedUntilCalled => "undefined_until_called",
         Provider::WeakUndefined => "weak_undefined",
-        Provider::Missing(SymbolProblem::WrongType { .. }) => "wrong_type",
-        Provider::Missing(SymbolProblem::Unsupported { .. }) => "unsupported",
-        Provider::Missing(SymbolProblem::Undefined { .. } | SymbolProblem::UnknownImportModule { .. }) => {
-            "missing"
-        }
+        Provider::Missing(problem) => match **problem {
+            SymbolProblem::WrongType { .. } => "wrong_type",
+            SymbolProblem::Unsupported { .. } => "unsupported",
+            SymbolProblem::Undefined { .. } | SymbolProblem::UnknownImportModule { .. } => "missing",
+        },
     }
 }
 
@@ -443,8 +468,10 @@ mod tests {
         let (main, report) = sample::report();
         let unreadable = Unreadable { path: "x.so".to_owned(), why: "no such file".to_owned() };
         let mut out = Vec::new();
-        let contents = Contents { files: vec![report], errors: vec![unreadable], ..Contents::default() };
-        write(&mut out, Some(&main), &contents).unwrap();
+        let mut document = Document::begin(&mut out, Some(&main)).unwrap();
+        document.add(Report::Module(report)).unwrap();
+        document.add_error(unreadable);
+        document.end().unwrap();
         serde_json::from_slice(&out).unwrap()
     }
 

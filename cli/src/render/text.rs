@@ -126,6 +126,9 @@ impl<W: Write> Page<'_, W> {
             let end = match (&used.provider, &used.problem) {
                 (Some(provider), _) => format!("gets that of {provider}"),
                 (None, Some(problem)) => problem.clone(),
+                (None, None) if report.definitions.is_empty() && report.of_javascript => {
+                    "only JavaScript has it: a call fails".to_owned()
+                }
                 (None, None) if report.definitions.is_empty() && report.of_host => {
                     "gets that of the host".to_owned()
                 }
@@ -176,10 +179,13 @@ impl<W: Write> Page<'_, W> {
             ExceptionStyle::OnlyThrows => "thrown, never caught",
         };
         self.fact("exceptions", [exceptions])?;
-        match &report.facts.features {
-            Some(features) => self.fact("features", [printable(&features.join(", "))])?,
-            None => self.fact("features", ["not recorded"])?,
-        }
+        let used = report.facts.used().collect::<Vec<_>>().join(", ");
+        let used = if used.is_empty() { "none".to_owned() } else { used };
+        let allowed = match &report.facts.allowed {
+            Some(allowed) => printable(&allowed.join(", ")).into_owned(),
+            None => "not recorded".to_owned(),
+        };
+        self.fact("features", [format!("used: {used}"), format!("allowed to the compiler: {allowed}")])?;
         let tools = report.facts.producers.iter().filter(|tool| tool.role != "language");
         let tools = tools.map(|tool| format!("{} {}", tool.name, tool.version));
         self.fact("toolchain", tools.map(|tool| printable(tool.trim_end()).into_owned()))?;
@@ -420,7 +426,7 @@ fn import_row(report: &ImportReport, group: ImportGroup) -> Row<'_> {
         (true, false) => format!("{ty}, weak"),
     };
     let problem = match &report.provider {
-        Some(Provider::Missing(problem)) => Some(problem),
+        Some(Provider::Missing(problem)) => Some(&**problem),
         _ => None,
     };
     let (ty, note) = match problem {
@@ -443,14 +449,17 @@ fn mark(provider: &Provider) -> Mark<'_> {
             Mark { text: printable(path.rsplit('/').next().unwrap_or(path)), style: Style::new() }
         }
         Provider::Host => plain("host"),
+        Provider::JavaScript => Mark { text: Cow::Borrowed("JavaScript"), style: DOUBTFUL },
         Provider::Loader => plain("loader"),
         Provider::UndefinedUntilCalled => {
             Mark { text: Cow::Borrowed("nobody, until called"), style: DOUBTFUL }
         }
         Provider::WeakUndefined => Mark { text: Cow::Borrowed("weak, undefined"), style: DOUBTFUL },
-        Provider::Missing(SymbolProblem::WrongType { .. }) => bad("WRONG TYPE"),
-        Provider::Missing(SymbolProblem::Unsupported { .. }) => bad("UNSUPPORTED"),
-        Provider::Missing(_) => bad("MISSING"),
+        Provider::Missing(problem) => match **problem {
+            SymbolProblem::WrongType { .. } => bad("WRONG TYPE"),
+            SymbolProblem::Unsupported { .. } => bad("UNSUPPORTED"),
+            SymbolProblem::Undefined { .. } | SymbolProblem::UnknownImportModule { .. } => bad("MISSING"),
+        },
     }
 }
 
@@ -589,7 +598,8 @@ mod tests {
   runtime path    none
   ABI             WASI: it imports `GOT.mem.errno`
   exceptions      none
-  features        not recorded
+  features        used: mutable-globals
+                  allowed to the compiler: not recorded
   toolchain       none
   Python modules  sample
 

@@ -1,23 +1,20 @@
-//! Owns what a module tells of how it was built: its tools, the features its compiler was allowed, and how its exceptions work.
-//! Must not know whether any of that can be loaded.
+//! Owns what a module tells of how it was built: its tools, the features that it uses and that its compiler was allowed, and how its
+//! exceptions work. Must not know whether any of that can be loaded.
 //!
 //! Sources: tool-conventions, `ProducersSection.md` and `Linking.md` ("Target Features Section"); the exception handling
 //! proposal; Emscripten's `-fexceptions`.
 
-use wasmparser::{BinaryReader, FunctionBody, Operator, Parser, Payload, ProducersSectionReader};
+use wasmparser::{BinaryReader, Parser, Payload, ProducersSectionReader, WasmFeatures};
 
+use super::used::{Reading, Used};
 use crate::abi;
-use crate::parse::{ExportKind, ImportKind, ParsedModule};
+use crate::features;
+use crate::parse::{Import, ImportKind, ParsedModule};
 
 const PRODUCERS: &str = "producers";
 const TARGET_FEATURES: &str = "target_features";
 /// The prefix of a feature that is used; the others are features that are not.
 const USED: u8 = b'+';
-/// The opcodes that begin a block with handlers: of the legacy encoding, and of the standard.
-const TRY: u8 = 0x06;
-const TRY_TABLE: u8 = 0x1f;
-/// Either with the type of a block that most have: none, or an `i32`.
-const LIKELY: [[u8; 2]; 4] = [[TRY, 0x40], [TRY, 0x7f], [TRY_TABLE, 0x40], [TRY_TABLE, 0x7f]];
 
 /// A tool or language that a module tells of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,74 +61,64 @@ pub struct BuildFacts {
     /// Its tools, in the order of its `producers` section.
     pub producers: Vec<Producer>,
     /// The features that its compiler was allowed, by its `target_features` section; `None` without one.
-    pub features: Option<Vec<String>>,
+    pub allowed: Option<Vec<String>>,
     /// How it throws and catches.
     pub exceptions: ExceptionStyle,
+    used: WasmFeatures,
 }
 
 impl BuildFacts {
-    /// Reads the module's sections, and its functions up to the first that catches. What is malformed counts as absent: whether
-    /// functions are valid, the engine tells.
+    /// Reads all of a module, functions included. Where it is malformed, what stands before counts: whether functions are valid, the
+    /// engine tells.
     pub fn read(module: &ParsedModule, bytes: &[u8]) -> BuildFacts {
-        let mut facts =
-            BuildFacts { producers: Vec::new(), features: None, exceptions: without_code(module) };
-        let mut bodies = Vec::new();
+        let (mut made_by, mut allowed) = (Vec::new(), None);
+        let mut reading = Reading::new();
         for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
             match payload {
                 Payload::CustomSection(section) if section.name() == PRODUCERS => {
-                    facts.producers = producers(section.data()).unwrap_or_default();
+                    made_by = producers(section.data()).unwrap_or_default();
                 }
                 Payload::CustomSection(section) if section.name() == TARGET_FEATURES => {
-                    facts.features = features(section.data());
+                    allowed = features(section.data());
                 }
-                Payload::CodeSectionEntry(body) => bodies.push(body),
-                _ => {}
+                other => reading.take(other),
             }
         }
-        facts.exceptions = in_code(&bodies, bytes).unwrap_or(facts.exceptions);
-        facts
+        let used = reading.end();
+        let features = *module.used_features.get_or_init(|| used.features);
+        BuildFacts { producers: made_by, allowed, exceptions: exceptions(module, used), used: features }
+    }
+
+    /// The features that the module uses, in its functions and elsewhere, by the names that `target_features` sections have for
+    /// them, sorted.
+    pub fn used(&self) -> impl Iterator<Item = &'static str> {
+        features::names(self.used)
     }
 }
 
-/// The instructions with which the first function that is found catches. Functions that look like it come first: reading all takes long.
-fn in_code(bodies: &[FunctionBody<'_>], bytes: &[u8]) -> Option<ExceptionStyle> {
-    let may_catch = |body: &&FunctionBody<'_>| {
-        let code = bytes.get(body.range()).unwrap_or_default();
-        code.contains(&TRY) || code.contains(&TRY_TABLE)
-    };
-    let possible: Vec<_> = bodies.iter().filter(may_catch).collect();
-    let is_likely = |body: &&&FunctionBody<'_>| {
-        let code = bytes.get(body.range()).unwrap_or_default();
-        code.array_windows().any(|pair| LIKELY.contains(pair))
-    };
-    let likely = possible.iter().filter(is_likely);
-    likely.copied().find_map(handlers).or_else(|| possible.iter().copied().find_map(handlers))
+/// The features that a module uses with which no process takes it.
+pub(super) fn refused_features(module: &ParsedModule, bytes: &[u8]) -> Vec<&'static str> {
+    let used = module.used_features.get().copied();
+    let used = used.unwrap_or_else(|| BuildFacts::read(module, bytes).used);
+    features::names(features::refused(used)).collect()
 }
 
-/// What imports and exports tell.
-fn without_code(module: &ParsedModule) -> ExceptionStyle {
-    let is_javascript = |name: &str, kind: &ImportKind| {
-        matches!(kind, ImportKind::Function(_)) && name.starts_with(abi::INVOKE)
+/// How a module throws and catches.
+fn exceptions(module: &ParsedModule, used: Used) -> ExceptionStyle {
+    let is_javascript = |import: &Import| {
+        matches!(import.kind, ImportKind::Function(_)) && import.name.starts_with(abi::INVOKE)
     };
-    let mut imports = module.imports.iter();
-    if imports.any(|import| is_javascript(&import.name, &import.kind)) {
-        return ExceptionStyle::JavaScript;
+    if used.features.contains(WasmFeatures::LEGACY_EXCEPTIONS) {
+        ExceptionStyle::Legacy
+    } else if used.has_try_table {
+        ExceptionStyle::Standard
+    } else if module.imports.iter().any(is_javascript) {
+        ExceptionStyle::JavaScript
+    } else if used.features.contains(WasmFeatures::EXCEPTIONS) {
+        ExceptionStyle::OnlyThrows
+    } else {
+        ExceptionStyle::None
     }
-    let imports_tag = module.imports.iter().any(|import| matches!(import.kind, ImportKind::Tag(_)));
-    if imports_tag || module.exports.iter().any(|(_, export)| matches!(export.kind, ExportKind::Tag(_))) {
-        return ExceptionStyle::OnlyThrows;
-    }
-    ExceptionStyle::None
-}
-
-/// The instructions with which a function catches.
-fn handlers(body: &FunctionBody<'_>) -> Option<ExceptionStyle> {
-    let mut operators = body.get_operators_reader().ok()?.into_iter().map_while(Result::ok);
-    operators.find_map(|operator| match operator {
-        Operator::Try { .. } => Some(ExceptionStyle::Legacy),
-        Operator::TryTable { .. } => Some(ExceptionStyle::Standard),
-        _ => None,
-    })
 }
 
 fn producers(data: &[u8]) -> Option<Vec<Producer>> {

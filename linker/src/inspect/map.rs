@@ -2,10 +2,12 @@
 //! how it is shown.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Opened;
 use super::stand_in::{StandIn, bound};
 use crate::abi;
+use crate::host::Host;
 use crate::ids::{Address, Alignment, ModuleId, TableSlot};
 use crate::layout::{LibraryReservation, Reservation};
 use crate::namespace::Namespace;
@@ -78,11 +80,12 @@ pub struct ProcessMap {
     pub refused: Vec<(String, String)>,
     namespace: Namespace,
     stand_in: StandIn,
+    host: Arc<dyn Host>,
 }
 
 impl ProcessMap {
     /// That of a process that has just started, with what its main module needs itself.
-    pub(super) fn started(namespace: Namespace, stand_in: StandIn) -> ProcessMap {
+    pub(super) fn started(namespace: Namespace, stand_in: StandIn, host: Arc<dyn Host>) -> ProcessMap {
         let main = namespace.main().clone();
         let first_table_size = StandIn::of(&main).table_size;
         let mut map = ProcessMap {
@@ -97,6 +100,7 @@ impl ProcessMap {
             refused: Vec::new(),
             namespace,
             stand_in,
+            host,
         };
         let own = match main.placement() {
             Some(placement) => placement.table_base.0..placement.table_end.0,
@@ -140,6 +144,8 @@ impl ProcessMap {
         let start =
             LoadOrder::discover(&self.namespace, &file.path, &mut opened).map_err(|e| e.to_string())?;
         let Start::New(order) = start else { return Ok(()) };
+        let functions = self.namespace.ask_host(&order, &*self.host);
+        self.namespace.add_host_functions(functions);
         let resolved = order.resolve(&self.namespace, OpenMode::default()).map_err(|e| e.to_string())?;
         let reservation = resolved.reservation().map_err(|e| e.to_string())?;
         let mut stand_in = self.stand_in.clone();

@@ -7,18 +7,23 @@ mod map;
 mod process;
 mod stand_in;
 mod symbol;
+mod used;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::abi_family::AbiEvidence;
+use crate::abi;
+use crate::abi_family::{AbiEvidence, AbiFamily};
 use crate::error::{LinkError, ParseError, SymbolProblem};
+use crate::host::Host;
 use crate::ids::ModuleId;
+use crate::layout::Reservation;
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
 use crate::needed::{
-    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, OpenMode, Start,
+    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary, Start,
 };
-use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule};
+use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule, Signature};
 use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
 
@@ -38,8 +43,10 @@ pub enum Provider {
     Itself,
     /// Another library, by path.
     Library(String),
-    /// The host: a WASI function.
+    /// The host: a function of its system interface.
     Host,
+    /// Nobody but JavaScript, which is not there: a call fails.
+    JavaScript,
     /// The loader: memory, table, stack pointer, bases, tags.
     Loader,
     /// Nobody, and it is weak: the address is 0, a call traps.
@@ -47,7 +54,7 @@ pub enum Provider {
     /// Nobody, which a main module for Emscripten allows: a call traps.
     UndefinedUntilCalled,
     /// Nobody, or somebody who has another type for it: why.
-    Missing(SymbolProblem),
+    Missing(Arc<SymbolProblem>),
 }
 
 /// An import with its provider.
@@ -102,7 +109,7 @@ pub struct ModuleReport {
     pub needed_missing: Vec<LibraryNotFound>,
     /// Every symbol of the load that cannot be bound, sorted: those that the file imports, and those that the libraries
     /// it needs import.
-    pub problems: Vec<SymbolProblem>,
+    pub problems: Vec<Arc<SymbolProblem>>,
     /// Reasons against it that lie outside of the file, which the caller adds: as that Python looks for other file names.
     pub outside_reasons: Vec<String>,
 }
@@ -156,6 +163,7 @@ pub struct Inspector {
     /// Where that is, and what is free beside.
     stand_in: Option<StandIn>,
     main: Option<Arc<MainModule>>,
+    host: Arc<dyn Host>,
     /// Why nothing can be loaded.
     refused: Vec<LinkError>,
 }
@@ -163,14 +171,23 @@ pub struct Inspector {
 impl Inspector {
     /// With a main module, every import gets its provider as in a load into a process of it in which nothing is loaded
     /// but what the main module itself needs; `libraries` is asked for that.
-    pub fn new(main: Option<Arc<MainModule>>, libraries: &mut dyn LibrarySource) -> Inspector {
-        let Some(main) = main else {
-            return Inspector { namespace: None, stand_in: None, main: None, refused: Vec::new() };
-        };
-        let mut refused: Vec<LinkError> = main.require_hosting().err().into_iter().collect();
-        let started = process::started(&main, libraries).map_err(|error| refused.push(error)).ok();
-        let (namespace, stand_in) = started.unzip();
-        Inspector { namespace, stand_in, main: Some(main), refused }
+    pub fn new(
+        main: Option<Arc<MainModule>>,
+        libraries: &mut dyn LibrarySource,
+        host: Arc<dyn Host>,
+    ) -> Inspector {
+        let mut inspector = Inspector { namespace: None, stand_in: None, main, host, refused: Vec::new() };
+        if let Some(main) = &inspector.main {
+            inspector.refused.extend(main.require_hosting().err());
+            match process::started(main, libraries, &*inspector.host) {
+                Ok((namespace, stand_in)) => {
+                    inspector.namespace = Some(namespace);
+                    inspector.stand_in = Some(stand_in);
+                }
+                Err(error) => inspector.refused.push(error),
+            }
+        }
+        inspector
     }
 
     /// The main module.
@@ -190,8 +207,12 @@ impl Inspector {
             report.checked_against = Some(main.name().to_owned());
             report.refused.extend(self.refused.iter().cloned());
         }
-        if let (Some(namespace), None) = (&self.namespace, &report.not_a_side_module) {
-            link(&mut report, namespace, &mut Opened { file, module, libraries });
+        match (&self.namespace, &report.not_a_side_module) {
+            (Some(namespace), None) => {
+                link(&mut report, namespace, &mut Opened { file, module, libraries }, &*self.host);
+            }
+            (_, Some(_)) if report.needed.is_empty() => tell_host(&mut report, &*self.host),
+            _ => {}
         }
         Ok(report)
     }
@@ -201,7 +222,7 @@ impl Inspector {
     pub fn map(&self) -> Result<ProcessMap, String> {
         match (&self.namespace, &self.stand_in) {
             (Some(namespace), Some(stand_in)) if self.refused.is_empty() => {
-                Ok(ProcessMap::started(namespace.clone(), stand_in.clone()))
+                Ok(ProcessMap::started(namespace.clone(), stand_in.clone(), self.host.clone()))
             }
             _ => Err(self.refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
         }
@@ -221,7 +242,15 @@ impl Inspector {
         let module = libraries.parse(file).map_err(|error| format!("{}: {error}", file.path))?;
         let mut opened = Opened { file, module, libraries };
         match LoadOrder::discover_present(namespace, &file.path, &mut opened).map_err(|e| e.to_string())? {
-            (Start::New(order), _) => Ok(SymbolReport::of(namespace, &order, symbol)),
+            (Start::New(order), _) => {
+                let namespace = with_functions_of_host(namespace, &order, &*self.host);
+                let mut report = SymbolReport::of(&namespace, &order, symbol);
+                report.of_javascript = has_text(&order, symbol)
+                    || namespace.host_function(abi::ENV, symbol).is_some_and(|ty| {
+                        is_of_javascript(namespace.family(), abi::ENV, symbol, ty, &*self.host)
+                    });
+                Ok(report)
+            }
             (Start::Loaded(_), _) => Ok(SymbolReport::of_loaded(namespace, &file.path, symbol)),
         }
     }
@@ -259,50 +288,111 @@ fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
     }
 }
 
+/// Fills in what a main module for Emscripten has of the host.
+fn tell_host(report: &mut ModuleReport, host: &dyn Host) {
+    if report.abi.as_ref().is_some_and(|abi| abi.family == AbiFamily::Emscripten) {
+        for report in &mut report.imports {
+            if let ImportKind::Function(_) = report.import.kind {
+                report.provider = Some(of_host(AbiFamily::Emscripten, &report.import, host));
+            }
+        }
+    }
+}
+
+/// Who provides a function that the main module imports from the host.
+fn of_host(family: AbiFamily, import: &Import, host: &dyn Host) -> Provider {
+    match &import.kind {
+        ImportKind::Function(ty) if is_of_javascript(family, &import.module, &import.name, ty, host) => {
+            Provider::JavaScript
+        }
+        _ => Provider::Host,
+    }
+}
+
+/// Whether nobody but JavaScript has a function that a main module imports.
+fn is_of_javascript(family: AbiFamily, module: &str, name: &str, ty: &Signature, host: &dyn Host) -> bool {
+    family == AbiFamily::Emscripten && host.function(family, module, name, ty).is_none()
+}
+
 /// Fills in what a load into a process would do.
-fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_>) {
+fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_>, host: &dyn Host) {
     let found = LoadOrder::discover_present(namespace, &report.path, opened);
     let (order, missing) = match found {
         Ok((Start::New(order), missing)) => (order, missing),
-        Ok((Start::Loaded(id), _)) => return tell_loaded(report, namespace, id),
+        Ok((Start::Loaded(id), _)) => return tell_loaded(report, namespace, id, host),
         Err(error) => {
             report.refused.push(error);
             return;
         }
     };
     report.needed_missing = missing;
-    let Explanation { results, thunks } = order.explain(namespace);
+    let namespace = &with_functions_of_host(namespace, &order, host);
+    let Explanation { results, thunks, slotless } = order.explain(namespace);
     let root = order.root().id;
     let is_of_host =
         |thunk: usize| matches!(thunks.get(thunk).map(|thunk| &thunk.kind), Some(ThunkKind::Host { .. }));
     for (id, bindings) in results {
-        if id == root {
-            for (import, binding) in report.imports.iter_mut().zip(&bindings) {
-                import.provider = Some(match binding {
-                    Ok(Binding::Thunk(thunk)) if is_of_host(*thunk) => Provider::Host,
+        let imports = if id == root { report.imports.as_mut_slice() } else { &mut [] };
+        let mut imports = imports.iter_mut();
+        for binding in bindings {
+            let binding = binding.map_err(Arc::new);
+            if let Some(import) = imports.next() {
+                import.provider = Some(match &binding {
+                    Ok(Binding::Thunk(thunk)) if is_of_host(*thunk) => {
+                        of_host(namespace.family(), &import.import, host)
+                    }
+                    Ok(Binding::Thunk(_)) if has_text(&order, &import.import.name) => Provider::JavaScript,
                     Ok(binding) => provider(import, binding, root, |id| path_of(namespace, &order, id)),
                     Err(problem) => Provider::Missing(problem.clone()),
                 });
             }
+            report.problems.extend(binding.err());
         }
-        report.problems.extend(bindings.into_iter().filter_map(Result::err));
     }
     report.problems.sort();
     report.problems.dedup();
     if report.problems.is_empty() && report.needed_missing.is_empty() {
-        let fits = order.resolve(namespace, OpenMode::default()).and_then(|resolved| resolved.reservation());
-        report.refused.extend(fits.err());
+        // In a load, libraries get to the engine when all is bound.
+        report.refused.extend(order.in_initialization_order().find_map(refused_by_engine));
+        report.refused.extend(Reservation::of(order.in_initialization_order(), slotless).err());
     }
 }
 
+/// The namespace with the functions that the host has for the libraries of a load, as a process learns of them.
+fn with_functions_of_host<'a>(
+    namespace: &'a Namespace,
+    order: &LoadOrder,
+    host: &dyn Host,
+) -> Cow<'a, Namespace> {
+    let functions = namespace.ask_host(order, host);
+    if functions.is_empty() {
+        return Cow::Borrowed(namespace);
+    }
+    let mut namespace = namespace.clone();
+    namespace.add_host_functions(functions);
+    Cow::Owned(namespace)
+}
+
+/// Whether a library of the load has the text of a function in JavaScript.
+fn has_text(order: &LoadOrder, name: &str) -> bool {
+    let name = format!("{}{name}", abi::EM_JS);
+    order.in_initialization_order().any(|library| library.module.exports.contains(&name))
+}
+
+/// Why the engine does not take a library, as far as that can be told without it.
+fn refused_by_engine(library: &NewLibrary) -> Option<LinkError> {
+    let features = facts::refused_features(&library.module, &library.file.bytes);
+    (!features.is_empty()).then(|| LinkError::Features { library: library.file.path.clone(), features })
+}
+
 /// Fills in what a library was bound to that the main module needs itself.
-fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId) {
+fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId, host: &dyn Host) {
     let Some(library) = namespace.library(id) else { return };
     for (report, binding) in report.imports.iter_mut().zip(library.bindings.iter()) {
         let import = &report.import;
         let is_of_host = namespace.host_function(&import.module, &import.name).is_some();
         report.provider = Some(match binding {
-            Binding::Thunk(_) if is_of_host => Provider::Host,
+            Binding::Thunk(_) if is_of_host => of_host(namespace.family(), import, host),
             binding => provider(report, binding, id, |id| namespace.name(id)),
         });
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::stand_in::StandIn;
 use crate::error::LinkError;
+use crate::host::Host;
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
 use crate::needed::{LibrarySource, LoadOrder, OpenMode, Requester};
@@ -13,6 +14,7 @@ use crate::needed::{LibrarySource, LoadOrder, OpenMode, Requester};
 pub(super) fn started(
     main: &Arc<MainModule>,
     libraries: &mut dyn LibrarySource,
+    host: &dyn Host,
 ) -> Result<(Namespace, StandIn), LinkError> {
     let mut namespace = Namespace::new(main.clone(), Arc::new(Namespace::host_functions_of(main).collect()));
     let mut stand_in = StandIn::of(main);
@@ -20,6 +22,8 @@ pub(super) fn started(
     let Some(order) = LoadOrder::discover_needed_of_main(&namespace, &requester, libraries)? else {
         return Ok((namespace, stand_in));
     };
+    let functions = namespace.ask_host(&order, host);
+    namespace.add_host_functions(functions);
     let roots = order.roots().to_vec();
     let first = order.root().file.path.clone();
     let resolved = order.resolve(&namespace, OpenMode::default())?;

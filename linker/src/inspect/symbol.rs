@@ -49,6 +49,8 @@ pub struct SymbolReport {
     pub definitions: Vec<SymbolDefinition>,
     /// Whether a host has a function of this name for those that import it.
     pub of_host: bool,
+    /// Whether nobody but JavaScript has it, which is not there: a call fails.
+    pub of_javascript: bool,
 }
 
 impl SymbolReport {
@@ -104,6 +106,7 @@ impl SymbolReport {
             definitions: Vec::new(),
             of_host: namespace.host_function(abi::ENV, symbol).is_some()
                 || namespace.host_function(abi::WASI_PREVIEW1, symbol).is_some(),
+            of_javascript: false,
         }
     }
 }

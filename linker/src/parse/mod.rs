@@ -9,11 +9,11 @@ mod imports;
 mod outline;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wasmparser::{
     BinaryReader, Chunk, CompositeInnerType, FuncType, GlobalType, MemoryType, Parser, Payload, TableType,
-    TypeRef, TypeSectionReader, ValType,
+    TypeRef, TypeSectionReader, ValType, WasmFeatures,
 };
 
 use crate::abi;
@@ -82,7 +82,10 @@ pub struct ParsedModule {
     /// What is wrong with the segments of a side module.
     segments_problem: Option<ParseError>,
     has_data: bool,
+    has_own_memory: bool,
     first_section: FirstSection,
+    /// Which features of WebAssembly it uses, functions included, once somebody has looked: it takes longer than all the rest.
+    pub(crate) used_features: OnceLock<WasmFeatures>,
 }
 
 /// What the first section of a module is, since `dylink.0` must be it.
@@ -155,7 +158,9 @@ impl ParsedModule {
             function_imports: Vec::new(),
             segments_problem: None,
             has_data: false,
+            has_own_memory: false,
             first_section: FirstSection::Other,
+            used_features: OnceLock::new(),
         };
         let mut spaces = IndexSpaces::default();
         let mut sections = 0_usize;
@@ -217,6 +222,11 @@ impl ParsedModule {
         if let Some(problem) = &self.segments_problem {
             return Err(problem.to_string());
         }
+        if self.has_own_memory {
+            return Err("it has a memory of its own, in which nobody could see its data; link it with \
+                        `wasm-ld -shared --experimental-pic`"
+                .to_owned());
+        }
         if let Some(name) = dylink.tls_exports.first() {
             return Err(format!("`{name}` is thread-local in a build for threads, which are not supported"));
         }
@@ -271,6 +281,7 @@ impl ParsedModule {
                 }
             }
             Payload::MemorySection(section) => {
+                self.has_own_memory = section.count() > 0;
                 for memory in section {
                     spaces.memories.push(memory?);
                 }

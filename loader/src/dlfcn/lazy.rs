@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use pydl_linker::{LateBinding, LazySymbols};
+use pydl_linker::{LateBinding, LazySymbols, LookupError, SymbolProblem};
 use wasmtime::{AsContextMut, Caller, Func};
 
 use super::lookup::{depend, give_slot};
 use super::{Failure, Store, linking};
+use crate::libraries::RefusedLoad;
 use crate::process::ProcessState;
 
 /// The function that binds function `number` of `symbols` and returns its slot. When there is no definition, the guest ends with
@@ -26,7 +27,10 @@ fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32
     let namespace = linking(store)?.namespace.clone();
     let bound = symbols.bind(&namespace, number as usize);
     let bound = bound.ok_or_else(|| Failure::Refused(format!("no function {number} is left to bind")))?;
-    let bound = bound.map_err(|error| Failure::Ended(error.into()))?;
+    let bound = bound.map_err(|error| {
+        store.data_mut().refused = refused(&error);
+        Failure::Ended(error.into())
+    })?;
     store.data().trace.bound_late(&namespace, &bound);
     let LateBinding { importer, function, from: (definer, name) } = bound;
     let known = namespace.slot(function);
@@ -39,4 +43,14 @@ fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32
     depend(store, importer, function.definer)?;
     depend(store, importer, definer)?;
     Ok(slot.0)
+}
+
+/// What a failed call is remembered as.
+fn refused(error: &LookupError) -> Option<RefusedLoad> {
+    let (SymbolProblem::Undefined { importer, symbol, .. }
+    | SymbolProblem::WrongType { importer, symbol, .. }) = &error.problem
+    else {
+        return None;
+    };
+    Some(RefusedLoad { path: importer.to_string(), symbol: Some(symbol.clone()), why: error.to_string() })
 }

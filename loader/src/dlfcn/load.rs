@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use pydl_linker::{
     LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
-    Reservation, ResolvedModules, Start, abi,
+    Reservation, ResolvedModules, Start,
 };
 use wasmtime::Module;
 
 use super::{Failure, Store, classify, close, exits, introspection, linking};
 use crate::address_space::{AddressSpace, NoRoom};
 use crate::execute::Execution;
+use crate::host::SystemInterface;
 use crate::image::offered_functions;
+use crate::libraries::RefusedLoad;
 use crate::search::{GuestSearch, SystemSearch};
-use crate::system;
 use crate::trace::Watch;
 
 /// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.
@@ -24,6 +25,8 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Res
     let opened = find_or_load(store, name, mode);
     if let Err(Failure::Refused(why)) = &opened {
         store.data().trace.refused(name, why);
+        let refused = RefusedLoad { path: name.to_owned(), symbol: None, why: why.clone() };
+        store.data_mut().refused = Some(refused);
     }
     opened
 }
@@ -200,28 +203,23 @@ fn bring_in(
     }
 }
 
-/// Tells the namespace of all functions that the host has, which takes longer than most libraries are worth: those it has for the main
-/// module, and in Emscripten processes those that its system has in whatever type a library wants them.
+/// Tells the namespace of the functions that the host has for the libraries of a load, beyond those that the main module imports.
 fn know_more_of_host(
     store: &mut Store<'_>,
     snapshot: Arc<Namespace>,
     order: &LoadOrder,
 ) -> Result<Arc<Namespace>, Failure> {
-    let mut functions = match store.data().running.clone() {
-        Some(running) => offered_functions(&mut *store, &running.image.host_functions),
-        None => BTreeMap::new(),
+    let running = store.data().running.clone();
+    let host = match running.filter(|_| store.data().emscripten.is_none()) {
+        Some(running) => {
+            SystemInterface::of_wasi(offered_functions(&mut *store, &running.image.host_functions))
+        }
+        None => SystemInterface::default(),
     };
-    if store.data().emscripten.is_some() {
-        let wanted = order.functions_of_host(&snapshot);
-        let served = wanted.filter(|(module, name, _)| {
-            system::emscripten::serves(module, name) && !abi::is_of_exceptions(name)
-        });
-        let served = served.map(|(module, name, ty)| ((module.to_owned(), name.to_owned()), ty.clone()));
-        functions.extend(served.filter(|(key, _)| !functions.contains_key(key)).collect::<Vec<_>>());
-    }
+    let functions = snapshot.ask_host(order, &host);
     drop(snapshot);
     let linking = linking(store)?;
-    linking.namespace_mut().set_host_functions(functions);
+    linking.namespace_mut().add_host_functions(functions);
     Ok(linking.namespace.clone())
 }
 

@@ -21,6 +21,9 @@ use crate::system::emscripten::Emscripten;
 /// What is run to compile an archive.
 const PROGRAM: &str = include_str!("compile_all.py");
 
+/// What the cache calls it.
+const BYTE_CODE: &str = "byte code";
+
 /// Where in the guest an archive's files are, and what below that is not its own.
 pub(crate) struct Place<'a> {
     pub root: &'a str,
@@ -41,7 +44,7 @@ pub(crate) fn of(
         return None;
     }
     let files = [(archive.path(), archive.stamp()), (image.path(), main)];
-    if let Some(kept) = cache.derived(&files) {
+    if let Some(kept) = cache.derived(&files, BYTE_CODE) {
         return Archive::open(&kept).ok().map(Arc::new);
     }
     let options =
@@ -54,7 +57,7 @@ pub(crate) fn of(
         return None;
     }
     let bytes = pack(&stdout.contents())?;
-    let kept = cache.keep_derived(&files, &bytes).ok()?;
+    let kept = cache.keep_derived(&files, BYTE_CODE, &bytes).ok()?;
     Archive::open(&kept).ok().map(Arc::new)
 }
 

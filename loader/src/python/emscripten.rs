@@ -13,9 +13,11 @@ use super::packages::{PACKAGE_FOLDERS, Packages};
 use super::wheel::Wheel;
 use crate::address_space::AddressSpace;
 use crate::archive::Archive;
+use crate::engine::Kind;
 use crate::error::LoadError;
 use crate::execute::set_slot;
 use crate::image::Image;
+use crate::interrupt::Interruption;
 use crate::options::Mount;
 use crate::process::ProcessState;
 use crate::system::emscripten::Emscripten;
@@ -147,26 +149,51 @@ fn mount_folders(
     system.show(file.to_str().unwrap_or_default(), paths.into_bytes().into(), 0o644)
 }
 
+/// Has CPython ask for signals where nothing else tells it of them.
+pub(crate) fn handle_signals(
+    store: &mut Store<ProcessState>,
+    main: &Instance,
+    space: &AddressSpace,
+) -> Result<(), LoadError> {
+    if store.data().compiler.kind() != Kind::Emscripten(Interruption::WhereAsked) {
+        return Ok(());
+    }
+    match address_of(store, main, space, super::ASKS_FOR_SIGNALS) {
+        Some(flag) => space.memory.write(store, flag as usize, &1_u32.to_le_bytes()).map_err(lost),
+        None => Ok(()),
+    }
+}
+
+/// The address that an export of the main module holds.
+fn address_of(
+    store: &mut Store<ProcessState>,
+    main: &Instance,
+    space: &AddressSpace,
+    name: &str,
+) -> Option<u32> {
+    let global = main.get_global(&mut *store, name)?;
+    match global.get(&mut *store) {
+        Val::I32(offset) => Some(space.main_base.plus(offset.cast_unsigned()).0),
+        _ => None,
+    }
+}
+
+fn lost(_: wasmtime::MemoryAccessError) -> LoadError {
+    LoadError::Engine("CPython's state is outside of its memory".to_owned())
+}
+
 /// Gives CPython its trampoline, if it has a place for one.
 pub(crate) fn install_trampoline(
     store: &mut Store<ProcessState>,
     main: &Instance,
     space: &AddressSpace,
 ) -> Result<(), LoadError> {
-    let address_of = |store: &mut Store<ProcessState>, name: &str| {
-        let global = main.get_global(&mut *store, name)?;
-        match global.get(&mut *store) {
-            Val::I32(offset) => Some(space.main_base.plus(offset.cast_unsigned()).0),
-            _ => None,
-        }
-    };
-    let Some(runtime) = address_of(store, RUNTIME) else { return Ok(()) };
+    let Some(runtime) = address_of(store, main, space, RUNTIME) else { return Ok(()) };
     for (offset_name, generate) in TRAMPOLINES {
-        let Some(offset_at) = address_of(store, offset_name) else { continue };
+        let Some(offset_at) = address_of(store, main, space, offset_name) else { continue };
         let Some(slot) = instantiate(store, space, &generate())? else { continue };
         let mut offset = [0; 4];
         let memory = space.memory;
-        let lost = |_| LoadError::Engine("CPython's runtime state is outside of its memory".to_owned());
         memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
         let place = runtime.saturating_add(u32::from_le_bytes(offset));
         memory.write(&mut *store, place as usize, &slot.to_le_bytes()).map_err(lost)?;

@@ -64,7 +64,7 @@ impl Packages {
         if let Some((first, rest)) = wheels.split_first() {
             let target = Target::of_main(main)?;
             for path in std::iter::once(first).chain(rest) {
-                let wheel = Wheel::open(path)?;
+                let wheel = Wheel::open(path, cache)?;
                 target.fits(wheel.name()).map_err(|why| LoadError::Archive { path: path.clone(), why })?;
                 wheel.verify(cache)?;
                 add(&mut files, &wheel)?;

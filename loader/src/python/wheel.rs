@@ -24,17 +24,17 @@ pub(crate) struct Wheel {
     recorded: BTreeMap<String, Recorded>,
     /// Where each file goes, beneath `site-packages`, with its place in the archive.
     files: Vec<(String, usize)>,
-    record: Vec<u8>,
+    record: Arc<[u8]>,
 }
 
 impl Wheel {
-    /// Opens a wheel and checks all but the contents of its files. Errs, naming the wheel and the entry.
-    pub(crate) fn open(path: &Path) -> Result<Wheel, LoadError> {
+    /// Opens a wheel and checks all but the contents of its files, of which a cache keeps large ones. Errs, naming the wheel and the entry.
+    pub(crate) fn open(path: &Path, cache: Option<&Cache>) -> Result<Wheel, LoadError> {
         let refused = |why: String| LoadError::Archive { path: path.to_owned(), why };
         let file = path.file_name().and_then(|name| name.to_str());
         let file = file.ok_or_else(|| refused("its name is not UTF-8".to_owned()))?;
         let name = WheelName::parse(file).map_err(refused)?;
-        let archive = Arc::new(Archive::open(path)?);
+        let archive = Arc::new(Archive::open(path)?.with_cache(cache));
         let contents = Contents::of(&archive, &name).map_err(refused)?;
         contents.check_metadata(&name).map_err(refused)?;
         let record = contents.read(RECORD).map_err(refused)?;
@@ -70,7 +70,7 @@ impl Wheel {
         let was_fresh = stamp.is_fresh();
         for (index, entry) in self.archive.entries().iter().enumerate() {
             let Some(recorded) = self.recorded.get(&entry.name) else { continue };
-            let contents = self.archive.read(index).map_err(|error| LoadError::file(path, error))?;
+            let contents = self.archive.unpack(index).map_err(|error| LoadError::file(path, error))?;
             if !recorded.is_of(&contents) {
                 let why = format!("{}: its hash is not the one in RECORD; get the wheel again", entry.name);
                 return Err(LoadError::Archive { path: path.to_owned(), why });
@@ -123,7 +123,7 @@ impl<'a> Contents<'a> {
     }
 
     /// The contents of a file of the `dist-info` folder.
-    fn read(&self, file: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, file: &str) -> Result<Arc<[u8]>, String> {
         let path = format!("{}.dist-info/{file}", self.stem);
         let index = self.places.get(path.as_str()).ok_or_else(|| format!("not a wheel: it has no {path}"))?;
         self.archive.read(*index).map_err(|error| error.to_string())
@@ -253,7 +253,7 @@ pub(super) mod tests {
         let mut files = good(&[("demo/__init__.py", "x = 1\n")]);
         change(&mut files);
         let path = write(folder.path(), NAME, &files);
-        match Wheel::open(&path).and_then(|wheel| wheel.verify(None)) {
+        match Wheel::open(&path, None).and_then(|wheel| wheel.verify(None)) {
             Ok(()) => panic!("not refused"),
             Err(error) => error.to_string(),
         }
@@ -273,14 +273,14 @@ pub(super) mod tests {
             ("demo-1.data/scripts/tool", "#!python\n"),
             ("demo-1.data/data/share/man/x.1", "x"),
         ]);
-        let wheel = Wheel::open(&write(folder.path(), NAME, &files)).unwrap();
+        let wheel = Wheel::open(&write(folder.path(), NAME, &files), None).unwrap();
         wheel.verify(None).unwrap();
         let mut paths: Vec<&str> = wheel.files().map(|(path, _)| path).collect();
         paths.sort_unstable();
         let info = ["demo-1.dist-info/METADATA", "demo-1.dist-info/RECORD", "demo-1.dist-info/WHEEL"];
         assert_eq!(paths, [&info[..], &["demo/__init__.py", "pure.py", "sub/plat.py"]].concat());
         let (_, index) = wheel.files().find(|(path, _)| *path == "sub/plat.py").unwrap();
-        assert_eq!(wheel.archive().read(index).unwrap(), b"q");
+        assert_eq!(*wheel.archive().read(index).unwrap(), *b"q");
     }
 
     #[test]
@@ -340,14 +340,14 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path().join("cache")).unwrap();
         let path = write(folder.path(), NAME, &good(&[("demo.py", "x = 1\n")]));
-        let wheel = Wheel::open(&path).unwrap();
+        let wheel = Wheel::open(&path, None).unwrap();
         let (stamp, record) = (wheel.archive().stamp().clone(), wheel.record.clone());
         assert!(!cache.is_verified(&path, &stamp, &record));
         cache.remember_verified(&path, &stamp, &record).unwrap();
         assert!(cache.is_verified(&path, &stamp, &record));
         assert!(!cache.is_verified(&path, &stamp, b"another"));
         write(folder.path(), NAME, &good(&[("demo.py", "x = 12\n")]));
-        let wheel = Wheel::open(&path).unwrap();
+        let wheel = Wheel::open(&path, None).unwrap();
         assert!(!cache.is_verified(&path, wheel.archive().stamp(), &wheel.record));
     }
 }

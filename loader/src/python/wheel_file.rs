@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::tags::Target;
 use super::wheel::Wheel;
@@ -34,7 +35,7 @@ pub struct WheelFile(Wheel);
 impl WheelFile {
     /// Opens a wheel. Errs, naming the wheel and the entry, when it cannot be read and when a process would refuse it for its form.
     pub fn open(path: &Path) -> Result<WheelFile, LoadError> {
-        Wheel::open(path).map(WheelFile)
+        Wheel::open(path, None).map(WheelFile)
     }
 
     /// The combinations of interpreter, ABI and platform that it is for, as `cp314-cp314-any`.
@@ -58,7 +59,7 @@ impl WheelFile {
     }
 
     /// The contents of a file. Errs when they are damaged.
-    pub fn read(&self, number: usize) -> io::Result<Vec<u8>> {
+    pub fn read(&self, number: usize) -> io::Result<Arc<[u8]>> {
         self.0.archive().read(number)
     }
 }

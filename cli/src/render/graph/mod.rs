@@ -161,6 +161,7 @@ pub fn by_provider(report: &ModuleReport) -> BTreeMap<Giver<'_>, Vec<&ImportRepo
             Some(Provider::Missing(_)) => Giver::Nobody,
             Some(Provider::Itself) => Giver::Other("itself"),
             Some(Provider::Host) => Giver::Other("host"),
+            Some(Provider::JavaScript) => Giver::Other("JavaScript"),
             Some(Provider::UndefinedUntilCalled) => Giver::Other("nobody, until called"),
             Some(Provider::WeakUndefined) => Giver::Other("weak, undefined"),
             // What pydl gives to every library is no dependency; without an answer there is none to show.

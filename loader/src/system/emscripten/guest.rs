@@ -13,6 +13,9 @@ use crate::process::ProcessState;
 /// The most bytes of a path, with its NUL (`PATH_MAX` of musl).
 const PATH_LIMIT: usize = 4096;
 
+/// The export that tells the address of `errno`, an `int`.
+const ERRNO_LOCATION: &str = "__errno_location";
+
 /// A guest that called the host.
 pub(crate) struct Guest<'a> {
     caller: Caller<'a, ProcessState>,
@@ -55,6 +58,16 @@ impl<'a> Guest<'a> {
             Some(system) => Ok((memory, system)),
             None => Err(Fault::Ended(wasmtime::Error::msg("not an Emscripten process"))),
         }
+    }
+
+    /// Sets the guest's `errno`, for what does not take it from a call's answer. Does nothing in a guest that does not export where it is.
+    pub(crate) fn set_errno(&mut self, errno: Errno) -> Result<()> {
+        let running = self.state().running.clone();
+        let location = running.and_then(|running| running.main.get_func(&mut self.caller, ERRNO_LOCATION));
+        let location = location.and_then(|function| function.typed::<(), u32>(&self.caller).ok());
+        let Some(location) = location else { return Ok(()) };
+        let address = location.call(&mut self.caller, ())?;
+        self.write(address, &u32::from(errno.0).to_le_bytes())
     }
 
     /// Bytes of memory. Errs with `EFAULT` when they are not all there.

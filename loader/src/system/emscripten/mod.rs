@@ -61,9 +61,10 @@ pub(crate) struct Emscripten {
     umask: u32,
 }
 
-/// Whether the system has a function of this name, in whatever type it is wanted; the others fail when they are called.
+/// Whether the system has a function of this name, in whatever type it is wanted; the others fail when they are called: only
+/// JavaScript has them.
 pub(crate) fn serves(module: &str, name: &str) -> bool {
-    calls::handler(module, name).is_some()
+    name.starts_with(calls::exceptions::INVOKE) || calls::handler(module, name).is_some()
 }
 
 /// The home folder of a guest that is given none.

@@ -289,8 +289,7 @@ impl Tree {
     fn read_archived(&mut self, id: NodeId) -> Result<()> {
         let Content::File(data) = &mut self.get_mut(id)?.content else { return Ok(()) };
         if let Data::Archived { archive, index, .. } = data {
-            let bytes = archive.read(*index)?;
-            *data = Data::Shared(bytes.into());
+            *data = Data::Shared(archive.read(*index)?);
         }
         Ok(())
     }

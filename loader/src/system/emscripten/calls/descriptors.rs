@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::Emscripten;
 use super::super::descriptors::{Object, Readiness, flag};
-use super::super::errno::{Errno, Result};
+use super::super::errno::{Errno, Fault, Result};
 use super::super::files::kind;
 use super::super::guest::{Guest, io_vectors, slice, slice_mut};
 use super::super::imports::{Arguments, Entry, Handler};
@@ -333,7 +333,14 @@ fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         }
     }
     let timeout = u64::try_from(timeout).ok().map(Duration::from_millis);
-    let ready = wait(guest, &interests, timeout)?;
+    let ready = match wait(guest, &interests, timeout) {
+        // Emscripten's C library, from version 5 on, makes `select` of this call, and forgets to set `errno`.
+        Err(Fault::Errno(Errno::INTR)) => {
+            guest.set_errno(Errno::INTR)?;
+            return Err(Errno::INTR.into());
+        }
+        ready => ready?,
+    };
     let mut answers = vec![0_u16; count as usize];
     for ((place, events), ready) in places.into_iter().zip(ready) {
         answers[place] = poll_answer(events, ready);

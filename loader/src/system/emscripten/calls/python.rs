@@ -5,10 +5,11 @@ use wasmtime::{ExternRef, Ref, Val};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
+use crate::interrupt::Interrupted;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("_Py_emscripten_runtime", Handler::Constant(Answer::Integer(0))),
-    ("_Py_CheckEmscriptenSignals_Helper", Handler::Constant(Answer::Integer(0))),
+    ("_Py_CheckEmscriptenSignals_Helper", Handler::Plain(pending_signal)),
     ("_PyEM_TrampolineCall_JS", Handler::Plain(trampoline_call)),
     ("_PyEM_InitTrampoline_js", Handler::Constant(Answer::Nothing)),
     ("_PyEM_GetCountArgsPtr", Handler::Plain(trampoline)),
@@ -25,6 +26,17 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("create_sentinel", Handler::Plain(create_sentinel)),
     ("is_sentinel", Handler::Plain(is_sentinel)),
 ];
+
+/// The signal that the guest is to handle now: 0 for none.
+fn pending_signal(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    const SIGINT: i64 = 2;
+    let interrupt = &guest.state().interrupt;
+    if interrupt.is_terminated() {
+        return Err(Interrupted.into());
+    }
+    let is_interrupted = interrupt.is_pending() && interrupt.take();
+    Ok(Answer::Integer(if is_interrupted { SIGINT } else { 0 }))
+}
 
 /// The table slot of the function that counts arguments.
 #[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
