@@ -164,16 +164,17 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::
 
 /// Prints who takes symbols from whom.
 fn write_graph(out: &mut impl Write, check: &mut Check<'_>, format: GraphFormat) -> io::Result<u8> {
-    let mut reports = Vec::new();
+    let (mut reports, mut wheels) = (Vec::new(), Vec::new());
     let status = check.each(|report| {
         match report {
             Ok(Report::Module(report)) => reports.push(report),
-            Ok(_) => {}
+            Ok(Report::Wheel(report)) => wheels.push(report),
+            Ok(Report::Symbol(_)) => {}
             Err(error) => complain(&error),
         }
         Ok(())
     })?;
-    let graph = Graph::of(&reports);
+    let graph = Graph::of(&reports, &wheels);
     match format {
         GraphFormat::Dot => graph::dot::write(out, &graph)?,
         GraphFormat::Svg => graph::svg::write(out, &graph)?,

@@ -66,7 +66,7 @@ mod tests {
     fn edges_count_symbols() {
         let reports = [sample::report().1];
         let mut out = Vec::new();
-        write(&mut out, &Graph::of(&reports)).unwrap();
+        write(&mut out, &Graph::of(&reports, &[])).unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
             "n0 [label=\"main.wasm\\nmain module\", tooltip=\"main.wasm\"];",

@@ -89,7 +89,16 @@ fn write_files(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
     for (position, node) in graph.nodes.iter().enumerate() {
         writeln!(out, "<li><a href=\"#f{position}\">{}</a> {}</li>", name(node), verdict(node))?;
     }
-    writeln!(out, "</ul></section>")
+    writeln!(out, "</ul>")?;
+    for wheel in graph.wheels {
+        let verdict = match wheel.would_load() {
+            Some(false) => "<span class=\"bad\">\u{2717} does not load</span>",
+            _ => "\u{2713} loads",
+        };
+        writeln!(out, "<h2>{}</h2><p>{verdict}</p>", escaped(file_name(&wheel.path)))?;
+        write_reasons(out, wheel.reasons.iter().cloned())?;
+    }
+    writeln!(out, "</section>")
 }
 
 fn write_node(out: &mut impl Write, graph: &Graph<'_>, position: usize, node: &Node<'_>) -> io::Result<()> {
@@ -103,7 +112,7 @@ fn write_node(out: &mut impl Write, graph: &Graph<'_>, position: usize, node: &N
     }
     writeln!(out, "</p>")?;
     if let Some(report) = node.report {
-        write_reasons(out, report)?;
+        write_reasons(out, report.reasons())?;
         write_imports(out, graph, report)?;
     }
     let needs = graph
@@ -117,8 +126,8 @@ fn write_node(out: &mut impl Write, graph: &Graph<'_>, position: usize, node: &N
     writeln!(out, "</section>")
 }
 
-fn write_reasons(out: &mut impl Write, report: &ModuleReport) -> io::Result<()> {
-    let mut reasons = report.reasons().peekable();
+fn write_reasons(out: &mut impl Write, reasons: impl Iterator<Item = String>) -> io::Result<()> {
+    let mut reasons = reasons.peekable();
     if reasons.peek().is_none() {
         return Ok(());
     }

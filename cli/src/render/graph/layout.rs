@@ -361,7 +361,7 @@ mod tests {
         let node = |_| Node { path: "lib.so", kind: Kind::Library, report: None, other: Vec::new() };
         let count = Count { functions: 1, ..Count::default() };
         let edges = edges.iter().map(|(from, to)| Edge { from: *from, to: *to, count }).collect();
-        Graph { nodes: (0..nodes).map(node).collect(), edges }
+        Graph { nodes: (0..nodes).map(node).collect(), edges, wheels: &[] }
     }
 
     /// Lays a graph out, and checks that nodes do not cover each other, and that everything lies within the picture.

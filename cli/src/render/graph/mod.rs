@@ -12,6 +12,7 @@ use std::fmt;
 
 use pydl_linker::{ImportKind, ImportReport, ModuleReport, Provider, abi};
 
+use crate::commands::deps::WheelReport;
 use crate::render::paths::file_name;
 
 /// What a node stands for.
@@ -122,6 +123,8 @@ pub struct Graph<'a> {
     pub nodes: Vec<Node<'a>>,
     /// In the order of those who take.
     pub edges: Vec<Edge>,
+    /// The wheels that some files lie in, which may be refused themselves.
+    pub wheels: &'a [WheelReport],
 }
 
 impl<'a> Graph<'a> {
@@ -131,7 +134,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The graph of these files and of what they take symbols from.
-    pub fn of(reports: &'a [ModuleReport]) -> Graph<'a> {
+    pub fn of(reports: &'a [ModuleReport], wheels: &'a [WheelReport]) -> Graph<'a> {
         let mut builder = Builder::default();
         if let Some(main) = reports.iter().find_map(|report| report.checked_against.as_deref()) {
             builder.node(main, Kind::Main, None);
@@ -147,7 +150,7 @@ impl<'a> Graph<'a> {
             builder.take_symbols(report);
             builder.need_libraries(report);
         }
-        Graph { nodes: builder.nodes, edges: builder.edges }
+        Graph { nodes: builder.nodes, edges: builder.edges, wheels }
     }
 }
 

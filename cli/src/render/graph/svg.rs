@@ -65,8 +65,13 @@ pub fn summary(graph: &Graph<'_>) -> String {
         1 => ", 1 does not load".to_owned(),
         bad => format!(", {bad} do not load"),
     };
+    let refused = match graph.wheels.iter().filter(|wheel| !wheel.reasons.is_empty()).count() {
+        0 => String::new(),
+        1 => ", 1 wheel is not in order".to_owned(),
+        refused => format!(", {refused} wheels are not in order"),
+    };
     let into = if main.is_empty() { String::new() } else { format!(" and {}", file_name(main)) };
-    format!("Who takes symbols from whom: {files}{into}{bad}")
+    format!("Who takes symbols from whom: {files}{into}{bad}{refused}")
 }
 
 fn draw_node(svg: &mut String, graph: &Graph<'_>, position: usize, placed: &Placed, is_in_page: bool) {
