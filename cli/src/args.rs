@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Run Python on WebAssembly with C extensions, and look into them.
 ///
@@ -122,17 +122,44 @@ pub struct Deps {
     #[arg(long, value_name = "SYMBOL", requires = "main")]
     pub why: Option<String>,
     /// Compare two main modules or libraries, OLD and NEW: which symbols the new one adds, drops and changes
-    #[arg(long, conflicts_with_all = ["main", "why", "library_path", "graph"])]
+    #[arg(long, conflicts_with_all = ["main", "why", "library_path", "graph", "map"])]
     pub diff: bool,
-    /// Print who takes how many symbols from whom, for Graphviz
-    #[arg(long, value_name = "FORMAT", value_parser = ["dot"], requires = "main", conflicts_with_all = ["why", "json", "quiet"])]
-    pub graph: Option<String>,
+    /// Draw who takes how many symbols from whom: a picture, a page to look around in, or text for Graphviz
+    #[arg(long, value_name = "FORMAT", value_enum, requires = "main", conflicts_with_all = ["why", "json", "quiet"])]
+    pub graph: Option<GraphFormat>,
+    /// Show the memory and the function table of a process that loads all the files, in order: as text, or with =svg as a picture
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text",
+        requires = "main",
+        conflicts_with_all = ["why", "json", "quiet", "graph"]
+    )]
+    pub map: Option<MapFormat>,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,
     /// Print nothing but what cannot be read: the exit status tells
     #[arg(long, short, conflicts_with_all = ["json", "why"])]
     pub quiet: bool,
+}
+
+/// What a graph is written as.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GraphFormat {
+    Svg,
+    Html,
+    Dot,
+}
+
+/// What a map is written as.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapFormat {
+    Text,
+    Svg,
 }
 
 const DEPS_EXAMPLES: &str = "\
@@ -143,7 +170,8 @@ Examples:
   pydl deps build --main python.wasm --library-path libs --json
   pydl deps build --main python.wasm --why inflate
   pydl deps dist --main python@3.14 --quiet && echo good
-  pydl deps build --main python.wasm --graph dot | dot -Tsvg > build.svg
+  pydl deps build --main python.wasm --graph html > build.html
+  pydl deps build --main python.wasm --map
   pydl deps --diff python@3.13 python@3.14
 
 Exit status:

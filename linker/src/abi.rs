@@ -52,6 +52,14 @@ pub const DSO_HANDLE: &str = "__dso_handle";
 pub const GLOBAL_BASE: &str = "__global_base";
 /// And where it ends.
 pub const DATA_END: &str = "__data_end";
+/// The bounds of the C stack.
+pub const STACK_LOW: &str = "__stack_low";
+/// See [`STACK_LOW`].
+pub const STACK_HIGH: &str = "__stack_high";
+/// Where the heap begins.
+pub const HEAP_BASE: &str = "__heap_base";
+/// Bytes of thread-local data.
+pub const TLS_SIZE: &str = "__tls_size";
 /// The tag of C++ exceptions.
 pub const CPP_EXCEPTION: &str = "__cpp_exception";
 /// The tag of `longjmp`.
@@ -139,16 +147,16 @@ const NOT_SYMBOLS: &[&str] = &[
     CPP_EXCEPTION,
     C_LONGJMP,
     DSO_HANDLE,
-    "__stack_low",
-    "__stack_high",
-    "__heap_base",
+    STACK_LOW,
+    STACK_HIGH,
+    HEAP_BASE,
     "__heap_end",
     GLOBAL_BASE,
     DATA_END,
     "__main_void",
     "__main_argc_argv",
     "__tls_base",
-    "__tls_size",
+    TLS_SIZE,
     "__tls_align",
     "__set_stack_limits",
     "_emscripten_tls_init",

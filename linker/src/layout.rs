@@ -4,6 +4,7 @@
 use crate::error::LinkError;
 use crate::ids::{Address, Alignment, ModuleId, SlotCount, TableSlot};
 use crate::needed::NewLibrary;
+use crate::parse::MemoryInfo;
 use crate::resolve::{ResolvedLibrary, ResolvedModules};
 
 /// What one library needs.
@@ -21,6 +22,30 @@ pub struct LibraryReservation {
     pub table_size: SlotCount,
     /// Their alignment, in slots.
     pub table_alignment: Alignment,
+}
+
+/// What a guest's allocator is asked for at least, in bytes: the alignment C programs rely on.
+const MINIMUM_ALIGNMENT: u32 = 16;
+
+impl LibraryReservation {
+    /// What a library with these needs takes.
+    pub(crate) fn of(library: ModuleId, path: &str, memory: MemoryInfo) -> LibraryReservation {
+        LibraryReservation {
+            library,
+            path: path.to_owned(),
+            memory_size: memory.memory_size,
+            memory_alignment: memory.memory_alignment,
+            table_size: memory.table_size,
+            table_alignment: memory.table_alignment,
+        }
+    }
+
+    /// What a guest's allocator is asked for: alignment and size, in bytes. C11's `aligned_alloc` wants a multiple of the
+    /// alignment. `None` when that is more than a 32-bit memory holds.
+    pub fn allocation(&self) -> Option<(u32, u32)> {
+        let alignment = self.memory_alignment.get().max(MINIMUM_ALIGNMENT);
+        Some((alignment, self.memory_size.checked_next_multiple_of(alignment)?))
+    }
 }
 
 /// What a load needs from the process, to be allocated all or not at all.
@@ -134,14 +159,7 @@ fn reserve(library: &NewLibrary) -> Result<LibraryReservation, LinkError> {
             ),
         });
     }
-    Ok(LibraryReservation {
-        library: library.id,
-        path: library.file.path.clone(),
-        memory_size: memory.memory_size,
-        memory_alignment: memory.memory_alignment,
-        table_size: memory.table_size,
-        table_alignment: memory.table_alignment,
-    })
+    Ok(LibraryReservation::of(library.id, &library.file.path, memory))
 }
 
 fn check(resolved: &ResolvedLibrary, placed: LibraryPlacement) -> Result<(), String> {

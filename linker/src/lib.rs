@@ -25,6 +25,7 @@ mod error;
 pub mod exceptions;
 pub mod features;
 pub mod forwarders;
+mod free_slots;
 mod host;
 mod ids;
 mod inspect;
@@ -44,13 +45,14 @@ pub mod waiting;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
+pub use free_slots::{FreeSlots, SlotsBeyond};
 pub use host::Host;
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };
 pub use inspect::{
-    BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, ModuleReport, Producer, Provider,
-    SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse,
+    BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, MemoryRegion, ModuleReport, Owner,
+    ProcessMap, Producer, Provider, SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse, TableRegion,
 };
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,

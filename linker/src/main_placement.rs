@@ -58,8 +58,8 @@ impl MainPlacement {
     /// The address that the loader knows under a name: bounds of the stack and the heap.
     pub fn bound(&self, name: &str) -> Option<Address> {
         match name {
-            "__stack_low" => Some(self.stack_low),
-            "__stack_high" | "__heap_base" => Some(self.stack_high),
+            abi::STACK_LOW => Some(self.stack_low),
+            abi::STACK_HIGH | abi::HEAP_BASE => Some(self.stack_high),
             _ => None,
         }
     }

@@ -2,17 +2,13 @@
 //! stack pointer. The only place that grows or hands out any of them. All or nothing: a reservation that cannot be met
 //! leaves nothing taken. Must not know what is put there.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pydl_linker::{
-    Address, Alignment, LibraryPlacement, LibraryReservation, Placement, Reservation, SlotCount, TableSlot,
-    abi,
+    Address, Alignment, FreeSlots, LibraryPlacement, LibraryReservation, Placement, Reservation, SlotCount,
+    SlotsBeyond, TableSlot, abi,
 };
 use wasmtime::{AsContextMut, Global, Instance, Memory, Ref, Table, TypedFunc, Val, WasmParams, WasmResults};
-
-/// What a guest's allocator is asked for at least, in bytes: the alignment C programs rely on.
-const MINIMUM_ALIGNMENT: u32 = 16;
 
 /// Why the process has no room: a sentence for an error message, or the end of the guest.
 pub(crate) enum NoRoom {
@@ -60,9 +56,6 @@ impl Allocator {
         }
     }
 }
-
-/// Free slots that the table has: first slot and length of each run.
-type FreeSlots = BTreeMap<u32, u32>;
 
 /// What a process has one of, whoever makes it: a main module exports it, or is given it.
 #[derive(Clone, Copy)]
@@ -214,10 +207,9 @@ impl AddressSpace {
             return Ok(Address(0));
         }
         let refused = |why: String| NoRoom::Refused { library: library.path.clone(), why };
-        let alignment = library.memory_alignment.get().max(MINIMUM_ALIGNMENT);
-        // C11's aligned_alloc wants a multiple of the alignment.
-        let size = library.memory_size.checked_next_multiple_of(alignment);
-        let size = size.ok_or_else(|| refused("its memory does not fit a 32-bit memory".to_owned()))?;
+        let (alignment, size) = library
+            .allocation()
+            .ok_or_else(|| refused("its memory does not fit a 32-bit memory".to_owned()))?;
         let address = self.allocate_aligned(&mut store, alignment, size).map_err(NoRoom::Guest)?;
         if address == 0 {
             return Err(refused(format!(
@@ -257,7 +249,7 @@ impl AddressSpace {
             return Ok(TableSlot(0));
         }
         let mut free = self.free_slots();
-        if let Some(slot) = recycle_slots(&mut free, count.get(), alignment) {
+        if let Some(slot) = free.recycle(count, alignment) {
             return Ok(slot);
         }
         let refused = || NoRoom::Refused {
@@ -265,17 +257,11 @@ impl AddressSpace {
             why: format!("the function table has no room for {} more slots", count.get()),
         };
         let end = u32::try_from(self.table.size(&store)).map_err(|_| refused())?;
-        // Slot 0 is what C knows as NULL.
-        let usable = end.max(1);
-        let first = usable.checked_next_multiple_of(alignment.get()).ok_or_else(refused)?;
-        let grown = first.checked_add(count.get()).filter(|size| *size <= SlotCount::MAX);
-        let grown = grown.ok_or_else(refused)?;
-        let more = u64::from(grown - end);
+        let beyond = SlotsBeyond::of(end, count, alignment).ok_or_else(refused)?;
+        let more = u64::from(beyond.size - end);
         self.table.grow(&mut store, more, Ref::Func(None)).map_err(|_| refused())?;
-        if first > usable {
-            free.insert(usable, first - usable);
-        }
-        Ok(TableSlot(first))
+        free.give(TableSlot(beyond.gap.start), beyond.gap.end - beyond.gap.start);
+        Ok(beyond.first)
     }
 
     fn free_slots(&self) -> MutexGuard<'_, FreeSlots> {
@@ -288,7 +274,7 @@ impl AddressSpace {
         }
         let none = Ref::Func(None);
         let _ = self.table.fill(&mut store, u64::from(first.0), none, u64::from(count));
-        add_run(&mut self.free_slots(), first.0, count);
+        self.free_slots().give(first, count);
     }
 
     /// Allocates and fills guest memory that someone in the guest will own; `None` when there is none.
@@ -348,66 +334,5 @@ impl AddressSpace {
             self.stack_pointer.set(&mut store, Val::I32(address.wrapping_sub(256) & !15))?;
         }
         Ok(before)
-    }
-}
-
-/// First fit among the free runs.
-fn recycle_slots(free: &mut FreeSlots, count: u32, alignment: Alignment) -> Option<TableSlot> {
-    let fits = |(start, length): (&u32, &u32)| {
-        let first = start.checked_next_multiple_of(alignment.get())?;
-        let end = first.checked_add(count)?;
-        (end <= start + length).then_some((*start, *length, first, end))
-    };
-    let (start, length, first, end) = free.iter().find_map(fits)?;
-    free.remove(&start);
-    if first > start {
-        free.insert(start, first - start);
-    }
-    if start + length > end {
-        free.insert(end, start + length - end);
-    }
-    Some(TableSlot(first))
-}
-
-/// Adds a run, joined with its neighbours.
-fn add_run(free: &mut FreeSlots, first: u32, count: u32) {
-    let (mut start, mut length) = (first, count);
-    if let Some(following) = free.remove(&(start + length)) {
-        length += following;
-    }
-    let before = free.range(..start).next_back().map(|(s, l)| (*s, *l));
-    if let Some((before, its_length)) = before.filter(|(s, l)| s + l == start) {
-        start = before;
-        length += its_length;
-    }
-    free.insert(start, length);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn align(log2: u32) -> Alignment {
-        Alignment::from_log2(log2).unwrap()
-    }
-
-    #[test]
-    fn runs_join_with_both_neighbours() {
-        let mut free = FreeSlots::new();
-        add_run(&mut free, 10, 5);
-        add_run(&mut free, 20, 5);
-        assert_eq!(free, BTreeMap::from([(10, 5), (20, 5)]));
-        add_run(&mut free, 15, 5);
-        assert_eq!(free, BTreeMap::from([(10, 15)]));
-    }
-
-    #[test]
-    fn recycling_splits_a_run_and_honours_alignment() {
-        let mut free = BTreeMap::from([(3, 10)]);
-        assert_eq!(recycle_slots(&mut free, 4, align(2)), Some(TableSlot(4)));
-        assert_eq!(free, BTreeMap::from([(3, 1), (8, 5)]));
-        assert_eq!(recycle_slots(&mut free, 6, align(0)), None);
-        assert_eq!(recycle_slots(&mut free, 5, align(0)), Some(TableSlot(8)));
-        assert_eq!(free, BTreeMap::from([(3, 1)]));
     }
 }

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, SymbolReport};
+use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, ProcessMap, SymbolReport};
 use pydl_loader::{LoadError, PythonTarget, SystemInterface, WheelFile};
 
-use crate::args::Deps;
+use crate::args::{Deps, GraphFormat, MapFormat};
 use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, read};
 use crate::mains;
-use crate::render::{dot, json, text};
+use crate::render::graph::{self, Graph};
+use crate::render::{json, map, text};
 use crate::report::{NOT_LOADABLE, say};
 
 /// Some file would not load.
@@ -81,12 +82,20 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
     let status = check(deps, |check| {
         check.inputs.unreadable.iter().for_each(complain);
         let stdout = io::stdout();
-        let colour = stdout.is_terminal() && colour_is_welcome();
+        let is_terminal = stdout.is_terminal();
+        let colour = is_terminal && colour_is_welcome();
         let mut out = BufWriter::new(stdout.lock());
         let written = if deps.json {
             write_json(&mut out, check)
-        } else if deps.graph.is_some() {
-            write_graph(&mut out, check)
+        } else if let Some(format) = deps.graph {
+            write_graph(&mut out, check, format)
+        } else if let Some(format) = deps.map {
+            match format {
+                MapFormat::Text => {
+                    write_map(check, |process| map::text::write(&mut out, process, is_terminal, colour))
+                }
+                MapFormat::Svg => write_map(check, |process| map::svg::write(&mut out, process)),
+            }
         } else if deps.quiet {
             check.each(|report| {
                 report.err().iter().for_each(complain);
@@ -154,18 +163,47 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::
 }
 
 /// Prints who takes symbols from whom.
-fn write_graph(out: &mut impl Write, check: &mut Check<'_>) -> io::Result<u8> {
-    let mut reports = Vec::new();
+fn write_graph(out: &mut impl Write, check: &mut Check<'_>, format: GraphFormat) -> io::Result<u8> {
+    let (mut reports, mut wheels) = (Vec::new(), Vec::new());
     let status = check.each(|report| {
         match report {
             Ok(Report::Module(report)) => reports.push(report),
-            Ok(_) => {}
+            Ok(Report::Wheel(report)) => wheels.push(report),
+            Ok(Report::Symbol(_)) => {}
             Err(error) => complain(&error),
         }
         Ok(())
     })?;
-    dot::write(out, &reports)?;
+    let graph = Graph::of(&reports, &wheels);
+    match format {
+        GraphFormat::Dot => graph::dot::write(out, &graph)?,
+        GraphFormat::Svg => graph::svg::write(out, &graph)?,
+        GraphFormat::Html => graph::html::write(out, &graph)?,
+    }
     Ok(status)
+}
+
+/// Shows the layout of a process that loads one file after the other.
+fn write_map(check: &mut Check<'_>, write: impl FnOnce(&ProcessMap) -> io::Result<()>) -> io::Result<u8> {
+    let mut process = match check.inspector.map() {
+        Ok(process) => process,
+        Err(why) => {
+            say(&why);
+            return Ok(WOULD_NOT_LOAD);
+        }
+    };
+    let mut status = 0;
+    for position in 0..check.inputs.candidates.len() {
+        match check.inputs.read(position) {
+            Ok(file) => process.open(&file, &mut check.libraries),
+            Err(error) => {
+                complain(&error);
+                status = NOT_LOADABLE;
+            }
+        }
+    }
+    write(&process)?;
+    Ok(if process.refused.is_empty() { status } else { status.max(WOULD_NOT_LOAD) })
 }
 
 /// Prints all reports as one document.

@@ -1,7 +1,11 @@
 //! How results look on a terminal, in a pipe and as JSON.
 
 pub mod demangle;
-pub mod dot;
+pub mod graph;
 pub mod json;
+pub mod map;
+pub mod paths;
 pub mod progress;
+pub mod size;
 pub mod text;
+pub mod xml;

@@ -477,7 +477,8 @@ fn readable(name: &str) -> Option<String> {
     demangled(name).map(|name| printable(&name).into_owned())
 }
 
-fn external_type(kind: &ImportKind) -> String {
+/// A type, as `(i32) -> i32` or `mutable global i32`.
+pub fn external_type(kind: &ImportKind) -> String {
     match kind {
         ImportKind::Function(signature) => signature.to_string(),
         ImportKind::Tag(signature) => format!("tag {signature}"),
@@ -553,12 +554,12 @@ fn fold(text: &str, width: usize) -> Vec<&str> {
     lines
 }
 
-/// Text of a file as a terminal may see it: characters that act on the terminal, or on the order of what is read, are
-/// shown as escapes.
+/// Text of a file as a terminal may see it: characters that act on the terminal, or on the order of what is read, and those
+/// that XML does not have, are shown as escapes.
 pub fn printable(text: &str) -> Cow<'_, str> {
     let acts = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
     };
     if !text.contains(acts) {
         return Cow::Borrowed(text);

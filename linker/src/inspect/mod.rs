@@ -3,7 +3,9 @@
 
 mod difference;
 mod facts;
+mod map;
 mod process;
+mod stand_in;
 mod symbol;
 mod used;
 
@@ -25,8 +27,11 @@ use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedMod
 use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
 
+use stand_in::StandIn;
+
 pub use difference::SymbolDifference;
 pub use facts::{BuildFacts, ExceptionStyle, Producer};
+pub use map::{MemoryRegion, Owner, ProcessMap, TableRegion};
 pub use symbol::{SymbolDefinition, SymbolReport, SymbolUse};
 
 /// Who provides an import.
@@ -78,6 +83,8 @@ pub struct ExportReport {
 pub struct ModuleReport {
     /// Path of the file.
     pub path: String,
+    /// Its size, in bytes.
+    pub file_size: u64,
     /// Why the file is not a side module; `None` for one that is.
     pub not_a_side_module: Option<String>,
     /// The ABI it was compiled for, when something shows it.
@@ -153,6 +160,8 @@ impl ModuleReport {
 pub struct Inspector {
     /// What a process has before the file is opened; `None` without a main module, and when its processes cannot start.
     namespace: Option<Namespace>,
+    /// Where that is, and what is free beside.
+    stand_in: Option<StandIn>,
     main: Option<Arc<MainModule>>,
     host: Arc<dyn Host>,
     /// Why nothing can be loaded.
@@ -167,11 +176,14 @@ impl Inspector {
         libraries: &mut dyn LibrarySource,
         host: Arc<dyn Host>,
     ) -> Inspector {
-        let mut inspector = Inspector { namespace: None, main, host, refused: Vec::new() };
+        let mut inspector = Inspector { namespace: None, stand_in: None, main, host, refused: Vec::new() };
         if let Some(main) = &inspector.main {
             inspector.refused.extend(main.require_hosting().err());
             match process::started(main, libraries, &*inspector.host) {
-                Ok(namespace) => inspector.namespace = Some(namespace),
+                Ok((namespace, stand_in)) => {
+                    inspector.namespace = Some(namespace);
+                    inspector.stand_in = Some(stand_in);
+                }
                 Err(error) => inspector.refused.push(error),
             }
         }
@@ -203,6 +215,17 @@ impl Inspector {
             _ => {}
         }
         Ok(report)
+    }
+
+    /// The layout of a process that has just started, to load files into. Errs when no process can start, or load anything: in
+    /// words.
+    pub fn map(&self) -> Result<ProcessMap, String> {
+        match (&self.namespace, &self.stand_in) {
+            (Some(namespace), Some(stand_in)) if self.refused.is_empty() => {
+                Ok(ProcessMap::started(namespace.clone(), stand_in.clone(), self.host.clone()))
+            }
+            _ => Err(self.refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        }
     }
 
     /// Who needs a symbol in a load of `file`, and who has it. Errs when there is nothing to look it up in: in words.
@@ -244,6 +267,7 @@ fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
     };
     ModuleReport {
         path: file.path.clone(),
+        file_size: u64::try_from(file.bytes.len()).unwrap_or(u64::MAX),
         not_a_side_module,
         abi: AbiEvidence::find(module, &file.path),
         facts: BuildFacts::read(module, &file.bytes),

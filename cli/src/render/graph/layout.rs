@@ -1,0 +1,443 @@
+//! Owns where the nodes and edges of a graph are drawn. What is connected is laid out in layers by `dagre`; what is not stands in rows
+//! below. Must not know how anything is drawn.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dagre::graph::{Graph as Layers, GraphOptions};
+use dagre::layout::types::LabelPos;
+use dagre::{EdgeLabel, LayoutOptions, NodeLabel, Point, RankDir};
+
+use super::node_text::{self, Line, SMALL, Style};
+use super::{Edge, Graph, Kind};
+use crate::render::paths;
+
+/// From so many edges on, those to the main module, and those to what nobody has, become lines in the nodes that take.
+const MOST_EDGES_TO_ONE: usize = 24;
+/// In a graph that is deeper, each of them would pass by many nodes: there fewer are drawn.
+const SHALLOW: usize = 3;
+const MOST_EDGES_TO_ONE_IF_DEEP: usize = 4;
+/// Up to so many nodes in a layer, on average, a graph is mainly a chain.
+const CHAIN: usize = 3;
+/// What layers are asked for: the most nodes, and the most layers that nodes and edges cross in all. More takes seconds, and nobody
+/// can read it.
+const MOST_NODES: usize = 200;
+const MOST_CROSSED: usize = 4_000;
+
+const NODE_GAP: f64 = 18.0;
+const LAYER_GAP: f64 = 44.0;
+const EDGE_GAP: f64 = 12.0;
+/// What is left free around everything.
+const MARGIN: f64 = 14.0;
+/// Room around the label of an edge.
+pub const LABEL_PADDING: f64 = 4.0;
+/// Width to height of what is put into rows.
+const ASPECT: f64 = 1.5;
+
+/// A node with its place.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// What is written in it.
+    pub lines: Vec<Line>,
+    /// Its left upper corner.
+    pub x: f64,
+    /// See `x`.
+    pub y: f64,
+    /// Its size.
+    pub width: f64,
+    /// See `width`.
+    pub height: f64,
+}
+
+/// How an edge turns at its points.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bend {
+    /// It goes through them from left to right or right to left.
+    Across,
+    /// It goes through them downwards or upwards.
+    Down,
+    /// They draw it to them.
+    Free,
+}
+
+/// The way of an edge.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Position of the edge in the graph.
+    pub edge: usize,
+    /// From the border of one node to that of the other.
+    pub points: Vec<(f64, f64)>,
+    /// How it turns.
+    pub bend: Bend,
+    /// The middle of its label; `None` where it would stand in the way.
+    pub label: Option<(f64, f64)>,
+}
+
+/// A graph that is laid out.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Its nodes, as in the graph.
+    pub nodes: Vec<Placed>,
+    /// The edges that are drawn.
+    pub routes: Vec<Route>,
+    /// Size of the whole.
+    pub width: f64,
+    /// See `width`.
+    pub height: f64,
+}
+
+impl Layout {
+    /// Lays a graph out.
+    pub fn of(graph: &Graph<'_>) -> Layout {
+        let is_to = |kind: Kind| move |edge: &Edge| graph.kind(edge.to) == Some(kind);
+        let between: Vec<(usize, usize)> = (graph.edges.iter())
+            .filter(|edge| !is_to(Kind::Main)(edge) && !is_to(Kind::Nobody)(edge))
+            .map(|edge| (edge.from, edge.to))
+            .collect();
+        let depth = depths(graph.nodes.len(), &between).into_iter().max().unwrap_or(0);
+        let most = if depth > SHALLOW { MOST_EDGES_TO_ONE_IF_DEEP } else { MOST_EDGES_TO_ONE };
+        let folds = |kind: Kind| graph.edges.iter().filter(|edge| is_to(kind)(edge)).count() > most;
+        let (folds_main, folds_nobody) = (folds(Kind::Main), folds(Kind::Nobody));
+        let drawn: Vec<usize> = (graph.edges.iter().enumerate())
+            .filter(|(_, edge)| !(folds_main && is_to(Kind::Main)(edge)))
+            .filter(|(_, edge)| !(folds_nobody && is_to(Kind::Nobody)(edge)))
+            .map(|(position, _)| position)
+            .collect();
+        let nodes = placeless(graph, folds_main, folds_nobody);
+        let mut layout = Layout { nodes, routes: Vec::new(), width: 0.0, height: 0.0 };
+        let is_done = layout.connected(graph, &drawn);
+        layout.rows(graph, if is_done { &drawn } else { &[] }, folds_nobody);
+        if !is_done {
+            layout.straight(graph, &drawn);
+        }
+        layout
+    }
+
+    /// Places all nodes that edges are drawn to or from, if that can be read; tells whether it did.
+    fn connected(&mut self, graph: &Graph<'_>, drawn: &[usize]) -> bool {
+        let ends: Vec<(usize, usize)> =
+            drawn.iter().filter_map(|edge| graph.edges.get(*edge)).map(|edge| (edge.from, edge.to)).collect();
+        let mut members: Vec<usize> = ends.iter().flat_map(|(from, to)| [*from, *to]).collect();
+        members.sort_unstable();
+        members.dedup();
+        let depths = depths(self.nodes.len(), &ends);
+        let depth = |node: usize| depths.get(node).copied().unwrap_or(0);
+        let crossed: usize = ends.iter().map(|(from, to)| 2 * depth(*from).abs_diff(depth(*to))).sum();
+        let is_readable = members.len() <= MOST_NODES && members.len() + crossed <= MOST_CROSSED;
+        // Nodes are wide: what is not mainly a chain is smaller from left to right.
+        let layers = members.iter().map(|node| depth(*node) + 1).max().unwrap_or(0);
+        let across = layers <= SHALLOW + 1 || members.len() > CHAIN * layers;
+        // The library asserts what it assumes; a picture that is less good is better than none.
+        let layered = || catch_unwind(AssertUnwindSafe(|| self.layered(graph, &members, drawn, across))).ok();
+        let layered = is_readable.then(layered).flatten().flatten();
+        let is_done = layered.is_some();
+        *self = layered.unwrap_or_else(|| self.clone());
+        is_done
+    }
+
+    /// Has the library place these nodes. `None` when it leaves something without a place.
+    fn layered(&self, graph: &Graph<'_>, members: &[usize], drawn: &[usize], across: bool) -> Option<Layout> {
+        let mut layers =
+            Layers::with_options(GraphOptions { directed: true, multigraph: false, compound: false });
+        // By number, since names are anything.
+        for node in members {
+            let Placed { width, height, .. } = *self.nodes.get(*node)?;
+            layers.set_node(node.to_string(), Some(NodeLabel { width, height, ..NodeLabel::default() }));
+        }
+        for edge in drawn.iter().filter_map(|edge| graph.edges.get(*edge)) {
+            let (width, height) = label_room(&edge.label(graph));
+            let label = EdgeLabel { width, height, labelpos: LabelPos::Center, ..EdgeLabel::default() };
+            layers.set_edge(edge.from.to_string(), edge.to.to_string(), Some(label), None);
+        }
+        let options = LayoutOptions {
+            rankdir: if across { RankDir::LR } else { RankDir::TB },
+            nodesep: NODE_GAP,
+            edgesep: EDGE_GAP,
+            ranksep: LAYER_GAP,
+            marginx: MARGIN,
+            marginy: MARGIN,
+            // The order of the files, when none is better.
+            tie_keep_first: true,
+            ..LayoutOptions::default()
+        };
+        dagre::layout(&mut layers, Some(options));
+        let mut layout = self.clone();
+        for node in members {
+            let placed = layout.nodes.get_mut(*node)?;
+            let NodeLabel { x, y, .. } = layers.node(&node.to_string())?;
+            placed.x = finite((*x)?)? - placed.width / 2.0;
+            placed.y = finite((*y)?)? - placed.height / 2.0;
+            layout.width = layout.width.max(placed.x + placed.width + MARGIN);
+            layout.height = layout.height.max(placed.y + placed.height + MARGIN);
+        }
+        for position in drawn {
+            let edge = graph.edges.get(*position)?;
+            let way = layers.edge(&edge.from.to_string(), &edge.to.to_string(), None)?;
+            layout.route(*position, edge, way, across)?;
+        }
+        Some(layout)
+    }
+
+    /// Takes the way of an edge over.
+    fn route(&mut self, position: usize, edge: &Edge, way: &EdgeLabel, across: bool) -> Option<()> {
+        let point = |Point { x, y }: &Point| Some((finite(*x)?, finite(*y)?));
+        let mut points = way.points.iter().map(point).collect::<Option<Vec<_>>>()?;
+        let middle = *points.get(points.len() / 2)?;
+        let label = (way.x.and_then(finite).unwrap_or(middle.0), way.y.and_then(finite).unwrap_or(middle.1));
+        for (x, y) in points.iter().chain([&label]) {
+            self.width = self.width.max(x + MARGIN);
+            self.height = self.height.max(y + MARGIN);
+        }
+        // Edges leave and reach a node in the middle of the sides that face other layers.
+        let (from, to) = (self.nodes.get(edge.from)?, self.nodes.get(edge.to)?);
+        let sides = |node: &Placed| {
+            let (center_x, center_y) = (node.x + node.width / 2.0, node.y + node.height / 2.0);
+            if across {
+                ((node.x, center_y), (node.x + node.width, center_y))
+            } else {
+                ((center_x, node.y), (center_x, node.y + node.height))
+            }
+        };
+        let (before_from, after_from) = sides(from);
+        let (before_to, after_to) = sides(to);
+        let along = |point: (f64, f64)| if across { point.0 } else { point.1 };
+        let ends = match () {
+            () if along(after_from) < along(before_to) => Some((after_from, before_to)),
+            () if along(after_to) < along(before_from) => Some((before_from, after_to)),
+            () => None,
+        };
+        let bend = match (ends, across) {
+            (None, _) => Bend::Free,
+            (Some(_), true) => Bend::Across,
+            (Some(_), false) => Bend::Down,
+        };
+        if let (Some((begin, end)), Some(count)) = (ends, points.len().checked_sub(1)) {
+            *points.get_mut(0)? = begin;
+            *points.get_mut(count)? = end;
+        }
+        self.routes.push(Route { edge: position, points, bend, label: Some(label) });
+        Some(())
+    }
+
+    /// Draws straight edges between nodes that have their places: what is too much for layers.
+    fn straight(&mut self, graph: &Graph<'_>, drawn: &[usize]) {
+        for position in drawn {
+            let ends =
+                graph.edges.get(*position).map(|edge| (self.nodes.get(edge.from), self.nodes.get(edge.to)));
+            let Some((Some(from), Some(to))) = ends else { continue };
+            let middle = |node: &Placed| (node.x + node.width / 2.0, node.y + node.height / 2.0);
+            let (begin, end) = (middle(from), reached(to, middle(from)));
+            self.routes.push(Route {
+                edge: *position,
+                points: vec![begin, end],
+                bend: Bend::Free,
+                label: None,
+            });
+        }
+    }
+
+    /// Places what no edge is drawn to or from: in rows, below the rest.
+    fn rows(&mut self, graph: &Graph<'_>, drawn: &[usize], folds_nobody: bool) {
+        let mut is_placed = vec![false; self.nodes.len()];
+        for edge in drawn.iter().filter_map(|edge| graph.edges.get(*edge)) {
+            for end in [edge.from, edge.to] {
+                if let Some(placed) = is_placed.get_mut(end) {
+                    *placed = true;
+                }
+            }
+        }
+        let is_shown = |node: usize| !(folds_nobody && graph.kind(node) == Some(Kind::Nobody));
+        let rest = |placed: &Placed| (placed.width + NODE_GAP, placed.height + NODE_GAP);
+        let alone: Vec<usize> = (0..self.nodes.len())
+            .filter(|node| is_placed.get(*node) == Some(&false) && is_shown(*node))
+            .collect();
+        let sizes: Vec<(f64, f64)> =
+            alone.iter().filter_map(|node| self.nodes.get(*node)).map(rest).collect();
+        let column = sizes.iter().map(|(width, _)| *width).fold(0.0, f64::max);
+        let area: f64 = sizes.iter().map(|(_, height)| column * height).sum();
+        let limit = (area * ASPECT).sqrt().max(self.width).max(column + MARGIN);
+        let (mut x, mut y, mut row) = (MARGIN, self.height.max(MARGIN), 0.0_f64);
+        for node in alone {
+            let Some(placed) = self.nodes.get_mut(node) else { continue };
+            if x > MARGIN && x + column > limit + NODE_GAP {
+                (x, y, row) = (MARGIN, y + row, 0.0);
+            }
+            (placed.x, placed.y) = (x, y);
+            self.width = self.width.max(x + placed.width + MARGIN);
+            self.height = self.height.max(y + placed.height + MARGIN);
+            row = row.max(placed.height + NODE_GAP);
+            x += column;
+        }
+    }
+}
+
+/// The nodes with what is written in them, and with no place yet.
+fn placeless(graph: &Graph<'_>, folds_main: bool, folds_nobody: bool) -> Vec<Placed> {
+    let mut from_main = vec![None; graph.nodes.len()];
+    let mut missing = vec![None; graph.nodes.len()];
+    for edge in &graph.edges {
+        let of = match graph.kind(edge.to) {
+            Some(Kind::Main) if folds_main => &mut from_main,
+            Some(Kind::Nobody) if folds_nobody => &mut missing,
+            _ => continue,
+        };
+        if let Some(count) = of.get_mut(edge.from) {
+            *count = Some(edge.count.to_string());
+        }
+    }
+    let files = graph.nodes.iter().filter(|node| node.report.is_some());
+    let common = paths::common_folder(files.map(|node| node.path));
+    let placed = |((node, from_main), missing): ((_, &Option<String>), &Option<String>)| {
+        let mut lines = node_text::lines(node, &common, from_main.as_deref());
+        let missing = missing.as_ref().map(|count| format!("\u{2717} missing: {count}"));
+        lines.extend(missing.map(|text| Line { style: Style::Bad, text }));
+        let (width, height) = node_text::room(&lines);
+        Placed { lines, x: 0.0, y: 0.0, width, height }
+    };
+    graph.nodes.iter().zip(&from_main).zip(&missing).map(placed).collect()
+}
+
+/// Width and height of the label of an edge.
+fn label_room(label: &str) -> (f64, f64) {
+    if label.is_empty() {
+        return (0.0, 0.0);
+    }
+    let width = node_text::width(label, SMALL);
+    (width + 2.0 * LABEL_PADDING, SMALL + 2.0 * LABEL_PADDING)
+}
+
+/// Where the way from a point to the middle of a node reaches its border.
+fn reached(node: &Placed, from: (f64, f64)) -> (f64, f64) {
+    let (x, y) = (node.x + node.width / 2.0, node.y + node.height / 2.0);
+    let (dx, dy) = (from.0 - x, from.1 - y);
+    let part = |half: f64, distance: f64| if distance == 0.0 { 1.0 } else { half / distance.abs() };
+    let part = part(node.width / 2.0, dx).min(part(node.height / 2.0, dy)).min(1.0);
+    (x + dx * part, y + dy * part)
+}
+
+fn finite(number: f64) -> Option<f64> {
+    number.is_finite().then_some(number)
+}
+
+/// The longest way from each of so many nodes along edges, those that close a cycle left out.
+fn depths(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
+    let mut targets = vec![Vec::new(); nodes];
+    for (from, to) in edges {
+        if let Some(targets) = targets.get_mut(*from) {
+            targets.push(*to);
+        }
+    }
+    // `None` for what is still on the way: an edge to it closes a cycle.
+    let mut depths = vec![None; nodes];
+    let mut entered = vec![false; nodes];
+    for start in 0..nodes {
+        let mut way = vec![(start, 0)];
+        if std::mem::replace(&mut entered[start], true) {
+            continue;
+        }
+        while let Some((node, next)) = way.last_mut() {
+            let Some(target) = targets[*node].get(*next).copied() else {
+                let below =
+                    targets[*node].iter().filter_map(|target| depths[*target]).map(|depth: usize| depth + 1);
+                depths[*node] = Some(below.max().unwrap_or(0));
+                way.pop();
+                continue;
+            };
+            *next += 1;
+            if target < nodes && !std::mem::replace(&mut entered[target], true) {
+                way.push((target, 0));
+            }
+        }
+    }
+    depths.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::graph::{Count, Node};
+
+    /// A graph of files without reports.
+    fn graph(nodes: usize, edges: &[(usize, usize)]) -> Graph<'static> {
+        let node = |_| Node { path: "lib.so", kind: Kind::Library, report: None, other: Vec::new() };
+        let count = Count { functions: 1, ..Count::default() };
+        let edges = edges.iter().map(|(from, to)| Edge { from: *from, to: *to, count }).collect();
+        Graph { nodes: (0..nodes).map(node).collect(), edges, wheels: &[] }
+    }
+
+    /// Lays a graph out, and checks that nodes do not cover each other, and that everything lies within the picture.
+    fn check(nodes: usize, edges: &[(usize, usize)]) -> Layout {
+        let layout = Layout::of(&graph(nodes, edges));
+        let within = |x: f64, y: f64| x >= 0.0 && y >= 0.0 && x <= layout.width && y <= layout.height;
+        for (position, one) in layout.nodes.iter().enumerate() {
+            assert!(within(one.x, one.y) && within(one.x + one.width, one.y + one.height), "{one:?}");
+            for other in &layout.nodes[..position] {
+                let apart = one.x + one.width <= other.x
+                    || other.x + other.width <= one.x
+                    || one.y + one.height <= other.y
+                    || other.y + other.height <= one.y;
+                assert!(apart, "{one:?} {other:?}");
+            }
+        }
+        assert_eq!(layout.routes.len(), edges.len());
+        assert!(layout.routes.iter().flat_map(|route| &route.points).all(|(x, y)| within(*x, *y)));
+        layout
+    }
+
+    #[test]
+    fn nothing_covers_anything() {
+        check(0, &[]);
+        check(1, &[]);
+        check(1, &[(0, 0)]);
+        check(2, &[(0, 1), (1, 0)]);
+        check(4, &[(0, 1), (0, 2), (1, 3), (2, 3), (0, 3), (3, 3)]);
+        let chain: Vec<(usize, usize)> = (0..29).map(|node| (node, node + 1)).collect();
+        check(30, &chain);
+        let cycle: Vec<(usize, usize)> = (0..30).map(|node| (node, (node + 1) % 30)).collect();
+        check(30, &cycle);
+        let all: Vec<(usize, usize)> = (0..12).flat_map(|from| (0..12).map(move |to| (from, to))).collect();
+        check(12, &all);
+    }
+
+    #[test]
+    fn graphs_of_all_kinds_are_laid_out() {
+        let mut state = 1_u64;
+        // Knuth's generator of MMIX.
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for _ in 0..60 {
+            let nodes = 1 + random(20);
+            let mut edges: Vec<_> = (0..random(40)).map(|_| (random(nodes), random(nodes))).collect();
+            edges.sort_unstable();
+            edges.dedup();
+            check(nodes, &edges);
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_stands_in_rows() {
+        let edges: Vec<(usize, usize)> = (1..1000).map(|node| (node, 0)).collect();
+        let layout = check(1000, &edges);
+        assert!(layout.routes.iter().all(|route| route.label.is_none()));
+        assert!(layout.width < 3.0 * layout.height && layout.height < 3.0 * layout.width);
+        // So does what no edge is drawn to.
+        let layout = check(1000, &[]);
+        assert!(layout.width < 3.0 * layout.height && layout.height < 3.0 * layout.width);
+    }
+
+    #[test]
+    fn depths_are_those_of_the_longest_way() {
+        assert_eq!(depths(4, &[(0, 1), (1, 2), (0, 2), (2, 3)]), [3, 2, 1, 0]);
+        assert_eq!(depths(3, &[(0, 1), (1, 2), (2, 0)]), [2, 1, 0]);
+        let chain: Vec<(usize, usize)> = (0..99_999).map(|node| (node, node + 1)).collect();
+        assert_eq!(depths(100_000, &chain).first(), Some(&99_999));
+    }
+
+    #[test]
+    fn a_graph_is_laid_out_the_same_way_each_time() {
+        let edges = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 0), (5, 3)];
+        let layout = || format!("{:?}", check(7, &edges));
+        assert_eq!(layout(), layout());
+    }
+}

@@ -1,0 +1,200 @@
+//! Owns what is written in a node, and how much room that takes. Must not know where nodes are put.
+//!
+//! All text is in a fixed-width font, so that its width can be told without one: a column is at most [`ADVANCE`] of the font's size in
+//! the fonts that are asked for. What is not ASCII counts as two columns, as East Asian text is.
+
+use pydl_linker::ModuleReport;
+
+use super::{Kind, Node};
+use crate::render::paths::{file_name, folder};
+use crate::render::size::bytes;
+use crate::render::text::printable;
+
+/// The sizes of the font for names and for the rest.
+pub const NAME: f64 = 13.0;
+pub const SMALL: f64 = 11.0;
+/// Width of a column, in font sizes.
+const ADVANCE: f64 = 0.61;
+/// The most columns of a line.
+const WIDEST: usize = 40;
+/// Longer file names are broken before their suffix, if that is longer, too.
+const SHORT_NAME: usize = 24;
+const SHORT_SUFFIX: usize = 8;
+/// What is left free within a node's border.
+pub const PADDING: f64 = 9.0;
+/// From one line to the next, in font sizes.
+const LEADING: f64 = 1.4;
+
+/// What a line of a node is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    /// The name.
+    Name,
+    /// Something beside it.
+    Small,
+    /// What says that something is wrong.
+    Bad,
+}
+
+/// A line of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// How it is written.
+    pub style: Style,
+    /// What it says.
+    pub text: String,
+}
+
+impl Line {
+    fn new(style: Style, text: &str) -> Line {
+        Line { style, text: shortened(text) }
+    }
+
+    /// The size of its font.
+    pub fn size(&self) -> f64 {
+        if self.style == Style::Name { NAME } else { SMALL }
+    }
+
+    /// What it takes from top to bottom.
+    pub fn height(&self) -> f64 {
+        self.size() * LEADING
+    }
+}
+
+/// The lines of a node. `common` is the folder that all have in common, which need not be told; `from_main` is what it takes from the main module when no edge shows that.
+pub fn lines(node: &Node<'_>, common: &str, from_main: Option<&str>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    match node.kind {
+        Kind::Nobody => {
+            lines.push(Line::new(Style::Name, "nobody"));
+            lines.push(Line::new(Style::Bad, "\u{2717} missing, or of another type"));
+            return lines;
+        }
+        Kind::NotFound => {
+            lines.push(Line::new(Style::Name, node.path));
+            lines.push(Line::new(Style::Bad, "\u{2717} not found"));
+            return lines;
+        }
+        Kind::Main => {
+            lines.push(Line::new(Style::Name, file_name(node.path)));
+            lines.push(Line::new(Style::Small, "main module"));
+            return lines;
+        }
+        Kind::File { .. } | Kind::Library => {}
+    }
+    let folder = folder(node.path);
+    let folder = folder.strip_prefix(common).unwrap_or(folder).trim_start_matches('/');
+    if !folder.is_empty() {
+        lines.push(Line { style: Style::Small, text: last_columns(&printable(folder)) });
+    }
+    let (stem, suffix) = broken(file_name(node.path));
+    lines.push(Line::new(Style::Name, stem));
+    if !suffix.is_empty() {
+        lines.push(Line::new(Style::Small, suffix));
+    }
+    match (node.kind, node.report) {
+        (Kind::File { loads: true }, Some(report)) => {
+            lines.push(Line::new(Style::Small, &format!("\u{2713} loads, {}", bytes(report.file_size))));
+        }
+        (Kind::File { loads: false }, Some(report)) => {
+            lines
+                .push(Line::new(Style::Bad, &format!("\u{2717} does not load, {}", bytes(report.file_size))));
+            lines.push(Line::new(Style::Bad, &reasons(report)));
+        }
+        _ => lines.push(Line::new(Style::Small, "library, not one of the files")),
+    }
+    lines.extend(from_main.map(|count| Line::new(Style::Small, &format!("main: {count}"))));
+    lines.extend(node.other.iter().map(|(word, count)| Line::new(Style::Small, &format!("{word}: {count}"))));
+    lines
+}
+
+/// Width and height of a node with these lines.
+pub fn room(lines: &[Line]) -> (f64, f64) {
+    let width = lines.iter().map(|line| width(&line.text, line.size())).fold(0.0, f64::max);
+    let height: f64 = lines.iter().map(Line::height).sum();
+    (width + 2.0 * PADDING, height + 2.0 * PADDING)
+}
+
+/// Width of text.
+pub fn width(text: &str, size: f64) -> f64 {
+    let columns = u32::try_from(columns(text)).unwrap_or(u32::MAX);
+    f64::from(columns) * ADVANCE * size
+}
+
+fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(character: char) -> usize {
+    // The marks are as wide as a letter.
+    if character.is_ascii() || matches!(character, '\u{2026}' | '\u{2713}' | '\u{2717}') { 1 } else { 2 }
+}
+
+fn reasons(report: &ModuleReport) -> String {
+    match report.reasons().count() {
+        1 => "for 1 reason".to_owned(),
+        several => format!("for {several} reasons"),
+    }
+}
+
+/// A file name and, if it is long, its suffix apart, as `.cpython-314-wasm32-emscripten.so`.
+fn broken(name: &str) -> (&str, &str) {
+    match name.find('.') {
+        Some(dot) if dot > 0 && name.len() > SHORT_NAME && name.len() - dot > SHORT_SUFFIX => {
+            name.split_at(dot)
+        }
+        _ => (name, ""),
+    }
+}
+
+/// Text with nothing in it that acts, and no longer than a line: the middle is left out.
+fn shortened(text: &str) -> String {
+    let text = printable(text);
+    if columns(&text) <= WIDEST {
+        return text.into_owned();
+    }
+    let half = (WIDEST - 1) / 2;
+    let end: String = last(&text, half);
+    format!("{}\u{2026}{end}", first(&text, half))
+}
+
+fn last_columns(text: &str) -> String {
+    if columns(text) <= WIDEST { text.to_owned() } else { format!("\u{2026}{}", last(text, WIDEST - 1)) }
+}
+
+fn first(text: &str, most: usize) -> String {
+    let mut used = 0;
+    let fits = |character: &char| {
+        used += columns_of(*character);
+        used <= most
+    };
+    text.chars().take_while(fits).collect()
+}
+
+fn last(text: &str, most: usize) -> String {
+    let backwards: String = text.chars().rev().collect();
+    first(&backwards, most).chars().rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_lose_their_middle() {
+        let name = format!("begin{}end", "x".repeat(100));
+        let short = shortened(&name);
+        assert_eq!(columns(&short), 39);
+        assert!(short.starts_with("beginx") && short.ends_with("xend") && short.contains('\u{2026}'));
+        let wide = shortened(&"\u{4e00}".repeat(100));
+        assert!(columns(&wide) <= WIDEST, "{wide}");
+        assert_eq!(shortened("a\u{1b}"), "a\\u{1b}");
+    }
+
+    #[test]
+    fn names_are_broken_before_their_suffix() {
+        let name = "_umath.cpython-314-wasm32-emscripten.so";
+        assert_eq!(broken(name), ("_umath", ".cpython-314-wasm32-emscripten.so"));
+        assert_eq!(broken("libz.so"), ("libz.so", ""));
+    }
+}

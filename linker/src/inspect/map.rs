@@ -1,0 +1,227 @@
+//! Owns the layout of a process's memory and table after loads, for people to look at: what the plans of these loads say. Must not know
+//! how it is shown.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Opened;
+use super::stand_in::{StandIn, bound};
+use crate::abi;
+use crate::host::Host;
+use crate::ids::{Address, Alignment, ModuleId, TableSlot};
+use crate::layout::{LibraryReservation, Reservation};
+use crate::namespace::Namespace;
+use crate::needed::{FoundLibrary, LibrarySource, LoadOrder, OpenMode, Start};
+use crate::parse::{ExportKind, ImportKind};
+use crate::plan::LoadPlan;
+
+/// Whose a part of memory or of the table is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// Slot 0, which is what C knows as `NULL`.
+    Null,
+    /// The C stack, which grows down.
+    Stack,
+    /// The main module.
+    Main,
+    /// A library, by path.
+    Library(String),
+    /// Functions that have no slot of their own and whose addresses the load of this library takes.
+    FunctionsOf(String),
+}
+
+/// A part of the memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemoryRegion {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Where it begins; `None` where the guest's allocator decides that.
+    pub address: Option<Address>,
+    /// Its size, in bytes.
+    pub size: u32,
+    /// Its alignment; `None` for the stack and the main module's data.
+    pub alignment: Option<Alignment>,
+    /// What the guest's allocator is asked for: alignment and size, in bytes; `None` for what it does not give.
+    pub allocation: Option<(u32, u32)>,
+}
+
+/// A part of the function table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TableRegion {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The slots.
+    pub slots: Range<u32>,
+    /// Their alignment, in slots; `None` where there is none to keep.
+    pub alignment: Option<Alignment>,
+}
+
+/// The layout of a process. Regions are in the order in which they were taken: those of the main module first, libraries in load
+/// order.
+#[derive(Clone, Debug)]
+pub struct ProcessMap {
+    /// Name of the main module.
+    pub main: String,
+    /// Pages of 64 KiB that the memory has at the start, and the most it may have; 0 and `None` when the main module does not tell.
+    pub pages: (u64, Option<u64>),
+    /// Its parts.
+    pub memory: Vec<MemoryRegion>,
+    /// Where the heap begins, if the main module tells.
+    pub heap: Option<Address>,
+    /// Slots that the table has at the start.
+    pub first_table_size: u32,
+    /// Slots that it has after the loads.
+    pub table_size: u32,
+    /// Its parts.
+    pub table: Vec<TableRegion>,
+    /// Bytes of thread-local data of the main module; `None` when it does not tell of any. Libraries have none: they would be refused.
+    pub tls_size: Option<u32>,
+    /// The files that are not loaded, each with why.
+    pub refused: Vec<(String, String)>,
+    namespace: Namespace,
+    stand_in: StandIn,
+    host: Arc<dyn Host>,
+}
+
+impl ProcessMap {
+    /// That of a process that has just started, with what its main module needs itself.
+    pub(super) fn started(namespace: Namespace, stand_in: StandIn, host: Arc<dyn Host>) -> ProcessMap {
+        let main = namespace.main().clone();
+        let first_table_size = StandIn::of(&main).table_size;
+        let mut map = ProcessMap {
+            main: main.name().to_owned(),
+            pages: pages(&namespace),
+            memory: memory_of_main(&namespace),
+            heap: bound(&main, abi::HEAP_BASE),
+            first_table_size,
+            table_size: stand_in.table_size,
+            table: vec![TableRegion { owner: Owner::Null, slots: 0..1, alignment: None }],
+            tls_size: bound(&main, abi::TLS_SIZE).map(|size| size.0),
+            refused: Vec::new(),
+            namespace,
+            stand_in,
+            host,
+        };
+        let own = match main.placement() {
+            Some(placement) => placement.table_base.0..placement.table_end.0,
+            None => 1..first_table_size,
+        };
+        map.table.extend((!own.is_empty()).then_some(TableRegion {
+            owner: Owner::Main,
+            slots: own,
+            alignment: None,
+        }));
+        // Of what the main module needs itself, the plan is no longer there: what it made is.
+        let loaded: Vec<_> = map.namespace.libraries().to_vec();
+        for library in loaded {
+            let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
+            let slots = library.table_base.0..library.table_base.0.saturating_add(memory.table_size.get());
+            let region = TableRegion {
+                owner: Owner::Library(library.path.clone()),
+                slots,
+                alignment: Some(memory.table_alignment),
+            };
+            map.table.extend((!region.slots.is_empty()).then_some(region));
+            let reservation = LibraryReservation::of(library.id, &library.path, memory);
+            map.memory.extend(memory_region(&reservation));
+        }
+        let slots = map.stand_in.function_slots.clone();
+        let owner = Owner::FunctionsOf(map.main.clone());
+        map.table.extend((!slots.is_empty()).then_some(TableRegion { owner, slots, alignment: None }));
+        map
+    }
+
+    /// Loads a file, as `dlopen` does, with what it needs; one that cannot be loaded is noted.
+    pub fn open(&mut self, file: &FoundLibrary, libraries: &mut dyn LibrarySource) {
+        if let Err(why) = self.load(file, libraries) {
+            self.refused.push((file.path.clone(), why));
+        }
+    }
+
+    fn load(&mut self, file: &FoundLibrary, libraries: &mut dyn LibrarySource) -> Result<(), String> {
+        let module = libraries.parse(file).map_err(|error| format!("{}: {error}", file.path))?;
+        let mut opened = Opened { file, module, libraries };
+        let start =
+            LoadOrder::discover(&self.namespace, &file.path, &mut opened).map_err(|e| e.to_string())?;
+        let Start::New(order) = start else { return Ok(()) };
+        let functions = self.namespace.ask_host(&order, &*self.host);
+        self.namespace.add_host_functions(functions);
+        let resolved = order.resolve(&self.namespace, OpenMode::default()).map_err(|e| e.to_string())?;
+        let reservation = resolved.reservation().map_err(|e| e.to_string())?;
+        let mut stand_in = self.stand_in.clone();
+        let placement = stand_in.reserve(&reservation);
+        let placement =
+            placement.ok_or_else(|| format!("{}: it does not fit a 32-bit process any more", file.path))?;
+        let placed = resolved.place(placement).map_err(|e| e.to_string())?;
+        let plan = placed.plan(&self.namespace);
+        self.stand_in = stand_in;
+        self.table_size = self.stand_in.table_size;
+        self.record(&plan, &reservation);
+        self.namespace.commit(&plan);
+        self.namespace.open(plan.root, false);
+        Ok(())
+    }
+
+    /// Adds what a plan makes.
+    fn record(&mut self, plan: &LoadPlan, reservation: &Reservation) {
+        for library in &reservation.libraries {
+            self.memory.extend(memory_region(library));
+            let planned = plan.libraries.iter().find(|planned| planned.library.id == library.library);
+            let first = planned.map_or(TableSlot(0), |planned| planned.library.table_base);
+            let slots = first.0..first.0.saturating_add(library.table_size.get());
+            if !slots.is_empty() {
+                let owner = Owner::Library(library.path.clone());
+                self.table.push(TableRegion { owner, slots, alignment: Some(library.table_alignment) });
+            }
+        }
+        let slots = self.stand_in.function_slots.clone();
+        let owner = Owner::FunctionsOf(plan.path(plan.root).to_owned());
+        self.table.extend((!slots.is_empty()).then_some(TableRegion { owner, slots, alignment: None }));
+    }
+}
+
+/// The static data of a library; `None` when it has none.
+fn memory_region(library: &LibraryReservation) -> Option<MemoryRegion> {
+    (library.memory_size > 0).then(|| MemoryRegion {
+        owner: Owner::Library(library.path.clone()),
+        address: None,
+        size: library.memory_size,
+        alignment: Some(library.memory_alignment),
+        allocation: library.allocation(),
+    })
+}
+
+/// Stack and static data of the main module, as far as it tells where they are.
+fn memory_of_main(namespace: &Namespace) -> Vec<MemoryRegion> {
+    let main = namespace.main();
+    let stack = bound(main, abi::STACK_LOW).zip(bound(main, abi::STACK_HIGH));
+    let data = namespace.data_of(ModuleId::MAIN);
+    let region = |owner, range: Range<Address>| MemoryRegion {
+        owner,
+        address: Some(range.start),
+        size: range.end.0.saturating_sub(range.start.0),
+        alignment: None,
+        allocation: None,
+    };
+    let stack = stack.map(|(low, high)| region(Owner::Stack, low..high));
+    let mut regions: Vec<MemoryRegion> = stack.into_iter().chain([region(Owner::Main, data)]).collect();
+    regions.retain(|region| region.size > 0);
+    regions.sort_by_key(|region| region.address);
+    regions
+}
+
+/// The limits of the memory, in pages.
+fn pages(namespace: &Namespace) -> (u64, Option<u64>) {
+    let main = namespace.main();
+    let imported = main.module().imports.iter().find_map(|import| match &import.kind {
+        ImportKind::Memory(ty) => Some(*ty),
+        _ => None,
+    });
+    let exported = match main.module().exports.get(abi::MEMORY).map(|export| export.kind) {
+        Some(ExportKind::Memory(ty)) => Some(ty),
+        _ => None,
+    };
+    let (initial, maximum) = imported.or(exported).map_or((0, None), |ty| (ty.initial, ty.maximum));
+    let needed = main.placement().map_or(0, |placement| u64::from(placement.stack_high.0).div_ceil(0x1_0000));
+    (initial.max(needed), maximum)
+}

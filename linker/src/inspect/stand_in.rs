@@ -1,0 +1,91 @@
+//! Owns what stands in for the memory and table of a process when there is none: it hands out slots as a process does, and memory one
+//! piece after the other, which a guest's allocator need not do. Must not know what is put there.
+
+use std::ops::Range;
+
+use crate::abi;
+use crate::free_slots::{FreeSlots, SlotsBeyond};
+use crate::ids::{Address, Alignment, SlotCount, TableSlot};
+use crate::layout::{LibraryPlacement, Placement, Reservation};
+use crate::main_module::MainModule;
+use crate::parse::{ExportKind, ImportKind};
+
+/// Where memory is handed out from when the main module does not tell where its heap begins.
+const SOMEWHERE: u32 = 0x1_0000;
+
+/// The free memory and slots of a process that does not exist.
+#[derive(Clone, Debug)]
+pub(super) struct StandIn {
+    next: u32,
+    free: FreeSlots,
+    /// How many slots the table has.
+    pub(super) table_size: u32,
+    /// Those of the last reservation that single functions got.
+    pub(super) function_slots: Range<u32>,
+}
+
+impl StandIn {
+    /// Those of a process of `main` that has just started.
+    pub(super) fn of(main: &MainModule) -> StandIn {
+        let next = bound(main, abi::HEAP_BASE).map_or(SOMEWHERE, |heap| heap.0.max(1));
+        StandIn { next, free: FreeSlots::default(), table_size: table_size(main), function_slots: 0..0 }
+    }
+
+    /// Reserves as a process does. `None` when no 32-bit process has the room; then what is left is of no use.
+    pub(super) fn reserve(&mut self, reservation: &Reservation) -> Option<Placement> {
+        let mut libraries = Vec::with_capacity(reservation.libraries.len());
+        for library in &reservation.libraries {
+            let mut memory_base = Address(0);
+            if library.memory_size > 0 {
+                let (alignment, size) = library.allocation()?;
+                memory_base = Address(self.next.checked_next_multiple_of(alignment)?);
+                self.next = memory_base.0.checked_add(size)?;
+            }
+            let table_base = self.take_slots(library.table_size, library.table_alignment)?;
+            libraries.push(LibraryPlacement { memory_base, table_base });
+        }
+        let count = reservation.function_slots;
+        let first = self.take_slots(count, Alignment::ONE)?;
+        self.function_slots = first.0..first.0.checked_add(count.get())?;
+        let function_slots = self.function_slots.clone().map(TableSlot).collect();
+        Some(Placement { libraries, function_slots })
+    }
+
+    fn take_slots(&mut self, count: SlotCount, alignment: Alignment) -> Option<TableSlot> {
+        if count.get() == 0 {
+            return Some(TableSlot(0));
+        }
+        if let Some(first) = self.free.recycle(count, alignment) {
+            return Some(first);
+        }
+        let beyond = SlotsBeyond::of(self.table_size, count, alignment)?;
+        self.table_size = beyond.size;
+        self.free.give(TableSlot(beyond.gap.start), beyond.gap.end - beyond.gap.start);
+        Some(beyond.first)
+    }
+}
+
+/// The address that a main module, or its place, tells under a name of the ABI.
+pub(super) fn bound(main: &MainModule, name: &str) -> Option<Address> {
+    if let Some(placement) = main.placement() {
+        return placement.bound(name);
+    }
+    match main.module().exports.get(name).map(|export| export.kind) {
+        Some(ExportKind::Data { offset }) => Some(Address(offset)),
+        _ => None,
+    }
+}
+
+/// How many slots the table of a process has at its start.
+fn table_size(main: &MainModule) -> u32 {
+    let imported = main.module().imports.iter().find_map(|import| match &import.kind {
+        ImportKind::Table(ty) if import.name == abi::TABLE => Some(ty.initial),
+        _ => None,
+    });
+    let exported = match main.module().exports.get(abi::TABLE).map(|export| export.kind) {
+        Some(ExportKind::Table(ty)) => Some(ty.initial),
+        _ => None,
+    };
+    let size = u32::try_from(imported.or(exported).unwrap_or(0)).unwrap_or(u32::MAX);
+    main.placement().map_or(size, |placement| size.max(placement.table_end.0))
+}
