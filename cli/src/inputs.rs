@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::iter;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use pydl_loader::{LoadError, WheelFile};
 
 use crate::render::text::printable;
 
+/// So many bytes of a file, whatever it says of its size, are given room at once.
+const LARGEST: usize = 1 << 30;
 /// How deep folders are looked into.
 const DEEPEST: usize = 64;
 
@@ -169,7 +172,7 @@ impl Inputs {
             return Err(Unreadable { path: String::new(), why: "no such file".to_owned() });
         };
         let read = match &candidate.place {
-            Place::File(path) => read(path).map(|(identity, bytes)| (identity, bytes.into())),
+            Place::File(path) => read(path),
             Place::Wheel { wheel, number, .. } => match self.wheels.get(*wheel).map(|wheel| &wheel.file) {
                 Some(Ok(file)) => file.read(*number).map(|bytes| (None, bytes)),
                 _ => Err(io::Error::other("the wheel cannot be read")),
@@ -183,12 +186,34 @@ impl Inputs {
 }
 
 /// Reads a file, with what makes it the same under another path.
-pub fn read(path: &Path) -> io::Result<(Option<FileIdentity>, Vec<u8>)> {
+pub fn read(path: &Path) -> io::Result<(Option<FileIdentity>, Arc<[u8]>)> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).min(1 << 30));
-    file.read_to_end(&mut bytes)?;
-    Ok((Some(FileIdentity { device: metadata.dev(), inode: metadata.ino() }), bytes))
+    let identity = FileIdentity { device: metadata.dev(), inode: metadata.ino() };
+    // Where it stays: a large file is not to be in memory twice. A pipe says that it has no bytes, and a file may grow.
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(LARGEST);
+    let mut bytes: Arc<[u8]> = iter::repeat_n(0, size).collect();
+    let count = Arc::get_mut(&mut bytes).map_or(Ok(0), |room| fill(&mut file, room))?;
+    let mut rest = Vec::new();
+    file.read_to_end(&mut rest)?;
+    if count < size || !rest.is_empty() {
+        bytes = [bytes.get(..count).unwrap_or_default(), &rest].concat().into();
+    }
+    Ok((Some(identity), bytes))
+}
+
+/// Reads until there is no room, or no more to read; returns how much.
+fn fill(file: &mut File, room: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while let Some(left) = room.get_mut(count..).filter(|left| !left.is_empty()) {
+        match file.read(left) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
 }
 
 fn is_wheel(path: &Path) -> bool {
@@ -261,7 +286,7 @@ impl<'a> Libraries<'a> {
             }
             match read(&path) {
                 Ok((identity, bytes)) => {
-                    let found = FoundLibrary { path: shown.clone(), identity, bytes: bytes.into() };
+                    let found = FoundLibrary { path: shown.clone(), identity, bytes };
                     self.known.insert(shown, (found.clone(), None));
                     return Some(found);
                 }

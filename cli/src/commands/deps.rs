@@ -164,17 +164,18 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::
 
 /// Prints who takes symbols from whom.
 fn write_graph(out: &mut impl Write, check: &mut Check<'_>, format: GraphFormat) -> io::Result<u8> {
-    let (mut reports, mut wheels) = (Vec::new(), Vec::new());
+    let shows_imports = matches!(format, GraphFormat::Html);
+    let (mut files, mut wheels) = (Vec::new(), Vec::new());
     let status = check.each(|report| {
         match report {
-            Ok(Report::Module(report)) => reports.push(report),
+            Ok(Report::Module(report)) => files.push(graph::File::of(report, shows_imports)),
             Ok(Report::Wheel(report)) => wheels.push(report),
             Ok(Report::Symbol(_)) => {}
             Err(error) => complain(&error),
         }
         Ok(())
     })?;
-    let graph = Graph::of(&reports, &wheels);
+    let graph = Graph::of(&files, &wheels);
     match format {
         GraphFormat::Dot => graph::dot::write(out, &graph)?,
         GraphFormat::Svg => graph::svg::write(out, &graph)?,

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use crate::commands::deps::{Report, WheelReport};
 use crate::inputs::Unreadable;
 use crate::render::demangle::demangled;
+use crate::render::parts::in_parts;
 
 /// The version of the schema.
 const VERSION: u32 = 1;
@@ -349,13 +350,15 @@ impl<'a> File<'a> {
 
 impl Serialize for Each<'_, ImportReport> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Import::of))
+        serializer
+            .collect_seq(in_parts(self.0, |part| part.iter().map(Import::of).collect::<Vec<_>>()).flatten())
     }
 }
 
 impl Serialize for Each<'_, ExportReport> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Export::of))
+        serializer
+            .collect_seq(in_parts(self.0, |part| part.iter().map(Export::of).collect::<Vec<_>>()).flatten())
     }
 }
 

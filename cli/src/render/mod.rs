@@ -4,6 +4,7 @@ pub mod demangle;
 pub mod graph;
 pub mod json;
 pub mod map;
+pub mod parts;
 pub mod paths;
 pub mod progress;
 pub mod size;

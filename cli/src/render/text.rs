@@ -13,6 +13,7 @@ use pydl_linker::{
 
 use crate::commands::deps::{Report, WheelReport};
 use crate::render::demangle::demangled;
+use crate::render::parts::in_parts;
 
 /// Columns to make do with.
 const WIDTH: usize = 100;
@@ -235,29 +236,32 @@ impl<W: Write> Page<'_, W> {
     fn table<'r, T>(
         &mut self,
         heading: &str,
-        mut items: Vec<&'r T>,
+        items: Vec<&'r T>,
         row: impl Fn(&'r T) -> Row<'r>,
     ) -> io::Result<()> {
         if items.is_empty() {
             return Ok(());
         }
-        items.sort_by_cached_key(|item| row(item).name);
+        let mut rows: Vec<Row<'_>> = items.into_iter().map(row).collect();
+        rows.sort_by(|one, other| one.name.cmp(&other.name));
         let mut mark_width = 0;
         let mut name_width = 0;
-        for item in &items {
-            let Row { mark, name, .. } = row(item);
-            mark_width = mark_width.max(mark.map_or(0, |mark| columns(&mark.text) + 2));
-            let width = columns(&name);
+        for Row { mark, name, .. } in &rows {
+            mark_width = mark_width.max(mark.as_ref().map_or(0, |mark| columns(&mark.text) + 2));
+            let width = columns(name);
             if width <= WIDEST_NAME {
                 name_width = name_width.max(width);
             }
         }
         let heading = self.paint(HEADING, heading);
-        writeln!(self.out, "\n  {heading} ({})", items.len())?;
-        for item in items {
-            self.row(&row(item), mark_width, name_width)?;
-        }
-        Ok(())
+        writeln!(self.out, "\n  {heading} ({})", rows.len())?;
+        let colour = self.colour;
+        let mut texts = in_parts(&rows, |rows| {
+            let mut out = Vec::new();
+            let mut page = Page { out: &mut out, colour };
+            rows.iter().try_for_each(|row| page.row(row, mark_width, name_width)).map(|()| out)
+        });
+        texts.try_for_each(|text| self.out.write_all(&text?))
     }
 
     fn row(&mut self, row: &Row<'_>, mark_width: usize, name_width: usize) -> io::Result<()> {
@@ -561,7 +565,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
     };
-    if !text.contains(acts) {
+    // Most names, and quicker to see.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(acts) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());

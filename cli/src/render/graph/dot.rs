@@ -59,14 +59,15 @@ fn inner(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::File;
     use super::*;
     use crate::commands::deps::sample;
 
     #[test]
     fn edges_count_symbols() {
-        let reports = [sample::report().1];
+        let files = [File::of(sample::report().1, true)];
         let mut out = Vec::new();
-        write(&mut out, &Graph::of(&reports, &[])).unwrap();
+        write(&mut out, &Graph::of(&files, &[])).unwrap();
         let text = String::from_utf8(out).unwrap();
         for line in [
             "n0 [label=\"main.wasm\\nmain module\", tooltip=\"main.wasm\"];",

@@ -116,6 +116,26 @@ impl fmt::Display for Count {
     }
 }
 
+/// What a graph keeps of a file: the report, and what it takes, counted.
+#[derive(Debug)]
+pub struct File {
+    report: ModuleReport,
+    taken: Vec<(Giver<String>, Count)>,
+}
+
+impl File {
+    /// Counts what a file takes. Its symbols are forgotten but for imports that are to be shown: there may be thousands of files.
+    pub fn of(mut report: ModuleReport, shows_imports: bool) -> File {
+        let taken = by_provider(&report).into_iter();
+        let taken = taken.map(|(giver, imports)| (giver.owned(), Count::of(imports.into_iter()))).collect();
+        report.exports = Vec::new();
+        if !shows_imports {
+            report.imports = Vec::new();
+        }
+        File { report, taken }
+    }
+}
+
 /// Modules and who takes symbols from whom.
 #[derive(Debug)]
 pub struct Graph<'a> {
@@ -134,33 +154,33 @@ impl<'a> Graph<'a> {
     }
 
     /// The graph of these files and of what they take symbols from.
-    pub fn of(reports: &'a [ModuleReport], wheels: &'a [WheelReport]) -> Graph<'a> {
+    pub fn of(files: &'a [File], wheels: &'a [WheelReport]) -> Graph<'a> {
         let mut builder = Builder::default();
-        if let Some(main) = reports.iter().find_map(|report| report.checked_against.as_deref()) {
+        if let Some(main) = files.iter().find_map(|file| file.report.checked_against.as_deref()) {
             builder.node(main, Kind::Main, None);
         }
-        for report in reports {
+        for File { report, .. } in files {
             builder.node(
                 &report.path,
                 Kind::File { loads: report.would_load() != Some(false) },
                 Some(report),
             );
         }
-        for report in reports {
-            builder.take_symbols(report);
-            builder.need_libraries(report);
+        for file in files {
+            builder.take_symbols(file);
+            builder.need_libraries(&file.report);
         }
         Graph { nodes: builder.nodes, edges: builder.edges, wheels }
     }
 }
 
 /// Groups a file's imports by who provides them: the path of a node, or a word for who has none.
-pub fn by_provider(report: &ModuleReport) -> BTreeMap<Giver<'_>, Vec<&ImportReport>> {
-    let mut groups: BTreeMap<Giver<'_>, Vec<&ImportReport>> = BTreeMap::new();
+pub fn by_provider(report: &ModuleReport) -> BTreeMap<Giver<&str>, Vec<&ImportReport>> {
+    let mut groups: BTreeMap<Giver<&str>, Vec<&ImportReport>> = BTreeMap::new();
     for import in &report.imports {
         let giver = match &import.provider {
             Some(Provider::Main) => Giver::Main,
-            Some(Provider::Library(path)) => Giver::Library(path),
+            Some(Provider::Library(path)) => Giver::Library(path.as_str()),
             Some(Provider::Missing(_)) => Giver::Nobody,
             Some(Provider::Itself) => Giver::Other("itself"),
             Some(Provider::Host) => Giver::Other("host"),
@@ -177,15 +197,26 @@ pub fn by_provider(report: &ModuleReport) -> BTreeMap<Giver<'_>, Vec<&ImportRepo
 
 /// Who provides an import.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Giver<'a> {
+pub enum Giver<P> {
     /// Nobody, and that is an error.
     Nobody,
     /// The main module.
     Main,
     /// A library, by path.
-    Library(&'a str),
+    Library(P),
     /// Somebody or nobody that is no node: in a word.
     Other(&'static str),
+}
+
+impl Giver<&str> {
+    fn owned(self) -> Giver<String> {
+        match self {
+            Giver::Nobody => Giver::Nobody,
+            Giver::Main => Giver::Main,
+            Giver::Library(path) => Giver::Library(path.to_owned()),
+            Giver::Other(word) => Giver::Other(word),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -211,10 +242,9 @@ impl<'a> Builder<'a> {
         position
     }
 
-    fn take_symbols(&mut self, report: &'a ModuleReport) {
+    fn take_symbols(&mut self, File { report, taken }: &'a File) {
         let Some(from) = self.by_path.get(report.path.as_str()).copied() else { return };
-        for (giver, imports) in by_provider(report) {
-            let count = Count::of(imports.into_iter());
+        for (giver, count) in taken {
             let to = match giver {
                 Giver::Main => {
                     self.node(report.checked_against.as_deref().unwrap_or("main"), Kind::Main, None)
@@ -223,12 +253,12 @@ impl<'a> Builder<'a> {
                 Giver::Nobody => self.node("", Kind::Nobody, None),
                 Giver::Other(word) => {
                     if let Some(node) = self.nodes.get_mut(from) {
-                        node.other.push((word, count));
+                        node.other.push((*word, *count));
                     }
                     continue;
                 }
             };
-            self.edges.push(Edge { from, to, count });
+            self.edges.push(Edge { from, to, count: *count });
         }
     }
 
