@@ -27,6 +27,7 @@
 mod address_space;
 mod archive;
 mod backtrace;
+mod budget;
 mod cache;
 mod compile;
 mod dlfcn;

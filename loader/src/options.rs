@@ -130,6 +130,8 @@ const SIDE_FOLDER: &str = "/usr/local/lib/pydl";
 
 /// How many instances of libraries and of their thunks a process may make unless told otherwise.
 pub(crate) const MOST_INSTANCES: u32 = 10_000;
+/// How many bytes the host keeps for a process unless the options say otherwise.
+const HOST_MEMORY: u64 = 1 << 30;
 
 /// Everything a process is given. What is not named here, the guest does not see: by default there is no file, no
 /// environment variable, an empty standard input, and output goes nowhere.
@@ -152,6 +154,7 @@ pub struct ProcessOptions {
     pub(crate) stderr: Output,
     pub(crate) trace: Trace,
     pub(crate) most_instances: u32,
+    pub(crate) host_memory: u64,
 }
 
 impl ProcessOptions {
@@ -174,6 +177,7 @@ impl ProcessOptions {
             stderr: Output::Discard,
             trace: Trace::default(),
             most_instances: MOST_INSTANCES,
+            host_memory: HOST_MEMORY,
         }
     }
 
@@ -295,6 +299,14 @@ impl ProcessOptions {
     /// comes first. A load beyond that is refused, and what is loaded works on.
     pub fn most_instances(mut self, count: u32) -> ProcessOptions {
         self.most_instances = count;
+        self
+    }
+
+    /// How many bytes of the host's memory may be kept for the process, beside its linear memory; 1 GiB unless given. Everything counts
+    /// that the guest causes to be kept, such as files outside of mounted folders, pipes, sockets and lists of names. A call that
+    /// would need more fails with an error of the guest's own kind, such as `ENOSPC` or `ENOMEM`.
+    pub fn host_memory(mut self, bytes: u64) -> ProcessOptions {
+        self.host_memory = bytes;
         self
     }
 

@@ -28,6 +28,7 @@ use crate::search::SearchPath;
 use crate::staging::Staging;
 use crate::system;
 use crate::system::emscripten::Emscripten;
+use crate::system::kernel::Kernel;
 use crate::trace::Trace;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
@@ -171,9 +172,9 @@ impl Process {
         })
     }
 
-    /// The system of an Emscripten process, to furnish it.
-    pub(crate) fn system_mut(&mut self) -> Option<&mut Emscripten> {
-        self.store.data_mut().emscripten.as_deref_mut()
+    /// The kernel of an Emscripten process, to furnish it.
+    pub(crate) fn kernel_mut(&mut self) -> Option<&mut Kernel> {
+        self.store.data_mut().emscripten.as_deref_mut().map(|system| &mut system.kernel)
     }
 
     /// Interrupts this process from other threads.
@@ -392,15 +393,15 @@ fn emscripten_system(
 ) -> Result<Emscripten, LoadError> {
     let mut system = Emscripten::new(options)?;
     if let Some(python) = image.python.as_ref().filter(|_| options.is_python) {
-        python.furnish(&mut system, image, packages)?;
+        python.furnish(&mut system.kernel, image, packages)?;
     }
-    options.mounts.iter().try_for_each(|mount| system.mount(mount))?;
+    options.mounts.iter().try_for_each(|mount| system.kernel.mount(mount))?;
     for file in files {
         let bytes = std::fs::read(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
-        system.show(&file.guest, bytes.into(), 0o755)?;
+        system.kernel.show(&file.guest, bytes.into(), 0o755)?;
     }
     if let Some(folder) = &options.working_directory {
-        system.change_directory(folder)?;
+        system.kernel.change_directory(folder)?;
     }
     Ok(system)
 }

@@ -10,7 +10,8 @@ use wasmtime::{StoreContextMut, TypedFunc};
 
 use crate::address_space::AddressSpace;
 use crate::process::ProcessState;
-use crate::system::emscripten::{Fault, Files};
+use crate::system::kernel::errno::Fault;
+use crate::system::kernel::files::Files;
 use crate::trace::Trace;
 
 /// The most bytes of a path; longer ones are an error (`PATH_MAX` of musl).

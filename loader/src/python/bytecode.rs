@@ -16,7 +16,7 @@ use crate::archive::Archive;
 use crate::image::Image;
 use crate::options::{Captured, ProcessOptions};
 use crate::process::{ExitStatus, Process};
-use crate::system::emscripten::Emscripten;
+use crate::system::kernel::Kernel;
 
 /// What is run to compile an archive.
 const PROGRAM: &str = include_str!("compile_all.py");
@@ -36,7 +36,7 @@ pub(crate) fn of(
     image: &Image,
     archive: &Archive,
     place: &Place<'_>,
-    show: impl Fn(&mut Emscripten) -> Result<(), crate::error::LoadError>,
+    show: impl Fn(&mut Kernel) -> Result<(), crate::error::LoadError>,
 ) -> Option<Arc<Archive>> {
     let cache = image.compiler.cache()?;
     let main = image.main.stamp();
@@ -52,7 +52,7 @@ pub(crate) fn of(
     let stdout = Captured::new();
     let options = options.stdout(&stdout);
     let mut process = Process::new(image, &options).ok()?;
-    show(process.system_mut()?).ok()?;
+    show(process.kernel_mut()?).ok()?;
     if process.run().ok()? != ExitStatus::Exited(0) {
         return None;
     }

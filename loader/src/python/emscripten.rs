@@ -20,7 +20,7 @@ use crate::image::Image;
 use crate::interrupt::Interruption;
 use crate::options::Mount;
 use crate::process::ProcessState;
-use crate::system::emscripten::Emscripten;
+use crate::system::kernel::Kernel;
 
 /// Generates a module.
 type Generate = fn() -> Vec<u8>;
@@ -64,55 +64,55 @@ impl Python {
     /// Puts the standard library and packages where Python looks for them.
     pub(crate) fn furnish(
         &self,
-        system: &mut Emscripten,
+        kernel: &mut Kernel,
         image: &Image,
         packages: &Packages,
     ) -> Result<(), LoadError> {
         let library = PathBuf::from(self.installation.guest_library());
-        system.show(&self.installation.executable(), Arc::from(&b""[..]), 0o755)?;
-        system.show_folder(&library.join("lib-dynload"))?;
+        kernel.show(&self.installation.executable(), Arc::from(&b""[..]), 0o755)?;
+        kernel.show_folder(&library.join("lib-dynload"))?;
         for (index, entry) in self.archive.entries().iter().enumerate().filter(|(_, entry)| !entry.is_folder)
         {
-            system.show_archived(&library.join(&entry.name), &self.archive, index)?;
+            kernel.show_archived(&library.join(&entry.name), &self.archive, index)?;
         }
-        self.show_bytecode(system, &library, self.bytecode.as_ref())?;
+        self.show_bytecode(kernel, &library, self.bytecode.as_ref())?;
         let site_packages = PathBuf::from(self.site_packages());
-        system.show_folder(&site_packages)?;
+        kernel.show_folder(&site_packages)?;
         for wheel in &packages.wheels {
-            self.show_wheel(system, image, &site_packages, wheel)?;
+            self.show_wheel(kernel, image, &site_packages, wheel)?;
         }
-        mount_folders(system, &site_packages, &packages.folders)
+        mount_folders(kernel, &site_packages, &packages.folders)
     }
 
     /// Shows a wheel's files, but those that another wheel has shown, with their byte code.
     fn show_wheel(
         &self,
-        system: &mut Emscripten,
+        kernel: &mut Kernel,
         image: &Image,
         site_packages: &Path,
         wheel: &Wheel,
     ) -> Result<(), LoadError> {
-        let show = |system: &mut Emscripten| {
+        let show = |kernel: &mut Kernel| {
             let mut files = wheel.files();
             files.try_for_each(|(path, index)| {
-                system.show_archived(&site_packages.join(path), wheel.archive(), index)
+                kernel.show_archived(&site_packages.join(path), wheel.archive(), index)
             })
         };
         for (path, index) in wheel.files() {
             let guest = site_packages.join(path);
-            if !system.is_there(&guest) {
-                system.show_archived(&guest, wheel.archive(), index)?;
+            if !kernel.is_there(&guest) {
+                kernel.show_archived(&guest, wheel.archive(), index)?;
             }
         }
         let root = self.site_packages();
         let place = Place { root: &root, excluded: "" };
         let bytecode = bytecode::of(image, wheel.archive(), &place, show);
-        self.show_bytecode(system, site_packages, bytecode.as_ref())
+        self.show_bytecode(kernel, site_packages, bytecode.as_ref())
     }
 
     fn show_bytecode(
         &self,
-        system: &mut Emscripten,
+        kernel: &mut Kernel,
         root: &Path,
         bytecode: Option<&Arc<Archive>>,
     ) -> Result<(), LoadError> {
@@ -120,9 +120,9 @@ impl Python {
         for ((index, entry), archive) in entries.zip(std::iter::repeat(bytecode)) {
             let path = bytecode::path_of(&root.join(&entry.name), self.installation.minor());
             if let (Some(path), Some(archive)) = (path, archive)
-                && !system.is_there(&path)
+                && !kernel.is_there(&path)
             {
-                system.show_archived(&path, archive, index)?;
+                kernel.show_archived(&path, archive, index)?;
             }
         }
         Ok(())
@@ -130,15 +130,11 @@ impl Python {
 }
 
 /// Mounts folders of packages, and has Python's `site` module put them on `sys.path`.
-fn mount_folders(
-    system: &mut Emscripten,
-    site_packages: &Path,
-    folders: &[PathBuf],
-) -> Result<(), LoadError> {
+fn mount_folders(kernel: &mut Kernel, site_packages: &Path, folders: &[PathBuf]) -> Result<(), LoadError> {
     let mut paths = String::new();
     for (number, folder) in folders.iter().enumerate() {
         let guest = format!("{PACKAGE_FOLDERS}/{number}");
-        system.mount(&Mount { host: folder.clone(), guest: guest.clone(), read_only: true })?;
+        kernel.mount(&Mount { host: folder.clone(), guest: guest.clone(), read_only: true })?;
         paths.push_str(&guest);
         paths.push('\n');
     }
@@ -146,7 +142,7 @@ fn mount_folders(
         return Ok(());
     }
     let file = site_packages.join("pydl-packages.pth");
-    system.show(file.to_str().unwrap_or_default(), paths.into_bytes().into(), 0o644)
+    kernel.show(file.to_str().unwrap_or_default(), paths.into_bytes().into(), 0o644)
 }
 
 /// Has CPython ask for signals where nothing else tells it of them.

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStringExt;
 use wasmtime::{AsContextMut, Caller, Memory, StoreContextMut};
 
 use super::Emscripten;
-use super::errno::{Errno, Fault, Result};
 use crate::process::ProcessState;
+use crate::system::kernel::errno::{Errno, Fault, Result};
 
 /// The most bytes of a path, with its NUL (`PATH_MAX` of musl).
 const PATH_LIMIT: usize = 4096;

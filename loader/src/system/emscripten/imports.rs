@@ -5,9 +5,9 @@ use wasmtime::{AsContextMut, Caller, Extern, ExternRef, FuncType, Linker, Module
 
 use super::calls;
 use super::calls::exceptions::{self, INVOKE};
-use super::errno::{Fault, Result};
 use super::guest::Guest;
 use crate::process::ProcessState;
+use crate::system::kernel::errno::{Fault, Result};
 
 /// What a function returns to the guest.
 #[derive(Clone, Copy, Debug)]

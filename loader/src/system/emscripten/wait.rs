@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::descriptors::Readiness;
-use super::errno::{Errno, Fault, Result};
 use super::guest::Guest;
 use crate::interrupt::Interrupted;
+use crate::system::kernel::descriptors::Readiness;
+use crate::system::kernel::errno::{Errno, Fault, Result};
 
 /// What is waited for on one descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,11 +66,11 @@ fn look(
     let interrupt = guest.state().interrupt.clone();
     let system = guest.system()?;
     let mut ready: Vec<_> =
-        interests.iter().map(|interest| system.descriptors.readiness(interest.fd).ok()).collect();
+        interests.iter().map(|interest| system.kernel.descriptors.readiness(interest.fd).ok()).collect();
     let mut places = Vec::new();
     let mut polled = Vec::new();
     for (place, interest) in interests.iter().enumerate() {
-        if let Some(host) = system.descriptors.host(&system.streams, interest.fd) {
+        if let Some(host) = system.kernel.descriptors.host(&system.kernel.streams, interest.fd) {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, interest.read);
             flags.set(PollFlags::OUT, interest.write);
@@ -123,9 +123,10 @@ pub(crate) fn patiently<T>(
     mut attempt: impl FnMut(&mut Guest<'_>) -> Result<T>,
 ) -> Result<T> {
     let system = guest.system()?;
-    let is_patient = system.descriptors.get(interest.fd)?.flags & super::flag::NONBLOCK == 0;
+    let is_patient = system.kernel.descriptors.get(interest.fd)?.flags & super::flag::NONBLOCK == 0;
     // A stream of this program's own waits inside of the host, where no interrupt reaches it.
-    let mut must_wait = is_patient && system.descriptors.host(&system.streams, interest.fd).is_some();
+    let mut must_wait =
+        is_patient && system.kernel.descriptors.host(&system.kernel.streams, interest.fd).is_some();
     loop {
         if must_wait {
             wait(guest, &[interest], None)?;

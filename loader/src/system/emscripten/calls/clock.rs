@@ -6,9 +6,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::errno::{Errno, Fault, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
+use crate::system::kernel::errno::{Errno, Fault, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("clock_time_get", Handler::Wasi(clock_time_get)),

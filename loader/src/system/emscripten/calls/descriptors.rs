@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use super::super::Emscripten;
-use super::super::descriptors::{Object, Readiness, flag};
-use super::super::errno::{Errno, Fault, Result};
-use super::super::files::kind;
 use super::super::guest::{Guest, io_vectors, slice, slice_mut};
 use super::super::imports::{Arguments, Entry, Handler};
 use super::super::wait::{Interest, patiently, wait};
 use super::files::write_status;
+use crate::system::kernel::descriptors::{Object, Readiness, flag};
+use crate::system::kernel::errno::{Errno, Fault, Result};
+use crate::system::kernel::files::kind;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("fd_read", Handler::Wasi(fd_read)),
@@ -89,7 +89,7 @@ fn fd_read(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let interest = Interest { fd, read: true, write: false };
     let count = patiently(guest, interest, |guest| {
         read_into(guest, vectors, |system, buffer, _| {
-            system.descriptors.read(&mut system.files, &mut system.streams, fd, buffer)
+            system.kernel.descriptors.read(&mut system.kernel.files, &mut system.kernel.streams, fd, buffer)
         })
     })?;
     guest.write(arguments.word(3)?, &count.to_le_bytes())
@@ -100,7 +100,7 @@ fn fd_write(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let interest = Interest { fd, read: false, write: true };
     let count = patiently(guest, interest, |guest| {
         write_from(guest, vectors, |system, bytes, _| {
-            system.descriptors.write(&mut system.files, &mut system.streams, fd, bytes)
+            system.kernel.descriptors.write(&mut system.kernel.files, &mut system.kernel.streams, fd, bytes)
         })
     })?;
     guest.write(arguments.word(3)?, &count.to_le_bytes())
@@ -110,7 +110,7 @@ fn fd_pread(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
     let start = u64::try_from(arguments.long(3)?).map_err(|_| Errno::INVAL)?;
     let count = read_into(guest, vectors, |system, buffer, done| {
-        system.descriptors.read_at(&mut system.files, fd, buffer, start.saturating_add(done))
+        system.kernel.descriptors.read_at(&mut system.kernel.files, fd, buffer, start.saturating_add(done))
     })?;
     guest.write(arguments.word(4)?, &count.to_le_bytes())
 }
@@ -119,7 +119,7 @@ fn fd_pwrite(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
     let start = u64::try_from(arguments.long(3)?).map_err(|_| Errno::INVAL)?;
     let count = write_from(guest, vectors, |system, bytes, done| {
-        system.descriptors.write_at(&mut system.files, fd, bytes, start.saturating_add(done))
+        system.kernel.descriptors.write_at(&mut system.kernel.files, fd, bytes, start.saturating_add(done))
     })?;
     guest.write(arguments.word(4)?, &count.to_le_bytes())
 }
@@ -127,17 +127,17 @@ fn fd_pwrite(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
 fn fd_seek(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let (fd, offset, whence) = (arguments.word(0)?, arguments.long(1)?, arguments.word(2)?);
     let system = guest.system()?;
-    let position = system.descriptors.seek(&system.files, fd, offset, whence)?;
+    let position = system.kernel.descriptors.seek(&system.kernel.files, fd, offset, whence)?;
     guest.write(arguments.word(3)?, &position.to_le_bytes())
 }
 
 fn fd_close(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let system = guest.system()?;
-    system.descriptors.close(&mut system.files, arguments.word(0)?)
+    system.kernel.descriptors.close(&mut system.kernel.files, arguments.word(0)?)
 }
 
 fn fd_sync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    match &guest.system()?.descriptors.get(arguments.word(0)?)?.object {
+    match &guest.system()?.kernel.descriptors.get(arguments.word(0)?)?.object {
         Object::Host(file) => Ok(file.sync_all()?),
         Object::Node(_) | Object::Folder { .. } => Ok(()),
         _ => Err(Errno::INVAL.into()),
@@ -152,9 +152,10 @@ fn fdatasync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let system = guest.system()?;
     let fd = arguments.word(0)?;
-    let open = system.descriptors.get(fd)?;
+    let open = system.kernel.descriptors.get(fd)?;
     let is_terminal = terminal_of(system, &open.object).is_some();
-    let mode = system.descriptors.status(&system.files, &system.streams, fd)?.mode & 0o170_000;
+    let mode =
+        system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, fd)?.mode & 0o170_000;
     let file_type: u8 = match mode {
         _ if is_terminal => 2,
         kind::FOLDER => 3,
@@ -173,7 +174,7 @@ fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()>
 }
 
 fn dup(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    Ok(guest.system()?.descriptors.duplicate(arguments.word(0)?, 0)?.into())
+    Ok(guest.system()?.kernel.descriptors.duplicate(arguments.word(0)?, 0)?.into())
 }
 
 fn dup3(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -182,29 +183,29 @@ fn dup3(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         return Err(Errno::INVAL.into());
     }
     let system = guest.system()?;
-    Ok(system.descriptors.duplicate_to(&mut system.files, fd, new)?.into())
+    Ok(system.kernel.descriptors.duplicate_to(&mut system.kernel.files, fd, new)?.into())
 }
 
 /// `fcntl`; its further argument lies in memory.
 fn fcntl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, command, further) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     let argument = |guest: &Guest<'_>| if further == 0 { Ok(0) } else { guest.u32(further) };
-    guest.system()?.descriptors.get(fd)?;
+    guest.system()?.kernel.descriptors.get(fd)?;
     match command {
         // F_DUPFD, F_DUPFD_CLOEXEC
         0 | 1030 => {
             let from = argument(guest)?;
-            Ok(guest.system()?.descriptors.duplicate(fd, from)?.into())
+            Ok(guest.system()?.kernel.descriptors.duplicate(fd, from)?.into())
         }
         // F_GETFD, F_SETFD, F_SETLK, F_SETLKW, F_SETOWN: a process alone has no one to close or lock for.
         1 | 2 | 6 | 7 | 8 | 13 | 14 => Ok(0),
         // F_GETFL
-        3 => Ok(guest.system()?.descriptors.get(fd)?.flags.into()),
+        3 => Ok(guest.system()?.kernel.descriptors.get(fd)?.flags.into()),
         // F_SETFL
         4 => {
             let changeable = flag::APPEND | flag::NONBLOCK;
             let flags = argument(guest)? & changeable;
-            let open = guest.system()?.descriptors.get_mut(fd)?;
+            let open = guest.system()?.kernel.descriptors.get_mut(fd)?;
             open.flags = open.flags & !changeable | flags;
             Ok(0)
         }
@@ -225,17 +226,17 @@ fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, request, further) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     let argument = if further == 0 { 0 } else { guest.u32(further)? };
     let system = guest.system()?;
-    let open = system.descriptors.get(fd)?;
+    let open = system.kernel.descriptors.get(fd)?;
     match request {
         FIONBIO => {
             let value = guest.u32(argument)?;
-            let open = guest.system()?.descriptors.get_mut(fd)?;
+            let open = guest.system()?.kernel.descriptors.get_mut(fd)?;
             open.flags = open.flags & !flag::NONBLOCK | if value == 0 { 0 } else { flag::NONBLOCK };
             return Ok(0);
         }
         FIONREAD => {
             let left = match &open.object {
-                Object::Node(id) => system.files.tree.size(*id)?.saturating_sub(open.position),
+                Object::Node(id) => system.kernel.files.tree.size(*id)?.saturating_sub(open.position),
                 _ => 0,
             };
             let left = u32::try_from(left).unwrap_or(u32::MAX);
@@ -250,7 +251,7 @@ fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 /// The standard stream behind what is open, if that is a terminal.
 fn terminal_of(system: &Emscripten, object: &Object) -> Option<u32> {
     let Object::Device(device) = object else { return None };
-    device.output().filter(|stream| system.streams.is_terminal(*stream))
+    device.output().filter(|stream| system.kernel.streams.is_terminal(*stream))
 }
 
 /// What a terminal answers. The settings are the host's to change: setting them does nothing.
@@ -262,7 +263,7 @@ fn terminal(guest: &mut Guest<'_>, stream: u32, request: u32, argument: u32) -> 
     match request {
         TIOCGWINSZ => {
             let system = guest.system()?;
-            let host = system.streams.host(stream).ok_or(Errno::NOTTY)?;
+            let host = system.kernel.streams.host(stream).ok_or(Errno::NOTTY)?;
             let size = rustix::termios::tcgetwinsize(host)?;
             let mut record = [0; 8];
             record[..2].copy_from_slice(&size.ws_row.to_le_bytes());
@@ -293,7 +294,7 @@ fn pipe2(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 fn new_pipe(guest: &mut Guest<'_>, address: u32, flags: u32) -> Result<i64> {
     guest.bytes(address, 8)?;
     let system = guest.system()?;
-    let (reader, writer) = system.descriptors.add_pipe(&mut system.files, flags)?;
+    let (reader, writer) = system.kernel.descriptors.add_pipe(&mut system.kernel.files, flags)?;
     guest.write(address, &reader.to_le_bytes())?;
     guest.write(address.saturating_add(4), &writer.to_le_bytes())?;
     Ok(0)
@@ -383,7 +384,7 @@ fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     for fd in 0..count {
         let (read, write) = (has(guest, sets[0], fd)?, has(guest, sets[1], fd)?);
         if read || write || has(guest, sets[2], fd)? {
-            guest.system()?.descriptors.get(fd)?;
+            guest.system()?.kernel.descriptors.get(fd)?;
             interests.push(Interest { fd, read, write });
         }
     }
@@ -419,18 +420,19 @@ fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 
 fn fstat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let system = guest.system()?;
-    let status = system.descriptors.status(&system.files, &system.streams, arguments.word(0)?)?;
+    let status =
+        system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, arguments.word(0)?)?;
     write_status(guest, arguments.word(1)?, &status)
 }
 
 fn ftruncate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let size = u64::try_from(arguments.long(1)?).map_err(|_| Errno::INVAL)?;
     let system = guest.system()?;
-    system.descriptors.resize(&mut system.files, arguments.word(0)?, size).map(|()| 0)
+    system.kernel.descriptors.resize(&mut system.kernel.files, arguments.word(0)?, size).map(|()| 0)
 }
 
 fn fadvise(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    guest.system()?.descriptors.get(arguments.word(0)?).map(|_| 0)
+    guest.system()?.kernel.descriptors.get(arguments.word(0)?).map(|_| 0)
 }
 
 fn fallocate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -441,9 +443,9 @@ fn fallocate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         return Err(Errno::NOTSUP.into());
     }
     let system = guest.system()?;
-    let size = system.descriptors.status(&system.files, &system.streams, fd)?.size;
+    let size = system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, fd)?.size;
     if end > size {
-        system.descriptors.resize(&mut system.files, fd, end)?;
+        system.kernel.descriptors.resize(&mut system.kernel.files, fd, end)?;
     }
     Ok(0)
 }

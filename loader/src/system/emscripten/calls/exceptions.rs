@@ -5,11 +5,11 @@
 
 use wasmtime::{AsContextMut, Caller, FuncType, Ref, Val, WasmParams, WasmResults};
 
-use super::super::errno::Result;
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use crate::process::ProcessState;
+use crate::system::kernel::errno::Result;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__cxa_throw", Handler::Plain(throw)),

@@ -4,13 +4,13 @@
 
 use wasmtime::{Func, FuncType, Ref, Val, ValType};
 
-use super::super::errno::{Errno, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
 use crate::address_space::AddressSpace;
 use crate::execute::set_slot;
+use crate::system::kernel::errno::{Errno, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("ffi_call_js", Handler::Plain(call)),

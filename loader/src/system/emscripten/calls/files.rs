@@ -5,12 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::super::Emscripten;
-use super::super::descriptors::Object;
-use super::super::errno::{Errno, Result};
-use super::super::files::{Status, kind};
 use super::super::guest::Guest;
 use super::super::imports::{Arguments, Entry, Handler};
-use super::super::tree::now;
+use crate::system::kernel::descriptors::Object;
+use crate::system::kernel::errno::{Errno, Result};
+use crate::system::kernel::files::{Status, kind};
+use crate::system::kernel::tree::now;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_openat", Handler::Syscall(openat)),
@@ -63,7 +63,7 @@ fn path_at(guest: &mut Guest<'_>, folder: u32, address: u32) -> Result<PathBuf> 
 }
 
 fn folder_path(system: &Emscripten, fd: u32) -> Result<PathBuf> {
-    let open = system.descriptors.get(fd)?;
+    let open = system.kernel.descriptors.get(fd)?;
     match open.object {
         Object::Folder { .. } => Ok(open.path.clone()),
         _ => Err(Errno::NOTDIR.into()),
@@ -72,7 +72,7 @@ fn folder_path(system: &Emscripten, fd: u32) -> Result<PathBuf> {
 
 /// A file that a mode is given for when it is made; what the process masks is taken off.
 fn masked(system: &Emscripten, mode: u32) -> u32 {
-    mode & !system.umask
+    mode & !system.kernel.umask
 }
 
 fn openat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -81,7 +81,7 @@ fn openat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let mode = if further == 0 { 0 } else { guest.u32(further)? };
     let system = guest.system()?;
     let mode = masked(system, mode);
-    Ok(system.descriptors.open(&mut system.files, &path, flags, mode)?.into())
+    Ok(system.kernel.descriptors.open(&mut system.kernel.files, &path, flags, mode)?.into())
 }
 
 /// Writes a `struct stat` of 96 bytes (Emscripten, `bits/stat.h`).
@@ -112,13 +112,13 @@ pub(super) fn write_status(guest: &mut Guest<'_>, address: u32, status: &Status)
 
 fn stat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    let status = guest.system()?.files.status(&path, true)?;
+    let status = guest.system()?.kernel.files.status(&path, true)?;
     write_status(guest, arguments.word(1)?, &status)
 }
 
 fn lstat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    let status = guest.system()?.files.status(&path, false)?;
+    let status = guest.system()?.kernel.files.status(&path, false)?;
     write_status(guest, arguments.word(1)?, &status)
 }
 
@@ -127,10 +127,10 @@ fn newfstatat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let is_empty = guest.path(address)?.is_empty();
     let status = if is_empty && flags & EMPTY_PATH != 0 {
         let system = guest.system()?;
-        system.descriptors.status(&system.files, &system.streams, folder)?
+        system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, folder)?
     } else {
         let path = path_at(guest, folder, address)?;
-        guest.system()?.files.status(&path, flags & NO_FOLLOW == 0)?
+        guest.system()?.kernel.files.status(&path, flags & NO_FOLLOW == 0)?
     };
     write_status(guest, arguments.word(2)?, &status)
 }
@@ -141,7 +141,7 @@ fn faccessat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if mode & !7 != 0 {
         return Err(Errno::INVAL.into());
     }
-    guest.system()?.files.access(&path, mode, flags & NO_FOLLOW == 0)?;
+    guest.system()?.kernel.files.access(&path, mode, flags & NO_FOLLOW == 0)?;
     Ok(0)
 }
 
@@ -151,7 +151,7 @@ fn readlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if size == 0 {
         return Err(Errno::INVAL.into());
     }
-    let target = guest.system()?.files.read_link(&path)?;
+    let target = guest.system()?.kernel.files.read_link(&path)?;
     let bytes = target.as_bytes();
     let bytes = bytes.get(..size as usize).unwrap_or(bytes);
     guest.write(buffer, bytes)?;
@@ -168,12 +168,12 @@ fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     guest.bytes(buffer, size)?;
     let system = guest.system()?;
     let path = folder_path(system, fd)?;
-    let open = system.descriptors.get_mut(fd)?;
+    let open = system.kernel.descriptors.get_mut(fd)?;
     let Object::Folder { listing } = &mut open.object else { return Err(Errno::NOTDIR.into()) };
     if listing.is_none() {
-        let own = system.files.status(&path, true)?.inode;
+        let own = system.kernel.files.status(&path, true)?.inode;
         let mut entries = vec![(".".into(), FOLDER, own), ("..".into(), FOLDER, own)];
-        entries.extend(system.files.list(&path)?);
+        entries.extend(system.kernel.files.list(&path)?);
         *listing = Some(entries);
     }
     // The position counts bytes, as the offsets in the records do.
@@ -203,7 +203,7 @@ fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 
 fn getcwd(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (buffer, size) = (arguments.word(0)?, arguments.word(1)?);
-    let directory = guest.system()?.files.directory().as_os_str().as_bytes();
+    let directory = guest.system()?.kernel.files.directory().as_os_str().as_bytes();
     let bytes: Vec<u8> = directory.iter().copied().chain([0]).collect();
     if size == 0 {
         return Err(Errno::INVAL.into());
@@ -217,13 +217,13 @@ fn getcwd(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 
 fn chdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    guest.system()?.files.change_directory(&path).map(|()| 0)
+    guest.system()?.kernel.files.change_directory(&path).map(|()| 0)
 }
 
 fn fchdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let system = guest.system()?;
     let path = folder_path(system, arguments.word(0)?)?;
-    system.files.change_directory(&path).map(|()| 0)
+    system.kernel.files.change_directory(&path).map(|()| 0)
 }
 
 fn mkdirat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -231,7 +231,7 @@ fn mkdirat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let mode = arguments.word(2)?;
     let system = guest.system()?;
     let mode = masked(system, mode);
-    system.files.make_folder(&path, mode).map(|()| 0)
+    system.kernel.files.make_folder(&path, mode).map(|()| 0)
 }
 
 /// Makes a plain file; devices are the host's to make, and a FIFO would have nobody at its other end.
@@ -243,27 +243,28 @@ fn mknodat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         _ => return Err(Errno::PERM.into()),
     }
     let system = guest.system()?;
-    let flags = super::super::descriptors::flag::CREATE | super::super::descriptors::flag::EXCLUSIVE;
+    let flags = crate::system::kernel::descriptors::flag::CREATE
+        | crate::system::kernel::descriptors::flag::EXCLUSIVE;
     let mode = masked(system, mode);
-    let fd = system.descriptors.open(&mut system.files, &path, flags, mode)?;
-    system.descriptors.close(&mut system.files, fd).map(|()| 0)
+    let fd = system.kernel.descriptors.open(&mut system.kernel.files, &path, flags, mode)?;
+    system.kernel.descriptors.close(&mut system.kernel.files, fd).map(|()| 0)
 }
 
 fn rmdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    guest.system()?.files.remove(&path, true).map(|()| 0)
+    guest.system()?.kernel.files.remove(&path, true).map(|()| 0)
 }
 
 fn unlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
     let is_folder = arguments.word(2)? & REMOVE_FOLDER != 0;
-    guest.system()?.files.remove(&path, is_folder).map(|()| 0)
+    guest.system()?.kernel.files.remove(&path, is_folder).map(|()| 0)
 }
 
 fn renameat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let from = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
     let to = path_at(guest, arguments.word(2)?, arguments.word(3)?)?;
-    guest.system()?.files.rename(&from, &to).map(|()| 0)
+    guest.system()?.kernel.files.rename(&from, &to).map(|()| 0)
 }
 
 fn symlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -282,40 +283,44 @@ fn make_link(guest: &mut Guest<'_>, target: &OsStr, path: &Path) -> Result<i64> 
     if target.is_empty() {
         return Err(Errno::NOENT.into());
     }
-    guest.system()?.files.make_link(target, path).map(|()| 0)
+    guest.system()?.kernel.files.make_link(target, path).map(|()| 0)
 }
 
 fn truncate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
     let size = u64::try_from(arguments.long(1)?).map_err(|_| Errno::INVAL)?;
     let system = guest.system()?;
-    let fd =
-        system.descriptors.open(&mut system.files, &path, super::super::descriptors::flag::WRITE_ONLY, 0)?;
-    let resized = system.descriptors.resize(&mut system.files, fd, size);
-    system.descriptors.close(&mut system.files, fd)?;
+    let fd = system.kernel.descriptors.open(
+        &mut system.kernel.files,
+        &path,
+        crate::system::kernel::descriptors::flag::WRITE_ONLY,
+        0,
+    )?;
+    let resized = system.kernel.descriptors.resize(&mut system.kernel.files, fd, size);
+    system.kernel.descriptors.close(&mut system.kernel.files, fd)?;
     resized.map(|()| 0)
 }
 
 fn chmod(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    guest.system()?.files.set_mode(&path, arguments.word(1)?, true).map(|()| 0)
+    guest.system()?.kernel.files.set_mode(&path, arguments.word(1)?, true).map(|()| 0)
 }
 
 fn fchmodat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
     let follow = arguments.word(3)? & NO_FOLLOW == 0;
-    guest.system()?.files.set_mode(&path, arguments.word(2)?, follow).map(|()| 0)
+    guest.system()?.kernel.files.set_mode(&path, arguments.word(2)?, follow).map(|()| 0)
 }
 
 fn fchmod(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let mode = arguments.word(1)?;
     let system = guest.system()?;
-    let open = system.descriptors.get(arguments.word(0)?)?;
+    let open = system.kernel.descriptors.get(arguments.word(0)?)?;
     match &open.object {
-        Object::Node(id) => system.files.set_node_mode(*id, mode),
+        Object::Node(id) => system.kernel.files.set_node_mode(*id, mode),
         Object::Host(_) | Object::Folder { .. } => {
             let path = open.path.clone();
-            system.files.set_mode(&path, mode, true)
+            system.kernel.files.set_mode(&path, mode, true)
         }
         _ => Ok(()),
     }
@@ -325,12 +330,12 @@ fn fchmod(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 /// Everything belongs to the guest's one user; giving it to that user succeeds.
 fn fchownat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
-    guest.system()?.files.status(&path, arguments.word(4)? & NO_FOLLOW == 0)?;
+    guest.system()?.kernel.files.status(&path, arguments.word(4)? & NO_FOLLOW == 0)?;
     own(arguments.int(2)?, arguments.int(3)?)
 }
 
 fn fchown(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    guest.system()?.descriptors.get(arguments.word(0)?)?;
+    guest.system()?.kernel.descriptors.get(arguments.word(0)?)?;
     own(arguments.int(1)?, arguments.int(2)?)
 }
 
@@ -359,16 +364,16 @@ fn utimensat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     }
     if address == 0 {
         let system = guest.system()?;
-        let open = system.descriptors.get(folder)?;
+        let open = system.kernel.descriptors.get(folder)?;
         if let Object::Node(id) = open.object {
-            return system.files.set_node_times(id, times).map(|()| 0);
+            return system.kernel.files.set_node_times(id, times).map(|()| 0);
         }
         let path = open.path.clone();
-        return system.files.set_times(&path, times, true).map(|()| 0);
+        return system.kernel.files.set_times(&path, times, true).map(|()| 0);
     }
     let path = path_at(guest, folder, address)?;
     let follow = arguments.word(3)? & NO_FOLLOW == 0;
-    guest.system()?.files.set_times(&path, times, follow).map(|()| 0)
+    guest.system()?.kernel.files.set_times(&path, times, follow).map(|()| 0)
 }
 
 /// `struct statfs`: a file system of blocks of 4096 bytes. Its counts have 64 bits, and it 88 bytes, since Emscripten 5; they had 32,
@@ -392,18 +397,18 @@ fn write_statfs(guest: &mut Guest<'_>, size: u32, address: u32) -> Result<i64> {
 
 fn statfs(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    guest.system()?.files.status(&path, true)?;
+    guest.system()?.kernel.files.status(&path, true)?;
     write_statfs(guest, arguments.word(1)?, arguments.word(2)?)
 }
 
 fn fstatfs(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    guest.system()?.descriptors.get(arguments.word(0)?)?;
+    guest.system()?.kernel.descriptors.get(arguments.word(0)?)?;
     write_statfs(guest, arguments.word(1)?, arguments.word(2)?)
 }
 
 fn umask(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let system = guest.system()?;
-    let before = system.umask;
-    system.umask = arguments.word(0)? & 0o777;
+    let before = system.kernel.umask;
+    system.kernel.umask = arguments.word(0)? & 0o777;
     Ok(before.into())
 }

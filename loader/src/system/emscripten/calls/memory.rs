@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use wasmtime::TypedFunc;
 
-use super::super::descriptors::{Object, flag};
-use super::super::errno::{Errno, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
+use crate::system::kernel::descriptors::{Object, flag};
+use crate::system::kernel::errno::{Errno, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_resize_heap", Handler::Plain(resize_heap)),
@@ -68,7 +68,7 @@ fn mmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let offset = u64::try_from(arguments.long(4)?).map_err(|_| Errno::INVAL)?;
     let is_shared = flags & SHARED != 0;
     let system = guest.system()?;
-    let open = system.descriptors.get(fd)?;
+    let open = system.kernel.descriptors.get(fd)?;
     match open.object {
         Object::Node(_) | Object::Host(_) => {}
         _ => return Err(Errno::NODEV.into()),
@@ -80,13 +80,13 @@ fn mmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if length == 0 {
         return Err(Errno::INVAL.into());
     }
-    let own = guest.system()?.descriptors.duplicate(fd, 0)?;
+    let own = guest.system()?.kernel.descriptors.duplicate(fd, 0)?;
     let mapped = map(guest, length, own, offset);
     let system = guest.system()?;
     let address = match mapped {
         Ok(address) => address,
         Err(error) => {
-            system.descriptors.close(&mut system.files, own)?;
+            system.kernel.descriptors.close(&mut system.kernel.files, own)?;
             return Err(error);
         }
     };
@@ -114,7 +114,7 @@ fn map(guest: &mut Guest<'_>, length: u32, fd: u32, offset: u64) -> Result<u32> 
     let mut buffer = super::super::guest::slice_mut(memory, address, length)?;
     let mut position = offset;
     while !buffer.is_empty() {
-        let count = system.descriptors.read_at(&mut system.files, fd, buffer, position)?;
+        let count = system.kernel.descriptors.read_at(&mut system.kernel.files, fd, buffer, position)?;
         if count == 0 {
             break;
         }
@@ -130,7 +130,7 @@ fn munmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     write_back(guest, address, arguments.word(1)?)?;
     let system = guest.system()?;
     if let Some(mapping) = system.mappings.mapped.remove(&address) {
-        system.descriptors.close(&mut system.files, mapping.fd)?;
+        system.kernel.descriptors.close(&mut system.kernel.files, mapping.fd)?;
     }
     Ok(0)
 }
@@ -145,13 +145,14 @@ fn write_back(guest: &mut Guest<'_>, address: u32, length: u32) -> Result<()> {
     let Some(mapping) = system.mappings.mapped.get(&address).filter(|mapping| mapping.is_shared) else {
         return Ok(());
     };
-    if system.descriptors.get(mapping.fd)?.flags & flag::ACCESS != flag::READ_WRITE {
+    if system.kernel.descriptors.get(mapping.fd)?.flags & flag::ACCESS != flag::READ_WRITE {
         return Ok(());
     }
-    let size = system.descriptors.status(&system.files, &system.streams, mapping.fd)?.size;
+    let size =
+        system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, mapping.fd)?.size;
     let left = u32::try_from(size.saturating_sub(mapping.offset)).unwrap_or(u32::MAX);
     let bytes = super::super::guest::slice(memory, address, length.min(mapping.length).min(left))?;
-    system.descriptors.write_at(&mut system.files, mapping.fd, bytes, mapping.offset)?;
+    system.kernel.descriptors.write_at(&mut system.kernel.files, mapping.fd, bytes, mapping.offset)?;
     Ok(())
 }
 

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use super::super::descriptors::{Object, flag};
-use super::super::errno::{Errno, Fault, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use super::super::network::{Socket, Transport};
 use super::super::wait::{Interest, patiently};
 use super::clock::ended;
 use super::memory::allocate;
+use crate::system::kernel::descriptors::{Object, flag};
+use crate::system::kernel::errno::{Errno, Fault, Result};
+use crate::system::kernel::network::{Socket, Transport};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_socket", Handler::Syscall(socket)),
@@ -56,17 +56,17 @@ fn socket(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         _ => return Err(Errno::PROTONOSUPPORT.into()),
     };
     let system = guest.system()?;
-    let socket = system.network.socket(transport, is_v6);
+    let socket = system.kernel.network.socket(transport, is_v6);
     add(guest, socket, kind & NONBLOCK)
 }
 
 fn add(guest: &mut Guest<'_>, socket: Socket, flags: u32) -> Result<i64> {
-    let descriptors = &mut guest.system()?.descriptors;
+    let descriptors = &mut guest.system()?.kernel.descriptors;
     Ok(descriptors.add(Object::Socket(socket), flags | flag::READ_WRITE, PathBuf::from("socket"))?.into())
 }
 
 fn socket_of<'g>(guest: &'g mut Guest<'_>, fd: u32) -> Result<&'g mut Socket> {
-    match &mut guest.system()?.descriptors.get_mut(fd)?.object {
+    match &mut guest.system()?.kernel.descriptors.get_mut(fd)?.object {
         Object::Socket(socket) => Ok(socket),
         _ => Err(Errno::NOTSOCK.into()),
     }
@@ -146,7 +146,7 @@ fn accept(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 fn connect(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let fd = arguments.word(0)?;
     let address = read_address(guest, arguments.word(1)?, arguments.word(2)?)?;
-    let is_patient = guest.system()?.descriptors.get(fd)?.flags & NONBLOCK == 0;
+    let is_patient = guest.system()?.kernel.descriptors.get(fd)?.flags & NONBLOCK == 0;
     match socket_of(guest, fd)?.connect(address) {
         Err(Fault::Errno(Errno::INPROGRESS)) if is_patient => {}
         other => return other.map(|()| 0),
@@ -329,7 +329,7 @@ fn addresses_of(guest: &mut Guest<'_>, name: &str) -> Result<Vec<IpAddr>> {
     if name == "localhost" {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
-    let network = guest.system()?.network.clone();
+    let network = guest.system()?.kernel.network.clone();
     if !network.permits_name(name) {
         return Err(Errno::ACCES.into());
     }

@@ -5,11 +5,11 @@ use std::ffi::CStr;
 use wasmtime::{Ref, TypedFunc};
 use wasmtime_wasi::I32Exit;
 
-use super::super::errno::{Errno, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
+use crate::system::kernel::errno::{Errno, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("environ_sizes_get", Handler::Wasi(environ_sizes_get)),
@@ -82,11 +82,11 @@ pub(super) fn variable(guest: &mut Guest<'_>, name: &CStr) -> wasmtime::Result<O
 }
 
 fn random_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    super::super::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)
+    crate::system::kernel::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)
 }
 
 fn getentropy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    super::super::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)?;
+    crate::system::kernel::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)?;
     Ok(0)
 }
 

@@ -1,9 +1,9 @@
 //! Owns `strftime`, which Emscripten has in JavaScript up to 3.1: C's, in the C locale (ISO C, 7.27.3.5). Must not know clocks.
 
-use super::super::errno::Result;
 use super::super::guest::{Guest, slice};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
+use crate::system::kernel::errno::Result;
 
 pub(super) const ENTRIES: &[Entry] =
     &[("strftime", Handler::Plain(strftime)), ("strftime_l", Handler::Plain(strftime))];

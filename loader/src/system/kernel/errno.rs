@@ -6,6 +6,8 @@ use std::io;
 
 use rustix::io::Errno as HostErrno;
 
+use crate::budget::Exhausted;
+
 /// An error number of the guest's C library.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Errno(pub u16);
@@ -118,6 +120,18 @@ pub(crate) enum Fault {
 impl From<Errno> for Fault {
     fn from(errno: Errno) -> Fault {
         Fault::Errno(errno)
+    }
+}
+
+impl From<Exhausted> for Errno {
+    fn from(_: Exhausted) -> Errno {
+        Errno::NOMEM
+    }
+}
+
+impl From<Exhausted> for Fault {
+    fn from(error: Exhausted) -> Fault {
+        Fault::Errno(error.into())
     }
 }
 

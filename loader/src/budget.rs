@@ -1,0 +1,107 @@
+//! Owns the account of the host's memory that a guest causes to be used, beside its own linear memory. Must not know what it is used
+//! for.
+//!
+//! Whoever keeps something for a guest charges its bytes first and holds the [`Charge`] as long as the thing; what is dropped is
+//! given back. One account bounds them all together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The account of one process. Clones are the same account.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget(Arc<Account>);
+
+#[derive(Debug)]
+struct Account {
+    limit: u64,
+    used: AtomicU64,
+}
+
+/// The account has too little left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the memory that the host keeps for a guest is used up")]
+pub(crate) struct Exhausted;
+
+impl Budget {
+    /// An account of `limit` bytes, of which none are used.
+    pub(crate) fn new(limit: u64) -> Budget {
+        Budget(Arc::new(Account { limit, used: AtomicU64::new(0) }))
+    }
+
+    /// The bytes that may be used together.
+    pub(crate) fn limit(&self) -> u64 {
+        self.0.limit
+    }
+
+    /// The bytes that are used now.
+    pub(crate) fn used(&self) -> u64 {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// Uses some bytes, until the charge is dropped. Errs, having used none, when fewer are left.
+    pub(crate) fn charge(&self, bytes: u64) -> Result<Charge, Exhausted> {
+        self.take(bytes)?;
+        Ok(Charge { budget: self.clone(), bytes })
+    }
+
+    fn take(&self, bytes: u64) -> Result<(), Exhausted> {
+        let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.0.limit);
+        self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map(drop).map_err(|_| Exhausted)
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.0.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes that are used as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    budget: Budget,
+    bytes: u64,
+}
+
+impl Charge {
+    /// How many they are.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes them more or fewer. Errs, changing nothing, when the account has too little left.
+    pub(crate) fn resize(&mut self, bytes: u64) -> Result<(), Exhausted> {
+        match bytes.checked_sub(self.bytes) {
+            Some(more) => self.budget.take(more)?,
+            None => self.budget.give_back(self.bytes - bytes),
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_can_be_used_again() {
+        let budget = Budget::new(100);
+        let mut first = budget.charge(60).unwrap();
+        assert_eq!(budget.charge(41).unwrap_err(), Exhausted);
+        assert_eq!(budget.used(), 60);
+        first.resize(100).unwrap();
+        assert_eq!(first.resize(101), Err(Exhausted));
+        assert_eq!(first.bytes(), 100);
+        first.resize(1).unwrap();
+        assert_eq!(budget.charge(u64::MAX).unwrap_err(), Exhausted);
+        let second = budget.charge(99).unwrap();
+        drop(first);
+        drop(second);
+        assert_eq!((budget.used(), budget.limit()), (0, 100));
+    }
+}
