@@ -27,6 +27,7 @@
 mod address_space;
 mod archive;
 mod backtrace;
+#[cfg_attr(not(test), expect(dead_code, reason = "the kernel is about to charge what it keeps"))]
 mod budget;
 mod cache;
 mod compile;

@@ -78,7 +78,7 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
             namespace,
             name,
             &mut SystemSearch {
-                files: &mut system.files,
+                files: &mut system.kernel.files,
                 path: &path,
                 caller: caller.as_ref(),
                 trace: &trace,
@@ -115,7 +115,8 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
     let trace = store.data().trace.clone();
     let system = store.data_mut().emscripten.as_mut();
     let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
-    let mut source = SystemSearch { files: &mut system.files, path: &path, caller: None, trace: &trace };
+    let mut source =
+        SystemSearch { files: &mut system.kernel.files, path: &path, caller: None, trace: &trace };
     let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
     let order = order.map_err(|error| match error {
         LinkError::NotFound(_) => Failure::Refused(format!(

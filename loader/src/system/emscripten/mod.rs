@@ -48,7 +48,7 @@ pub(crate) fn serves(module: &str, name: &str) -> bool {
 
 impl Emscripten {
     /// The system of a process, with the folders and streams that the options name and nothing else of the host.
-    pub(crate) fn new(options: &ProcessOptions) -> std::result::Result<Emscripten, LoadError> {
+    pub(crate) fn new(options: &ProcessOptions) -> Result<Emscripten, LoadError> {
         let environment = options.environment.iter().map(|(name, value)| format!("{name}={value}"));
         // There are no users: without it `os.path.expanduser` and `Path.home` have nothing to go by.
         let home = options.variable("HOME").is_none().then(|| format!("HOME={HOME}"));

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::guest::Guest;
 use crate::interrupt::Interrupted;
-use crate::system::kernel::descriptors::Readiness;
+use crate::system::kernel::descriptors::{Readiness, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 
 /// What is waited for on one descriptor.
@@ -123,7 +123,7 @@ pub(crate) fn patiently<T>(
     mut attempt: impl FnMut(&mut Guest<'_>) -> Result<T>,
 ) -> Result<T> {
     let system = guest.system()?;
-    let is_patient = system.kernel.descriptors.get(interest.fd)?.flags & super::flag::NONBLOCK == 0;
+    let is_patient = system.kernel.descriptors.get(interest.fd)?.flags & flag::NONBLOCK == 0;
     // A stream of this program's own waits inside of the host, where no interrupt reaches it.
     let mut must_wait =
         is_patient && system.kernel.descriptors.host(&system.kernel.streams, interest.fd).is_some();
