@@ -42,6 +42,7 @@ mod resolve;
 mod thunks;
 pub mod trampolines;
 pub mod waiting;
+pub mod waits_of_wasi;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, LookupError, ParseError, SymbolProblem};

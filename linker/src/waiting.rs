@@ -2,10 +2,9 @@
 //! wait on a main thread. Here it waits in the host, by the `poll` that the module imports, and spins for less than a millisecond.
 //! Everything else stays as it is. Must not know what else is done to a module.
 
-use wasm_encoder::Function;
 use wasmparser::FunctionBody;
 
-use crate::bodies::Functions;
+use crate::bodies::{Functions, prefixed};
 use crate::error::ParseError;
 
 /// `(milliseconds: f64) -> ()` (Emscripten, `system/lib/pthread/library_pthread_stub.c`).
@@ -29,22 +28,12 @@ pub fn wait_in_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
 
 /// The body with a wait before it, of the whole milliseconds; what is left is for the body.
 fn waiting(wasm: &[u8], body: &FunctionBody<'_>, poll: u32) -> Result<Vec<u8>, ParseError> {
-    let mut locals = Vec::new();
-    for local in body.get_locals_reader()? {
-        let (count, ty) = local?;
-        let ty = crate::thunks::encode_type(ty)
-            .ok_or_else(|| ParseError::new(body.range().start, "a local of an unusual type"))?;
-        locals.push((count, ty));
-    }
-    let mut function = Function::new(locals);
-    let mut sink = function.instructions();
-    sink.i32_const(0).i32_const(0);
-    sink.local_get(0).f64_floor().f64_const(0.0.into()).f64_max().f64_const(MOST.into()).f64_min();
-    sink.i32_trunc_sat_f64_s().call(poll).drop();
-    sink.local_get(0);
-    sink.local_get(0).f64_floor().f64_const(0.0.into()).f64_max().f64_const(MOST.into()).f64_min();
-    sink.f64_sub().local_set(0);
-    let start = body.get_operators_reader()?.original_position();
-    function.raw(wasm.get(start..body.range().end).unwrap_or_default().iter().copied());
-    Ok(function.into_raw_body())
+    prefixed(wasm, body, |sink| {
+        sink.i32_const(0).i32_const(0);
+        sink.local_get(0).f64_floor().f64_const(0.0.into()).f64_max().f64_const(MOST.into()).f64_min();
+        sink.i32_trunc_sat_f64_s().call(poll).drop();
+        sink.local_get(0);
+        sink.local_get(0).f64_floor().f64_const(0.0.into()).f64_max().f64_const(MOST.into()).f64_min();
+        sink.f64_sub().local_set(0);
+    })
 }

@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{MainModule, dlfcn_of_main, exceptions, waiting};
+use pydl_linker::{AbiFamily, MainModule, dlfcn_of_main, exceptions, waiting, waits_of_wasi};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -114,7 +114,11 @@ impl Compiler {
         let lowered = lowered.as_deref().unwrap_or(wasm);
         let waiting = waiting::wait_in_host(lowered).map_err(|error| refused(error.to_string()))?;
         let waiting = waiting.as_deref().unwrap_or(lowered);
-        let asking = dlfcn_of_main::ask_host(waiting).map_err(|error| refused(error.to_string()))?;
+        let asking = match self.kind.family() {
+            AbiFamily::Emscripten => dlfcn_of_main::ask_host(waiting),
+            AbiFamily::Wasi => waits_of_wasi::ask_host(waiting),
+        };
+        let asking = asking.map_err(|error| refused(error.to_string()))?;
         let module = self.translate(asking.as_deref().unwrap_or(waiting)).map_err(refused)?;
         if let Some((cache, key)) = entry {
             // A full disk must not keep anybody from running a program.

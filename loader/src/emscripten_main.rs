@@ -2,9 +2,7 @@
 //! arguments, its end. Must not know system calls.
 
 use pydl_linker::{MainPlacement, abi};
-use wasmtime::{
-    AsContextMut, Extern, ExternType, ImportType, Instance, Memory, Module, Store, StoreContextMut,
-};
+use wasmtime::{AsContextMut, Extern, ExternType, ImportType, Instance, Module, Store, StoreContextMut};
 
 use crate::address_space::{AddressSpace, Shared};
 use crate::error::LoadError;
@@ -50,7 +48,9 @@ pub(crate) fn instantiate(
     let given = placement.map(|placement| pic_main::make_shared(store, module, &placement));
     let engine = |error| Stop::Refused(LoadError::engine(error));
     let given = given.transpose().map_err(engine)?;
-    set_memory(store, given.map(|given| given.memory));
+    if let Some(given) = given {
+        store.data_mut().system.set_memory(given.memory);
+    }
     let forwarders = Forwarders::of(store, image).map_err(Stop::Refused)?;
     let given_to_main = given.zip(placement);
     let mut imports =
@@ -63,15 +63,11 @@ pub(crate) fn instantiate(
     let main = main.map_err(|error| if is_of_guest(&error) { Stop::Guest(error) } else { engine(error) })?;
     let shared = given.or_else(|| Shared::exported(&mut *store, &main));
     let memory = shared.map(|shared| shared.memory).or_else(|| main.get_memory(&mut *store, abi::MEMORY));
-    set_memory(store, memory);
+    if let Some(memory) = memory {
+        store.data_mut().system.set_memory(memory);
+    }
     let cells = imports.cells;
     Ok(Instantiated { main, shared, cells, forwarders })
-}
-
-fn set_memory(store: &mut Store<ProcessState>, memory: Option<Memory>) {
-    if let Some(system) = &mut store.data_mut().emscripten {
-        system.memory = memory;
-    }
 }
 
 /// What a main module's imports are bound to.
@@ -199,7 +195,7 @@ fn pass_arguments(
             "the main module exports neither `malloc` nor `_emscripten_stack_alloc` for its arguments",
         )
     })?;
-    let memory = store.data().emscripten.as_ref().and_then(|system| system.memory);
+    let memory = store.data().system.memory();
     let memory = memory.ok_or_else(|| wasmtime::Error::msg("the main module has no memory"))?;
     let mut texts = Vec::new();
     let mut offsets = Vec::new();

@@ -20,7 +20,6 @@ use crate::emscripten_main;
 use crate::engine::Kind;
 use crate::error::LoadError;
 use crate::interrupt::Interruption;
-use crate::options::ProcessOptions;
 use crate::process::ProcessState;
 use crate::python::emscripten::Python;
 use crate::python::{self, Installation};
@@ -147,7 +146,7 @@ fn start(
 /// What a WASI main module may import.
 fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError> {
     let mut linker = Linker::new(compiler.engine());
-    system::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
+    system::wasi::define(&mut linker).map_err(LoadError::engine)?;
     dlfcn::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
     Ok(linker)
 }
@@ -175,7 +174,7 @@ fn first_look(
     check_runnable(&module)?;
     let compiler = compiler.for_kind(kind(&module, compiler.interruption()))?;
     if compiler.kind() == Kind::Wasi {
-        check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?)?)?;
+        check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?))?;
     }
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
     // One that needs libraries is looked into at every start, for their names.
@@ -277,16 +276,15 @@ fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
 }
 
 /// The functions that `linker` defines, without a process at hand.
-fn offered_by(compiler: &Compiler, linker: &Linker<ProcessState>) -> Result<Offered, LoadError> {
-    let wasi = system::wasi::context(&ProcessOptions::new(""), [])?;
-    let mut store = Store::new(compiler.engine(), ProcessState::idle(wasi, compiler));
-    Ok(offered_functions(&mut store, linker))
+fn offered_by(compiler: &Compiler, linker: &Linker<ProcessState>) -> Offered {
+    let mut store = Store::new(compiler.engine(), ProcessState::idle(compiler));
+    offered_functions(&mut store, linker)
 }
 
 /// The functions that the host has for WASI processes.
 pub(crate) fn offered_to_wasi() -> Result<Offered, LoadError> {
     let compiler = Compiler::new()?;
-    offered_by(&compiler, &wasi_functions(&compiler)?)
+    Ok(offered_by(&compiler, &wasi_functions(&compiler)?))
 }
 
 /// The types of all functions that the host defines.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use tokio::sync::Notify;
 use wasmtime::Engine;
 
 /// Where a guest notices that it is interrupted.
@@ -54,9 +53,10 @@ impl InterruptHandle {
         self.engine.increment_epoch();
     }
 
-    /// Whether the guest has not noticed yet that it was interrupted.
+    /// Whether the guest has not noticed yet that it was interrupted. What it has been told of while it was in an extension, it may notice
+    /// only when Python goes on.
     pub fn is_pending(&self) -> bool {
-        self.state.is_pending()
+        self.state.is_pending() || self.state.unnoticed.load(Ordering::SeqCst)
     }
 }
 
@@ -64,8 +64,9 @@ impl InterruptHandle {
 #[derive(Default)]
 pub(crate) struct InterruptState {
     pending: AtomicBool,
+    /// Whether the guest has been told, or is to be, and has not looked since.
+    unnoticed: AtomicBool,
     terminated: AtomicBool,
-    waiting: Notify,
     sleeping: (Mutex<()>, Condvar),
     /// Becomes readable with an interrupt, for those who wait for the host's descriptors.
     alarm: OnceLock<OwnedFd>,
@@ -73,8 +74,8 @@ pub(crate) struct InterruptState {
 
 impl InterruptState {
     fn raise(&self) {
+        self.unnoticed.store(true, Ordering::SeqCst);
         self.pending.store(true, Ordering::SeqCst);
-        self.waiting.notify_waiters();
         if let Some(alarm) = self.alarm.get() {
             let _ = rustix::io::write(alarm, &1_u64.to_ne_bytes());
         }
@@ -112,29 +113,19 @@ impl InterruptState {
         self.pending.swap(false, Ordering::SeqCst)
     }
 
+    /// Notes that the guest has looked for interrupts.
+    pub(crate) fn noticed(&self) {
+        if self.unnoticed.load(Ordering::SeqCst) && !self.is_pending() {
+            self.unnoticed.store(false, Ordering::SeqCst);
+        }
+    }
+
     /// Sleeps for `duration` or until an interrupt comes; true in the latter case.
     pub(crate) fn sleep(&self, duration: Duration) -> bool {
         let pending = || self.pending.load(Ordering::SeqCst);
         let Ok(guard) = self.sleeping.0.lock() else { return pending() };
         let _ = self.sleeping.1.wait_timeout_while(guard, duration, |()| !pending());
         pending()
-    }
-
-    /// Waits for `work` or an interrupt, whichever is first; `None` for an interrupt, which drops the work.
-    pub(crate) async fn race<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let interrupted = self.waiting.notified();
-        tokio::pin!(work, interrupted);
-        interrupted.as_mut().enable();
-        if self.pending.load(Ordering::SeqCst) {
-            return None;
-        }
-        std::future::poll_fn(|context| {
-            if let std::task::Poll::Ready(result) = work.as_mut().poll(context) {
-                return std::task::Poll::Ready(Some(result));
-            }
-            interrupted.as_mut().poll(context).map(|()| None)
-        })
-        .await
     }
 }
 

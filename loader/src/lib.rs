@@ -45,7 +45,6 @@ mod pic_main;
 mod process;
 mod python;
 mod search;
-mod staging;
 mod startup;
 mod system;
 mod trace;

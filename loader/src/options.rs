@@ -3,9 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-
-use wasmtime_wasi::p2::OutputStream as _;
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::LoadError;
 use crate::python::packages::PACKAGE_FOLDERS;
@@ -54,7 +52,7 @@ pub(crate) enum Output {
 /// Memory that takes a guest's output. Cloning makes another view of the same memory.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    pub(crate) pipe: MemoryOutputPipe,
+    bytes: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Captured {
@@ -63,18 +61,23 @@ impl Captured {
 
     /// Room for [`Captured::CAPACITY`] bytes, taken as they come.
     pub fn new() -> Captured {
-        Captured { pipe: MemoryOutputPipe::new(Self::CAPACITY) }
+        Captured { bytes: Arc::default() }
     }
 
-    /// Takes bytes that a guest wrote. Errs when they are too many.
-    pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
-        let written = self.pipe.clone().write(bytes::Bytes::copy_from_slice(bytes));
-        written.map_err(|_| std::io::Error::from(std::io::ErrorKind::StorageFull))
+    /// Takes as many of the bytes that a guest wrote as there is room for, and returns how many. Errs when there is none.
+    pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = bytes.len().min(Self::CAPACITY.saturating_sub(kept.len()));
+        if count == 0 && !bytes.is_empty() {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        kept.extend_from_slice(&bytes[..count]);
+        Ok(count)
     }
 
     /// What was written so far.
     pub fn contents(&self) -> Vec<u8> {
-        self.pipe.contents().to_vec()
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -219,7 +222,7 @@ impl ProcessOptions {
     }
 
     /// Shows one file of the host to the guest under an absolute path, for reading. Nothing else in its folder is
-    /// visible. The guest gets a copy made when the process is.
+    /// visible. The guest gets its contents as they are when the process is made.
     pub fn file(mut self, host: impl Into<PathBuf>, guest: impl Into<String>) -> ProcessOptions {
         self.files.push(GuestFile { host: host.into(), guest: guest.into() });
         self

@@ -1,6 +1,7 @@
 //! Owns processes: running instances of an image. Must not know how libraries are loaded.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -8,8 +9,6 @@ use pydl_linker::{LookupError, abi};
 use wasmtime::{
     AsContextMut, Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace,
 };
-use wasmtime_wasi::I32Exit;
-use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::address_space::{AddressSpace, Shared};
 use crate::backtrace::GuestTrap;
@@ -25,10 +24,10 @@ use crate::libraries::{Libraries, RefusedLoad};
 use crate::options::{GuestFile, MOST_INSTANCES, Mount, ProcessOptions};
 use crate::python::packages::{PACKAGE_FOLDERS, Packages};
 use crate::search::SearchPath;
-use crate::staging::Staging;
-use crate::system;
 use crate::system::emscripten::Emscripten;
 use crate::system::kernel::Kernel;
+use crate::system::wasi::Wasi;
+use crate::system::{self, Exit, System};
 use crate::trace::Trace;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
@@ -38,10 +37,7 @@ const PYTHONPATH: &str = "PYTHONPATH";
 
 /// What the engine keeps for a process.
 pub(crate) struct ProcessState {
-    /// The system of a WASI process; in an Emscripten process it shows nothing.
-    pub wasi: WasiP1Ctx,
-    /// The system of an Emscripten process.
-    pub emscripten: Option<Box<Emscripten>>,
+    pub system: System,
     pub compiler: Compiler,
     pub interrupt: Arc<InterruptState>,
     pub limits: StoreLimits,
@@ -75,10 +71,9 @@ pub(crate) struct Running {
 
 impl ProcessState {
     /// The state of a store that runs nothing yet.
-    pub(crate) fn idle(wasi: WasiP1Ctx, compiler: &Compiler) -> ProcessState {
+    pub(crate) fn idle(compiler: &Compiler) -> ProcessState {
         ProcessState {
-            wasi,
-            emscripten: None,
+            system: System::Idle,
             compiler: compiler.clone(),
             interrupt: Arc::default(),
             limits: limits(MOST_INSTANCES),
@@ -116,8 +111,6 @@ pub struct Process {
     working_directory: Option<String>,
     arguments: Vec<String>,
     interrupt: InterruptHandle,
-    /// Kept until the guest has ended: removes the copies of its files.
-    _staging: Option<Staging>,
 }
 
 impl Process {
@@ -131,22 +124,15 @@ impl Process {
         options.mounts.iter().try_for_each(|mount| keep_cache_private(image.compiler.cache(), mount))?;
         let packages =
             Packages::open(image.path(), &options.wheels, &options.package_folders, image.compiler.cache())?;
-        let (staging, wasi, emscripten) = match image.start {
-            Start::Wasi(_) => {
-                let options = &with_packages(options, image, &packages)?;
-                let staging = Staging::of(&files)?;
-                let mounts = options.mounts.iter().cloned().chain(staging.mounts());
-                let wasi = system::wasi::context(options, mounts)?;
-                (Some(staging), wasi, None)
-            }
+        let system = match image.start {
+            Start::Wasi(_) => System::Wasi(Box::new(wasi_system(image, options, &files, &packages)?)),
             Start::Emscripten(_) => {
-                let system = emscripten_system(image, options, &files, &packages)?;
-                (None, system::wasi::context(&ProcessOptions::new(""), [])?, Some(Box::new(system)))
+                System::Emscripten(Box::new(emscripten_system(image, options, &files, &packages)?))
             }
         };
         let interrupt = InterruptHandle::new(image.compiler.engine());
-        let mut state = ProcessState::idle(wasi, &image.compiler);
-        state.emscripten = emscripten;
+        let mut state = ProcessState::idle(&image.compiler);
+        state.system = system;
         state.trace = options.trace.clone();
         state.limits = limits(options.most_instances);
         state.instances = (options.most_instances, 0);
@@ -154,7 +140,6 @@ impl Process {
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);
         store.limiter(|state| &mut state.limits);
-        store.set_hostcall_fuel(system::wasi::HOST_MEMORY);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(at_epoch);
         let search = Arc::new(SearchPath {
@@ -168,13 +153,12 @@ impl Process {
             working_directory: options.working_directory.clone(),
             arguments: options.arguments.clone(),
             interrupt,
-            _staging: staging,
         })
     }
 
-    /// The kernel of an Emscripten process, to furnish it.
+    /// The kernel of the process, to furnish it.
     pub(crate) fn kernel_mut(&mut self) -> Option<&mut Kernel> {
-        self.store.data_mut().emscripten.as_deref_mut().map(|system| &mut system.kernel)
+        self.store.data_mut().system.kernel_mut().ok()
     }
 
     /// Interrupts this process from other threads.
@@ -384,6 +368,18 @@ fn with_packages(
     Ok(if path.is_empty() { options } else { options.env(PYTHONPATH, path.join(":")) })
 }
 
+/// The system of a WASI process: what the options name.
+fn wasi_system(
+    image: &Image,
+    options: &ProcessOptions,
+    files: &[GuestFile],
+    packages: &Packages,
+) -> Result<Wasi, LoadError> {
+    let mut system = Wasi::new(&with_packages(options, image, packages)?)?;
+    show(&mut system.kernel, options, files)?;
+    Ok(system)
+}
+
 /// The system of an Emscripten process: what the options name, and what Python needs.
 fn emscripten_system(
     image: &Image,
@@ -395,15 +391,31 @@ fn emscripten_system(
     if let Some(python) = image.python.as_ref().filter(|_| options.is_python) {
         python.furnish(&mut system.kernel, image, packages)?;
     }
-    options.mounts.iter().try_for_each(|mount| system.kernel.mount(mount))?;
-    for file in files {
-        let bytes = std::fs::read(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
-        system.kernel.show(&file.guest, bytes.into(), 0o755)?;
-    }
+    show(&mut system.kernel, options, files)?;
     if let Some(folder) = &options.working_directory {
         system.kernel.change_directory(folder)?;
     }
     Ok(system)
+}
+
+/// Shows what the options name to the guest: folders, those in others last, and files.
+fn show(kernel: &mut Kernel, options: &ProcessOptions, files: &[GuestFile]) -> Result<(), LoadError> {
+    let mut mounts: Vec<&Mount> = options.mounts.iter().collect();
+    mounts.sort_by_key(|mount| Path::new(&mount.guest).components().count());
+    mounts.into_iter().try_for_each(|mount| kernel.mount(mount))?;
+    for file in files {
+        let bytes = read_file(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
+        kernel.show(&file.guest, bytes.into(), 0o755)?;
+    }
+    Ok(())
+}
+
+/// The bytes of a file that the guest is to see. Errs for what is no regular file: opening a FIFO would wait for somebody to write.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
+    std::fs::read(path)
 }
 
 /// Why a guest does not get to its `_start`.
@@ -417,12 +429,12 @@ pub(crate) enum Stop {
 /// Whether an error is an end of the guest rather than a failure of the host.
 pub(crate) fn is_of_guest(error: &wasmtime::Error) -> bool {
     // Whatever came up while the guest ran has a backtrace.
-    error.is::<I32Exit>() || error.is::<Interrupted>() || error.is::<Trap>() || error.is::<WasmBacktrace>()
+    error.is::<Exit>() || error.is::<Interrupted>() || error.is::<Trap>() || error.is::<WasmBacktrace>()
 }
 
 pub(crate) fn exit_status(error: &wasmtime::Error) -> ExitStatus {
-    match error.downcast_ref::<I32Exit>() {
-        Some(I32Exit(status)) => ExitStatus::Exited(*status),
+    match error.downcast_ref::<Exit>() {
+        Some(Exit(status)) => ExitStatus::Exited(*status),
         None if error.is::<Interrupted>() => ExitStatus::Interrupted,
         None if error.is::<LookupError>() => ExitStatus::LookupFailed(GuestTrap::of(error)),
         None => ExitStatus::Trapped(GuestTrap::of(error)),

@@ -75,15 +75,55 @@ fn an_uncaught_interrupt_ends_python_as_it_does_natively() {
 
 #[test]
 fn a_second_ctrl_c_ends_what_does_not_notice_the_first() {
-    let Some(main) = emscripten(CURRENT) else { return };
-    let output = interrupt(python(&main, ASKS_NOBODY), 2);
-    assert_eq!(output.status.code(), Some(130));
+    for main in [Some(pydl_tests::python_wasm()), emscripten(CURRENT)].into_iter().flatten() {
+        let output = interrupt(python(&main, ASKS_NOBODY), 2);
+        assert_eq!(output.status.code(), Some(130), "{}", main.display());
+    }
+}
+
+/// Python notices each one, and goes on as long as it likes.
+#[test]
+fn any_number_of_ctrl_c_is_handled_by_what_notices_them() {
+    let code = "
+import signal, time
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+print('ready', flush=True)
+while len(seen) < 3: len(seen)
+print(len(seen))
+";
+    let output = interrupt(python(&pydl_tests::python_wasm(), code), 3);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ready\n3\n");
+}
+
+/// PEP 475: what a handler returns from goes on, for the time that is left.
+#[test]
+fn a_wait_goes_on_after_a_handler_that_returns() {
+    for wait in ["time.sleep(2)", "select.select([0], [], [], 2)", "select.select([], [], [], 2)"] {
+        for handler in ["lambda *_: seen.append(1)", "signal.SIG_IGN"] {
+            let code = format!(
+                "
+import select, signal, time
+seen = []
+signal.signal(signal.SIGINT, {handler})
+begun = time.monotonic()
+print('ready', flush=True)
+{wait}
+print(time.monotonic() - begun >= 2, len(seen) == (0 if signal.SIG_IGN == {handler} else 1))
+"
+            );
+            let output = interrupt(python(&pydl_tests::python_wasm(), &code), 1);
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(stdout, "ready\nTrue True\n", "{wait}, {handler}");
+        }
+    }
 }
 
 #[test]
 fn whatever_a_guest_does_it_can_be_terminated() {
-    let Some(main) = emscripten(CURRENT) else { return };
-    assert_eq!(terminate(&main, Interruption::Anywhere, ASKS_NOBODY), ExitStatus::Interrupted);
+    for main in [Some(pydl_tests::python_wasm()), emscripten(CURRENT)].into_iter().flatten() {
+        assert_eq!(terminate(&main, Interruption::Anywhere, ASKS_NOBODY), ExitStatus::Interrupted);
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) fn dlinfo(
         Ok(()) => return Ok(0),
         Err(failure) => failure,
     };
-    if store.data().emscripten.is_some() {
+    if store.data().system.is_emscripten() {
         emscripten::refuse(store, failure, 0)?;
     } else {
         match failure {
@@ -44,7 +44,7 @@ pub(crate) fn dlinfo(
 }
 
 fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Result<(), Failure> {
-    let is_emscripten = store.data().emscripten.is_some();
+    let is_emscripten = store.data().system.is_emscripten();
     let linking = linking(store)?;
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
     let library = match linking.handles.get(&handle) {

@@ -17,6 +17,7 @@ use crate::host::SystemInterface;
 use crate::image::offered_functions;
 use crate::libraries::RefusedLoad;
 use crate::search::{GuestSearch, SystemSearch};
+use crate::system::kernel::files::Files;
 use crate::trace::Watch;
 
 /// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.
@@ -72,17 +73,11 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
         let trace = store.data().trace.clone();
-        let system = store.data_mut().emscripten.as_mut();
-        let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
+        let files = files(store)?;
         return Ok(LoadOrder::discover(
             namespace,
             name,
-            &mut SystemSearch {
-                files: &mut system.kernel.files,
-                path: &path,
-                caller: caller.as_ref(),
-                trace: &trace,
-            },
+            &mut SystemSearch { files, path: &path, caller: caller.as_ref(), trace: &trace },
         )?);
     };
     let mut source = GuestSearch {
@@ -100,6 +95,14 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
     }
 }
 
+/// The process's file system.
+fn files<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Files, Failure> {
+    let kernel = store.data_mut().system.kernel_mut();
+    kernel
+        .map(|kernel| &mut kernel.files)
+        .map_err(|_| Failure::Refused("the process has no file system".to_owned()))
+}
+
 /// Brings in what the main module itself needs, up to the constructors, and makes it global; `None` when it needs nothing.
 pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<LoadPlan>, Failure> {
     let linking = linking(store)?;
@@ -113,10 +116,7 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
         runtime_path: runtime_path.collect(),
     };
     let trace = store.data().trace.clone();
-    let system = store.data_mut().emscripten.as_mut();
-    let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
-    let mut source =
-        SystemSearch { files: &mut system.kernel.files, path: &path, caller: None, trace: &trace };
+    let mut source = SystemSearch { files: files(store)?, path: &path, caller: None, trace: &trace };
     let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
     let order = order.map_err(|error| match error {
         LinkError::NotFound(_) => Failure::Refused(format!(
@@ -211,7 +211,7 @@ fn know_more_of_host(
     order: &LoadOrder,
 ) -> Result<Arc<Namespace>, Failure> {
     let running = store.data().running.clone();
-    let host = match running.filter(|_| store.data().emscripten.is_none()) {
+    let host = match running.filter(|_| !store.data().system.is_emscripten()) {
         Some(running) => {
             SystemInterface::of_wasi(offered_functions(&mut *store, &running.image.host_functions))
         }

@@ -30,6 +30,7 @@ use crate::error::LoadError;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
 use crate::search::SearchPath;
+use crate::system::Exit;
 
 /// Everything that a process which can load libraries keeps of them.
 pub(crate) struct Linking {
@@ -66,7 +67,7 @@ impl Linking {
         module.require_hosting().map_err(|error| error.to_string())?;
         let wrong = |what: &str| format!("{}: its {what} has another type than C's", module.name());
         let space = running.space.ok_or_else(|| wrong("allocator"))?;
-        let read_file = if store.data().emscripten.is_some() {
+        let read_file = if store.data().system.is_emscripten() {
             None
         } else {
             let read = running.main.get_typed_func(&mut *store, abi::READ_FILE);
@@ -169,7 +170,7 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
 
 /// Tells failures that the guest can be told about from its end.
 fn classify(error: wasmtime::Error, doing: &str) -> Failure {
-    if error.is::<wasmtime_wasi::I32Exit>() || error.is::<Interrupted>() {
+    if error.is::<Exit>() || error.is::<Interrupted>() {
         return Failure::Ended(error);
     }
     Failure::Refused(format!("{doing}: {}", GuestTrap::of(&error).one_line()))

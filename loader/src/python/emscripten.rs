@@ -193,7 +193,7 @@ pub(crate) fn install_trampoline(
         memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
         let place = runtime.saturating_add(u32::from_le_bytes(offset));
         memory.write(&mut *store, place as usize, &slot.to_le_bytes()).map_err(lost)?;
-        if let Some(system) = &mut store.data_mut().emscripten {
+        if let Some(system) = store.data_mut().system.emscripten_mut() {
             system.trampoline = slot;
         }
     }

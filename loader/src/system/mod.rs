@@ -1,14 +1,85 @@
 //! Owns the system interfaces of guests, one module for each ABI, over one kernel. Must not know linking.
 
 pub(crate) mod emscripten;
+pub(crate) mod guest;
 pub(crate) mod kernel;
+pub(crate) mod transfer;
+pub(crate) mod wait;
 pub(crate) mod wasi;
 
-use wasmtime::StoreContextMut;
+use pydl_linker::waits_of_wasi;
+use wasmtime::{Memory, StoreContextMut};
 
+use self::emscripten::Emscripten;
+use self::kernel::Kernel;
+use self::kernel::errno::{Fault, Result};
+use self::wasi::Wasi;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
 use crate::python;
+
+/// The guest has ended itself, with this status.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("exited with status {0}")]
+pub(crate) struct Exit(pub i32);
+
+/// The system of one process.
+pub(crate) enum System {
+    /// Of a store that runs nothing.
+    Idle,
+    Wasi(Box<Wasi>),
+    Emscripten(Box<Emscripten>),
+}
+
+impl System {
+    /// The state of Emscripten's system, if it is that.
+    pub(crate) fn emscripten(&self) -> Option<&Emscripten> {
+        match self {
+            System::Emscripten(system) => Some(system),
+            _ => None,
+        }
+    }
+
+    /// The same, to change.
+    pub(crate) fn emscripten_mut(&mut self) -> Option<&mut Emscripten> {
+        match self {
+            System::Emscripten(system) => Some(system),
+            _ => None,
+        }
+    }
+
+    /// Whether it is Emscripten's.
+    pub(crate) fn is_emscripten(&self) -> bool {
+        matches!(self, System::Emscripten(_))
+    }
+
+    /// What the kernel keeps for the process. Errs, to end the guest, in a store that runs nothing.
+    pub(crate) fn kernel_mut(&mut self) -> Result<&mut Kernel> {
+        match self {
+            System::Idle => Err(Fault::Ended(wasmtime::Error::msg("the store has no system"))),
+            System::Wasi(system) => Ok(&mut system.kernel),
+            System::Emscripten(system) => Ok(&mut system.kernel),
+        }
+    }
+
+    /// The guest's memory, once it is known.
+    pub(crate) fn memory(&self) -> Option<Memory> {
+        match self {
+            System::Idle => None,
+            System::Wasi(system) => system.memory,
+            System::Emscripten(system) => system.memory,
+        }
+    }
+
+    /// Notes the guest's memory.
+    pub(crate) fn set_memory(&mut self, memory: Memory) {
+        match self {
+            System::Idle => {}
+            System::Wasi(system) => system.memory = Some(memory),
+            System::Emscripten(system) => system.memory = Some(memory),
+        }
+    }
+}
 
 /// Tells the guest of an interrupt, wherever it is: Python's flags are set. Errs, to end the guest, when it has no way to
 /// be told.
@@ -17,6 +88,12 @@ pub(crate) fn deliver_interrupt(store: &mut StoreContextMut<'_, ProcessState>) -
     let Ok(set) = running.main.get_typed_func::<(), ()>(&mut *store, python::SET_INTERRUPT) else {
         return Err(Interrupted.into());
     };
+    // Others tell by themselves when they look.
+    if running.main.get_func(&mut *store, waits_of_wasi::LOOK_FOR_SIGNALS).is_none()
+        || store.data().system.is_emscripten()
+    {
+        store.data().interrupt.noticed();
+    }
     let Some(space) = running.space else { return set.call(store, ()) };
     let before = space.skip_red_zone(&mut *store)?;
     let told = set.call(&mut *store, ());

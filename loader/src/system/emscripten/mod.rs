@@ -7,7 +7,6 @@
 mod calls;
 mod guest;
 pub(crate) mod imports;
-mod wait;
 
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -45,6 +45,7 @@ numbers! {
     FAULT = 21, FAULT;
     FBIG = 22, FBIG;
     HOSTUNREACH = 23, HOSTUNREACH;
+    ILSEQ = 25, ILSEQ;
     INPROGRESS = 26, INPROGRESS;
     INTR = 27, INTR;
     INVAL = 28, INVAL;
@@ -103,6 +104,7 @@ impl From<io::Error> for Errno {
             io::ErrorKind::AlreadyExists => Errno::EXIST,
             io::ErrorKind::InvalidInput => Errno::INVAL,
             io::ErrorKind::Unsupported => Errno::NOTSUP,
+            io::ErrorKind::StorageFull => Errno::NOSPC,
             _ => Errno::IO,
         }
     }

@@ -23,6 +23,7 @@ const MOST_LINKS: usize = 40;
 /// File types in a mode (inode(7)).
 pub(crate) mod kind {
     pub(crate) const DEVICE: u32 = 0o020_000;
+    pub(crate) const BLOCK_DEVICE: u32 = 0o060_000;
     pub(crate) const FOLDER: u32 = 0o040_000;
     pub(crate) const FILE: u32 = 0o100_000;
     pub(crate) const LINK: u32 = 0o120_000;
@@ -112,10 +113,17 @@ impl Files {
             let entries = match &self.tree.get(current)?.content {
                 Content::Folder(entries) => entries,
                 Content::Host(_) => {
-                    if let Some(path) = beneath(name, &mut left) {
+                    let Some(path) = beneath(name, &mut left) else {
+                        stack.truncate(stack.len().saturating_sub(1).max(1));
+                        continue;
+                    };
+                    let mut parts = path.iter();
+                    let first = parts.next().unwrap_or_default();
+                    let Some(over) = self.tree.own(current, first)? else {
                         return Ok((Found::Host { mount: current, path }, stack));
-                    }
-                    stack.pop();
+                    };
+                    left = parts.map(OsStr::to_owned).collect();
+                    stack.push(over);
                     continue;
                 }
                 _ => return Err(Errno::NOTDIR.into()),
@@ -209,7 +217,10 @@ impl Files {
             Found::Node(id) | Found::Host { mount: id, .. } => {
                 through.pop();
                 let folder = *through.last().ok_or(Errno::BUSY)?;
-                let entries = self.tree.entries(folder)?;
+                // What lies over a name of a mounted folder stays.
+                let Content::Folder(entries) = &self.tree.get(folder)?.content else {
+                    return Err(Errno::BUSY.into());
+                };
                 let name = path.file_name().filter(|name| entries.get(*name) == Some(&id));
                 let name = match name {
                     Some(name) => name.to_owned(),
@@ -276,6 +287,20 @@ impl Files {
                 let name = self.name(path)?.ok_or(Errno::BUSY)?;
                 self.tree.unlink(name.folder, &name.last)
             }
+        }
+    }
+
+    /// Gives a file another name (`link`).
+    pub(crate) fn make_name(&mut self, from: &Path, to: &Path, follow: bool) -> Result<()> {
+        match (self.find(from, follow)?, self.find(to, false)?) {
+            (Found::Missing { .. }, _) => Err(Errno::NOENT.into()),
+            (_, Found::Node(_)) => Err(Errno::EXIST.into()),
+            (Found::Node(id), Found::Missing { folder, name }) => self.tree.add_name(folder, &name, id),
+            // Even where the host could: a file that is only for reading must not get a name under which it can be written.
+            (Found::Host { mount, path }, Found::Host { mount: other, path: to }) if mount == other => {
+                self.host(mount)?.make_name(&path, &to)
+            }
+            _ => Err(Errno::XDEV.into()),
         }
     }
 
@@ -369,17 +394,25 @@ impl Files {
     pub(crate) fn list(&self, path: &Path) -> Result<Vec<(OsString, u8, u64)>> {
         match self.find(path, true)? {
             Found::Missing { .. } => Err(Errno::NOENT.into()),
-            Found::Host { mount, path } => self.host(mount)?.entries(&path),
-            Found::Node(id) => {
-                let entries = self.tree.entries(id)?.iter();
-                Ok(entries
-                    .filter_map(|(name, id)| {
-                        let status = self.node_status(*id).ok()?;
-                        Some((name.clone(), super::folder::entry_type(status.mode), status.inode))
-                    })
-                    .collect())
+            Found::Host { mount, path } => {
+                let mut entries = self.host(mount)?.entries(&path)?;
+                if path == Path::new(".") {
+                    let covers = self.tree.covers(mount)?;
+                    entries.retain(|(name, _, _)| !covers.contains_key(name));
+                    entries.extend(self.listed(covers));
+                }
+                Ok(entries)
             }
+            Found::Node(id) => Ok(self.listed(self.tree.entries(id)?)),
         }
+    }
+
+    fn listed(&self, entries: &BTreeMap<OsString, NodeId>) -> Vec<(OsString, u8, u64)> {
+        let entries = entries.iter().filter_map(|(name, id)| {
+            let status = self.node_status(*id).ok()?;
+            Some((name.clone(), super::folder::entry_type(status.mode), status.inode))
+        });
+        entries.collect()
     }
 
     /// Puts something at an absolute path, by the host, making the folders that lead there. Errs when there is something.
@@ -390,21 +423,28 @@ impl Files {
         self.tree.place(folder, name, node)
     }
 
-    /// The folder of an absolute path, made with those that lead there.
+    /// The folder of an absolute path, made with those that lead there. What is made in a mounted folder of the host lies over it,
+    /// and nothing is made on the host.
     pub(crate) fn place_folder(&mut self, path: &Path) -> Result<NodeId> {
         let mut folder = Tree::ROOT;
         for name in components(path.as_os_str()) {
-            let known = self.tree.entries(folder)?.get(&name).copied();
-            folder = if let Some(known) = known {
+            folder = if let Some(known) = self.tree.own(folder, &name)? {
                 known
             } else {
-                let read_only = self.tree.get(folder)?.read_only;
-                let node = Node::new(Content::Folder(BTreeMap::new()), 0o755);
+                let above = self.tree.get(folder)?;
+                let read_only = above.read_only;
+                let of_host = match &above.content {
+                    Content::Host(host) => host.below(Path::new(&name)).map(Content::Host),
+                    _ => None,
+                };
+                let node = Node::new(of_host.unwrap_or_else(|| Content::Folder(BTreeMap::new())), 0o755);
                 self.tree.place(folder, &name, if read_only { node.read_only() } else { node })?
             };
         }
-        self.tree.entries(folder)?;
-        Ok(folder)
+        match self.tree.get(folder)?.content {
+            Content::Folder(_) | Content::Host(_) => Ok(folder),
+            _ => Err(Errno::NOTDIR.into()),
+        }
     }
 
     /// The whole file at a path, with its absolute path and what `stat` tells of it.

@@ -37,6 +37,11 @@ impl HostFolder {
         Ok(HostFolder { dir: Dir::open_ambient_dir(path, cap_std::ambient_authority())?, read_only })
     }
 
+    /// A folder in it, on its own; `None` when there is none of the name.
+    pub(crate) fn below(&self, name: &Path) -> Option<HostFolder> {
+        Some(HostFolder { dir: self.dir.open_dir(name).ok()?, read_only: self.read_only })
+    }
+
     fn writable(&self) -> Result<&Dir> {
         if self.read_only { Err(Errno::ROFS.into()) } else { Ok(&self.dir) }
     }
@@ -93,6 +98,12 @@ impl HostFolder {
 
     pub(crate) fn link(&self, target: &Path, path: &Path) -> Result<()> {
         Ok(self.writable()?.symlink(target, path)?)
+    }
+
+    /// Gives a file another name.
+    pub(crate) fn make_name(&self, from: &Path, to: &Path) -> Result<()> {
+        let dir = self.writable()?;
+        Ok(dir.hard_link(from, dir, to)?)
     }
 
     pub(crate) fn read_link(&self, path: &Path) -> Result<OsString> {

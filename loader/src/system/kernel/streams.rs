@@ -104,9 +104,7 @@ impl Streams {
                 Some(host) => Ok(rustix::io::write(host, bytes)?),
                 None => Err(Errno::BADF.into()),
             },
-            Some(Sink::Captured(captured)) => {
-                captured.write(bytes).map_err(io::Error::into).map(|()| bytes.len())
-            }
+            Some(Sink::Captured(captured)) => Ok(captured.write(bytes)?),
             Some(Sink::Discarded) => Ok(bytes.len()),
             None => Err(Errno::BADF.into()),
         }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -114,6 +115,8 @@ pub(crate) struct Node {
     pub names: u32,
     /// How many descriptors are open on it.
     opened: u32,
+    /// In the root of a mounted folder of the host, what of the guest's own lies over its names.
+    covers: BTreeMap<OsString, NodeId>,
 }
 
 /// The tree.
@@ -156,15 +159,48 @@ impl Tree {
         }
     }
 
+    /// What of the tree has a name in a folder, or lies over that name in a mounted one.
+    pub(crate) fn own(&self, folder: NodeId, name: &OsStr) -> Result<Option<NodeId>> {
+        let folder = self.get(folder)?;
+        match &folder.content {
+            Content::Folder(entries) => Ok(entries.get(name).copied()),
+            Content::Host(_) => Ok(folder.covers.get(name).copied()),
+            _ => Err(Errno::NOTDIR.into()),
+        }
+    }
+
+    /// Puts a folder of the host under one of the tree, whose names lie over the host's; where both have a folder, what is in them
+    /// is seen together. Errs when there is a folder of the host already.
+    pub(crate) fn underlay(&mut self, id: NodeId, host: HostFolder) -> Result<()> {
+        let node = self.get_mut(id)?;
+        let Content::Folder(entries) = &mut node.content else { return Err(Errno::BUSY.into()) };
+        node.covers = std::mem::take(entries);
+        let names: Vec<_> = node.covers.iter().map(|(name, id)| (name.clone(), *id)).collect();
+        for (name, below) in names {
+            if matches!(self.get(below)?.content, Content::Folder(_))
+                && let Some(host) = host.below(Path::new(&name))
+            {
+                self.underlay(below, host)?;
+            }
+        }
+        self.get_mut(id)?.content = Content::Host(host);
+        Ok(())
+    }
+
+    /// The names of a mounted folder that something of the tree lies over.
+    pub(crate) fn covers(&self, folder: NodeId) -> Result<&BTreeMap<OsString, NodeId>> {
+        Ok(&self.get(folder)?.covers)
+    }
+
     /// Adds a node to a folder. Errs when the name is taken, the folder must not be changed or the tree is full.
     pub(crate) fn add(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
         self.get(folder)?.changes_names()?;
         self.place(folder, name, node)
     }
 
-    /// The same, by the host: into a read-only folder, too.
+    /// The same, by the host: into a read-only folder, too, and over a name of a mounted folder.
     pub(crate) fn place(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
-        if self.entries(folder)?.contains_key(name) {
+        if self.own(folder, name)?.is_some() {
             return Err(Errno::EXIST.into());
         }
         let bytes = self.bytes.saturating_add(node.content.owned_bytes());
@@ -187,11 +223,26 @@ impl Tree {
     fn link(&mut self, folder: NodeId, name: &OsStr, id: NodeId) -> Result<()> {
         self.get_mut(id)?.names += 1;
         let folder = self.get_mut(folder)?;
-        if let Content::Folder(entries) = &mut folder.content {
-            entries.insert(name.to_owned(), id);
+        match &mut folder.content {
+            Content::Folder(entries) => drop(entries.insert(name.to_owned(), id)),
+            Content::Host(_) => drop(folder.covers.insert(name.to_owned(), id)),
+            _ => return Err(Errno::NOTDIR.into()),
         }
         folder.touch();
         Ok(())
+    }
+
+    /// Gives a file of the tree another name. Errs for folders, which have one.
+    pub(crate) fn add_name(&mut self, folder: NodeId, name: &OsStr, id: NodeId) -> Result<()> {
+        self.get(folder)?.changes_names()?;
+        let node = self.get(id)?;
+        if matches!(node.content, Content::Folder(_) | Content::Host(_)) {
+            return Err(Errno::PERM.into());
+        }
+        if node.read_only {
+            return Err(Errno::XDEV.into());
+        }
+        self.link(folder, name, id)
     }
 
     /// Takes a name away; a node without names that is not open goes.
@@ -347,7 +398,8 @@ impl Node {
     pub(crate) fn new(content: Content, mode: u32) -> Node {
         let now = now();
         let (accessed, modified, changed) = (now, now, now);
-        Node { content, mode, accessed, modified, changed, read_only: false, names: 0, opened: 0 }
+        let covers = BTreeMap::new();
+        Node { content, mode, accessed, modified, changed, read_only: false, names: 0, opened: 0, covers }
     }
 
     /// The same, never to change.

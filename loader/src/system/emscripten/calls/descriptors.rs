@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::super::Emscripten;
-use super::super::guest::{Guest, io_vectors, slice, slice_mut};
+use super::super::guest::Guest;
 use super::super::imports::{Arguments, Entry, Handler};
-use super::super::wait::{Interest, patiently, wait};
 use super::files::write_status;
-use crate::system::kernel::descriptors::{Object, Readiness, flag};
+use crate::system::kernel::descriptors::{Readiness, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::files::kind;
+use crate::system::transfer;
+use crate::system::wait::{Interest, wait};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("fd_read", Handler::Wasi(fd_read)),
@@ -36,91 +36,27 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_fallocate", Handler::Syscall(fallocate)),
 ];
 
-/// Reads into the buffers of an `iovec` array, until one is not filled.
-fn read_into(
-    guest: &mut Guest<'_>,
-    vectors: (u32, u32),
-    mut read: impl FnMut(&mut Emscripten, &mut [u8], u64) -> Result<usize>,
-) -> Result<u32> {
-    let (memory, system) = guest.split()?;
-    let mut total = 0_u32;
-    for (address, length) in io_vectors(memory, vectors.0, vectors.1)? {
-        let buffer = slice_mut(memory, address, length)?;
-        let count = match read(system, buffer, total.into()) {
-            Ok(count) => count,
-            Err(_) if total > 0 => break,
-            Err(error) => return Err(error),
-        };
-        total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
-        if count < length as usize {
-            break;
-        }
-    }
-    Ok(total)
-}
-
-/// Writes the buffers of an `iovec` array, until one is not taken whole.
-fn write_from(
-    guest: &mut Guest<'_>,
-    vectors: (u32, u32),
-    mut write: impl FnMut(&mut Emscripten, &[u8], u64) -> Result<usize>,
-) -> Result<u32> {
-    let (memory, system) = guest.split()?;
-    let mut total = 0_u32;
-    for (address, length) in io_vectors(memory, vectors.0, vectors.1)? {
-        if length == 0 {
-            continue;
-        }
-        let count = match write(system, slice(memory, address, length)?, total.into()) {
-            Ok(count) => count,
-            Err(_) if total > 0 => break,
-            Err(error) => return Err(error),
-        };
-        total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
-        if count < length as usize {
-            break;
-        }
-    }
-    Ok(total)
-}
-
 fn fd_read(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
-    let interest = Interest { fd, read: true, write: false };
-    let count = patiently(guest, interest, |guest| {
-        read_into(guest, vectors, |system, buffer, _| {
-            system.kernel.descriptors.read(&mut system.kernel.files, &mut system.kernel.streams, fd, buffer)
-        })
-    })?;
+    let count = transfer::read(guest, arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?))?;
     guest.write(arguments.word(3)?, &count.to_le_bytes())
 }
 
 fn fd_write(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
-    let interest = Interest { fd, read: false, write: true };
-    let count = patiently(guest, interest, |guest| {
-        write_from(guest, vectors, |system, bytes, _| {
-            system.kernel.descriptors.write(&mut system.kernel.files, &mut system.kernel.streams, fd, bytes)
-        })
-    })?;
+    let count = transfer::write(guest, arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?))?;
     guest.write(arguments.word(3)?, &count.to_le_bytes())
 }
 
 fn fd_pread(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
     let start = u64::try_from(arguments.long(3)?).map_err(|_| Errno::INVAL)?;
-    let count = read_into(guest, vectors, |system, buffer, done| {
-        system.kernel.descriptors.read_at(&mut system.kernel.files, fd, buffer, start.saturating_add(done))
-    })?;
+    let count = transfer::read_at(guest, fd, vectors, start)?;
     guest.write(arguments.word(4)?, &count.to_le_bytes())
 }
 
 fn fd_pwrite(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
     let start = u64::try_from(arguments.long(3)?).map_err(|_| Errno::INVAL)?;
-    let count = write_from(guest, vectors, |system, bytes, done| {
-        system.kernel.descriptors.write_at(&mut system.kernel.files, fd, bytes, start.saturating_add(done))
-    })?;
+    let count = transfer::write_at(guest, fd, vectors, start)?;
     guest.write(arguments.word(4)?, &count.to_le_bytes())
 }
 
@@ -137,11 +73,7 @@ fn fd_close(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
 }
 
 fn fd_sync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    match &guest.system()?.kernel.descriptors.get(arguments.word(0)?)?.object {
-        Object::Host(file) => Ok(file.sync_all()?),
-        Object::Node(_) | Object::Folder { .. } => Ok(()),
-        _ => Err(Errno::INVAL.into()),
-    }
+    guest.kernel()?.synchronize(arguments.word(0)?)
 }
 
 fn fdatasync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -153,7 +85,7 @@ fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()>
     let system = guest.system()?;
     let fd = arguments.word(0)?;
     let open = system.kernel.descriptors.get(fd)?;
-    let is_terminal = terminal_of(system, &open.object).is_some();
+    let is_terminal = system.kernel.is_terminal(&open.object);
     let mode =
         system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, fd)?.mode & 0o170_000;
     let file_type: u8 = match mode {
@@ -235,23 +167,13 @@ fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
             return Ok(0);
         }
         FIONREAD => {
-            let left = match &open.object {
-                Object::Node(id) => system.kernel.files.tree.size(*id)?.saturating_sub(open.position),
-                _ => 0,
-            };
-            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            let left = u32::try_from(system.kernel.bytes_left(fd)?).unwrap_or(u32::MAX);
             return guest.write(argument, &left.to_le_bytes()).map(|()| 0);
         }
         _ => {}
     }
-    let stream = terminal_of(system, &open.object).ok_or(Errno::NOTTY)?;
+    let stream = system.kernel.terminal(&open.object).ok_or(Errno::NOTTY)?;
     terminal(guest, stream, request, argument)
-}
-
-/// The standard stream behind what is open, if that is a terminal.
-fn terminal_of(system: &Emscripten, object: &Object) -> Option<u32> {
-    let Object::Device(device) = object else { return None };
-    device.output().filter(|stream| system.kernel.streams.is_terminal(*stream))
 }
 
 /// What a terminal answers. The settings are the host's to change: setting them does nothing.
@@ -442,10 +364,5 @@ fn fallocate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if mode != 0 {
         return Err(Errno::NOTSUP.into());
     }
-    let system = guest.system()?;
-    let size = system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, fd)?.size;
-    if end > size {
-        system.kernel.descriptors.resize(&mut system.kernel.files, fd, end)?;
-    }
-    Ok(0)
+    guest.kernel()?.allocate(fd, end).map(|()| 0)
 }

@@ -163,24 +163,14 @@ fn readlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     const RECORD_SIZE: u16 = 280;
     const RECORD: usize = RECORD_SIZE as usize;
-    const FOLDER: u8 = 4;
     let (fd, buffer, size) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     guest.bytes(buffer, size)?;
-    let system = guest.system()?;
-    let path = folder_path(system, fd)?;
-    let open = system.kernel.descriptors.get_mut(fd)?;
-    let Object::Folder { listing } = &mut open.object else { return Err(Errno::NOTDIR.into()) };
-    if listing.is_none() {
-        let own = system.kernel.files.status(&path, true)?.inode;
-        let mut entries = vec![(".".into(), FOLDER, own), ("..".into(), FOLDER, own)];
-        entries.extend(system.kernel.files.list(&path)?);
-        *listing = Some(entries);
-    }
+    let kernel = guest.kernel()?;
     // The position counts bytes, as the offsets in the records do.
-    let first = usize::try_from(open.position).unwrap_or(usize::MAX) / RECORD;
-    let entries = listing.as_ref().and_then(|entries| entries.get(first..)).unwrap_or_default();
+    let mut position = kernel.descriptors.get(fd)?.position;
+    let first = usize::try_from(position).unwrap_or(usize::MAX) / RECORD;
+    let entries = kernel.entries(fd, false)?.get(first..).unwrap_or_default();
     let mut records = Vec::new();
-    let mut position = open.position;
     for (name, kind, inode) in entries.iter().take(size as usize / RECORD) {
         position += RECORD as u64;
         let mut record = [0_u8; RECORD];
@@ -196,7 +186,7 @@ fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if records.is_empty() && !entries.is_empty() {
         return Err(Errno::INVAL.into());
     }
-    open.position = position;
+    kernel.descriptors.get_mut(fd)?.position = position;
     guest.write(buffer, &records)?;
     Ok(records.len().try_into().unwrap_or(0))
 }
@@ -363,13 +353,7 @@ fn utimensat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         }
     }
     if address == 0 {
-        let system = guest.system()?;
-        let open = system.kernel.descriptors.get(folder)?;
-        if let Object::Node(id) = open.object {
-            return system.kernel.files.set_node_times(id, times).map(|()| 0);
-        }
-        let path = open.path.clone();
-        return system.kernel.files.set_times(&path, times, true).map(|()| 0);
+        return guest.kernel()?.set_times(folder, times).map(|()| 0);
     }
     let path = path_at(guest, folder, address)?;
     let follow = arguments.word(3)? & NO_FOLLOW == 0;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use super::super::wait::{Interest, patiently};
 use super::clock::ended;
 use super::memory::allocate;
 use crate::system::kernel::descriptors::{Object, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::network::{Socket, Transport};
+use crate::system::transfer::io_vectors;
+use crate::system::wait::{Interest, patiently, wait};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_socket", Handler::Syscall(socket)),
@@ -151,7 +152,7 @@ fn connect(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         Err(Fault::Errno(Errno::INPROGRESS)) if is_patient => {}
         other => return other.map(|()| 0),
     }
-    super::super::wait::wait(guest, &[Interest { fd, read: false, write: true }], None)?;
+    wait(guest, &[Interest { fd, read: false, write: true }], None)?;
     match socket_of(guest, fd)?.pending_error()? {
         0 => Ok(0),
         error => Err(Errno(u16::try_from(error).unwrap_or(Errno::IO.0)).into()),
@@ -271,7 +272,7 @@ impl Message {
         let field = |guest: &Guest<'_>, offset: u32| guest.u32(at.saturating_add(offset));
         let (name, name_length) = (field(guest, 0)?, field(guest, 4)?);
         let (vectors, count) = (field(guest, 8)?, field(guest, 12)?);
-        let buffers = super::super::guest::io_vectors(guest.split()?.0, vectors, count)?;
+        let buffers = io_vectors(guest.split()?.0, (vectors, count))?;
         Ok(Message { name, name_length, buffers })
     }
 }

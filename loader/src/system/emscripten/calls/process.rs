@@ -3,12 +3,12 @@
 use std::ffi::CStr;
 
 use wasmtime::{Ref, TypedFunc};
-use wasmtime_wasi::I32Exit;
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
+use crate::system::Exit;
 use crate::system::kernel::errno::{Errno, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -91,13 +91,13 @@ fn getentropy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 }
 
 fn proc_exit(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Err(I32Exit(arguments.int(0)?).into())
+    Err(Exit(arguments.int(0)?).into())
 }
 
 /// `exit`: what is registered for the end runs and buffers are written out first, as Emscripten's `exitRuntime` has it.
 fn exit(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     finish(guest)?;
-    Err(I32Exit(arguments.int(0)?).into())
+    Err(Exit(arguments.int(0)?).into())
 }
 
 /// Runs what the guest has registered with `atexit` and writes its buffers out.
@@ -109,7 +109,7 @@ fn finish(guest: &mut Guest<'_>) -> wasmtime::Result<()> {
 /// Ends `main` and keeps the runtime for events, of which there are none.
 fn end(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     finish(guest)?;
-    Err(I32Exit(0).into())
+    Err(Exit(0).into())
 }
 
 fn abort(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {

@@ -35,13 +35,14 @@ fn pending_signal(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<
         return Err(Interrupted.into());
     }
     let is_interrupted = interrupt.is_pending() && interrupt.take();
+    interrupt.noticed();
     Ok(Answer::Integer(if is_interrupted { SIGINT } else { 0 }))
 }
 
 /// The table slot of the function that counts arguments.
 #[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
 fn trampoline(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let system = guest.state().emscripten.as_ref();
+    let system = guest.state().system.emscripten();
     Ok(Answer::from(system.map_or(0, |system| system.trampoline)))
 }
 

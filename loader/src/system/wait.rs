@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::guest::Guest;
+use super::kernel::descriptors::{Readiness, flag};
+use super::kernel::errno::{Errno, Fault, Result};
 use crate::interrupt::Interrupted;
-use crate::system::kernel::descriptors::{Readiness, flag};
-use crate::system::kernel::errno::{Errno, Fault, Result};
 
 /// What is waited for on one descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,13 +64,13 @@ fn look(
     patience: Duration,
 ) -> Result<(Vec<Option<Readiness>>, bool)> {
     let interrupt = guest.state().interrupt.clone();
-    let system = guest.system()?;
+    let kernel = guest.kernel()?;
     let mut ready: Vec<_> =
-        interests.iter().map(|interest| system.kernel.descriptors.readiness(interest.fd).ok()).collect();
+        interests.iter().map(|interest| kernel.descriptors.readiness(interest.fd).ok()).collect();
     let mut places = Vec::new();
     let mut polled = Vec::new();
     for (place, interest) in interests.iter().enumerate() {
-        if let Some(host) = system.kernel.descriptors.host(&system.kernel.streams, interest.fd) {
+        if let Some(host) = kernel.descriptors.host(&kernel.streams, interest.fd) {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, interest.read);
             flags.set(PollFlags::OUT, interest.write);
@@ -109,7 +109,7 @@ pub(crate) fn told(guest: &mut Guest<'_>) -> Result<()> {
         return Err(Fault::Ended(Interrupted.into()));
     }
     if interrupt.take() {
-        crate::system::deliver_interrupt(&mut guest.store())?;
+        super::deliver_interrupt(&mut guest.store())?;
         return Err(Errno::INTR.into());
     }
     Ok(())
@@ -122,11 +122,10 @@ pub(crate) fn patiently<T>(
     interest: Interest,
     mut attempt: impl FnMut(&mut Guest<'_>) -> Result<T>,
 ) -> Result<T> {
-    let system = guest.system()?;
-    let is_patient = system.kernel.descriptors.get(interest.fd)?.flags & flag::NONBLOCK == 0;
+    let kernel = guest.kernel()?;
+    let is_patient = kernel.descriptors.get(interest.fd)?.flags & flag::NONBLOCK == 0;
     // A stream of this program's own waits inside of the host, where no interrupt reaches it.
-    let mut must_wait =
-        is_patient && system.kernel.descriptors.host(&system.kernel.streams, interest.fd).is_some();
+    let mut must_wait = is_patient && kernel.descriptors.host(&kernel.streams, interest.fd).is_some();
     loop {
         if must_wait {
             wait(guest, &[interest], None)?;
