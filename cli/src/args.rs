@@ -139,6 +139,9 @@ pub struct Deps {
         conflicts_with_all = ["why", "json", "quiet", "graph"]
     )]
     pub map: Option<MapFormat>,
+    /// Print everything: each import with who provides it, and each export
+    #[arg(long, short, conflicts_with_all = ["why", "json", "quiet", "graph", "map", "diff"])]
+    pub all: bool,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,

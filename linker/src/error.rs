@@ -106,6 +106,17 @@ pub enum LinkError {
         features: Vec<&'static str>,
     },
 
+    /// The library calls a function while it is initialized that fails when it is called.
+    #[error("{library}: it calls `{symbol}` when it is initialized, {}", why_it_fails(*of_javascript))]
+    FailsWhenInitialized {
+        /// Path of the library.
+        library: String,
+        /// Name of the function.
+        symbol: String,
+        /// Whether JavaScript would have it; otherwise nobody has.
+        of_javascript: bool,
+    },
+
     /// The main module lacks what it takes to host libraries.
     #[error("{}", list_defects(main, defects))]
     MainCannotHost {
@@ -261,7 +272,15 @@ fn list_problems(library: &str, problems: &[SymbolProblem]) -> String {
     }
 }
 
-fn list_features(features: &[&str]) -> String {
+fn why_it_fails(of_javascript: bool) -> &'static str {
+    if of_javascript {
+        "which only JavaScript has; build it without"
+    } else {
+        "which neither the main module nor a library in scope exports"
+    }
+}
+
+pub(crate) fn list_features(features: &[&str]) -> String {
     let which = if features.len() == 1 { "a feature" } else { "features" };
     format!(
         "it uses {which} of WebAssembly that processes do not have: {}; build it without",

@@ -54,6 +54,7 @@ pub use ids::{
 pub use inspect::{
     BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, MemoryRegion, ModuleReport, Owner,
     ProcessMap, Producer, Provider, SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse, TableRegion,
+    refused_features_in_words,
 };
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,

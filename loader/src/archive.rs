@@ -16,6 +16,7 @@ use zip::result::ZipError;
 
 use crate::cache::{Cache, Stamp};
 use crate::error::LoadError;
+use crate::host_file::open_regular_file;
 
 /// The most bytes that one entry may have.
 const MAX_ENTRY: u64 = 1 << 30;
@@ -61,12 +62,7 @@ impl Archive {
     pub(crate) fn open(path: &Path) -> Result<Archive, LoadError> {
         let file_error = |error| LoadError::file(path, error);
         let refused = |why: String| LoadError::Archive { path: path.to_owned(), why };
-        let metadata = std::fs::metadata(path).map_err(file_error)?;
-        // Opening a FIFO would wait for somebody to write to it.
-        if !metadata.is_file() {
-            return Err(refused("not a regular file".to_owned()));
-        }
-        let file = File::open(path).map_err(file_error)?;
+        let file = open_regular_file(path).map_err(file_error)?;
         let metadata = file.metadata().map_err(file_error)?;
         let window = Window::new(file, metadata.len());
         let zip = ZipArchive::new(window.clone()).map_err(|error| refused(not_a_zip(&error)))?;

@@ -4,7 +4,9 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{AbiFamily, MainModule, dlfcn_of_main, exceptions, waiting, waits_of_wasi};
+use pydl_linker::{
+    AbiFamily, MainModule, dlfcn_of_main, exceptions, refused_features_in_words, waiting, waits_of_wasi,
+};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -108,8 +110,11 @@ impl Compiler {
         if let Some(module) = entry.as_ref().and_then(|(cache, key)| cache.load(&self.engine, key)) {
             return Ok(module);
         }
-        on_compile();
         let refused = |why: String| LoadError::Compile { name: name.to_owned(), why };
+        if let Some(why) = refused_features_in_words(wasm) {
+            return Err(refused(why));
+        }
+        on_compile();
         let lowered = exceptions::lower(wasm).map_err(|error| refused(error.to_string()))?;
         let lowered = lowered.as_deref().unwrap_or(wasm);
         let waiting = waiting::wait_in_host(lowered).map_err(|error| refused(error.to_string()))?;

@@ -19,6 +19,7 @@ use crate::dlfcn;
 use crate::emscripten_main;
 use crate::engine::Kind;
 use crate::error::LoadError;
+use crate::host_file::read_regular_file;
 use crate::interrupt::Interruption;
 use crate::process::ProcessState;
 use crate::python::emscripten::Python;
@@ -169,7 +170,7 @@ fn first_look(
     main: &MainFile,
     on_compile: impl FnOnce(),
 ) -> Result<(Compiler, Module), LoadError> {
-    let bytes = fs::read(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
+    let bytes = read_regular_file(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
     let module = main.parse(&bytes)?;
     check_runnable(&module)?;
     let compiler = compiler.for_kind(kind(&module, compiler.interruption()))?;
@@ -233,7 +234,7 @@ impl MainFile {
     }
 
     fn read_unchanged(&self) -> Result<Vec<u8>, String> {
-        let bytes = fs::read(&self.path).map_err(|error| error.to_string())?;
+        let bytes = read_regular_file(&self.path).map_err(|error| error.to_string())?;
         let now = fs::metadata(&self.path).map_err(|error| error.to_string())?;
         if Stamp::of(&now) != self.stamp {
             return Err("the file has changed since it was started".to_owned());

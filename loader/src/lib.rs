@@ -37,6 +37,7 @@ mod engine;
 mod error;
 mod execute;
 mod host;
+mod host_file;
 mod image;
 mod interrupt;
 mod libraries;
@@ -54,6 +55,7 @@ pub use cache::{Cache, CacheError};
 pub use compile::Compiler;
 pub use error::LoadError;
 pub use host::SystemInterface;
+pub use host_file::open_regular_file;
 pub use image::Image;
 pub use interrupt::{InterruptHandle, Interruption};
 pub use libraries::{

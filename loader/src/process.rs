@@ -18,6 +18,7 @@ use crate::dlfcn::Linking;
 use crate::emscripten_main;
 use crate::engine::{limits, thread_stack};
 use crate::error::LoadError;
+use crate::host_file::read_program;
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
 use crate::libraries::{Libraries, RefusedLoad};
@@ -404,18 +405,10 @@ fn show(kernel: &mut Kernel, options: &ProcessOptions, files: &[GuestFile]) -> R
     mounts.sort_by_key(|mount| Path::new(&mount.guest).components().count());
     mounts.into_iter().try_for_each(|mount| kernel.mount(mount))?;
     for file in files {
-        let bytes = read_file(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
+        let bytes = read_program(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
         kernel.show(&file.guest, bytes.into(), 0o755)?;
     }
     Ok(())
-}
-
-/// The bytes of a file that the guest is to see. Errs for what is no regular file: opening a FIFO would wait for somebody to write.
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
-    }
-    std::fs::read(path)
 }
 
 /// Why a guest does not get to its `_start`.
