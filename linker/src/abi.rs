@@ -27,6 +27,9 @@ pub const TABLE_BASE: &str = "__table_base";
 pub const APPLY_DATA_RELOCS: &str = "__wasm_apply_data_relocs";
 /// Export that runs a module's static constructors.
 pub const CALL_CTORS: &str = "__wasm_call_ctors";
+/// Tells a module whose code checks its C stack (`-sSTACK_OVERFLOW_CHECK=2`) where that begins and ends: `(base, end)`, the base being
+/// above. Until then every push is an overflow to it. Each module keeps its own copy.
+pub const SET_STACK_LIMITS: &str = "__set_stack_limits";
 /// Function that a command's wrapped exports call last; see [`crate::MainDefect::CommandWrappers`].
 pub const CALL_DTORS: &str = "__wasm_call_dtors";
 /// The function that registers what runs at exit (Itanium C++ ABI, section 3.3.6.3).
@@ -70,6 +73,7 @@ pub const C_LONGJMP: &str = "__c_longjmp";
 const EXCEPTION_PREFIXES: &[&str] = &[INVOKE, "__cxa_find_matching_catch_"];
 /// Those of such a host that a library may use and a main module not.
 const EXCEPTION_FUNCTIONS: &[&str] = &[
+    "__cxa_current_exception_type",
     "__cxa_current_primary_exception",
     "__cxa_get_exception_ptr",
     "__cxa_rethrow_primary_exception",
@@ -78,6 +82,7 @@ const EXCEPTION_FUNCTIONS: &[&str] = &[
     "_emscripten_throw_longjmp",
     "getTempRet0",
     "llvm_eh_typeid_for",
+    "setTempRet0",
 ];
 /// The prefix that shows a module to leave exceptions to the host.
 pub const INVOKE: &str = "invoke_";
@@ -109,6 +114,10 @@ const EXCEPTION_RUNTIME: &[&str] = &[
 pub fn is_of_exception_runtime(name: &str) -> bool {
     EXCEPTION_RUNTIME.contains(&name)
 }
+
+/// The exports that a C program begins with: clang gives `main` with two parameters a name of its own (tool-conventions, BasicCABI.md,
+/// User entrypoint).
+pub const MAIN_FUNCTIONS: [&str; 2] = ["__main_argc_argv", "main"];
 
 /// The custom section that makes a module a side module; must be the first section.
 pub const DYLINK: &str = "dylink.0";
@@ -158,7 +167,7 @@ const NOT_SYMBOLS: &[&str] = &[
     "__tls_base",
     TLS_SIZE,
     "__tls_align",
-    "__set_stack_limits",
+    SET_STACK_LIMITS,
     "_emscripten_tls_init",
     "__wasm_init_tls",
     "__wasm_init_memory",

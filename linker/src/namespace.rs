@@ -312,6 +312,19 @@ impl Namespace {
         }
     }
 
+    /// Where a program begins whose main module has no `main`: the first of the libraries in the global scope that has one, with the
+    /// name of its export, which is that of a C function of two parameters or the plain one.
+    pub fn program_of_libraries(&self) -> Option<(ModuleId, &'static str)> {
+        let libraries = self.global.iter().filter_map(|id| self.library(*id));
+        libraries.into_iter().find_map(|library| {
+            let exports = &library.module.exports;
+            let is_function = |name: &&str| {
+                exports.get(name).is_some_and(|it| matches!(it.kind, ExportKind::Function { .. }))
+            };
+            abi::MAIN_FUNCTIONS.iter().copied().find(is_function).map(|name| (library.id, name))
+        })
+    }
+
     /// What `dlsym` answers for a symbol: its address or slot. `None` for symbols that C cannot point to.
     pub fn value(&self, symbol: &Symbol) -> Option<SymbolValue> {
         match &symbol.kind {

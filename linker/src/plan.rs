@@ -70,6 +70,8 @@ pub enum LoadStep {
         /// The module to take it from, and the export.
         from: (ModuleId, String),
     },
+    /// Call `__set_stack_limits` of a library, with where the C stack begins and ends.
+    LimitStack(ModuleId),
     /// Call `__wasm_apply_data_relocs` of a library.
     Relocate(ModuleId),
     /// Call `__wasm_call_ctors` of a library. From the first such step on, a load cannot be taken back.
@@ -125,6 +127,7 @@ impl PlacedModules {
                 export.is_some_and(|export| matches!(export.kind, ExportKind::Function { .. }))
             })
         };
+        steps.extend(having(abi::SET_STACK_LIMITS).map(|l| LoadStep::LimitStack(l.id)));
         steps.extend(having(abi::APPLY_DATA_RELOCS).map(|l| LoadStep::Relocate(l.id)));
         steps.extend(having(abi::CALL_CTORS).map(|l| LoadStep::Construct(l.id)));
         let mut entries: Vec<_> = places()
@@ -327,10 +330,10 @@ impl LoadPlan {
                 LoadStep::SetSlot { from: (module, name), .. } if !usable(module, &live) => {
                     return Err(format!("the slot of `{name}` is set before {module} is there"));
                 }
-                LoadStep::Relocate(id) if constructed || !usable(id, &live) => {
-                    return Err(format!("{id} is relocated out of order"));
+                LoadStep::LimitStack(id) | LoadStep::Relocate(id) if constructed || !usable(id, &live) => {
+                    return Err(format!("{id} is prepared out of order"));
                 }
-                LoadStep::SetSlot { .. } | LoadStep::Relocate(_) => {}
+                LoadStep::SetSlot { .. } | LoadStep::LimitStack(_) | LoadStep::Relocate(_) => {}
                 LoadStep::Construct(id) if !usable(id, &live) => {
                     return Err(format!("{id} is constructed before it is there"));
                 }
@@ -375,6 +378,7 @@ impl LoadPlan {
             LoadStep::SetSlot { slot, from: (module, name), .. } => {
                 writeln!(f, "set {slot} = `{name}` of {module}")
             }
+            LoadStep::LimitStack(library) => writeln!(f, "limit the stack of {library}"),
             LoadStep::Relocate(library) => writeln!(f, "relocate {library}"),
             LoadStep::Construct(library) => writeln!(f, "construct {library}"),
         }

@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use crate::address_space::AddressSpace;
+use crate::c_stack;
 use crate::dlfcn::lazy;
 use crate::dlfcn::provided::function;
 use crate::process::ProcessState;
@@ -72,6 +73,10 @@ impl Execution<'_, '_> {
             LoadStep::SetSlot { slot, from: (module, name), .. } => {
                 let function = self.function(*module, name)?;
                 set_slot(&mut *self.store, self.space, *slot, function)?;
+            }
+            LoadStep::LimitStack(library) => {
+                let instance = self.instance(*library)?;
+                c_stack::limit(self.store, &instance)?;
             }
             LoadStep::Relocate(library) => {
                 self.store.data().trace.relocate(plan.path(*library));

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, MainModule, Signature};
+use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, MainDefect, MainModule, Signature};
 use wasmtime::{AsContextMut, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
 
 use crate::cache::Stamp;
@@ -257,9 +257,14 @@ fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
     if main.module().dylink.is_some() && !is_emscripten(main) {
         return not_runnable("it is a side module; give it with --side to a main module");
     }
+    if let Some(defect) = main.defects().iter().find(|defect| **defect == MainDefect::MemoryNotSupported) {
+        return not_runnable(&defect.to_string());
+    }
     let exports = &main.module().exports;
     match is_emscripten(main) {
         true if emscripten_main::entry(|name| exports.contains(name)).is_some() => Ok(()),
+        // Its `main` may be a library's, which is seen when they are there.
+        true if needs_libraries(main) && main.defects().is_empty() => Ok(()),
         true => not_runnable(
             "it exports no function `main`, which Emscripten programs have; link it as an executable",
         ),

@@ -263,10 +263,11 @@ impl Process {
         }
         let main = self.store.data().running.as_ref().map(|running| running.main);
         if let (Some(main), Start::Emscripten(_)) = (main, &self.image.start) {
-            return Ok(match emscripten_main::run(&mut self.store, &main, &self.arguments) {
-                Ok(status) => ExitStatus::Exited(status),
-                Err(error) => exit_status(&error),
-            });
+            return match emscripten_main::run(&mut self.store, &self.image, &main, &self.arguments) {
+                Ok(status) => Ok(ExitStatus::Exited(status)),
+                Err(Stop::Guest(error)) => Ok(exit_status(&error)),
+                Err(Stop::Refused(error)) => Err(error),
+            };
         }
         let start = main.map(|main| main.get_typed_func::<(), ()>(&mut self.store, START));
         match start.map(|start| start.and_then(|start| start.call(&mut self.store, ()))) {

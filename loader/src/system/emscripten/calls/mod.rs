@@ -1,8 +1,10 @@
 //! Owns the list of all functions that the system interface has: one file for each topic. Must not know how they get their
 //! arguments.
 
+mod checks;
 mod clock;
 mod descriptors;
+mod embedded;
 pub(super) mod exceptions;
 mod ffi;
 mod files;
@@ -16,9 +18,11 @@ mod strftime;
 pub(super) use self::clock::zone;
 use super::imports::{Entry, Handler};
 
-const TOPICS: [&[Entry]; 11] = [
+const TOPICS: [&[Entry]; 13] = [
+    checks::ENTRIES,
     clock::ENTRIES,
     descriptors::ENTRIES,
+    embedded::ENTRIES,
     exceptions::ENTRIES,
     ffi::ENTRIES,
     files::ENTRIES,
