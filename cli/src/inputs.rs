@@ -302,7 +302,7 @@ impl<'a> Libraries<'a> {
                     self.known.insert(shown, (found.clone(), None));
                     return Some(found);
                 }
-                Err(error) => tried.push((shown, error.to_string())),
+                Err(error) => LibraryNotFound::note(tried, shown, error.to_string()),
             }
         }
         None
@@ -317,13 +317,13 @@ impl<'a> Libraries<'a> {
     ) -> Option<usize> {
         let candidate = self.inputs.candidates.get(*self.by_path.get(requester.path.as_str())?)?;
         let Place::Wheel { inner, .. } = &candidate.place else { return None };
-        for folder in &requester.runtime_path {
-            let path = format!("{}/{name}", folder.trim_end_matches('/'));
-            let relative = ["${ORIGIN}", "$ORIGIN"].iter().find_map(|origin| path.strip_prefix(origin));
-            let resolved = relative.and_then(|rest| beneath(split(inner).0, rest));
+        let wheel = candidate.path.strip_suffix(inner.as_str())?;
+        for folder in requester.folders() {
+            let path = format!("{folder}/{name}");
+            let resolved = path.strip_prefix(wheel).and_then(|path| beneath("", path));
             match resolved.as_deref().and_then(|path| self.in_wheels.get(path)) {
                 Some(position) => return Some(*position),
-                None => tried.push((path, "not in the wheel".to_owned())),
+                None => LibraryNotFound::note(tried, path, "not in the wheel"),
             }
         }
         None
@@ -358,7 +358,7 @@ impl LibrarySource for Libraries<'_> {
                     self.known.insert(found.path.clone(), (found.clone(), None));
                     return Ok(found);
                 }
-                Err(error) => tried.push((error.path, error.why)),
+                Err(error) => LibraryNotFound::note(&mut tried, error.path, error.why),
             }
         }
         let requester = request.requester.map(|requester| requester.path.clone());

@@ -165,7 +165,7 @@ pub enum SymbolProblem {
         /// `function (i32) -> i32`, `data` and so on.
         wanted: String,
     },
-    /// The first definition in scope is of another kind or type.
+    /// All definitions in scope are of another kind or type.
     WrongType {
         /// Path of the library that imports it.
         importer: Arc<str>,
@@ -173,10 +173,12 @@ pub enum SymbolProblem {
         symbol: String,
         /// What the importer needs.
         wanted: String,
-        /// Who defines the symbol.
+        /// Who is the first to define the symbol.
         definer: String,
         /// What it is there.
         found: String,
+        /// What the importer itself defines under that name.
+        own: Option<String>,
     },
     /// The import module is none that the process offers.
     UnknownImportModule {
@@ -207,6 +209,13 @@ impl fmt::Display for SymbolProblem {
                     "undefined symbol `{symbol}` ({wanted}), needed by {importer}: neither the main module nor a \
                      library in scope exports it"
                 )?;
+                if abi::is_bound(symbol) {
+                    write!(
+                        f,
+                        "; it is a bound of the main module's memory, which only its linker knows: link that with \
+                         -Wl,--export={symbol}"
+                    )?;
+                }
                 if abi::is_of_exception_runtime(symbol) {
                     f.write_str(
                         "; the main module is built without C++ exceptions, which the library uses: build both \
@@ -215,10 +224,18 @@ impl fmt::Display for SymbolProblem {
                 }
                 Ok(())
             }
-            SymbolProblem::WrongType { importer, symbol, wanted, definer, found } => write!(
-                f,
-                "symbol `{symbol}` has another type: {importer} needs {wanted}, and {definer} has {found}"
-            ),
+            SymbolProblem::WrongType { importer, symbol, wanted, definer, found, own } => {
+                write!(
+                    f,
+                    "symbol `{symbol}` has another type: {importer} needs {wanted}, and {definer} has {found}"
+                )?;
+                match own {
+                    Some(own) if definer.as_str() != &**importer => {
+                        write!(f, "; {importer} itself defines it as {own}")
+                    }
+                    _ => Ok(()),
+                }
+            }
             SymbolProblem::UnknownImportModule { importer, module, name } => write!(
                 f,
                 "unknown import module `{module}`, from which {importer} imports `{name}`; a side module imports \

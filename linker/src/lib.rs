@@ -39,6 +39,7 @@ mod parse;
 mod plan;
 mod provided;
 mod resolve;
+mod search_path;
 mod thunks;
 pub mod trampolines;
 pub mod waiting;
@@ -62,10 +63,10 @@ pub use layout::{
 pub use lazy::{LateBinding, LazySymbol, LazySymbols};
 pub use main_module::{MainDefect, MainModule};
 pub use main_placement::MainPlacement;
-pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue, Unloaded};
+pub use namespace::{Library, Namespace, PointedTo, Scope, Stage, Symbol, SymbolKind, SymbolValue, Unloaded};
 pub use needed::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,
-    OpenMode, Requester, Start,
+    OpenMode, Start,
 };
 pub use parse::{
     DylinkInfo, ElementSlot, ElementSlots, Export, ExportKind, Exports, Import, ImportKind, MemoryInfo,
@@ -74,4 +75,5 @@ pub use parse::{
 pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
 pub use provided::Provided;
 pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
+pub use search_path::{PATH_LIMIT, Place, Requester, SearchPath};
 pub use thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};

@@ -53,10 +53,23 @@ pub struct Library {
     pub references: u32,
     /// Whether it stays until the process ends: opened with `RTLD_NODELETE`, or used by what stays.
     pub is_permanent: bool,
-    /// Whether it is on its way out: its destructors run, and later loads do not find it.
-    pub is_leaving: bool,
+    /// How far it has come.
+    pub stage: Stage,
     /// Set when its initialization ended in a trap or exception: how.
     pub failure: Option<String>,
+}
+
+/// How far a library has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Stage {
+    /// Its constructors have still to begin.
+    Waiting,
+    /// They have begun, or there are none.
+    Begun,
+    /// It is on its way out: its destructors run, and later loads do not need it.
+    Leaving,
+    /// Its destructors have run: nobody gets at it any more.
+    Ended,
 }
 
 /// The symbols that a module or scope is asked for, as `dlsym` and the resolver see them.
@@ -274,6 +287,16 @@ impl Namespace {
         self.by_path.get(&file.path).copied().or_else(same_file)
     }
 
+    /// The library of a file whose destructors run.
+    pub(crate) fn find_leaving(&self, file: &FoundLibrary) -> Option<ModuleId> {
+        let is_it = |library: &&Library| {
+            library.stage == Stage::Leaving
+                && (library.path == file.path || file.identity.is_some() && library.identity == file.identity)
+        };
+        let library = self.libraries.iter().find(is_it)?;
+        (library.contents == file.contents()).then_some(library.id)
+    }
+
     /// The first library whose file has this name, for NEEDED entries that a search does not find, as ELF loaders
     /// match sonames.
     pub fn find_by_file_name(&self, name: &str) -> Option<ModuleId> {
@@ -376,14 +399,17 @@ impl Namespace {
         definition_in(self.module(id)?, id, name)
     }
 
+    /// The libraries that a library needs, in NEEDED order; none for an id that is not loaded.
+    pub(crate) fn needed(&self, id: ModuleId) -> &[ModuleId] {
+        self.library(id).map_or(&[], |library| &library.needed)
+    }
+
     /// A library and what it needs, breadth first.
     pub(crate) fn with_dependencies(&self, id: ModuleId) -> Vec<ModuleId> {
         let mut order = indexmap::IndexSet::from([id]);
         let mut next = 0;
         while let Some(id) = order.get_index(next).copied() {
-            if let Some(library) = self.library(id) {
-                order.extend(library.needed.iter().copied());
-            }
+            order.extend(self.needed(id).iter().copied());
             next += 1;
         }
         order.into_iter().collect()
@@ -409,6 +435,10 @@ impl Namespace {
     /// data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
     /// main module. `None` when it is none of them.
     pub fn find_address(&self, pointer: u32) -> Option<PointedTo> {
+        if pointer == 0 {
+            // C's null pointer.
+            return None;
+        }
         let of_data = self.libraries.iter().find(|library| library.holds_data(Address(pointer)));
         if let Some(library) = of_data {
             return Some(self.data_symbol(library.id, library.memory_base, pointer));
@@ -524,7 +554,11 @@ impl Namespace {
 pub(crate) fn definition_in(module: &ParsedModule, id: ModuleId, name: &str) -> Option<Symbol> {
     let kind = match module.exports.get(name)?.kind {
         // An import passed on under its own name is somebody else's definition.
-        ExportKind::Function { index, .. } if imported_name(module, index) == Some(name) => return None,
+        ExportKind::Function { index, .. }
+            if imported_function(module, index).is_some_and(|(imported, _)| imported == name) =>
+        {
+            return None;
+        }
         ExportKind::Function { index, signature } => SymbolKind::Function(index, signature),
         ExportKind::Data { offset } => SymbolKind::Data(offset),
         ExportKind::Global(ty) => SymbolKind::Global(ty),
@@ -534,10 +568,13 @@ pub(crate) fn definition_in(module: &ParsedModule, id: ModuleId, name: &str) -> 
     Some(Symbol { definer: id, kind })
 }
 
-/// The name under which a module imports the function of an index from `env`; `None` for a function of its own.
-pub(crate) fn imported_name(module: &ParsedModule, index: FuncIndex) -> Option<&str> {
+/// The name and type under which a module imports the function of an index from `env`; `None` for a function of its own.
+pub(crate) fn imported_function(module: &ParsedModule, index: FuncIndex) -> Option<(&str, &Signature)> {
     let import = module.imports.get(*module.function_imports.get(index.0 as usize)?)?;
-    (import.module == abi::ENV).then_some(import.name.as_str())
+    match &import.kind {
+        ImportKind::Function(signature) if import.module == abi::ENV => Some((&import.name, signature)),
+        _ => None,
+    }
 }
 
 /// What function index `index` of a module with these bindings really is, when it is an import bound to another

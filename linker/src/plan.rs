@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::abi;
 use crate::ids::{Address, ModuleId, TableSlot};
 use crate::layout::{LibraryPlacement, PlacedModules};
-use crate::namespace::{Library, Namespace};
+use crate::namespace::{Library, Namespace, Stage};
+use crate::needed::NewLibrary;
 use crate::parse::{ExportKind, ImportKind};
 use crate::provided::Provided;
 use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
@@ -74,7 +75,8 @@ pub enum LoadStep {
     LimitStack(ModuleId),
     /// Call `__wasm_apply_data_relocs` of a library.
     Relocate(ModuleId),
-    /// Call `__wasm_call_ctors` of a library. From the first such step on, a load cannot be taken back.
+    /// Call `__wasm_call_ctors` of a library, which may be one of a load under way. From the first such step on, a load cannot be taken
+    /// back.
     Construct(ModuleId),
 }
 
@@ -121,15 +123,15 @@ impl PlacedModules {
         }
         steps.extend(places().map(|(library, place)| planner.instantiate(library, place)));
         steps.extend(planner.set_slots());
-        let having = |export: &'static str| {
-            libraries.iter().map(|resolved| &resolved.library).filter(move |library| {
-                let export = library.module.exports.get(export);
-                export.is_some_and(|export| matches!(export.kind, ExportKind::Function { .. }))
-            })
+        let limited = libraries.iter().filter(|new| has_function(&new.library, abi::SET_STACK_LIMITS));
+        steps.extend(limited.map(|new| LoadStep::LimitStack(new.library.id)));
+        let relocated = libraries.iter().filter(|new| has_function(&new.library, abi::APPLY_DATA_RELOCS));
+        steps.extend(relocated.map(|new| LoadStep::Relocate(new.library.id)));
+        let construct = |id: &&ModuleId| match planner.new.get(id) {
+            Some((new, _)) => has_function(&new.library, abi::CALL_CTORS),
+            None => true,
         };
-        steps.extend(having(abi::SET_STACK_LIMITS).map(|l| LoadStep::LimitStack(l.id)));
-        steps.extend(having(abi::APPLY_DATA_RELOCS).map(|l| LoadStep::Relocate(l.id)));
-        steps.extend(having(abi::CALL_CTORS).map(|l| LoadStep::Construct(l.id)));
+        steps.extend(self.resolved.construction.iter().filter(construct).map(|id| LoadStep::Construct(*id)));
         let mut entries: Vec<_> = places()
             .map(|(library, place)| entry(library, place, self.resolved.root, self.resolved.scope.own_first))
             .collect();
@@ -229,6 +231,11 @@ impl<'a> Planner<'a> {
     }
 }
 
+fn has_function(library: &NewLibrary, name: &str) -> bool {
+    let export = library.module.exports.get(name);
+    export.is_some_and(|export| matches!(export.kind, ExportKind::Function { .. }))
+}
+
 fn zero(resolved: &ResolvedLibrary, place: LibraryPlacement) -> Option<LoadStep> {
     let size = resolved.library.module.dylink.as_ref()?.memory.memory_size;
     (size > 0).then_some(LoadStep::Zero { address: place.memory_base, size })
@@ -262,7 +269,7 @@ fn entry(
             own_scope_first,
             references: 0,
             is_permanent: new.module.imports.iter().any(|import| import.name == abi::CXA_THREAD_ATEXIT),
-            is_leaving: false,
+            stage: if has_function(new, abi::CALL_CTORS) { Stage::Waiting } else { Stage::Begun },
             failure: None,
         },
         bytes: new.file.bytes.clone(),

@@ -3,9 +3,12 @@
 //!
 //! The scope of a library's imports is the global scope (the main module, then the libraries opened with
 //! `RTLD_GLOBAL`), then the libraries of the load breadth first from the one asked for, as in ELF (System V ABI,
-//! chapter 5, "Shared Object Dependencies"). The first definition wins, weak or not. With `RTLD_DEEPBIND` the
+//! chapter 5, "Shared Object Dependencies"). The first definition that can be what the import names wins, weak or not: definitions of
+//! another kind or type are passed over, since main modules export thousands of names that no library means. With `RTLD_DEEPBIND` the
 //! libraries of the load come first.
 
+use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -15,7 +18,7 @@ use wasmparser::{GlobalType, RefType, ValType};
 use crate::abi;
 use crate::error::{LinkError, SymbolProblem};
 use crate::ids::{FuncIndex, ModuleId};
-use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_name};
+use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_function};
 use crate::needed::{LoadOrder, NewLibrary, OpenMode};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
 use crate::provided::Provided;
@@ -109,6 +112,8 @@ pub struct ResolvedModules {
     pub(crate) libraries: Vec<ResolvedLibrary>,
     /// The library that was asked for.
     pub(crate) root: ModuleId,
+    /// The libraries whose constructors are to run, in that order, loaded ones among them.
+    pub(crate) construction: Vec<ModuleId>,
     /// Where symbols are looked up.
     pub(crate) scope: LoadScope,
     /// The thunks the load needs.
@@ -162,7 +167,8 @@ impl LoadOrder {
         let slotless = resolver.slotless();
         let thunks = resolver.thunks;
         let scope = resolver.scope;
-        Ok(ResolvedModules { root: self.root().id, scope, thunks, slotless, libraries })
+        let (root, construction) = (self.root().id, self.construction);
+        Ok(ResolvedModules { libraries, root, construction, scope, thunks, slotless })
     }
 
     /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.
@@ -229,8 +235,10 @@ struct Resolver<'a> {
     /// Position of each new library in the order of instantiation.
     position: BTreeMap<ModuleId, usize>,
     scope: LoadScope,
-    /// In a long scope, which module is the first to define each name.
-    definers: Option<HashMap<&'a str, Definer>>,
+    /// In a long scope, which modules define each name.
+    definers: Option<HashMap<&'a str, Definers>>,
+    /// What is taken where the first definition does not fit: a file may ask for one name a million times.
+    fitting: RefCell<HashMap<(String, WantedKind), Option<Symbol>>>,
     thunks: Vec<Thunk>,
     thunk_of: BTreeMap<ThunkKey, usize>,
     /// Every function whose slot something needs, with an export to take it from.
@@ -241,7 +249,13 @@ struct Resolver<'a> {
 /// saves.
 const LONG_SCOPE: usize = 16;
 
-/// The first module of a scope, the main module left out, that defines a name.
+/// The modules of a scope, the main module left out, that define a name, in order.
+struct Definers {
+    first: Definer,
+    others: Vec<Definer>,
+}
+
+/// One of them.
 #[derive(Clone, Copy)]
 struct Definer {
     id: ModuleId,
@@ -266,6 +280,7 @@ impl<'a> Resolver<'a> {
         let mut resolver = Resolver {
             scope,
             definers: None,
+            fitting: RefCell::default(),
             namespace,
             order,
             mode,
@@ -339,7 +354,10 @@ impl<'a> Resolver<'a> {
         if is(abi::TABLE_BASE, false) {
             return Ok(Binding::TableBase);
         }
-        let found = self.lookup(&wanted.import.name).ok_or_else(|| wanted.undefined())?;
+        if let Some(bound) = self.bound_of_main(&wanted.import.name).filter(|_| is_i32(ty, false)) {
+            return Ok(bound);
+        }
+        let found = self.find(&wanted.import.name, Want::Global(ty)).ok_or_else(|| wanted.undefined())?;
         match found.kind {
             SymbolKind::Data(offset) if is_i32(ty, false) => {
                 Ok(Binding::DataAddress { definer: found.definer, offset })
@@ -376,7 +394,7 @@ impl<'a> Resolver<'a> {
 
     fn function(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
         let name = &wanted.import.name;
-        let found = self.lookup(name);
+        let found = self.find(name, Want::Function(signature));
         if let Some(provided) = Provided::instead_of(found.as_ref(), name, signature, self.namespace) {
             return Ok(Binding::Provided(provided));
         }
@@ -440,7 +458,19 @@ impl<'a> Resolver<'a> {
         if wanted.import.name == abi::DSO_HANDLE {
             return Ok(Binding::MemoryBase);
         }
-        let Some(found) = self.lookup(&wanted.import.name) else {
+        if let (Got::Data, Some(bound)) = (got, self.bound_of_main(&wanted.import.name)) {
+            return Ok(bound);
+        }
+        let expected = match got {
+            Got::Data => None,
+            Got::Function => wanted.function_type(),
+        };
+        let want = match (got, &expected) {
+            (Got::Data, _) => Want::Data,
+            (Got::Function, Some(signature)) => Want::Function(signature),
+            (Got::Function, None) => Want::AnyFunction,
+        };
+        let Some(found) = self.find(&wanted.import.name, want) else {
             return if wanted.is_weak() { Ok(Binding::Null) } else { Err(wanted.undefined()) };
         };
         match (&found.kind, got) {
@@ -455,6 +485,14 @@ impl<'a> Resolver<'a> {
             }
             _ => Err(self.wrong_type(wanted, &found)),
         }
+    }
+
+    /// The address of a bound of the main module's memory, for which libraries have a name too.
+    fn bound_of_main(&self, name: &str) -> Option<Binding> {
+        let main = self.namespace.main();
+        let address = abi::is_bound(name).then(|| main.bound(name)).flatten()?;
+        let base = self.namespace.main_base();
+        Some(Binding::DataAddress { definer: ModuleId::MAIN, offset: address.0.checked_sub(base.0)? })
     }
 
     /// A function that the host offers under its own import module, such as WASI's. The host finds the memory in the
@@ -497,6 +535,33 @@ impl<'a> Resolver<'a> {
         }))
     }
 
+    /// The first definition in scope that can be what is wanted; when there is none, the first at all, which tells what is wrong.
+    fn find(&self, name: &str, want: Want<'_>) -> Option<Symbol> {
+        let first = self.lookup(name)?;
+        if want.fits(&first.kind) {
+            return Some(first);
+        }
+        let mut known = self.fitting.borrow_mut();
+        let fitting = known.entry((name.to_owned(), want.kind()));
+        fitting
+            .or_insert_with(|| self.definitions(name).find(|other| want.fits(&other.kind)))
+            .clone()
+            .or(Some(first))
+    }
+
+    /// All definitions in scope, in order.
+    fn definitions<'n>(&'n self, name: &'n str) -> Box<dyn Iterator<Item = Symbol> + 'n> {
+        let definition = move |id: ModuleId| definition_in(self.module(id)?, id, name);
+        let Some(definers) = &self.definers else {
+            return Box::new(self.scope.modules(self.namespace).filter_map(definition));
+        };
+        let others = definers.get(name).into_iter();
+        let others = others.flat_map(|definers| std::iter::once(&definers.first).chain(&definers.others));
+        let before = others.clone().filter(|other| other.is_before_main).map(|other| other.id);
+        let after = others.filter(|other| !other.is_before_main).map(|other| other.id);
+        Box::new(before.chain([ModuleId::MAIN]).chain(after).filter_map(definition))
+    }
+
     /// The first definition in scope.
     fn lookup(&self, name: &str) -> Option<Symbol> {
         if !abi::is_symbol(name) {
@@ -505,7 +570,7 @@ impl<'a> Resolver<'a> {
         let definition = |id: ModuleId| definition_in(self.module(id)?, id, name);
         match &self.definers {
             Some(definers) => {
-                let other = definers.get(name);
+                let other = definers.get(name).map(|definers| definers.first);
                 let before = other.filter(|other| other.is_before_main);
                 let of_main = || definition(ModuleId::MAIN);
                 let after = || definition(other?.id);
@@ -515,9 +580,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Which module of the scope is the first to define each name. The main module, which defines thousands, has an index of its own.
-    fn index(&self) -> HashMap<&'a str, Definer> {
-        let mut definers = HashMap::new();
+    /// Which modules of the scope define each name. The main module, which defines thousands, has an index of its own.
+    fn index(&self) -> HashMap<&'a str, Definers> {
+        let mut definers: HashMap<&'a str, Definers> = HashMap::new();
         let mut is_before_main = true;
         let modules: IndexSet<ModuleId> = self.scope.modules(self.namespace).collect();
         for id in modules {
@@ -527,8 +592,13 @@ impl<'a> Resolver<'a> {
             }
             let Some(module) = self.module(id) else { continue };
             for (name, _) in module.exports.iter() {
-                if !definers.contains_key(name) && definition_in(module, id, name).is_some() {
-                    definers.insert(name, Definer { id, is_before_main });
+                if definition_in(module, id, name).is_none() {
+                    continue;
+                }
+                let definer = Definer { id, is_before_main };
+                match definers.entry(name) {
+                    Entry::Vacant(new) => drop(new.insert(Definers { first: definer, others: Vec::new() })),
+                    Entry::Occupied(mut known) => known.get_mut().others.push(definer),
                 }
             }
         }
@@ -556,8 +626,12 @@ impl<'a> Resolver<'a> {
         let mut current = function;
         for _ in 0..=self.order.libraries.len() {
             let new = self.order.new_library(current.definer);
-            let Some(name) = new.and_then(|new| imported_name(&new.module, current.index)) else { break };
-            match self.lookup(name).map(|found| (found.definer, found.kind)) {
+            let Some((name, signature)) = new.and_then(|new| imported_function(&new.module, current.index))
+            else {
+                break;
+            };
+            let found = self.find(name, Want::Function(signature));
+            match found.map(|found| (found.definer, found.kind)) {
                 Some((definer, SymbolKind::Function(index, _))) => current = FunctionRef { definer, index },
                 _ => break,
             }
@@ -584,6 +658,50 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// What a definition has to be.
+#[derive(Clone, Copy)]
+pub(crate) enum Want<'a> {
+    /// A function of this type.
+    Function(&'a Signature),
+    /// A function, by an importer that does not say of which type.
+    AnyFunction,
+    /// Data.
+    Data,
+    /// A global of this type, or data whose address it holds.
+    Global(&'a GlobalType),
+}
+
+/// The same without what it borrows.
+#[derive(PartialEq, Eq, Hash)]
+enum WantedKind {
+    Function(Signature),
+    AnyFunction,
+    Data,
+    Global(GlobalType),
+}
+
+impl Want<'_> {
+    fn kind(self) -> WantedKind {
+        match self {
+            Want::Function(signature) => WantedKind::Function(signature.clone()),
+            Want::AnyFunction => WantedKind::AnyFunction,
+            Want::Data => WantedKind::Data,
+            Want::Global(ty) => WantedKind::Global(*ty),
+        }
+    }
+
+    /// Whether a definition is that.
+    pub(crate) fn fits(self, kind: &SymbolKind) -> bool {
+        match (self, kind) {
+            (Want::Function(signature), SymbolKind::Function(_, defined)) => defined == signature,
+            (Want::AnyFunction, SymbolKind::Function(..)) | (Want::Data, SymbolKind::Data(_)) => true,
+            (Want::Global(ty), SymbolKind::Data(_)) => is_i32(ty, false),
+            (Want::Global(ty), SymbolKind::Global(defined)) => defined == ty,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Got {
     Data,
@@ -606,6 +724,31 @@ impl Wanted<'_> {
 
     fn importer(&self) -> Arc<str> {
         self.path.clone()
+    }
+
+    /// The type that the importer knows a function by whose address it takes: that of its own definition, or that in which it calls it.
+    /// `None` when it does neither, as C's `&function` alone.
+    fn function_type(&self) -> Option<Signature> {
+        let name = &self.import.name;
+        let module = &self.importer.module;
+        match definition_in(module, self.importer.id, name).map(|own| own.kind) {
+            Some(SymbolKind::Function(_, signature)) => return Some(signature),
+            Some(_) => return None,
+            None => {}
+        }
+        let mut calls = module.imports.iter().filter_map(|import| match &import.kind {
+            ImportKind::Function(signature) if import.module == abi::ENV && import.name == *name => {
+                Some(signature)
+            }
+            _ => None,
+        });
+        calls.next().cloned()
+    }
+
+    /// What the importer itself defines under the name, when that is not what it imports.
+    fn own(&self) -> Option<String> {
+        let own = definition_in(&self.importer.module, self.importer.id, &self.import.name)?;
+        Some(own.kind.describe())
     }
 
     fn describe(&self) -> String {
@@ -634,6 +777,7 @@ impl Wanted<'_> {
             wanted: self.describe(),
             definer: definer.to_owned(),
             found,
+            own: self.own(),
         }
     }
 

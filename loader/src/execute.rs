@@ -38,14 +38,10 @@ impl Execution<'_, '_> {
     /// Executes the steps up to the first constructor. Until then nothing outside of the plan's own reservation has
     /// changed, so that a failure can be taken back by releasing that.
     pub(crate) fn prepare(&mut self, plan: &LoadPlan) -> wasmtime::Result<()> {
-        for step in plan.steps.iter().filter(|step| !matches!(step, LoadStep::Construct(_))) {
-            self.step(plan, step)?;
-        }
-        Ok(())
+        plan.steps.iter().try_for_each(|step| self.step(plan, step))
     }
 
-    /// Executes one step.
-    pub(crate) fn step(&mut self, plan: &LoadPlan, step: &LoadStep) -> wasmtime::Result<()> {
+    fn step(&mut self, plan: &LoadPlan, step: &LoadStep) -> wasmtime::Result<()> {
         match step {
             LoadStep::Zero { address, size } => {
                 let start = address.0 as usize;
@@ -80,9 +76,12 @@ impl Execution<'_, '_> {
             }
             LoadStep::Relocate(library) => {
                 self.store.data().trace.relocate(plan.path(*library));
-                self.call(*library, abi::APPLY_DATA_RELOCS)?;
+                let function = self.instance(*library)?;
+                let function = function.get_typed_func::<(), ()>(&mut *self.store, abi::APPLY_DATA_RELOCS)?;
+                self.space.call(&mut *self.store, &function, ())?;
             }
-            LoadStep::Construct(library) => self.call(*library, abi::CALL_CTORS)?,
+            // The process may run them later, and others before (`dlfcn/load.rs`).
+            LoadStep::Construct(_) => {}
         }
         Ok(())
     }
@@ -90,11 +89,6 @@ impl Execution<'_, '_> {
     fn instance(&self, id: ModuleId) -> wasmtime::Result<Instance> {
         let loaded = || self.loaded.get(id.index()).copied();
         self.instances.get(&id).copied().or_else(loaded).ok_or_else(|| missing("an instance"))
-    }
-
-    fn call(&mut self, library: ModuleId, export: &str) -> wasmtime::Result<()> {
-        let function = self.instance(library)?.get_typed_func::<(), ()>(&mut *self.store, export)?;
-        self.space.call(&mut *self.store, &function, ())
     }
 
     fn function(&mut self, module: ModuleId, name: &str) -> wasmtime::Result<Func> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use pydl_linker::{LookupError, abi};
+use pydl_linker::{LookupError, SearchPath, abi};
 use wasmtime::{
     AsContextMut, Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace,
 };
@@ -24,7 +24,6 @@ use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
 use crate::libraries::{Libraries, RefusedLoad};
 use crate::options::{GuestFile, MOST_INSTANCES, Mount, ProcessOptions};
 use crate::python::packages::{PACKAGE_FOLDERS, Packages};
-use crate::search::SearchPath;
 use crate::system::emscripten::Emscripten;
 use crate::system::kernel::Kernel;
 use crate::system::wasi::Wasi;

@@ -197,7 +197,7 @@ fn what_is_wrong_with_a_wheel_is_named() {
             Some("symbol `demo_answer` has another type"),
         ),
         (Parts::module("libdemo.so", "libdemos.so"), Some("libdemos.so: cannot be opened")),
-        (Parts::module("demo.libs", "demo.lib"), Some("tried $ORIGIN/../demo.lib/libdemo.so")),
+        (Parts::module("demo.libs", "demo.lib"), Some("/demo/../demo.lib/libdemo.so (not in the wheel)")),
         (Parts::renamed(LIBRARY, "demo.libs/libdemo.so.1"), Some("libdemo.so: cannot be opened")),
         (
             Parts::renamed(MODULE, "demo/native.cpython-313-wasm32-emscripten.so"),

@@ -154,6 +154,45 @@ other/file outer/seen tmp/kept False
     assert!(!there("dev") && !there("home") && !there("usr") && !there("new") && !there("second"));
 }
 
+/// Extension modules are linked to Python's own library on many systems.
+// row: search | libraries_of_this_python_are_the_main_module | libpython3.N.so, libpython3.N.so.1.0, libpython3.so and libc.so.6 as NEEDED are the main module, if it is Python 3.N; another N is refused, and which Python it is told | CPython --enable-shared; PEP 384
+#[test]
+fn libraries_of_this_python_are_the_main_module() {
+    let folder = tempfile::tempdir().unwrap();
+    let import = |needed: &str| {
+        let text = format!(
+            r#"(module (@dylink.0 (needed {needed})) (import "env" "PyErr_Occurred" (func $f (result i32)))
+            (func (export "g") (result i32) call $f))"#
+        );
+        let library = folder.path().join("ext.so");
+        fs::write(&library, pydl_tests::wasm::assemble(&text)).unwrap();
+        let program = "\ntry: import ext\nexcept ImportError as error: print(error)";
+        let mut command = pydl_tests::pydl();
+        command.arg("run").arg(pydl_tests::python_wasm()).arg("--side").arg(&library).args(["-c", program]);
+        let output = command.output().unwrap();
+        let deps = pydl_tests::pydl()
+            .arg("deps")
+            .arg(&library)
+            .arg("--main")
+            .arg(pydl_tests::python_wasm())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout) + &text(&output.stderr), deps.status.code(), text(&deps.stdout))
+    };
+    let (said, status, deps) =
+        import(r#""libpython3.13.so" "libpython3.13.so.1.0" "libpython3.so" "libc.so.6" "libm.so""#);
+    assert_eq!(said, "dynamic module does not define module export function (PyInit_ext)\n");
+    assert_eq!(status, Some(0), "{deps}");
+    for other in ["libpython3.12.so.1.0", "libpython3.14.so", "libpython3.13t.so"] {
+        let (said, status, deps) = import(&format!("\"{other}\""));
+        assert!(said.starts_with(&format!("{other}: cannot be opened, needed by ")), "{said}");
+        assert_eq!(status, Some(1), "{deps}");
+        let why = "(it is Python 3.13: rebuild the library for that)";
+        assert_eq!(said.contains(why), other != "libpython3.13t.so", "{said}");
+    }
+}
+
 /// Python with a program.
 fn python(code: &str) -> Command {
     let mut command = pydl_tests::pydl();

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use pydl_linker::{
     ExceptionStyle, ExportKind, ExportReport, ImportKind, ImportReport, ModuleReport, Provider,
-    SymbolDifference, SymbolProblem, SymbolReport, abi,
+    SymbolDefinition, SymbolDifference, SymbolProblem, SymbolReport, abi,
 };
 
 use crate::commands::deps::{Report, WheelReport};
@@ -180,8 +180,16 @@ impl<W: Write> Page<'_, W> {
             format!("{} ({}{weak}): {end}", used.path, used.wanted)
         });
         self.fact("needed by", uses.map(|line| printable(&line).into_owned()))?;
+        let is_taken = |found: &SymbolDefinition| {
+            report.uses.iter().any(|used| used.provider.as_ref() == Some(&found.path))
+        };
         let definitions = report.definitions.iter().enumerate().map(|(position, found)| {
-            let shadowed = if position == 0 { "" } else { ", shadowed by the first" };
+            let shadowed = match position {
+                _ if is_taken(found) => "",
+                0 if report.definitions.iter().any(is_taken) => ", which is not what is needed",
+                0 => "",
+                _ => ", shadowed by the first",
+            };
             format!("{} ({}){shadowed}", printable(&found.path), printable(&found.kind))
         });
         self.fact("defined by", definitions)
@@ -625,6 +633,7 @@ fn needed(report: &ModuleReport) -> impl Iterator<Item = String> {
         let remark = match () {
             () if missing.contains(name.as_str()) => " (MISSING: not found)",
             () if abi::is_in_main(name) => " (part of every main module)",
+            () if abi::python_of(name).is_some() => " (part of main modules that are this Python)",
             () => "",
         };
         let entries = 1 + report.repeated_needed.iter().filter(|other| *other == name).count();

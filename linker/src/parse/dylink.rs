@@ -63,7 +63,7 @@ pub struct DylinkInfo {
     pub needed: IndexSet<String>,
     /// The NEEDED entries beyond the first of their name, in order: they add nothing.
     pub repeated_needed: Vec<String>,
-    /// Folders to search for them, in order; may begin with `$ORIGIN`.
+    /// Folders to search for them, in order, with tokens such as `$ORIGIN` in them.
     pub runtime_path: IndexSet<String>,
     /// Names of imports that may stay undefined. `IMPORT_INFO` gives a module with each name, but wasm-ld always
     /// writes `env` there, even for `GOT.mem` imports: only the name counts.

@@ -79,6 +79,8 @@ pub struct ParsedModule {
     pub has_start: bool,
     /// The positions in `imports` of the imported functions, which have the first function indexes.
     pub function_imports: Vec<usize>,
+    /// Of which Python 3 it is: 13 for one that exports the version of CPython 3.13.
+    pub python_minor: Option<u8>,
     /// What is wrong with the segments of a side module.
     segments_problem: Option<ParseError>,
     has_data: bool,
@@ -156,6 +158,7 @@ impl ParsedModule {
             element_slots: ElementSlots::default(),
             has_start: false,
             function_imports: Vec::new(),
+            python_minor: None,
             segments_problem: None,
             has_data: false,
             has_own_memory: false,
@@ -308,6 +311,12 @@ impl ParsedModule {
             }
             Payload::DataSection(section) => {
                 self.has_data = section.count() > 0;
+                if let Some(ExportKind::Data { offset }) =
+                    self.exports.get(abi::PYTHON_VERSION).map(|it| it.kind)
+                {
+                    let version = data::word_at(section.clone(), spaces.memory_base, offset)?;
+                    self.python_minor = version.filter(|hex| hex >> 24 == 3).map(|hex| hex.to_be_bytes()[1]);
+                }
                 if let Some(dylink) = &self.dylink {
                     let size = dylink.memory.memory_size;
                     self.note_problem(data::check(section, spaces.memory_base, size)?);

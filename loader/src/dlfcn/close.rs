@@ -42,6 +42,7 @@ fn rounds(store: &mut Store<'_>) -> Result<(), Failure> {
         linking.namespace_mut().retire(&leaving);
         for id in &leaving {
             failed = finish(store, *id)?.or(failed);
+            self::linking(store)?.namespace_mut().end(*id);
         }
         for id in &leaving {
             if let Err(failure) = reclaim(store, *id) {

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
-    LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
-    Reservation, ResolvedModules, Start,
+    Library, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
+    Reservation, ResolvedModules, Stage, Start, abi,
 };
 use wasmtime::Module;
 
 use super::{Failure, Store, classify, close, exits, introspection, linking};
 use crate::address_space::{AddressSpace, NoRoom};
+use crate::budget::Charge;
 use crate::execute::Execution;
 use crate::host::SystemInterface;
 use crate::image::offered_functions;
 use crate::libraries::RefusedLoad;
 use crate::search::{GuestSearch, SystemSearch};
-use crate::system::kernel::files::Files;
 use crate::trace::Watch;
 
 /// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.
@@ -36,16 +36,18 @@ fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<Mod
     let trace = store.data().trace.clone();
     let mut watch = trace.watch();
     let snapshot = linking(store)?.namespace.clone();
-    let start = discover(store, &snapshot, name)?;
+    let Discovered { found, kept: _kept } = discover(store, &snapshot, name)?;
     watch.lap("finding files");
-    let id = match start {
+    let id = match found {
+        Start::Loaded(ModuleId::MAIN) => return Ok(ModuleId::MAIN),
         Start::Loaded(id) => {
             drop(snapshot);
             let linking = linking(store)?;
-            if linking.namespace.library(id).is_none_or(|library| library.is_leaving) {
+            if linking.namespace.library(id).is_none_or(|library| library.stage == Stage::Ended) {
                 return Err(Failure::Refused(format!("{name}: it was closed while it was looked for")));
             }
             linking.namespace_mut().open(id, mode.global);
+            construct_waiting(store, id)?;
             id
         }
         Start::New(_) if mode.noload => {
@@ -62,23 +64,21 @@ fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<Mod
     Ok(id)
 }
 
+/// What a search has found.
+struct Discovered<T> {
+    found: T,
+    /// What the host keeps of the files until they are loaded.
+    kept: Vec<Charge>,
+}
+
 /// Follows NEEDED with the guest's eyes.
-fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Start, Failure> {
+fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Discovered<Start>, Failure> {
     let linking = linking(store)?;
     let caller = linking.take_caller();
-    let caller = namespace.library(caller).map(|library| Requester {
-        path: library.path.clone(),
-        runtime_path: library.module.dylink.iter().flat_map(|it| it.runtime_path.iter().cloned()).collect(),
-    });
+    let caller = namespace.library(caller).map(requester);
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
-        let trace = store.data().trace.clone();
-        let files = files(store)?;
-        return Ok(LoadOrder::discover(
-            namespace,
-            name,
-            &mut SystemSearch { files, path: &path, caller: caller.as_ref(), trace: &trace },
-        )?);
+        return in_system(store, caller.as_ref(), |source| LoadOrder::discover(namespace, name, source));
     };
     let mut source = GuestSearch {
         store,
@@ -91,16 +91,42 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
     let result = LoadOrder::discover(namespace, name, &mut source);
     match source.ended {
         Some(error) => Err(classify(error, "reading a library")),
-        None => Ok(result?),
+        None => Ok(Discovered { found: result?, kept: Vec::new() }),
     }
 }
 
-/// The process's file system.
-fn files<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Files, Failure> {
+/// Searches the file system that the host has for the guest.
+fn in_system<T>(
+    store: &mut Store<'_>,
+    caller: Option<&Requester>,
+    search: impl FnOnce(&mut SystemSearch<'_>) -> Result<T, LinkError>,
+) -> Result<Discovered<T>, Failure> {
+    let path = linking(store)?.search.clone();
+    let (trace, interrupt) = (store.data().trace.clone(), store.data().interrupt.clone());
     let kernel = store.data_mut().system.kernel_mut();
-    kernel
-        .map(|kernel| &mut kernel.files)
-        .map_err(|_| Failure::Refused("the process has no file system".to_owned()))
+    let kernel = kernel.map_err(|_| Failure::Refused("the process has no file system".to_owned()))?;
+    let budget = kernel.budget.clone();
+    let mut source = SystemSearch {
+        files: &mut kernel.files,
+        path: &path,
+        caller,
+        trace: &trace,
+        interrupt: &interrupt,
+        budget: &budget,
+        kept: Vec::new(),
+        ended: None,
+    };
+    let found = search(&mut source);
+    let SystemSearch { kept, ended, .. } = source;
+    match ended {
+        Some(error) => Err(classify(error, "reading a library")),
+        None => Ok(Discovered { found: found?, kept }),
+    }
+}
+
+fn requester(library: &Library) -> Requester {
+    let runtime_path = library.module.dylink.iter().flat_map(|dylink| &dylink.runtime_path);
+    Requester::new(&library.path, runtime_path)
 }
 
 /// Brings in what the main module itself needs, up to the constructors, and makes it global; `None` when it needs nothing.
@@ -110,22 +136,23 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
     let main = snapshot.main();
     // The main module has no path in the guest; what it needs lies where the loader itself looks.
     let folder = path.own.first().map_or("", String::as_str);
-    let runtime_path = main.module().dylink.iter().flat_map(|dylink| dylink.runtime_path.iter().cloned());
-    let requester = Requester {
-        path: format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default()),
-        runtime_path: runtime_path.collect(),
-    };
-    let trace = store.data().trace.clone();
-    let mut source = SystemSearch { files: files(store)?, path: &path, caller: None, trace: &trace };
-    let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
-    let order = order.map_err(|error| match error {
-        LinkError::NotFound(_) => Failure::Refused(format!(
-            "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
-        )),
-        error => error.into(),
+    let runtime_path = main.module().dylink.iter().flat_map(|dylink| &dylink.runtime_path);
+    let path = format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default());
+    let requester = Requester::new(&path, runtime_path);
+    let order = in_system(store, None, |source| {
+        let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, source);
+        // All that is missing is told at once.
+        match order {
+            Err(error @ LinkError::NotFound(_)) => Ok(Err(Failure::Refused(format!(
+                "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
+            )))),
+            order => order.map(Ok),
+        }
     })?;
-    let Some(order) = order else { return Ok(None) };
+    let Discovered { found, kept: _kept } = order;
+    let Some(order) = found? else { return Ok(None) };
     let roots = order.roots().to_vec();
+    let trace = store.data().trace.clone();
     let plan = bring_in(store, snapshot, order, OpenMode::default(), &mut trace.watch())?;
     let namespace = self::linking(store)?.namespace_mut();
     for root in roots {
@@ -151,10 +178,7 @@ fn load(
     watch.lap("placing, instantiating and relocating");
     construct(store, &plan)?;
     watch.end(&root_path(&plan), &plan);
-    if linking(store)?.namespace.library(plan.root).is_none_or(|root| root.references == 0) {
-        // Its constructor has closed it.
-        close::unload_unused(store)?;
-    }
+    unload_if_closed(store, plan.root)?;
     Ok(plan.root)
 }
 
@@ -316,56 +340,116 @@ fn root_path(plan: &LoadPlan) -> String {
     root.map(|planned| planned.library.path.clone()).unwrap_or_default()
 }
 
-/// Runs the constructors of committed libraries. From here on their code has run and pointers to it may be anywhere: a
+/// Runs the constructors that a load has to run. From here on code of its libraries has run and pointers to it may be anywhere: a
 /// failure marks the libraries that are not initialized as failed, and leaves them in place.
 pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     introspection::refresh_link_maps(store)?;
-    let linking = linking(store)?;
-    let outer = linking.initializing.len();
-    linking.initializing.extend(plan.libraries.iter().map(|planned| planned.library.id));
-    let constructed = run_constructors(store, plan);
-    self::linking(store)?.initializing.truncate(outer);
-    constructed
-}
-
-fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
-    let mut steps = plan.steps.iter().filter_map(|step| match step {
-        LoadStep::Construct(library) => Some((library, step)),
+    let order = plan.steps.iter().filter_map(|step| match step {
+        LoadStep::Construct(library) => Some(*library),
         _ => None,
     });
-    register_finis(store, plan)?;
-    while let Some((library, step)) = steps.next() {
-        let linking = linking(store)?;
-        let (space, loaded) = (linking.space.clone(), linking.instances.clone());
-        let name = linking.namespace.name(*library).to_owned();
-        store.data().trace.init(&name);
-        let modules = BTreeMap::new();
-        let mut execution = Execution {
-            store,
-            space: &space,
-            loaded: &loaded,
-            modules: &modules,
-            thunk_module: None,
-            instances: BTreeMap::new(),
-            thunks: None,
-            provided: BTreeMap::new(),
+    let order: Vec<ModuleId> = order.collect();
+    let new = plan.libraries.iter().map(|planned| planned.library.id);
+    let busy = new.chain(order.iter().copied()).collect();
+    let constructed = keeping(store, busy, |store| {
+        register_finis(store, plan)?;
+        run_constructors(store, &order)
+    });
+    if let Err(Failed { failure: Failure::Refused(_), why }) = &constructed {
+        linking(store)?.namespace_mut().fail_load(plan, why);
+    }
+    constructed.map_err(|failed| failed.failure)
+}
+
+/// Runs the constructors of a library of a load under way that have not begun, and of what it needs, as musl does and glibc since 2.41:
+/// whoever opens it may use it. When one fails, the library is not open.
+fn construct_waiting(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
+    let order = linking(store)?.namespace.waiting_below(id);
+    if order.is_empty() {
+        return Ok(());
+    }
+    let constructed = keeping(store, order.clone(), |store| run_constructors(store, &order));
+    if let Err(Failed { failure: Failure::Refused(_), .. }) = &constructed {
+        linking(store)?.namespace_mut().close(id);
+    }
+    constructed.map_err(|failed| failed.failure)?;
+    unload_if_closed(store, id)
+}
+
+/// Unloads a library that its own constructor has closed.
+fn unload_if_closed(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
+    let library = linking(store)?.namespace.library(id);
+    if library.is_none_or(|library| library.references == 0) { close::unload_unused(store) } else { Ok(()) }
+}
+
+/// Does something with libraries that stay meanwhile, whatever is closed.
+fn keeping<T>(
+    store: &mut Store<'_>,
+    libraries: Vec<ModuleId>,
+    work: impl FnOnce(&mut Store<'_>) -> Result<T, Failed>,
+) -> Result<T, Failed> {
+    let linking = linking(store)?;
+    let outer = linking.initializing.len();
+    linking.initializing.extend(libraries);
+    let result = work(store);
+    self::linking(store)?.initializing.truncate(outer);
+    result
+}
+
+/// A failure of an initialization.
+struct Failed {
+    /// As the caller is told.
+    failure: Failure,
+    /// How the library failed, without its name: what whoever needs it later is told.
+    why: String,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Failed {
+        let why = match &failure {
+            Failure::Refused(why) => why.clone(),
+            Failure::Ended(_) => String::new(),
         };
-        if let Err(error) = execution.step(plan, step) {
+        Failed { failure, why }
+    }
+}
+
+/// Runs constructors in this order, but for those that have begun: loads that constructors make run those of what they need before.
+fn run_constructors(store: &mut Store<'_>, order: &[ModuleId]) -> Result<(), Failed> {
+    for id in order {
+        let linking = linking(store)?;
+        let Some(library) = linking.namespace.library(*id) else { continue };
+        let name = library.path.clone();
+        let failed = |why: String| Failed { failure: Failure::Refused(format!("{name}: {why}")), why };
+        if let Some(why) = &library.failure {
+            return Err(failed(why.clone()));
+        }
+        if !linking.namespace_mut().begin(*id) {
+            continue;
+        }
+        store.data().trace.init(&name);
+        if let Err(error) = call_constructors(store, *id) {
             let why = match classify(error, "a static constructor failed") {
                 Failure::Refused(why) => why,
-                ended @ Failure::Ended(_) => return Err(ended),
+                ended @ Failure::Ended(_) => return Err(ended.into()),
             };
-            let rest = std::iter::once(library).chain(steps.map(|(library, _)| library));
-            let rest: Vec<ModuleId> = rest.copied().collect();
-            self::linking(store)?.namespace_mut().fail(plan, &rest, &why);
-            return Err(Failure::Refused(format!("{name}: {why}")));
+            self::linking(store)?.namespace_mut().fail(*id, &why);
+            return Err(failed(why));
         }
     }
     Ok(())
 }
 
+fn call_constructors(store: &mut Store<'_>, id: ModuleId) -> wasmtime::Result<()> {
+    let Ok(linking) = linking(store) else { return Ok(()) };
+    let (space, instance) = (linking.space.clone(), linking.instance(id));
+    let Some(instance) = instance else { return Ok(()) };
+    let constructors = instance.get_typed_func::<(), ()>(&mut *store, abi::CALL_CTORS)?;
+    space.call(store, &constructors, ())
+}
+
 /// Registers the last functions of committed libraries. When the main module does not take one, none of the libraries is initialized.
-fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failed> {
     for planned in &plan.libraries {
         let registered = exits::register_fini(store, planned.library.id);
         let failure = match registered {
@@ -373,13 +457,13 @@ fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure>
             Err(refused) => refused,
             Ok(()) => continue,
         };
-        let Failure::Refused(why) = failure else { return Err(failure) };
-        let all: Vec<ModuleId> = plan.libraries.iter().map(|planned| planned.library.id).collect();
-        for id in &all {
-            exits::forget(store, *id);
+        let Failure::Refused(why) = failure else { return Err(failure.into()) };
+        for planned in &plan.libraries {
+            exits::forget(store, planned.library.id);
+            linking(store)?.namespace_mut().fail(planned.library.id, &why);
         }
-        linking(store)?.namespace_mut().fail(plan, &all, &why);
-        return Err(Failure::Refused(format!("{}: {why}", planned.library.path)));
+        let failure = Failure::Refused(format!("{}: {why}", planned.library.path));
+        return Err(Failed { failure, why });
     }
     Ok(())
 }

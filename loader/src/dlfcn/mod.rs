@@ -20,7 +20,7 @@ pub(crate) use lookup::{find, symbol};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pydl_linker::{Address, LinkError, ModuleId, Namespace, abi};
+use pydl_linker::{Address, LinkError, ModuleId, Namespace, SearchPath, Stage, abi};
 use wasmtime::{Instance, StoreContextMut, TypedFunc};
 
 use self::exits::Exits;
@@ -29,7 +29,6 @@ use crate::backtrace::GuestTrap;
 use crate::error::LoadError;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
-use crate::search::SearchPath;
 use crate::system::Exit;
 
 /// Everything that a process which can load libraries keeps of them.
@@ -194,14 +193,14 @@ fn invalid_handle(handle: u32) -> Failure {
     Failure::Refused(format!("invalid library handle {handle:#x}"))
 }
 
-/// The library of an open handle.
+/// The library of an open handle, or of one whose library's destructors run since its last close.
 pub(crate) fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
     if handle == handle_of(ModuleId::MAIN) {
         return Ok(ModuleId::MAIN);
     }
     let open = namespace.libraries().iter().find(|library| handle_of(library.id) == handle);
     match open {
-        Some(library) if library.references > 0 => Ok(library.id),
+        Some(library) if library.references > 0 || library.stage == Stage::Leaving => Ok(library.id),
         _ => Err(invalid_handle(handle)),
     }
 }

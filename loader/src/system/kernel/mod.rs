@@ -43,7 +43,6 @@ pub(crate) struct Kernel {
     /// The permission bits that new files and folders do not get.
     pub umask: u32,
     /// What the host may keep for the process.
-    #[expect(dead_code, reason = "the kernel is about to charge what it keeps")]
     pub budget: Budget,
 }
 
