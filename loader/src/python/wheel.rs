@@ -78,8 +78,10 @@ impl Wheel {
         let was_fresh = stamp.is_fresh();
         for (index, entry) in self.archive.entries().iter().enumerate() {
             let Some(recorded) = self.recorded.get(&entry.name) else { continue };
-            let contents = self.archive.unpack(index).map_err(|error| LoadError::file(path, error))?;
-            if !recorded.is_of(&contents) {
+            let mut hasher = recorded.hasher();
+            let read = self.archive.unpack_into(index, |piece| hasher.update(piece));
+            read.map_err(|error| LoadError::file(path, error))?;
+            if !recorded.is_of(hasher) {
                 let why = format!("{}: its hash is not the one in RECORD; get the wheel again", entry.name);
                 return Err(LoadError::Archive { path: path.to_owned(), why });
             }
