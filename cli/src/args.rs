@@ -61,10 +61,15 @@ pub struct Run {
     /// Set an environment variable (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     pub env: Vec<String>,
-    /// Let the guest use the network: everything, or with `=` a host and port of it (repeatable). Without it the guest has a
-    /// loopback of its own. For Emscripten main modules
+    /// Let the guest use the network: everything, or with `=` a host and port of it (repeatable), to connect to and, where the
+    /// address is this machine's, to listen on. A name stands for public addresses only; name those of this machine and of
+    /// private networks by number, or as localhost. Without it the guest has a loopback of its own. For Emscripten main modules
     #[arg(long, value_name = "HOST[:PORT]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub allow_net: Vec<String>,
+    /// Keep at most so much memory for the guest beside its own: files outside of --dir, pipes, sockets and what else it makes. Bytes,
+    /// or with K, M or G behind the number KiB, MiB or GiB [default: 1G]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub host_memory: Option<u64>,
     /// Start in this folder of the guest [default: /]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<String>,
@@ -89,6 +94,21 @@ Examples:
   echo 'print(2)' | pydl run python.wasm
 
 PYDL_DEBUG=libs,symbols,bindings,reloc,plan,statistics,all,help tells what the dynamic linker does (see docs/debugging.md).";
+
+/// Reads a number of bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']) {
+        digits if digits.len() + 1 < text.len() => ("", 0),
+        digits => match text.as_bytes().last() {
+            Some(b'K' | b'k') => (digits, 1_u64 << 10),
+            Some(b'M' | b'm') => (digits, 1 << 20),
+            Some(b'G' | b'g') => (digits, 1 << 30),
+            _ => (digits, 1),
+        },
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| "not a number of bytes, such as 67108864, 64M or 2G".to_owned())
+}
 
 /// Python's own part of the command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -316,6 +336,19 @@ mod tests {
         assert_eq!(run.dir, ["."]);
         assert_eq!(run.python.script, Some(0));
         assert_eq!(run.python.words, ["s.py"]);
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_have_a_unit() {
+        for (text, number) in [("0", 0), ("10", 10), ("3K", 3 << 10), ("64m", 64 << 20), ("2G", 2 << 30)] {
+            assert_eq!(bytes(text), Ok(number), "{text}");
+        }
+        for text in
+            ["", "K", "1KK", "-1", "1.5G", "1T", "99999999999999999999", "18446744073709551615K", "0x10"]
+        {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        assert_eq!(run("run --host-memory 64M main.wasm -c 1").host_memory, Some(64 << 20));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Whoever keeps something for a guest charges its bytes first and holds the [`Charge`] as long as the thing; what is dropped is
 //! given back. One account bounds them all together.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -84,6 +85,72 @@ impl Drop for Charge {
     }
 }
 
+/// Bytes that wait for someone, in order. The room that they take is charged.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    bytes: VecDeque<u8>,
+    charge: Charge,
+}
+
+impl Queue {
+    /// The least room that is given back when a queue becomes empty: less is kept for what comes next.
+    const WORTH_GIVING_BACK: usize = 16 << 10;
+
+    /// An empty queue.
+    pub(crate) fn new(budget: &Budget) -> Result<Queue, Exhausted> {
+        Ok(Queue { bytes: VecDeque::new(), charge: budget.charge(0)? })
+    }
+
+    /// How many bytes wait.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether none do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Adds bytes. Errs, having added none, when there is no room for them.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), Exhausted> {
+        let length = self.bytes.len().checked_add(bytes.len()).ok_or(Exhausted)?;
+        if length > self.bytes.capacity() {
+            let room = length.checked_next_power_of_two().ok_or(Exhausted)?;
+            self.charge.resize(room as u64)?;
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+        self.bytes.extend(bytes);
+        Ok(())
+    }
+
+    /// Copies the first bytes; returns how many.
+    pub(crate) fn peek(&self, buffer: &mut [u8]) -> usize {
+        let (front, back) = self.bytes.as_slices();
+        let first = front.len().min(buffer.len());
+        buffer[..first].copy_from_slice(&front[..first]);
+        let second = back.len().min(buffer.len() - first);
+        buffer[first..first + second].copy_from_slice(&back[..second]);
+        first + second
+    }
+
+    /// Takes the first bytes; returns how many.
+    pub(crate) fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let count = self.peek(buffer);
+        self.bytes.drain(..count);
+        if self.bytes.is_empty() && self.bytes.capacity() > Queue::WORTH_GIVING_BACK {
+            self.clear();
+        }
+        count
+    }
+
+    /// Forgets what waits.
+    pub(crate) fn clear(&mut self) {
+        self.bytes = VecDeque::new();
+        // Less always succeeds.
+        let _ = self.charge.resize(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +170,22 @@ mod tests {
         drop(first);
         drop(second);
         assert_eq!((budget.used(), budget.limit()), (0, 100));
+    }
+    #[test]
+    fn the_room_of_a_queue_is_charged_and_given_back_when_it_is_empty() {
+        let budget = Budget::new(100_000);
+        let mut queue = Queue::new(&budget).unwrap();
+        queue.put(&vec![1; 40_000]).unwrap();
+        assert_eq!(budget.used(), 65_536);
+        assert_eq!(queue.put(&vec![2; 40_000]), Err(Exhausted));
+        let mut buffer = vec![0; 30_000];
+        assert_eq!((queue.peek(&mut buffer), queue.len()), (30_000, 40_000));
+        assert_eq!(queue.take(&mut buffer), 30_000);
+        queue.put(&vec![2; 40_000]).unwrap();
+        let mut rest = vec![0; 60_000];
+        assert_eq!(queue.take(&mut rest), 50_000);
+        assert_eq!((rest[9_999], rest[10_000], rest[49_999], rest[50_000]), (1, 2, 2, 0));
+        assert!(queue.is_empty());
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -40,7 +41,7 @@ impl InterruptHandle {
     }
 
     /// Ends the guest, whatever it does, with [`Interruption::Anywhere`]: [`crate::ExitStatus::Interrupted`]. This is the way to limit
-    /// its time. Only reading and writing files that block, such as FIFOs and full pipes, it does not interrupt.
+    /// its time. Only loading a library, above all compiling it, goes on to its end before.
     pub fn terminate(&self) {
         self.state.terminated.store(true, Ordering::SeqCst);
         self.interrupt();
@@ -79,8 +80,7 @@ impl InterruptState {
         if let Some(alarm) = self.alarm.get() {
             let _ = rustix::io::write(alarm, &1_u64.to_ne_bytes());
         }
-        let _guard = self.sleeping.0.lock();
-        self.sleeping.1.notify_all();
+        self.wake();
     }
 
     /// A descriptor that is readable while an interrupt is pending.
@@ -98,6 +98,49 @@ impl InterruptState {
     /// Whether the guest is to end.
     pub(crate) fn is_terminated(&self) -> bool {
         self.terminated.load(Ordering::SeqCst)
+    }
+
+    /// Errs when the guest is to end. Whoever works for a guest on something whose size the guest chooses asks before each
+    /// [`PIECE`] of it.
+    pub(crate) fn check(&self) -> wasmtime::Result<()> {
+        if self.is_terminated() { Err(Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// Has something done on a thread of its own that may take long and that nothing can end, and waits until it is done or, if that
+    /// is first, `is_over` tells after an interrupt that nobody wants it any more: `None`. Then it goes on to its end, and what comes of it is
+    /// lost. Errs when this program has too many such threads.
+    pub(crate) fn aside<T: Send + 'static>(
+        self: &Arc<Self>,
+        is_over: impl Fn(&InterruptState) -> bool,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        let place = Place::take().ok_or_else(|| io::Error::from(rustix::io::Errno::AGAIN))?;
+        let result = Arc::new(Mutex::new(None));
+        let (state, kept) = (self.clone(), result.clone());
+        let done = move || {
+            let made = work();
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+            drop(place);
+            state.wake();
+        };
+        thread::Builder::new().name("aside".to_owned()).stack_size(ASIDE_STACK).spawn(done)?;
+        let take = || result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut guard = self.sleeping.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(made) = take() {
+                return Ok(Some(made));
+            }
+            if is_over(self) {
+                return Ok(None);
+            }
+            guard = self.sleeping.1.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Wakes whoever sleeps, to look again.
+    fn wake(&self) {
+        let _guard = self.sleeping.0.lock();
+        self.sleeping.1.notify_all();
     }
 
     /// Whether an interrupt came that the guest was not told of.
@@ -129,7 +172,58 @@ impl InterruptState {
     }
 }
 
+/// Bytes that are read, written, copied or filled for a guest before it is asked again whether it is to end: some milliseconds.
+pub(crate) const PIECE: usize = 4 << 20;
+
+/// Bytes of stack for what is done aside.
+const ASIDE_STACK: usize = 1 << 20;
+/// The most threads of this program for what is done aside, those included that nobody waits for any more.
+const MOST_ASIDE: usize = 64;
+
+/// One of those threads.
+struct Place;
+
+static ASIDE: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take() -> Option<Place> {
+        let one_more = |count: usize| (count < MOST_ASIDE).then_some(count + 1);
+        ASIDE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        ASIDE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The guest was interrupted and has no way to handle that: ends it.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub(crate) struct Interrupted;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn what_is_done_aside_is_waited_for_until_nobody_wants_it() {
+        let state = Arc::<InterruptState>::default();
+        assert_eq!(state.aside(InterruptState::is_terminated, || 5).unwrap(), Some(5));
+        let other = state.clone();
+        let interrupting = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            other.raise();
+        });
+        let started = Instant::now();
+        let slow = || thread::sleep(Duration::from_secs(5));
+        assert_eq!(state.aside(InterruptState::is_pending, slow).unwrap(), None);
+        assert!(started.elapsed() < Duration::from_secs(4));
+        interrupting.join().unwrap();
+        // An interrupt is no end.
+        assert_eq!(state.aside(InterruptState::is_terminated, || 6).unwrap(), Some(6));
+    }
+}

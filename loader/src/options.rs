@@ -1,7 +1,7 @@
 //! Owns what an embedder may say of a process: arguments, environment, files, streams. Must not know the host's own
 //! environment or command line.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -87,7 +87,9 @@ impl Default for Captured {
     }
 }
 
-/// A part of the host's network that a guest may use: to connect to, to send to, to listen on.
+/// A part of the host's network that a guest may use: to connect to, to send to and, where the address is one of this machine's, to
+/// listen on. Whoever reaches an address that a guest listens on may call it; datagrams that nobody listens for come in only from
+/// where the guest may send to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetworkPermission {
     host: Option<String>,
@@ -95,20 +97,28 @@ pub struct NetworkPermission {
 }
 
 impl NetworkPermission {
-    /// Every host and port.
+    /// Every host and port: this machine's own services and its local network, too.
     pub fn all() -> NetworkPermission {
         NetworkPermission { host: None, port: None }
     }
 
-    /// A host, by name or address, and one of its ports, or all of them. A name stands for the addresses it has when the guest
-    /// looks it up.
+    /// A host, by name or address, and one of its ports, or all of them. A name stands for the addresses of the public Internet that it
+    /// has when the guest looks it up: those of this machine, of its link and of private networks must be named by address, since
+    /// others may say what a name means. `localhost` is this machine's loopback. All interfaces are `0.0.0.0` and `::`.
     pub fn host(host: impl Into<String>, port: Option<u16>) -> NetworkPermission {
         NetworkPermission { host: Some(host.into()), port }
     }
 
-    /// Whether it covers an address.
+    /// Whether it covers an address, in whatever form.
     pub(crate) fn permits(&self, address: SocketAddr) -> bool {
-        let is_host = |host: &String| host.parse() == Ok(address.ip());
+        let ip = address.ip().to_canonical();
+        let is_host = |host: &String| {
+            if let Ok(named) = host.parse::<IpAddr>() {
+                return named.to_canonical() == ip;
+            }
+            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            host.eq_ignore_ascii_case(LOCALHOST) && loopback.contains(&ip)
+        };
         self.host.as_ref().is_none_or(is_host) && self.port.is_none_or(|port| port == address.port())
     }
 
@@ -128,11 +138,16 @@ impl NetworkPermission {
     }
 }
 
+/// The name of this machine's loopback, whatever its resolver says (RFC 6761).
+const LOCALHOST: &str = "localhost";
+
 /// The folder of the guest that holds side modules when no Python installation says otherwise.
 const SIDE_FOLDER: &str = "/usr/local/lib/pydl";
 
 /// How many instances of libraries and of their thunks a process may make unless told otherwise.
 pub(crate) const MOST_INSTANCES: u32 = 10_000;
+/// How many bytes a linear memory may have: as many as there are addresses.
+pub(crate) const MOST_MEMORY: usize = 4 << 30;
 /// How many bytes the host keeps for a process unless the options say otherwise.
 const HOST_MEMORY: u64 = 1 << 30;
 
@@ -158,6 +173,8 @@ pub struct ProcessOptions {
     pub(crate) trace: Trace,
     pub(crate) most_instances: u32,
     pub(crate) host_memory: u64,
+    /// How many bytes the guest's linear memory may have.
+    pub(crate) most_memory: usize,
 }
 
 impl ProcessOptions {
@@ -181,6 +198,7 @@ impl ProcessOptions {
             trace: Trace::default(),
             most_instances: MOST_INSTANCES,
             host_memory: HOST_MEMORY,
+            most_memory: MOST_MEMORY,
         }
     }
 
@@ -310,6 +328,12 @@ impl ProcessOptions {
     /// would need more fails with an error of the guest's own kind, such as `ENOSPC` or `ENOMEM`.
     pub fn host_memory(mut self, bytes: u64) -> ProcessOptions {
         self.host_memory = bytes;
+        self
+    }
+
+    /// How many bytes the guest's linear memory may have.
+    pub(crate) fn most_memory(mut self, bytes: usize) -> ProcessOptions {
+        self.most_memory = bytes;
         self
     }
 

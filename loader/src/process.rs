@@ -6,24 +6,25 @@ use std::sync::Arc;
 use std::thread;
 
 use pydl_linker::{LookupError, SearchPath, abi};
-use wasmtime::{
-    AsContextMut, Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace,
-};
+use wasmtime::{AsContextMut, Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::address_space::{AddressSpace, Shared};
 use crate::backtrace::GuestTrap;
+use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::dlfcn::Linking;
 use crate::emscripten_main;
-use crate::engine::{limits, thread_stack};
+use crate::engine::{Limits, thread_stack};
 use crate::error::LoadError;
 use crate::host_file::read_program;
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
 use crate::libraries::{Libraries, RefusedLoad};
-use crate::options::{GuestFile, MOST_INSTANCES, Mount, ProcessOptions};
+use crate::options::{GuestFile, MOST_INSTANCES, MOST_MEMORY, Mount, ProcessOptions};
+use crate::python::emscripten::Python;
 use crate::python::packages::{PACKAGE_FOLDERS, Packages};
+use crate::python::wheel::Wheel;
 use crate::system::emscripten::Emscripten;
 use crate::system::kernel::Kernel;
 use crate::system::wasi::Wasi;
@@ -40,7 +41,9 @@ pub(crate) struct ProcessState {
     pub system: System,
     pub compiler: Compiler,
     pub interrupt: Arc<InterruptState>,
-    pub limits: StoreLimits,
+    pub limits: Limits,
+    /// What the host may keep for the process.
+    pub budget: Budget,
     /// How many instances of libraries it may make in its life, and how many of them it has made.
     pub instances: (u32, u32),
     /// The process this is the state of; `None` for a store that runs nothing.
@@ -72,11 +75,13 @@ pub(crate) struct Running {
 impl ProcessState {
     /// The state of a store that runs nothing yet.
     pub(crate) fn idle(compiler: &Compiler) -> ProcessState {
+        let budget = Budget::new(0);
         ProcessState {
             system: System::Idle,
             compiler: compiler.clone(),
             interrupt: Arc::default(),
-            limits: limits(MOST_INSTANCES),
+            limits: Limits::new(MOST_INSTANCES, MOST_MEMORY, budget.clone()),
+            budget,
             instances: (MOST_INSTANCES, 0),
             running: None,
             binds_now: false,
@@ -111,6 +116,8 @@ pub struct Process {
     working_directory: Option<String>,
     arguments: Vec<String>,
     interrupt: InterruptHandle,
+    /// Wheels whose byte code is made before the guest starts.
+    uncompiled: Vec<Arc<Wheel>>,
 }
 
 impl Process {
@@ -134,7 +141,10 @@ impl Process {
         let mut state = ProcessState::idle(&image.compiler);
         state.system = system;
         state.trace = options.trace.clone();
-        state.limits = limits(options.most_instances);
+        if let Ok(kernel) = state.system.kernel_mut() {
+            state.budget = kernel.budget.clone();
+        }
+        state.limits = Limits::new(options.most_instances, options.most_memory, state.budget.clone());
         state.instances = (options.most_instances, 0);
         state.binds_now = options.variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         state.interrupt = interrupt.state().clone();
@@ -153,6 +163,11 @@ impl Process {
             working_directory: options.working_directory.clone(),
             arguments: options.arguments.clone(),
             interrupt,
+            uncompiled: if image.python.is_some() {
+                Python::uncompiled(image, &packages)
+            } else {
+                Vec::new()
+            },
         })
     }
 
@@ -275,8 +290,25 @@ impl Process {
         }
     }
 
+    /// Makes the byte code that wheels have none of yet, once. It takes the guest's compiler, and is interrupted as the guest is.
+    fn compile_packages(&mut self) -> Result<(), Stop> {
+        let Some(python) = self.image.python.clone() else { return Ok(()) };
+        for wheel in std::mem::take(&mut self.uncompiled) {
+            let (image, handle) = (self.image.clone(), self.interrupt.clone());
+            if handle.is_pending() {
+                break;
+            }
+            if let Some(kernel) = self.kernel_mut() {
+                python.compile(kernel, &image, &wheel, &handle).map_err(Stop::Refused)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Instantiates the main module and sets its working directory.
     fn start(&mut self) -> Result<(), Stop> {
+        self.compile_packages()?;
+        self.interrupt.state().check().map_err(Stop::Guest)?;
         let (main, shared, instantiated) = match self.image.start.clone() {
             Start::Wasi(pre) => {
                 let name = self.image.path().display().to_string();

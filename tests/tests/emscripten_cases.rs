@@ -374,3 +374,61 @@ fn programs_for_threads_and_for_wasm64_are_refused_in_words() {
         assert!(stderr.contains("its memory is shared or 64-bit"), "{kind}: {stderr}");
     }
 }
+
+/// What the host keeps for a guest is one account: whatever uses it up, the guest is told by an error of its own, and what it gives back
+/// can be used again.
+#[test]
+fn what_the_host_keeps_for_a_guest_is_bounded() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let code = "
+import ctypes, errno, os, shutil, socket
+
+def fill(kind, step, limit):
+    for count in range(limit):
+        try: step(count)
+        except (OSError, MemoryError, RuntimeError) as error:
+            name = errno.errorcode.get(getattr(error, 'errno', None), type(error).__name__)
+            return print(kind, name, 10 < count)
+    print(kind, 'is not bounded')
+
+os.mkdir('/tmp/d')
+f = os.open('/tmp/d/f', os.O_RDWR | os.O_CREAT)
+fill('bytes of a file', lambda count: os.write(f, bytes(100000)) == 100000 or os.write(f, b'x'), 1000)
+os.ftruncate(f, 0)
+fill('names', lambda count: os.mkdir(f'/tmp/d/{count:0240}'), 10**6)
+shutil.rmtree('/tmp/d')
+os.mkdir('/tmp/d')
+fill('links', lambda count: os.symlink('x' * 4000, f'/tmp/d/{count}'), 10**5)
+shutil.rmtree('/tmp/d')
+pipes = []
+def pipe(count):
+    pipes.append(os.pipe())
+    os.set_blocking(pipes[-1][1], False)
+    os.write(pipes[-1][1], bytes(65536))
+fill('pipes', pipe, 2000)
+for pipe in pipes: os.close(pipe[0]); os.close(pipe[1])
+server = socket.create_server(('127.0.0.1', 0))
+clients = []
+def connect(count):
+    clients.append(socket.create_connection(server.getsockname()))
+    clients.append(server.accept()[0])
+    clients[-1].setblocking(False)
+    clients[-1].send(bytes(256 << 10))
+fill('sockets', connect, 500)
+for client in clients: client.close()
+closures = []
+fill('closures', lambda count: closures.append(ctypes.CFUNCTYPE(None)(id)), 10**6)
+closures.clear()
+for count in range(1000): ctypes.CFUNCTYPE(None)(id)
+print('closures again')
+";
+    let mut command = pydl();
+    command.arg("run").arg(main).args(["--host-memory", "24M", "-c", code]);
+    let (status, stdout, stderr) = run_of(&command.output().unwrap());
+    let expected = "bytes of a file ENOSPC True\nnames ENOSPC True\nlinks ENOSPC True\npipes ENOMEM True\nsockets ENOMEM True\n\
+                    closures RuntimeError True\nclosures again\n";
+    assert_eq!((status, stdout.as_str()), (Some(0), expected), "{stderr}");
+}

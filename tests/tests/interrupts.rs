@@ -9,6 +9,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use pydl_loader::{Cache, Captured, Compiler, ExitStatus, Image, Interruption, Process, ProcessOptions};
+use pydl_tests::attacks::{self, ALLOWANCE, BUDGET, IDLE, Program};
 use pydl_tests::emscripten::{CURRENT, main_module};
 use pydl_tests::skip;
 
@@ -138,6 +139,108 @@ fn a_guest_that_asks_is_told_that_it_is_terminated() {
     }
 }
 
+/// What is typed at a terminal, or lies in a file, that only output was to go to, is none of the guest's business.
+#[test]
+fn output_streams_are_not_read_and_input_is_not_written() {
+    for main in mains() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret").unwrap();
+        let both = || std::fs::File::options().read(true).write(true).open(file.path()).unwrap();
+        let code = "
+import os, sys
+for path, flags in [('/dev/stdout', os.O_RDONLY), ('/dev/stdout', os.O_RDWR), ('/dev/tty', os.O_RDWR), ('/dev/stdin', os.O_RDWR)]:
+    try:
+        fd = os.open(path, flags)
+        told = os.write(fd, b'x') if path == '/dev/stdin' else os.read(fd, 20)
+    except OSError as error: told = 'refused'
+    print(path, told, file=sys.stderr)
+";
+        let mut command = python(&main, code);
+        let output = command.stdin(both()).stdout(both()).stderr(Stdio::piped()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        let expected = "/dev/stdout refused\n/dev/stdout refused\n/dev/tty refused\n/dev/stdin refused\n";
+        assert_eq!(told, expected, "{}", main.display());
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "secret");
+    }
+}
+
+#[test]
+fn reading_that_is_not_to_wait_does_not() {
+    let Some(main) = emscripten(CURRENT) else { return };
+    let code = "
+import os
+os.set_blocking(0, False)
+try: os.read(0, 1)
+except BlockingIOError: print('nothing yet')
+print(flush=True)
+";
+    // Standard input stays open.
+    let mut child = python(&main, code).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut printed = [0; 13];
+    child.stdout.as_mut().unwrap().read_exact(&mut printed).unwrap();
+    assert_eq!(&printed, b"nothing yet\n\n");
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn a_guest_whose_output_nobody_reads_is_interrupted() {
+    let Some(main) = emscripten(CURRENT) else { return };
+    let code = "
+import os
+os.write(1, b'ready\\n')
+while True: os.write(1, b'x' * 100000)
+";
+    let mut command = python(&main, code);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+    let mut child = command.spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    sleep(Duration::from_millis(300));
+    send_interrupt(&child);
+    let sent = Instant::now();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if sent.elapsed() > AT_ONCE => {
+                child.kill().unwrap();
+                panic!("it goes on");
+            }
+            None => sleep(Duration::from_millis(10)),
+        }
+    };
+    assert_eq!(status.code(), Some(130));
+}
+
+/// A call whose work grows with a number of the guest's is ended in the middle: in less than half of the time that it takes.
+#[test]
+fn long_work_of_the_host_is_ended_in_the_middle() {
+    let Some(main) = emscripten(CURRENT) else { return };
+    let code = "import os\nprint('ready', flush=True)\nos.urandom(768 << 20)";
+    let whole = time_from_ready(&main, code, false);
+    let ended = time_from_ready(&main, code, true);
+    assert!(ended < whole / 2, "it takes {whole:?}, and {ended:?} when it is ended at once");
+}
+
+/// How long a program runs from when it is ready to its end, which may be ordered then.
+fn time_from_ready(main: &Path, code: &str, is_ended: bool) -> Duration {
+    let compiler = Compiler::new().unwrap().with_cache(Cache::open(pydl_tests::cache_folder()).unwrap());
+    let image = Image::from_file(&compiler, main).unwrap();
+    let stdout = Captured::new();
+    let options = ProcessOptions::python(main).args(["-c", code]).stdout(&stdout);
+    let process = Process::new(&image, &options).unwrap();
+    let handle = process.interrupt_handle();
+    let running = thread::spawn(move || process.run());
+    while stdout.contents().is_empty() {
+        sleep(Duration::from_millis(1));
+    }
+    let started = Instant::now();
+    if is_ended {
+        sleep(Duration::from_millis(20));
+        handle.terminate();
+    }
+    running.join().unwrap().unwrap();
+    started.elapsed()
+}
+
 /// Python with a program that prints `ready` first.
 fn python(main: &Path, code: &str) -> Command {
     let mut command = pydl_tests::pydl();
@@ -196,4 +299,54 @@ fn terminate(main: &Path, interruption: Interruption, code: &str) -> ExitStatus 
         sleep(Duration::from_millis(10));
     }
     running.join().unwrap().unwrap()
+}
+
+#[test]
+#[ignore = "run by the tests of hostile programs, each in a process of its own"]
+fn one_hostile_program() {
+    attacks::run_named();
+}
+
+/// A few of them; the next test has all.
+#[test]
+fn hostile_programs_take_what_they_may() {
+    let few = attacks::programs().into_iter().step_by(16).collect::<Vec<_>>();
+    let worst = board(&few, Duration::from_millis(300));
+    assert!(worst < AT_ONCE, "one ran on for {worst:?}");
+}
+
+/// Prints a line for each program, which takes minutes, on an idle machine. What it printed last is in docs/security.md.
+#[test]
+#[ignore = "takes minutes"]
+fn all_hostile_programs_take_what_they_may() {
+    let worst = board(&attacks::programs(), Duration::from_secs(1));
+    assert!(worst < Duration::from_millis(100), "one ran on for {worst:?}");
+}
+
+/// Runs programs in the main modules that they are for, and returns for how long the slowest ran on when it was to end.
+fn board(programs: &[Program], time: Duration) -> Duration {
+    let mains = [("W", Some(pydl_tests::python_wasm())), ("E", emscripten(CURRENT))];
+    let (mut worst, mut faults, mut count) = (Duration::ZERO, Vec::new(), 0);
+    for (letter, main) in mains.into_iter().filter_map(|(letter, main)| Some((letter, main?))) {
+        let idle = attacks::run(&main, IDLE, time).unwrap();
+        for program in programs.iter().filter(|program| program.letters.contains(letter)) {
+            let cost = match attacks::run(&main, &program.name, time) {
+                Ok(cost) => cost,
+                Err(why) => {
+                    faults.push(format!("{} {letter}: {why}", program.name));
+                    continue;
+                }
+            };
+            count += 1;
+            worst = worst.max(cost.ending);
+            let extra = cost.memory.saturating_sub(idle.memory);
+            println!("{letter} {:40} {:6} MiB {:8.1?}", program.name, extra >> 20, cost.ending);
+            if extra > BUDGET + ALLOWANCE + program.memory {
+                faults.push(format!("{} {letter}: {} MiB", program.name, extra >> 20));
+            }
+        }
+    }
+    println!("{count} programs, the slowest end after {worst:?}");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    worst
 }

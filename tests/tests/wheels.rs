@@ -1,10 +1,12 @@
 //! Owns the proof that wheels work unmodified: what `tests/cases/wheels/*/script.py` prints in pydl and in Pyodide under Node.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pydl_tests::emscripten::{Case, Outcome, cases};
-use pydl_tests::{assert_golden, blessing, repository, skip};
+use pydl_tests::emscripten::{CURRENT, Case, Outcome, cases, main_module};
+use pydl_tests::guest::private_folder;
+use pydl_tests::{assert_golden, blessing, files, pydl, repository, skip};
 
 /// The generations of Pyodide whose main modules pydl runs. Cases for others run in Node alone.
 const RUN: [&str; 3] = ["314.0.7", "0.29.3", "0.27.7"];
@@ -99,4 +101,61 @@ fn classes_of_local_modules_are_their_own() {
         Ok(outcome) => assert_eq!(outcome.stdout, "another: refused\n", "{}", outcome.stderr),
         Err(why) => skip(&why),
     }
+}
+
+/// A wheel with these files, and what a wheel must have.
+fn wheel(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use sha2::{Digest as _, Sha256};
+    let info = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+    let metadata = [("demo-1.dist-info/METADATA", "Name: demo\n"), ("demo-1.dist-info/WHEEL", info)];
+    let mut files: Vec<(&str, String)> =
+        files.iter().chain(&metadata).map(|(name, text)| (*name, (*text).to_owned())).collect();
+    let line = |(name, text): &(&str, String)| {
+        format!("{name},sha256={},{}\n", URL_SAFE_NO_PAD.encode(Sha256::digest(text)), text.len())
+    };
+    let record: String = files.iter().map(line).collect();
+    files.push(("demo-1.dist-info/RECORD", record + "demo-1.dist-info/RECORD,,\n"));
+    let path = folder.join("demo-1-py3-none-any.whl");
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+    for (name, text) in files {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap();
+    path
+}
+
+/// Byte code is made from a wheel's sources as data: what `.pth` files and `sitecustomize` say runs in the guest's own process alone, where
+/// it can be interrupted.
+#[test]
+fn nothing_of_a_wheel_runs_to_compile_it() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let folder = private_folder();
+    let cache = folder.path().join("cache");
+    let spoil = "import builtins; builtins.compile = None";
+    let large = format!("x = '{}'\n", "x".repeat(5 << 20));
+    let wheel = wheel(
+        folder.path(),
+        &[("demo.py", "x = 7\n"), ("demo.pth", spoil), ("sitecustomize.py", spoil), ("large.py", &large)],
+    );
+    // A file that changed a moment ago is no key for a cache.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let code = "import demo; print(demo.x, demo.__cached__)";
+    let mut command = pydl();
+    command.arg("run").arg(&main).arg("--with").arg(&wheel).arg("--cache-dir").arg(&cache);
+    let output = command.args(["-c", code]).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.starts_with("7 "), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    let made = files(&cache, ".derived").into_iter().find_map(|file| {
+        let zip = zip::ZipArchive::new(std::fs::File::open(file).unwrap()).ok()?;
+        let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+        names.iter().any(|name| name == "demo.py").then_some(names)
+    });
+    let names = made.expect("there is byte code");
+    assert!(!names.iter().any(|name| name == "large.py"), "{names:?}");
 }

@@ -40,6 +40,7 @@ pub fn run(mut line: Vec<OsString>) -> Result<ExitCode> {
     let variables = std::env::vars().filter(|(name, _)| is_shown(name));
     let script = script(&line);
     run::run(&Run {
+        host_memory: None,
         main,
         side: Vec::new(),
         with: environment.map(|environment| environment.packages).into_iter().collect(),

@@ -122,6 +122,9 @@ fn options(run: &Run, main: &Path) -> Result<ProcessOptions> {
     for part in &run.allow_net {
         options = options.network(network(part)?);
     }
+    if let Some(bytes) = run.host_memory {
+        options = options.host_memory(bytes);
+    }
     let mounts = run.dir.iter().map(|dir| mount(dir)).collect::<Result<Vec<_>>>()?;
     let cwd = run.cwd.as_deref().unwrap_or("/");
     let Arguments { words, script } = &run.python;

@@ -78,6 +78,7 @@ fn reclaim(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
     let space = linking.space.clone();
     let Some(Unloaded { library, slots }) = linking.namespace_mut().remove(id) else { return Ok(()) };
     let strings = linking.take_strings(id);
+    linking.charges.remove(&id);
     let dylink = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
     space.give_slots(&mut *store, library.table_base, dylink.table_size.get());
     for slot in slots {

@@ -12,7 +12,7 @@ use wasmtime::Module;
 
 use super::{Failure, Store, classify, close, exits, introspection, linking};
 use crate::address_space::{AddressSpace, NoRoom};
-use crate::budget::Charge;
+use crate::budget::{Charge, Exhausted};
 use crate::execute::Execution;
 use crate::host::SystemInterface;
 use crate::image::offered_functions;
@@ -198,6 +198,7 @@ fn bring_in(
     let resolved = order.resolve(&snapshot, mode)?;
     watch.lap("symbol lookup");
     store.data().trace.resolved(&snapshot, &resolved);
+    let charges = charge(store, &resolved)?;
     let modules = compile(store, &resolved)?;
     watch.lap("compiled code");
     let reservation = resolved.reservation()?;
@@ -208,7 +209,10 @@ fn bring_in(
     })?;
     let mut reserved = Reserved { reservation, placement, space };
     match reserved.prepare(store, snapshot, resolved, &modules) {
-        Ok(plan) => Ok(plan),
+        Ok(plan) => {
+            linking(store)?.charges.extend(charges);
+            Ok(plan)
+        }
         Err(failure) => {
             // A guest that has ended cannot take its memory back, and need not.
             let released = match failure {
@@ -246,6 +250,18 @@ fn know_more_of_host(
     let linking = linking(store)?;
     linking.namespace_mut().add_host_functions(functions);
     Ok(linking.namespace.clone())
+}
+
+/// Charges what is kept of libraries until they leave: their files stand for it.
+fn charge(store: &Store<'_>, resolved: &ResolvedModules) -> Result<Vec<(ModuleId, Charge)>, Failure> {
+    let libraries = resolved.libraries().iter().map(|resolved| &resolved.library);
+    libraries
+        .map(|library| {
+            let charge = store.data().budget.charge(library.file.bytes.len() as u64);
+            let charge = charge.map_err(|error| beyond_budget(store, &library.file.path, error))?;
+            Ok((library.id, charge))
+        })
+        .collect()
 }
 
 fn compile(store: &mut Store<'_>, resolved: &ResolvedModules) -> Result<BTreeMap<ModuleId, Module>, Failure> {
@@ -331,8 +347,23 @@ fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure
             root_path(plan)
         )));
     };
+    let imports: usize = plan.libraries.iter().map(|planned| planned.library.module.imports.len()).sum();
+    let bytes = INSTANCE.saturating_mul(wanted as u64).saturating_add(IMPORT.saturating_mul(imports as u64));
+    store.data_mut().limits.keep(bytes).map_err(|error| beyond_budget(store, &root_path(plan), error))?;
     store.data_mut().instances.1 = after;
     Ok(())
+}
+
+/// What the engine keeps of an instance and of what is made for one of its imports, in bytes, measured.
+const INSTANCE: u64 = 10 << 10;
+const IMPORT: u64 = 256;
+
+/// The refusal of a load for which the host would have to keep more than it may.
+fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {
+    let limit = store.data().budget.limit();
+    Failure::Refused(format!(
+        "{path}: {error}: {limit} bytes; close libraries, open fewer, or raise ProcessOptions::host_memory (--host-memory)"
+    ))
 }
 
 fn root_path(plan: &LoadPlan) -> String {

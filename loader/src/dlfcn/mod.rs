@@ -26,6 +26,7 @@ use wasmtime::{Instance, StoreContextMut, TypedFunc};
 use self::exits::Exits;
 use crate::address_space::AddressSpace;
 use crate::backtrace::GuestTrap;
+use crate::budget::Charge;
 use crate::error::LoadError;
 use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
@@ -45,7 +46,9 @@ pub(crate) struct Linking {
     /// Handles that are not ours to choose.
     handles: BTreeMap<u32, ModuleId>,
     /// Strings that the guest was given pointers to, each with the module that it says something about.
-    strings: BTreeMap<(ModuleId, String), Address>,
+    strings: BTreeMap<(ModuleId, String), (Address, Charge)>,
+    /// What is kept of each library.
+    charges: BTreeMap<ModuleId, Charge>,
     /// The `struct link_map` of each module, once the guest has asked for one.
     link_maps: BTreeMap<ModuleId, Address>,
     /// Which module's code calls the main module's `dlopen` or `dlsym`, until the host function behind it has taken it.
@@ -82,6 +85,7 @@ impl Linking {
             instances: vec![running.main],
             handles: BTreeMap::new(),
             strings: BTreeMap::new(),
+            charges: BTreeMap::new(),
             link_maps: BTreeMap::new(),
             caller: ModuleId::MAIN,
             exits: Exits::default(),
@@ -110,7 +114,7 @@ impl Linking {
         let keys = (about, String::new())..;
         let of_it = |key: &&(ModuleId, String)| key.0 == about;
         let keys: Vec<_> = self.strings.range(keys).map(|(key, _)| key).take_while(of_it).cloned().collect();
-        let strings = keys.iter().filter_map(|key| self.strings.remove(key));
+        let strings = keys.iter().filter_map(|key| self.strings.remove(key)).map(|(address, _)| address);
         let strings: Vec<Address> = strings.collect();
         strings.into_iter().chain(self.link_maps.remove(&about)).collect()
     }

@@ -8,7 +8,7 @@ use pydl_linker::trampolines;
 use wasmtime::{AsContextMut, Instance, Store, Val};
 
 use super::Installation;
-use super::bytecode::{self, Place};
+use super::bytecode::{self, Kept, Place};
 use super::packages::{PACKAGE_FOLDERS, Packages};
 use super::wheel::Wheel;
 use crate::address_space::AddressSpace;
@@ -17,7 +17,7 @@ use crate::engine::Kind;
 use crate::error::LoadError;
 use crate::execute::set_slot;
 use crate::image::Image;
-use crate::interrupt::Interruption;
+use crate::interrupt::{InterruptHandle, Interruption};
 use crate::options::Mount;
 use crate::process::ProcessState;
 use crate::system::kernel::Kernel;
@@ -53,7 +53,11 @@ impl Python {
         image.python = Some(Arc::new(python.clone()));
         let root = python.installation.guest_library();
         let place = Place { root: &root, excluded: &python.site_packages() };
-        python.bytecode = bytecode::of(&image, &python.archive, &place, |_| Ok(()));
+        python.bytecode = match bytecode::kept(&image, &python.archive) {
+            Kept::Whole(bytecode) => Some(bytecode),
+            Kept::Absent => bytecode::make(&image, &python.archive, &place, |_| Ok(()), None),
+            Kept::Nowhere => None,
+        };
         Ok(Some(python))
     }
 
@@ -92,21 +96,42 @@ impl Python {
         site_packages: &Path,
         wheel: &Wheel,
     ) -> Result<(), LoadError> {
-        let show = |kernel: &mut Kernel| {
-            let mut files = wheel.files();
-            files.try_for_each(|(path, index)| {
-                kernel.show_archived(&site_packages.join(path), wheel.archive(), index)
-            })
-        };
         for (path, index) in wheel.files() {
             let guest = site_packages.join(path);
             if !kernel.is_there(&guest) {
                 kernel.show_archived(&guest, wheel.archive(), index)?;
             }
         }
+        match bytecode::kept(image, wheel.archive()) {
+            Kept::Whole(bytecode) => self.show_bytecode(kernel, site_packages, Some(&bytecode)),
+            Kept::Absent | Kept::Nowhere => Ok(()),
+        }
+    }
+
+    /// The wheels whose byte code is still to be made.
+    pub(crate) fn uncompiled(image: &Image, packages: &Packages) -> Vec<Arc<Wheel>> {
+        let is_absent = |wheel: &&Arc<Wheel>| matches!(bytecode::kept(image, wheel.archive()), Kept::Absent);
+        packages.wheels.iter().filter(is_absent).cloned().collect()
+    }
+
+    /// Makes the byte code of a wheel and shows it to a process, which `handle` interrupts.
+    pub(crate) fn compile(
+        &self,
+        kernel: &mut Kernel,
+        image: &Image,
+        wheel: &Wheel,
+        handle: &InterruptHandle,
+    ) -> Result<(), LoadError> {
         let root = self.site_packages();
+        let site_packages = Path::new(&root);
+        let show = |kernel: &mut Kernel| {
+            let mut files = wheel.files();
+            files.try_for_each(|(path, index)| {
+                kernel.show_archived(&site_packages.join(path), wheel.archive(), index)
+            })
+        };
         let place = Place { root: &root, excluded: "" };
-        let bytecode = bytecode::of(image, wheel.archive(), &place, show);
+        let bytecode = bytecode::make(image, wheel.archive(), &place, show, Some(handle));
         self.show_bytecode(kernel, site_packages, bytecode.as_ref())
     }
 

@@ -7,7 +7,7 @@ pub(crate) mod packages;
 mod record;
 mod tags;
 mod target;
-mod wheel;
+pub(crate) mod wheel;
 mod wheel_file;
 
 use std::path::{Path, PathBuf};

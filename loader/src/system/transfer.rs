@@ -3,8 +3,10 @@
 
 use super::guest::{Guest, slice, slice_mut};
 use super::kernel::Kernel;
-use super::kernel::errno::{Errno, Result};
+use super::kernel::descriptors::Object;
+use super::kernel::errno::{Errno, Fault, Result};
 use super::wait::{Interest, patiently};
+use crate::interrupt::{InterruptState, Interrupted, PIECE};
 
 /// Address and count of an array of buffers: pairs of address and length (`struct iovec`).
 pub(crate) type Vectors = (u32, u32);
@@ -53,19 +55,59 @@ pub(crate) fn io_vectors(memory: &[u8], (address, count): Vectors) -> Result<Vec
     Ok(pairs.chunks_exact(8).map(|pair| (word(&pair[..4]), word(&pair[4..]))).collect())
 }
 
+/// The same, large ones in pieces, between which a guest can be ended. Errs when one is not in memory.
+fn pieces(memory: &[u8], vectors: Vectors) -> Result<impl Iterator<Item = (u32, u32)> + use<>> {
+    let piece = u32::try_from(PIECE).unwrap_or(u32::MAX);
+    let buffers = io_vectors(memory, vectors)?;
+    for (address, length) in &buffers {
+        slice(memory, *address, *length)?;
+    }
+    Ok(buffers.into_iter().flat_map(move |(address, length)| {
+        // An empty buffer asks, too.
+        (0..length.div_ceil(piece).max(1)).map(move |number| {
+            let start = number * piece;
+            (address.saturating_add(start), piece.min(length - start))
+        })
+    }))
+}
+
+/// Fills memory with random bytes.
+pub(crate) fn random(guest: &mut Guest<'_>, address: u32, length: u32) -> Result<()> {
+    let interrupt = guest.state().interrupt.clone();
+    for piece in guest.bytes_mut(address, length)?.chunks_mut(PIECE) {
+        interrupt.check()?;
+        super::kernel::random(piece)?;
+    }
+    Ok(())
+}
+
+/// Has a file written to disk, which a slow one may have gigabytes of.
+pub(crate) fn synchronize(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
+    let interrupt = guest.state().interrupt.clone();
+    let kernel = guest.kernel()?;
+    let Object::Host(file) = &kernel.descriptors.get(fd)?.object else { return kernel.synchronize(fd) };
+    let file = file.try_clone()?;
+    match interrupt.aside(InterruptState::is_terminated, move || file.sync_all())? {
+        Some(synced) => Ok(synced?),
+        None => Err(Fault::Ended(Interrupted.into())),
+    }
+}
+
 /// Reads into buffers, until one is not filled. `read` is told how many bytes came before.
 pub(crate) fn read_into(
     guest: &mut Guest<'_>,
     vectors: Vectors,
     mut read: impl FnMut(&mut Kernel, &mut [u8], u64) -> Result<usize>,
 ) -> Result<u32> {
+    let interrupt = guest.state().interrupt.clone();
     let (memory, kernel) = guest.memory_and_kernel()?;
     let mut total = 0_u32;
-    for (address, length) in io_vectors(memory, vectors)? {
+    for (address, length) in pieces(memory, vectors)? {
+        interrupt.check()?;
         let buffer = slice_mut(memory, address, length)?;
         let count = match read(kernel, buffer, total.into()) {
             Ok(count) => count,
-            Err(_) if total > 0 => break,
+            Err(Fault::Errno(_)) if total > 0 => break,
             Err(error) => return Err(error),
         };
         total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
@@ -82,15 +124,17 @@ pub(crate) fn write_from(
     vectors: Vectors,
     mut write: impl FnMut(&mut Kernel, &[u8], u64) -> Result<usize>,
 ) -> Result<u32> {
+    let interrupt = guest.state().interrupt.clone();
     let (memory, kernel) = guest.memory_and_kernel()?;
     let mut total = 0_u32;
-    for (address, length) in io_vectors(memory, vectors)? {
+    for (address, length) in pieces(memory, vectors)? {
         if length == 0 {
             continue;
         }
+        interrupt.check()?;
         let count = match write(kernel, slice(memory, address, length)?, total.into()) {
             Ok(count) => count,
-            Err(_) if total > 0 => break,
+            Err(Fault::Errno(_)) if total > 0 => break,
             Err(error) => return Err(error),
         };
         total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;

@@ -2,7 +2,7 @@
 //! library's `errno`. Must not know what any function does.
 
 use super::Emscripten;
-pub(crate) use crate::system::guest::{Guest, slice, slice_mut};
+pub(crate) use crate::system::guest::{Guest, slice};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 
 /// The export that tells the address of `errno`, an `int`.

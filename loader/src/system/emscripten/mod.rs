@@ -8,13 +8,13 @@ mod calls;
 mod guest;
 pub(crate) mod imports;
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
-use wasmtime::Memory;
+use wasmtime::{ExternRef, Memory, OwnedRooted};
 
 use self::calls::exceptions::Exceptions;
+use self::calls::ffi::Closures;
 use self::calls::memory::Mappings;
 use crate::error::LoadError;
 use crate::options::ProcessOptions;
@@ -28,8 +28,9 @@ pub(crate) struct Emscripten {
     pub trampoline: u32,
     pub kernel: Kernel,
     mappings: Mappings,
-    /// The table slots of libffi's closures: no others are given back.
-    closures: BTreeSet<u32>,
+    closures: Closures,
+    /// What stands for an error where values of JavaScript are expected, once it was asked for.
+    sentinel: Option<OwnedRooted<ExternRef>>,
     exceptions: Exceptions,
     /// `NAME=VALUE`.
     environment: Vec<String>,
@@ -56,7 +57,8 @@ impl Emscripten {
             trampoline: 0,
             kernel: Kernel::new(options)?,
             mappings: Mappings::default(),
-            closures: BTreeSet::new(),
+            closures: Closures::default(),
+            sentinel: None,
             exceptions: Exceptions::default(),
             environment: environment.chain(home).collect(),
             program: options.arguments.first().cloned().unwrap_or_default(),

@@ -1,7 +1,6 @@
 //! Owns file descriptors: what is open, where in it the next byte is read, and whether reading or writing would have to wait.
 //! Must not know how a guest passes its arguments, nor how waiting is done.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -15,6 +14,7 @@ use super::folder::OpenHow;
 use super::network::Socket;
 use super::streams::Streams;
 use super::tree::{Content, Device, NodeId, permission};
+use crate::budget::{Budget, Queue};
 
 /// The most descriptors of a process, and the most bytes that wait in a pipe (pipe(7)).
 const MOST_DESCRIPTORS: usize = 4096;
@@ -64,9 +64,8 @@ pub(crate) struct Open {
 }
 
 /// Bytes on their way from one end to the other.
-#[derive(Default)]
 struct Pipe {
-    bytes: VecDeque<u8>,
+    bytes: Queue,
     readers: usize,
     writers: usize,
 }
@@ -83,14 +82,20 @@ pub(crate) struct Readiness {
 }
 
 /// The descriptors of a process.
-#[derive(Default)]
 pub(crate) struct Descriptors {
     table: Vec<Option<usize>>,
     opened: Vec<Option<Open>>,
     pipes: Vec<Pipe>,
+    budget: Budget,
 }
 
 impl Descriptors {
+    /// Descriptors, of which none are open. What waits in pipes is charged to `budget`; descriptors are few, and are not, so that a guest that
+    /// has used everything up can still open a folder to remove what is in it.
+    pub(crate) fn new(budget: Budget) -> Descriptors {
+        Descriptors { table: Vec::new(), opened: Vec::new(), pipes: Vec::new(), budget }
+    }
+
     /// What a descriptor is open on.
     pub(crate) fn get(&self, fd: u32) -> Result<&Open> {
         let open = self.table.get(fd as usize).copied().flatten();
@@ -185,7 +190,7 @@ impl Descriptors {
         if let Some(pipe) = self.pipes.get_mut(pipe) {
             change(pipe);
             if pipe.readers == 0 && pipe.writers == 0 {
-                pipe.bytes = VecDeque::new();
+                pipe.bytes.clear();
             }
         }
     }
@@ -195,17 +200,17 @@ impl Descriptors {
         let unused = self.pipes.iter().position(|pipe| pipe.readers == 0 && pipe.writers == 0);
         let pipe = unused.unwrap_or(self.pipes.len());
         if pipe == self.pipes.len() {
-            self.pipes.push(Pipe::default());
+            self.pipes.push(Pipe { bytes: Queue::new(&self.budget)?, readers: 0, writers: 0 });
         }
         let nonblock = flags & flag::NONBLOCK;
         let reader = self.add(Object::PipeReader(pipe), nonblock, PathBuf::from("pipe"))?;
         let writer = self.add(Object::PipeWriter(pipe), nonblock | flag::WRITE_ONLY, PathBuf::from("pipe"));
-        self.pipe(pipe, |pipe| *pipe = Pipe { readers: 1, writers: 1, bytes: VecDeque::new() });
+        self.pipe(pipe, |pipe| (pipe.readers, pipe.writers) = (1, 1));
         match writer {
             Ok(writer) => Ok((reader, writer)),
             Err(full) => {
                 self.close(files, reader)?;
-                self.pipe(pipe, |pipe| *pipe = Pipe::default());
+                self.pipe(pipe, |pipe| pipe.writers = 0);
                 Err(full)
             }
         }
@@ -272,7 +277,7 @@ impl Descriptors {
             return Err(Errno::BADF.into());
         }
         let count = match &mut open.object {
-            Object::Node(id) => read_at(files.tree.contents(*id)?, open.position, buffer),
+            Object::Node(id) => files.tree.read(*id, open.position, buffer)?,
             Object::Host(file) => {
                 // The position is the host's: other descriptors of ours may share it.
                 return Ok(file.read(buffer)?);
@@ -295,7 +300,7 @@ impl Descriptors {
         if pipe.bytes.is_empty() && pipe.writers > 0 && !buffer.is_empty() {
             return Err(Errno::AGAIN.into());
         }
-        Ok(pipe.bytes.read(buffer)?)
+        Ok(pipe.bytes.take(buffer))
     }
 
     /// Writes; returns how much. Errs with `EAGAIN` when there is no room yet.
@@ -315,14 +320,14 @@ impl Descriptors {
                 if open.flags & flag::APPEND != 0 {
                     open.position = files.tree.size(*id)?;
                 }
-                files.tree.write(*id, open.position, bytes)?;
-                open.position += bytes.len() as u64;
-                Ok(bytes.len())
+                let count = files.tree.write(*id, open.position, bytes)?;
+                open.position += count as u64;
+                Ok(count)
             }
             Object::Host(file) => Ok(file.write(bytes)?),
             Object::Folder { .. } => Err(Errno::ISDIR.into()),
             Object::Device(Device::Full) => Err(Errno::NOSPC.into()),
-            Object::Device(device) => match device.output() {
+            Object::Device(device) => match device.output()? {
                 Some(stream) => streams.write(stream, bytes),
                 None => Ok(bytes.len()),
             },
@@ -340,12 +345,12 @@ impl Descriptors {
         if pipe.readers == 0 {
             return Err(Errno::PIPE.into());
         }
-        let room = PIPE_CAPACITY - pipe.bytes.len();
+        let room = PIPE_CAPACITY.saturating_sub(pipe.bytes.len());
         if room == 0 && !bytes.is_empty() {
             return Err(Errno::AGAIN.into());
         }
         let count = room.min(bytes.len());
-        pipe.bytes.extend(&bytes[..count]);
+        pipe.bytes.put(&bytes[..count])?;
         Ok(count)
     }
 
@@ -358,7 +363,7 @@ impl Descriptors {
         position: u64,
     ) -> Result<usize> {
         match &self.get(fd)?.object {
-            Object::Node(id) => Ok(read_at(files.tree.contents(*id)?, position, buffer)),
+            Object::Node(id) => files.tree.read(*id, position, buffer),
             Object::Host(file) => Ok(file.read_at(buffer, position)?),
             Object::Folder { .. } => Err(Errno::ISDIR.into()),
             _ => Err(Errno::SPIPE.into()),
@@ -378,7 +383,7 @@ impl Descriptors {
             return Err(Errno::BADF.into());
         }
         match &open.object {
-            Object::Node(id) => files.tree.write(*id, position, bytes).map(|()| bytes.len()),
+            Object::Node(id) => files.tree.write(*id, position, bytes),
             Object::Host(file) => Ok(file.write_at(bytes, position)?),
             Object::Folder { .. } => Err(Errno::ISDIR.into()),
             _ => Err(Errno::SPIPE.into()),
@@ -473,7 +478,7 @@ impl Descriptors {
     /// The host's descriptor behind one that the host may make wait.
     pub(crate) fn host<'a>(&'a self, streams: &'a Streams, fd: u32) -> Option<BorrowedFd<'a>> {
         match &self.get(fd).ok()?.object {
-            Object::Device(device) => streams.host(device.input()?),
+            Object::Device(device) => streams.host(device.stream()?),
             Object::Host(file) => Some(file.as_fd()),
             Object::Socket(socket) => socket.host(),
             _ => None,
@@ -535,13 +540,6 @@ fn open_node(files: &mut Files, id: NodeId, flags: u32) -> Result<Object> {
             Ok(Object::Node(id))
         }
     }
-}
-
-fn read_at(bytes: &[u8], position: u64, buffer: &mut [u8]) -> usize {
-    let start = usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
-    let count = buffer.len().min(bytes.len() - start);
-    buffer[..count].copy_from_slice(&bytes[start..start + count]);
-    count
 }
 
 fn read_device(device: Device, streams: &mut Streams, buffer: &mut [u8]) -> Result<usize> {

@@ -15,7 +15,9 @@ use cap_std::fs::MetadataExt;
 
 use super::errno::{Errno, Result};
 use super::folder::HostFolder;
+use super::pages::Pages;
 use super::tree::{Content, Data, Node, NodeId, Tree, permission};
+use crate::budget::Budget;
 
 /// How many links a path may lead through (`MAXSYMLINKS` of Linux).
 const MOST_LINKS: usize = 40;
@@ -72,8 +74,9 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new() -> Files {
-        Files { tree: Tree::new(), working: PathBuf::from("/") }
+    /// An empty tree; what is put there is charged to `budget`.
+    pub(crate) fn new(budget: Budget) -> Files {
+        Files { tree: Tree::new(budget), working: PathBuf::from("/") }
     }
 
     /// The working directory.
@@ -475,7 +478,7 @@ impl Files {
 
 /// An empty file.
 pub(crate) fn empty_file(mode: u32) -> Node {
-    Node::new(Content::File(Data::Owned(Vec::new())), mode & 0o7777)
+    Node::new(Content::File(Data::Owned(Pages::default())), mode & 0o7777)
 }
 
 /// What `stat` tells of a file of the host. Owners are not the guest's business.
@@ -537,11 +540,11 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> Node {
-        Node::new(Content::File(Data::Owned(text.into())), 0o644)
+        Node::new(Content::File(Data::Shared(text.as_bytes().into())), 0o644)
     }
 
     fn files() -> Files {
-        let mut files = Files::new();
+        let mut files = Files::new(Budget::new(1 << 20));
         files.place(Path::new("/a/b/file"), file("text")).unwrap();
         files.make_link(OsStr::new("../b/file"), Path::new("/a/b/link")).unwrap();
         files.make_link(OsStr::new("/a/b"), Path::new("/short")).unwrap();

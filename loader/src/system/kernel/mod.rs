@@ -6,6 +6,7 @@ pub(crate) mod errno;
 pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod network;
+pub(crate) mod pages;
 pub(crate) mod streams;
 pub(crate) mod tree;
 
@@ -49,13 +50,14 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// The kernel of a process, with the streams and the network that the options name and nothing else of the host.
     pub(crate) fn new(options: &ProcessOptions) -> std::result::Result<Kernel, LoadError> {
+        let budget = Budget::new(options.host_memory);
         let mut kernel = Kernel {
-            files: Files::new(),
-            descriptors: Descriptors::default(),
+            files: Files::new(budget.clone()),
+            descriptors: Descriptors::new(budget.clone()),
             streams: Streams::of(options),
-            network: Network::new(options.network.clone()),
+            network: Network::new(options.network.clone(), budget.clone()),
             umask: 0o022,
-            budget: Budget::new(options.host_memory),
+            budget,
         };
         kernel
             .furnish()
@@ -129,7 +131,7 @@ impl Kernel {
         index: usize,
     ) -> std::result::Result<(), LoadError> {
         let size = archive.entries().get(index).map_or(0, |entry| entry.size);
-        let data = Data::Archived { archive: archive.clone(), index, size };
+        let data = Data::Archived { archive: archive.clone(), index, size, loaded: None };
         // The time that byte code in archives is compared with.
         let node = Node::new(Content::File(data), 0o644).modified(ARCHIVED).read_only();
         self.place(guest, node)
@@ -163,7 +165,7 @@ impl Kernel {
     /// The standard stream behind what is open, if that is a terminal.
     pub(crate) fn terminal(&self, object: &Object) -> Option<u32> {
         let Object::Device(device) = object else { return None };
-        device.output().filter(|stream| self.streams.is_terminal(*stream))
+        device.stream().filter(|stream| self.streams.is_terminal(*stream))
     }
 
     /// Makes a file have at least so many bytes.

@@ -10,11 +10,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::errno::{Errno, Result};
 use super::folder::HostFolder;
+use super::pages::Pages;
 use crate::archive::Archive;
+use crate::budget::{Budget, Charge, Exhausted};
 
-/// The most bytes that all files of a tree may hold together, and the most entries: they are the host's memory.
-const MOST_BYTES: u64 = 1 << 30;
-const MOST_NODES: usize = 1 << 20;
+/// What a node takes of the host's memory with a name of the usual length, in bytes.
+const NODE: u64 = 1 << 10;
 
 /// A file, folder, link or device of the tree. Valid as long as it has a name or is open.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -28,17 +29,6 @@ pub(crate) enum Content {
     Device(Device),
     /// A folder of the host is mounted here.
     Host(HostFolder),
-}
-
-impl Content {
-    /// Bytes of the host's memory that are this node's alone.
-    fn owned_bytes(&self) -> u64 {
-        match self {
-            Content::File(Data::Owned(bytes)) => bytes.len() as u64,
-            Content::Link(target) => target.len() as u64,
-            _ => 0,
-        }
-    }
 }
 
 /// A character device.
@@ -55,8 +45,8 @@ pub(crate) enum Device {
 }
 
 impl Device {
-    /// The standard stream that it reads.
-    pub(crate) fn input(self) -> Option<u32> {
+    /// The standard stream behind it, in whatever direction.
+    pub(crate) fn stream(self) -> Option<u32> {
         match self {
             Device::Stream(stream) => Some(stream),
             Device::Terminal(streams) => streams.map(|(input, _)| input),
@@ -64,27 +54,34 @@ impl Device {
         }
     }
 
-    /// The standard stream that it writes to.
-    pub(crate) fn output(self) -> Option<u32> {
+    /// The standard stream that it writes to. Errs for one that is read only.
+    pub(crate) fn output(self) -> Result<Option<u32>> {
         match self {
-            Device::Stream(stream) => Some(stream),
-            Device::Terminal(streams) => streams.map(|(_, output)| output),
-            _ => None,
+            Device::Stream(0) => Err(Errno::BADF.into()),
+            Device::Stream(stream) => Ok(Some(stream)),
+            Device::Terminal(streams) => Ok(streams.map(|(_, output)| output)),
+            _ => Ok(None),
         }
     }
 }
 
 /// The bytes of a file.
 pub(crate) enum Data {
-    Owned(Vec<u8>),
+    Owned(Pages),
     Shared(Arc<[u8]>),
-    Archived { archive: Arc<Archive>, index: usize, size: u64 },
+    /// A file of an archive, which is in memory while it is open.
+    Archived {
+        archive: Arc<Archive>,
+        index: usize,
+        size: u64,
+        loaded: Option<(Arc<[u8]>, Charge)>,
+    },
 }
 
 impl Data {
     fn len(&self) -> u64 {
         match self {
-            Data::Owned(bytes) => bytes.len() as u64,
+            Data::Owned(pages) => pages.len(),
             Data::Shared(bytes) => bytes.len() as u64,
             Data::Archived { size, .. } => *size,
         }
@@ -117,21 +114,23 @@ pub(crate) struct Node {
     opened: u32,
     /// In the root of a mounted folder of the host, what of the guest's own lies over its names.
     covers: BTreeMap<OsString, NodeId>,
+    /// What it takes beside its bytes, once it is in a tree.
+    charge: Option<Charge>,
 }
 
 /// The tree.
 pub(crate) struct Tree {
     nodes: Vec<Option<Node>>,
     free: Vec<usize>,
-    bytes: u64,
+    budget: Budget,
 }
 
 impl Tree {
     pub(crate) const ROOT: NodeId = NodeId(0);
 
-    /// A tree with an empty root folder.
-    pub(crate) fn new() -> Tree {
-        let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), bytes: 0 };
+    /// A tree with an empty root folder; what is put there is charged to `budget`.
+    pub(crate) fn new(budget: Budget) -> Tree {
+        let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), budget };
         let mut root = Node::new(Content::Folder(BTreeMap::new()), 0o755);
         root.names = 1;
         tree.nodes.push(Some(root));
@@ -192,22 +191,19 @@ impl Tree {
         Ok(&self.get(folder)?.covers)
     }
 
-    /// Adds a node to a folder. Errs when the name is taken, the folder must not be changed or the tree is full.
+    /// Adds a node to a folder. Errs when the name is taken, the folder must not be changed or there is no room.
     pub(crate) fn add(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
         self.get(folder)?.changes_names()?;
         self.place(folder, name, node)
     }
 
     /// The same, by the host: into a read-only folder, too, and over a name of a mounted folder.
-    pub(crate) fn place(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
+    pub(crate) fn place(&mut self, folder: NodeId, name: &OsStr, mut node: Node) -> Result<NodeId> {
         if self.own(folder, name)?.is_some() {
             return Err(Errno::EXIST.into());
         }
-        let bytes = self.bytes.saturating_add(node.content.owned_bytes());
-        if self.nodes.len() - self.free.len() >= MOST_NODES || bytes > MOST_BYTES {
-            return Err(Errno::NOSPC.into());
-        }
-        self.bytes = bytes;
+        let target = if let Content::Link(target) = &node.content { target.len() as u64 } else { 0 };
+        node.charge = Some(self.budget.charge(NODE.saturating_add(target)).map_err(no_space)?);
         let id = NodeId(self.free.pop().unwrap_or(self.nodes.len()));
         if id.0 == self.nodes.len() {
             self.nodes.push(None);
@@ -296,10 +292,13 @@ impl Tree {
         Ok(())
     }
 
-    /// Counts one descriptor less.
+    /// Counts one descriptor less. What an archive has is not kept for a file that is not open.
     pub(crate) fn close(&mut self, id: NodeId) {
         if let Ok(node) = self.get_mut(id) {
             node.opened = node.opened.saturating_sub(1);
+            if let (0, Content::File(Data::Archived { loaded, .. })) = (node.opened, &mut node.content) {
+                *loaded = None;
+            }
         }
         self.collect(id);
     }
@@ -309,7 +308,6 @@ impl Tree {
         if node.names > 0 || node.opened > 0 {
             return;
         }
-        self.bytes = self.bytes.saturating_sub(node.content.owned_bytes());
         if let Some(place) = self.nodes.get_mut(id.0) {
             *place = None;
         }
@@ -318,64 +316,71 @@ impl Tree {
 
     /// All bytes of a file, shared where they are.
     pub(crate) fn shared(&mut self, id: NodeId) -> Result<Arc<[u8]>> {
-        self.read_archived(id)?;
-        match &self.get(id)?.content {
-            Content::File(Data::Shared(bytes)) => Ok(bytes.clone()),
-            _ => Ok(self.contents(id)?.into()),
+        let node = self.get(id)?;
+        match &node.content {
+            Content::File(Data::Shared(bytes)) => return Ok(bytes.clone()),
+            Content::File(Data::Archived { archive, index, loaded: None, .. }) if node.opened == 0 => {
+                return Ok(archive.read(*index)?);
+            }
+            _ => {}
         }
+        let size = self.size(id)?;
+        let _room = self.budget.charge(size)?;
+        let mut bytes = vec![0; usize::try_from(size).map_err(|_| Errno::FBIG)?];
+        let count = self.read(id, 0, &mut bytes)?;
+        bytes.truncate(count);
+        Ok(bytes.into())
     }
 
-    /// The bytes of a file; those of an archive are read now.
-    pub(crate) fn contents(&mut self, id: NodeId) -> Result<&[u8]> {
-        self.read_archived(id)?;
+    /// Reads at a position; returns how much. A file of an archive is read as a whole when it is first read from, and kept as long as it is
+    /// open.
+    pub(crate) fn read(&mut self, id: NodeId, position: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.load(id)?;
         match &self.get(id)?.content {
-            Content::File(Data::Owned(bytes)) => Ok(bytes),
-            Content::File(Data::Shared(bytes)) => Ok(bytes),
+            Content::File(Data::Owned(pages)) => Ok(pages.read(position, buffer)),
+            Content::File(Data::Shared(bytes) | Data::Archived { loaded: Some((bytes, _)), .. }) => {
+                let start = usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+                let count = buffer.len().min(bytes.len() - start);
+                buffer[..count].copy_from_slice(&bytes[start..start + count]);
+                Ok(count)
+            }
             Content::File(Data::Archived { .. }) => Err(Errno::IO.into()),
             Content::Folder(_) | Content::Host(_) => Err(Errno::ISDIR.into()),
             _ => Err(Errno::INVAL.into()),
         }
     }
 
-    fn read_archived(&mut self, id: NodeId) -> Result<()> {
+    fn load(&mut self, id: NodeId) -> Result<()> {
+        let budget = self.budget.clone();
         let Content::File(data) = &mut self.get_mut(id)?.content else { return Ok(()) };
-        if let Data::Archived { archive, index, .. } = data {
-            *data = Data::Shared(archive.read(*index)?);
+        if let Data::Archived { archive, index, size, loaded: loaded @ None } = data {
+            let charge = budget.charge(*size)?;
+            *loaded = Some((archive.read(*index)?, charge));
         }
         Ok(())
     }
 
-    /// Changes the size of a file; new bytes are 0.
+    /// Changes the size of a file; new bytes are 0, and take nothing.
     pub(crate) fn resize(&mut self, id: NodeId, size: u64) -> Result<()> {
-        let before = self.owned(id)?.len() as u64;
-        let bytes = self.bytes.saturating_sub(before).saturating_add(size);
-        if bytes > MOST_BYTES {
-            return Err(Errno::NOSPC.into());
-        }
-        let size = usize::try_from(size).map_err(|_| Errno::FBIG)?;
-        self.owned(id)?.resize(size, 0);
-        self.bytes = bytes;
+        self.owned(id)?.set_len(size).map_err(|_| Errno::FBIG)?;
         self.get_mut(id)?.touch();
         Ok(())
     }
 
-    /// Writes into a file, which grows as needed.
-    pub(crate) fn write(&mut self, id: NodeId, position: u64, bytes: &[u8]) -> Result<()> {
-        let end = position.checked_add(bytes.len() as u64).ok_or(Errno::FBIG)?;
-        if end > self.size(id)? {
-            self.resize(id, end)?;
-        }
-        let start = usize::try_from(position).map_err(|_| Errno::FBIG)?;
-        let file = self.owned(id)?;
-        file.get_mut(start..start + bytes.len()).ok_or(Errno::IO)?.copy_from_slice(bytes);
+    /// Writes into a file, which grows as needed; returns how much, which is less than asked for when there is no room for more.
+    pub(crate) fn write(&mut self, id: NodeId, position: u64, bytes: &[u8]) -> Result<usize> {
+        let end = position.checked_add(bytes.len() as u64).filter(|end| i64::try_from(*end).is_ok());
+        end.ok_or(Errno::FBIG)?;
+        let budget = self.budget.clone();
+        let count = self.owned(id)?.write(&budget, position, bytes).map_err(no_space)?;
         self.get_mut(id)?.touch();
-        Ok(())
+        Ok(count)
     }
 
     /// The bytes of a file that may be written to.
-    fn owned(&mut self, id: NodeId) -> Result<&mut Vec<u8>> {
+    fn owned(&mut self, id: NodeId) -> Result<&mut Pages> {
         match &mut self.get_mut(id)?.content {
-            Content::File(Data::Owned(bytes)) => Ok(bytes),
+            Content::File(Data::Owned(pages)) => Ok(pages),
             Content::File(_) => Err(Errno::ROFS.into()),
             Content::Folder(_) | Content::Host(_) => Err(Errno::ISDIR.into()),
             _ => Err(Errno::INVAL.into()),
@@ -398,8 +403,8 @@ impl Node {
     pub(crate) fn new(content: Content, mode: u32) -> Node {
         let now = now();
         let (accessed, modified, changed) = (now, now, now);
-        let covers = BTreeMap::new();
-        Node { content, mode, accessed, modified, changed, read_only: false, names: 0, opened: 0, covers }
+        let (names, opened, charge, covers) = (0, 0, None, BTreeMap::new());
+        Node { content, mode, accessed, modified, changed, read_only: false, names, opened, covers, charge }
     }
 
     /// The same, never to change.
@@ -433,6 +438,11 @@ impl Node {
     }
 }
 
+/// What a file system without room says.
+fn no_space(_: Exhausted) -> Errno {
+    Errno::NOSPC
+}
+
 /// Nanoseconds since 1970, in whole microseconds: Pyodide's CPython sets no finer ones, so that a program that copies a finer time
 /// would find it changed.
 pub(crate) fn now() -> i128 {
@@ -444,41 +454,87 @@ pub(crate) fn now() -> i128 {
 mod tests {
     use super::*;
 
-    fn file(bytes: &[u8]) -> Node {
-        Node::new(Content::File(Data::Owned(bytes.to_vec())), 0o644)
+    fn file() -> Node {
+        Node::new(Content::File(Data::Owned(Pages::default())), 0o644)
+    }
+
+    fn tree() -> Tree {
+        Tree::new(Budget::new(1 << 20))
     }
 
     #[test]
     fn an_open_file_outlives_its_name() {
-        let mut tree = Tree::new();
-        let id = tree.add(Tree::ROOT, "a".as_ref(), file(b"")).unwrap();
+        let mut tree = tree();
+        let id = tree.add(Tree::ROOT, "a".as_ref(), file()).unwrap();
         tree.open(id).unwrap();
         tree.unlink(Tree::ROOT, "a".as_ref()).unwrap();
-        tree.write(id, 2, b"xy").unwrap();
-        assert_eq!(tree.contents(id).unwrap(), b"\0\0xy");
+        assert_eq!(tree.write(id, 2, b"xy").unwrap(), 2);
+        let mut buffer = [9; 8];
+        assert_eq!(tree.read(id, 0, &mut buffer).unwrap(), 4);
+        assert_eq!(&buffer[..4], b"\0\0xy");
         tree.close(id);
         assert!(tree.get(id).is_err());
-        assert_eq!(tree.bytes, 0);
+        assert_eq!(tree.budget.used(), 0);
     }
 
     #[test]
-    fn files_are_bounded_together() {
-        let mut tree = Tree::new();
-        let id = tree.add(Tree::ROOT, "a".as_ref(), file(b"")).unwrap();
-        assert!(tree.resize(id, MOST_BYTES + 1).is_err());
+    fn files_and_names_are_bounded_together() {
+        let mut tree = tree();
+        let id = tree.add(Tree::ROOT, "a".as_ref(), file()).unwrap();
         assert!(tree.write(id, u64::MAX, b"x").is_err());
+        assert!(tree.resize(id, u64::MAX).is_err());
         assert_eq!(tree.size(id).unwrap(), 0);
+        // A hole takes nothing, and what was cut off neither.
+        for _ in 0..40 {
+            tree.resize(id, 900 << 20).unwrap();
+            assert_eq!(tree.write(id, 500 << 20, &vec![1; 500_000]).unwrap(), 500_000);
+            tree.resize(id, 0).unwrap();
+        }
+        assert_eq!(tree.budget.used(), NODE);
+        assert!(tree.write(id, 0, &vec![1; 2 << 20]).unwrap() < 1 << 20);
+        assert!(matches!(
+            tree.write(id, 1 << 20, &vec![1; 65_536]),
+            Err(super::super::errno::Fault::Errno(Errno::NOSPC))
+        ));
+        tree.unlink(Tree::ROOT, "a".as_ref()).unwrap();
+        let names = (0..).take_while(|name| tree.add(Tree::ROOT, name.to_string().as_ref(), file()).is_ok());
+        assert_eq!(names.count(), 1024);
+        let long = Node::new(Content::Link("x".repeat(4000).into()), 0o777);
+        tree.unlink(Tree::ROOT, "0".as_ref()).unwrap();
+        assert!(tree.add(Tree::ROOT, "link".as_ref(), long).is_err());
+        assert!(tree.add(Tree::ROOT, "link".as_ref(), file()).is_ok());
+    }
+
+    #[test]
+    fn files_of_archives_are_in_memory_while_they_are_open() {
+        let wheel = "../testdata/wheels/pydantic_core-2.50.5-cp314-cp314-pyemscripten_2026_0_wasm32.whl";
+        let wheel = Path::new(env!("CARGO_MANIFEST_DIR")).join(wheel);
+        let archive = Arc::new(Archive::open(&wheel).unwrap());
+        let small = |entry: &crate::archive::ArchiveEntry| (1000..10_000).contains(&entry.size);
+        let index = archive.entries().iter().position(small).unwrap();
+        let size = archive.entries()[index].size;
+        let mut tree = tree();
+        let data = Data::Archived { archive, index, size, loaded: None };
+        let id = tree.add(Tree::ROOT, "a".as_ref(), Node::new(Content::File(data), 0o644)).unwrap();
+        assert_eq!(tree.shared(id).unwrap().len() as u64, size);
+        assert_eq!(tree.budget.used(), NODE);
+        tree.open(id).unwrap();
+        let mut buffer = vec![0; 10_000];
+        assert_eq!(tree.read(id, 10, &mut buffer).unwrap() as u64, size - 10);
+        assert_eq!(tree.budget.used(), NODE + size);
+        tree.close(id);
+        assert_eq!(tree.budget.used(), NODE);
     }
 
     #[test]
     fn renaming_replaces_files_and_empty_folders_only() {
-        let mut tree = Tree::new();
+        let mut tree = tree();
         let folder = |entries| Node::new(Content::Folder(entries), 0o755);
-        tree.add(Tree::ROOT, "f".as_ref(), file(b"1")).unwrap();
-        tree.add(Tree::ROOT, "g".as_ref(), file(b"22")).unwrap();
+        tree.add(Tree::ROOT, "f".as_ref(), file()).unwrap();
+        tree.add(Tree::ROOT, "g".as_ref(), file()).unwrap();
         let d = tree.add(Tree::ROOT, "d".as_ref(), folder(BTreeMap::new())).unwrap();
         tree.add(Tree::ROOT, "e".as_ref(), folder(BTreeMap::new())).unwrap();
-        tree.add(d, "x".as_ref(), file(b"")).unwrap();
+        tree.add(d, "x".as_ref(), file()).unwrap();
         let rename = |tree: &mut Tree, from: &str, to: &str| {
             tree.rename((Tree::ROOT, from.as_ref()), (Tree::ROOT, to.as_ref())).is_ok()
         };

@@ -73,7 +73,7 @@ fn fd_close(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
 }
 
 fn fd_sync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    guest.kernel()?.synchronize(arguments.word(0)?)
+    transfer::synchronize(guest, arguments.word(0)?)
 }
 
 fn fdatasync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {

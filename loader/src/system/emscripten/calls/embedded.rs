@@ -45,7 +45,10 @@ fn embed(guest: &mut Guest<'_>, path: &Path, contents: u32, size: u32) -> Result
     let bytes = super::super::guest::slice(memory, contents, size)?;
     let files = &mut system.kernel.files;
     let file = files.place(path, empty_file(MODE))?;
-    files.tree.write(file, 0, bytes)
+    if files.tree.write(file, 0, bytes)? < bytes.len() {
+        return Err(Errno::NOSPC.into());
+    }
+    Ok(())
 }
 
 fn refused(path: &Path, errno: Errno) -> wasmtime::Error {

@@ -8,6 +8,8 @@ use wasmtime::TypedFunc;
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
+use crate::interrupt::PIECE;
+use crate::system::guest::{slice, slice_mut};
 use crate::system::kernel::descriptors::{Object, flag};
 use crate::system::kernel::errno::{Errno, Result};
 
@@ -109,17 +111,25 @@ fn map(guest: &mut Guest<'_>, length: u32, fd: u32, offset: u64) -> Result<u32> 
     if address == 0 {
         return Err(Errno::NOMEM.into());
     }
-    guest.bytes_mut(address, size)?.fill(0);
+    let interrupt = guest.state().interrupt.clone();
     let (memory, system) = guest.split()?;
-    let mut buffer = super::super::guest::slice_mut(memory, address, length)?;
-    let mut position = offset;
+    let mut buffer = slice_mut(memory, address, size)?;
+    let mut position = Some(offset);
+    let mut left = length as usize;
     while !buffer.is_empty() {
-        let count = system.kernel.descriptors.read_at(&mut system.kernel.files, fd, buffer, position)?;
-        if count == 0 {
-            break;
+        interrupt.check()?;
+        let (piece, rest) = buffer.split_at_mut(buffer.len().min(PIECE));
+        let wanted = piece.len().min(left);
+        let mut filled = 0;
+        while let Some(at) = position.filter(|_| filled < wanted) {
+            let to = &mut piece[filled..wanted];
+            let count = system.kernel.descriptors.read_at(&mut system.kernel.files, fd, to, at)?;
+            filled += count;
+            position = at.checked_add(count as u64).filter(|_| count > 0);
         }
-        position += count as u64;
-        buffer = buffer.get_mut(count..).unwrap_or_default();
+        piece[filled..].fill(0);
+        left -= wanted;
+        buffer = rest;
     }
     Ok(address)
 }
@@ -141,6 +151,7 @@ fn msync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 
 /// Writes a shared mapping to its file, which keeps its size.
 fn write_back(guest: &mut Guest<'_>, address: u32, length: u32) -> Result<()> {
+    let interrupt = guest.state().interrupt.clone();
     let (memory, system) = guest.split()?;
     let Some(mapping) = system.mappings.mapped.get(&address).filter(|mapping| mapping.is_shared) else {
         return Ok(());
@@ -151,8 +162,13 @@ fn write_back(guest: &mut Guest<'_>, address: u32, length: u32) -> Result<()> {
     let size =
         system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, mapping.fd)?.size;
     let left = u32::try_from(size.saturating_sub(mapping.offset)).unwrap_or(u32::MAX);
-    let bytes = super::super::guest::slice(memory, address, length.min(mapping.length).min(left))?;
-    system.kernel.descriptors.write_at(&mut system.kernel.files, mapping.fd, bytes, mapping.offset)?;
+    let bytes = slice(memory, address, length.min(mapping.length).min(left))?;
+    let mut position = mapping.offset;
+    for piece in bytes.chunks(PIECE) {
+        interrupt.check()?;
+        system.kernel.descriptors.write_at(&mut system.kernel.files, mapping.fd, piece, position)?;
+        position = position.saturating_add(piece.len() as u64);
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ mod clock;
 mod descriptors;
 mod embedded;
 pub(super) mod exceptions;
-mod ffi;
+pub(super) mod ffi;
 mod files;
 mod linking;
 pub(crate) mod memory;

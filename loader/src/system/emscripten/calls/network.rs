@@ -7,11 +7,12 @@ use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
+use crate::interrupt::InterruptState;
 use crate::system::kernel::descriptors::{Object, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::network::{Socket, Transport};
 use crate::system::transfer::io_vectors;
-use crate::system::wait::{Interest, patiently, wait};
+use crate::system::wait::{Interest, patiently, told, wait};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_socket", Handler::Syscall(socket)),
@@ -57,7 +58,7 @@ fn socket(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         _ => return Err(Errno::PROTONOSUPPORT.into()),
     };
     let system = guest.system()?;
-    let socket = system.kernel.network.socket(transport, is_v6);
+    let socket = system.kernel.network.socket(transport, is_v6)?;
     add(guest, socket, kind & NONBLOCK)
 }
 
@@ -317,6 +318,7 @@ fn recvmsg(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 /// Error numbers of `getaddrinfo` (`netdb.h`).
 mod lookup {
     pub const NONAME: i64 = -2;
+    pub const AGAIN: i64 = -3;
     pub const FAMILY: i64 = -6;
     pub const MEMORY: i64 = -10;
     pub const OVERFLOW: i64 = -12;
@@ -334,7 +336,14 @@ fn addresses_of(guest: &mut Guest<'_>, name: &str) -> Result<Vec<IpAddr>> {
     if !network.permits_name(name) {
         return Err(Errno::ACCES.into());
     }
-    let found: Vec<IpAddr> = (name, 0).to_socket_addrs()?.map(|address| address.ip()).collect();
+    let interrupt = guest.state().interrupt.clone();
+    let asked = name.to_owned();
+    let resolve = move || (asked.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>);
+    let Some(found) = interrupt.aside(InterruptState::is_pending, resolve)? else {
+        told(guest)?;
+        return Err(Errno::AGAIN.into());
+    };
+    let found: Vec<IpAddr> = found?.into_iter().map(|address| address.ip()).collect();
     network.resolved(name, &found);
     Ok(found)
 }
@@ -370,7 +379,12 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
         None => Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]),
         Some(name) => addresses_of(guest, name),
     };
-    let Ok(found) = found else { return Ok(Answer::Integer(lookup::NONAME)) };
+    let found = match found {
+        Ok(found) => found,
+        Err(Fault::Errno(Errno::INTR | Errno::AGAIN)) => return Ok(Answer::Integer(lookup::AGAIN)),
+        Err(Fault::Errno(_)) => return Ok(Answer::Integer(lookup::NONAME)),
+        Err(Fault::Ended(error)) => return Err(error),
+    };
     let wanted = |ip: &IpAddr| match u16::try_from(family) {
         Ok(0) => true,
         Ok(AF_INET) => ip.is_ipv4(),
@@ -468,7 +482,11 @@ fn getprotobyname(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime:
 /// The IPv4 address of a name, as a number in network order; 0 when there is none.
 fn lookup_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let name = text(guest, arguments.word(0)?)?.unwrap_or_default();
-    let found = addresses_of(guest, &name).unwrap_or_default();
+    let found = match addresses_of(guest, &name) {
+        Ok(found) => found,
+        Err(Fault::Errno(_)) => Vec::new(),
+        Err(Fault::Ended(error)) => return Err(error),
+    };
     let v4 = found.iter().find_map(|ip| match ip {
         IpAddr::V4(ip) => Some(u32::from_le_bytes(ip.octets())),
         IpAddr::V6(_) => None,

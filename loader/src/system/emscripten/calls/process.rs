@@ -82,12 +82,11 @@ pub(super) fn variable(guest: &mut Guest<'_>, name: &CStr) -> wasmtime::Result<O
 }
 
 fn random_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    crate::system::kernel::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)
+    crate::system::transfer::random(guest, arguments.word(0)?, arguments.word(1)?)
 }
 
 fn getentropy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    crate::system::kernel::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)?;
-    Ok(0)
+    random_get(guest, arguments).map(|()| 0)
 }
 
 fn proc_exit(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {

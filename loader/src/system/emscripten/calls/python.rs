@@ -5,6 +5,7 @@ use wasmtime::{ExternRef, Ref, Val};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
+use super::clock::ended;
 use crate::interrupt::Interrupted;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -50,8 +51,16 @@ fn trampoline(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answ
 /// makes it in a module of its own, since it must be known without JavaScript (Pyodide, `src/core/sentinel.wat`).
 struct Sentinel;
 
+/// Every sentinel is the same one: the engine keeps what it is asked for until the process ends.
 fn create_sentinel(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    ExternRef::new(guest.store(), Sentinel).map(Answer::Reference)
+    let known = guest.system().map_err(ended)?.sentinel.clone();
+    if let Some(known) = known {
+        return Ok(Answer::Reference(known.to_rooted(guest.store())));
+    }
+    let sentinel = ExternRef::new(guest.store(), Sentinel)?;
+    let kept = sentinel.to_owned_rooted(guest.store())?;
+    guest.system().map_err(ended)?.sentinel = Some(kept);
+    Ok(Answer::Reference(sentinel))
 }
 
 /// Whether a reference is one.

@@ -37,11 +37,11 @@ pub(crate) fn fd_close(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
 }
 
 pub(crate) fn fd_datasync(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
-    guest.kernel()?.synchronize(fd)
+    transfer::synchronize(guest, fd)
 }
 
 pub(crate) fn fd_sync(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
-    guest.kernel()?.synchronize(fd)
+    transfer::synchronize(guest, fd)
 }
 
 /// wasi-libc tells by the rights how a file was opened, and a terminal from other character devices: it cannot be sought in.

@@ -64,7 +64,7 @@ pub(crate) fn proc_raise(_: &mut Guest<'_>, _: u32) -> Result<()> {
 }
 
 pub(crate) fn random_get(guest: &mut Guest<'_>, buffer: u32, size: u32) -> Result<()> {
-    crate::system::kernel::random(guest.bytes_mut(buffer, size)?)
+    crate::system::transfer::random(guest, buffer, size)
 }
 
 /// There is nobody else to run.
