@@ -83,8 +83,10 @@ levels() {
     build levels assertions emcc "-O1 -sASSERTIONS=2" "$exits"
 }
 safe_heap() { build safe_heap O1 emcc "-O1 -sSAFE_HEAP" "$exits"; }
-for program in ${@:-main_in_library main_below throw stack embed exit levels safe_heap}; do
-    case $program in exit) exit_ ;; *) $program ;; esac
+sleep_() { build sleep O1 emcc "-O1 -sASYNCIFY -sASYNCIFY_IMPORTS=wait_in_library" "$exits"; }
+
+for program in ${@:-main_in_library main_below throw stack embed exit levels safe_heap sleep}; do
+    case $program in exit | sleep) ${program}_ ;; *) $program ;; esac
     record "$program"
 done
 find . -name '*.so' -exec chmod 644 {} +

@@ -1,6 +1,6 @@
 //! Owns clocks and calendars. Must not know what time zone the host is in: the guest's is what its variable `TZ` says, else UTC.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -9,8 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use crate::system::kernel::errno::{Errno, Fault, Result};
+use crate::system::wait::wait;
 
 pub(super) const ENTRIES: &[Entry] = &[
+    ("emscripten_sleep", Handler::Plain(sleep)),
     ("clock_time_get", Handler::Wasi(clock_time_get)),
     ("clock_res_get", Handler::Wasi(clock_res_get)),
     ("emscripten_get_now", Handler::Plain(get_now)),
@@ -67,6 +69,20 @@ fn get_now(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer>
 #[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
 fn date_now(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Ok(Answer::Number((realtime() / 1_000_000) as f64))
+}
+
+/// `(milliseconds)`: waits to the end. In JavaScript it takes a program that was built to be left and entered again (`-sASYNCIFY`).
+fn sleep(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let deadline = Instant::now() + Duration::from_millis(arguments.word(0)?.into());
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match wait(guest, &[], Some(left)) {
+            Ok(_) => return Ok(Answer::Nothing),
+            // The guest was told of a signal, and sleeps on.
+            Err(Fault::Errno(Errno::INTR)) => {}
+            Err(fault) => return Err(ended(fault)),
+        }
+    }
 }
 
 /// A fault of a call that has no error number: the guest traps.
