@@ -27,7 +27,6 @@
 mod address_space;
 mod archive;
 mod backtrace;
-#[cfg_attr(not(test), expect(dead_code, reason = "the kernel is about to charge what it keeps"))]
 mod budget;
 mod c_stack;
 mod cache;

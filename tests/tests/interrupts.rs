@@ -8,7 +8,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use pydl_loader::{Cache, Captured, Compiler, ExitStatus, Image, Interruption, Process, ProcessOptions};
+use pydl_loader::{
+    Cache, Captured, Compiler, ExitStatus, Image, Interruption, Mount, Process, ProcessOptions,
+};
 use pydl_tests::attacks::{self, ALLOWANCE, BUDGET, IDLE, Program};
 use pydl_tests::emscripten::{CURRENT, main_module};
 use pydl_tests::skip;
@@ -239,6 +241,44 @@ fn time_from_ready(main: &Path, code: &str, is_ended: bool) -> Duration {
     }
     running.join().unwrap().unwrap();
     started.elapsed()
+}
+
+/// A lock that somebody else has is waited for, and the wait ends with the guest; locks of two guests in one program exclude each other.
+#[test]
+fn waits_for_locks_are_interrupted() {
+    let Some(main) = emscripten(CURRENT) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let compiler = Compiler::new().unwrap().with_cache(Cache::open(pydl_tests::cache_folder()).unwrap());
+    let image = Image::from_file(&compiler, &main).unwrap();
+    let start = |code: &str| {
+        let stdout = Captured::new();
+        let options = ProcessOptions::python(&main).args(["-c", code]).stdout(&stdout);
+        let mount = Mount { host: folder.path().to_owned(), guest: "/data".to_owned(), read_only: false };
+        let process = Process::new(&image, &options.mount(mount)).unwrap();
+        let handle = process.interrupt_handle();
+        let running = thread::spawn(move || process.run());
+        let started = Instant::now();
+        while stdout.contents().is_empty() && started.elapsed() < AT_ONCE {
+            sleep(Duration::from_millis(10));
+        }
+        assert_eq!(stdout.contents(), b"ready\n");
+        (handle, running)
+    };
+    let holds = "import fcntl, time\nfile = open('/data/file', 'w')\nfcntl.lockf(file, fcntl.LOCK_EX)\n\
+                 print('ready', flush=True)\ntime.sleep(600)";
+    let waits = "import fcntl\nfile = open('/data/file', 'a')\nprint('ready', flush=True)\n\
+                 fcntl.lockf(file, fcntl.LOCK_EX)";
+    let (holder, held) = start(holds);
+    let (waiter, waiting) = start(waits);
+    let (_, granted) = start(waits);
+    sleep(Duration::from_millis(300));
+    assert!(!waiting.is_finished() && !granted.is_finished());
+    waiter.terminate();
+    assert_eq!(waiting.join().unwrap().unwrap(), ExitStatus::Interrupted);
+    assert!(!granted.is_finished());
+    holder.terminate();
+    assert_eq!(held.join().unwrap().unwrap(), ExitStatus::Interrupted);
+    assert_eq!(granted.join().unwrap().unwrap(), ExitStatus::Exited(0));
 }
 
 /// Python with a program that prints `ready` first.

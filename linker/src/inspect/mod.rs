@@ -348,9 +348,10 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
                 (Ok(Binding::Thunk(thunk)), Some(import)) if is_of_host(*thunk) => {
                     Some(of_host(namespace.family(), import, host))
                 }
-                (Ok(Binding::Thunk(_)), Some(import)) => Some(match has_text(&order, &import.name) {
-                    true => Provider::JavaScript,
-                    false => Provider::UndefinedUntilCalled,
+                (Ok(Binding::Thunk(_)), Some(import)) => Some(if has_text(&order, &import.name) {
+                    Provider::JavaScript
+                } else {
+                    Provider::UndefinedUntilCalled
                 }),
                 _ => None,
             };

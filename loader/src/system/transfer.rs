@@ -81,13 +81,16 @@ pub(crate) fn random(guest: &mut Guest<'_>, address: u32, length: u32) -> Result
     Ok(())
 }
 
-/// Has a file written to disk, which a slow one may have gigabytes of.
-pub(crate) fn synchronize(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
+/// Has a file written to disk, all of it or what is needed to read it again: a slow disk may have gigabytes of it.
+pub(crate) fn synchronize(guest: &mut Guest<'_>, fd: u32, only_data: bool) -> Result<()> {
     let interrupt = guest.state().interrupt.clone();
     let kernel = guest.kernel()?;
-    let Object::Host(file) = &kernel.descriptors.get(fd)?.object else { return kernel.synchronize(fd) };
-    let file = file.try_clone()?;
-    match interrupt.aside(InterruptState::is_terminated, move || file.sync_all())? {
+    let Object::Host(host) = &kernel.descriptors.get(fd)?.object else {
+        return kernel.descriptors.sync(fd, only_data);
+    };
+    let file = host.file.try_clone()?;
+    let sync = move || if only_data { file.sync_data() } else { file.sync_all() };
+    match interrupt.aside(InterruptState::is_terminated, sync)? {
         Some(synced) => Ok(synced?),
         None => Err(Fault::Ended(Interrupted.into())),
     }

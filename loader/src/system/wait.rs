@@ -95,7 +95,8 @@ fn look(
                 readable: events.contains(PollFlags::IN),
                 writable: events.contains(PollFlags::OUT),
                 hung_up: events.contains(PollFlags::HUP),
-                error: events.contains(PollFlags::ERR),
+                // What cannot be waited for tells so when it is tried.
+                error: events.intersects(PollFlags::ERR | PollFlags::NVAL),
             });
         }
     }
@@ -113,6 +114,13 @@ pub(crate) fn told(guest: &mut Guest<'_>) -> Result<()> {
         return Err(Errno::INTR.into());
     }
     Ok(())
+}
+
+/// Sleeps for what nothing tells the end of. Errs with `EINTR` after an interrupt, of which the guest has been told.
+pub(crate) fn pause(guest: &mut Guest<'_>, duration: Duration) -> Result<()> {
+    told(guest)?;
+    guest.state().interrupt.clone().sleep(duration);
+    told(guest)
 }
 
 /// Does what may have to wait for `fd`: tries, and while the answer is `EAGAIN` and the descriptor is one that waits, waits and

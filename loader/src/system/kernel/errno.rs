@@ -63,6 +63,7 @@ numbers! {
     NOBUFS = 42, NOBUFS;
     NODEV = 43, NODEV;
     NOENT = 44, NOENT;
+    NOLCK = 46, NOLCK;
     NOMEM = 48, NOMEM;
     NOPROTOOPT = 50, NOPROTOOPT;
     NOSPC = 51, NOSPC;
@@ -98,7 +99,6 @@ impl From<io::Error> for Errno {
             return of_host(host);
         }
         match error.kind() {
-            // cap-std says so of paths that lead out of a folder.
             io::ErrorKind::PermissionDenied => Errno::PERM,
             io::ErrorKind::NotFound => Errno::NOENT,
             io::ErrorKind::AlreadyExists => Errno::EXIST,

@@ -5,18 +5,20 @@ pub(crate) mod descriptors;
 pub(crate) mod errno;
 pub(crate) mod files;
 pub(crate) mod folder;
+pub(crate) mod locks;
 pub(crate) mod network;
+pub(crate) mod open;
 pub(crate) mod pages;
 pub(crate) mod streams;
 pub(crate) mod tree;
+pub(crate) mod walk;
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
 use self::descriptors::{Descriptors, Object, flag};
 use self::errno::{Errno, Result};
-use self::files::{Files, Found};
+use self::files::Files;
 use self::folder::HostFolder;
 use self::network::Network;
 use self::streams::Streams;
@@ -25,12 +27,6 @@ use crate::archive::Archive;
 use crate::budget::Budget;
 use crate::error::LoadError;
 use crate::options::{Mount, ProcessOptions};
-
-/// An entry of a folder: name, `d_type` (readdir(3)), inode number.
-pub(crate) type Entry = (OsString, u8, u64);
-
-/// The `d_type` of a folder.
-const FOLDER_ENTRY: u8 = 4;
 
 /// The home folder of a guest that is given none.
 pub(crate) const HOME: &str = "/home";
@@ -86,7 +82,7 @@ impl Kernel {
         self.files.set_node_mode(temporary, 0o1777)?;
         for (stream, access) in [(0, 0), (1, flag::WRITE_ONLY), (2, flag::WRITE_ONLY)] {
             let device = Object::Device(Device::Stream(stream));
-            self.descriptors.add(device, access, "/dev/tty".into())?;
+            self.descriptors.add(device, access)?;
         }
         Ok(())
     }
@@ -101,13 +97,12 @@ impl Kernel {
             HostFolder::open(&mount.host, mount.read_only).map_err(|error| refused(error.to_string()))?;
         let path = files::tidy(Path::new(&mount.guest));
         let twice = |_| refused("there is something else already".to_owned());
+        let folder = Arc::new(folder);
         if path == Path::new("/") {
             return self.files.tree.underlay(Tree::ROOT, folder).map_err(twice);
         }
         // An empty folder of the guest's own makes way.
-        if let Ok(Found::Node(_)) = self.files.find(&path, false) {
-            let _ = self.files.remove(&path, true);
-        }
+        let _ = self.files.make_way(&path);
         let node = Node::new(Content::Host(folder), 0o755);
         self.files.place(&path, node).map(drop).map_err(twice)
     }
@@ -139,7 +134,7 @@ impl Kernel {
 
     /// Whether there is something at a path.
     pub(crate) fn is_there(&self, guest: &Path) -> bool {
-        self.files.status(guest, false).is_ok()
+        self.files.status(&guest.into(), false).is_ok()
     }
 
     /// Makes a folder, and those that lead to it.
@@ -168,38 +163,15 @@ impl Kernel {
         device.stream().filter(|stream| self.streams.is_terminal(*stream))
     }
 
-    /// Makes a file have at least so many bytes.
-    pub(crate) fn allocate(&mut self, fd: u32, size: u64) -> Result<()> {
-        if self.descriptors.status(&self.files, &self.streams, fd)?.size >= size {
-            return Ok(());
-        }
-        self.descriptors.resize(&mut self.files, fd, size)
-    }
-
-    /// Has the host write out what it keeps of an open file.
-    pub(crate) fn synchronize(&self, fd: u32) -> Result<()> {
-        match &self.descriptors.get(fd)?.object {
-            Object::Host(file) => Ok(file.sync_all()?),
-            Object::Node(_) | Object::Folder { .. } => Ok(()),
-            _ => Err(Errno::INVAL.into()),
-        }
-    }
-
-    /// Sets the times of access and modification of what is open, where given.
-    pub(crate) fn set_times(&mut self, fd: u32, times: [Option<i128>; 2]) -> Result<()> {
-        let open = self.descriptors.get(fd)?;
-        if let Object::Node(id) = open.object {
-            return self.files.set_node_times(id, times);
-        }
-        let path = open.path.clone();
-        self.files.set_times(&path, times, true)
-    }
-
     /// How many bytes an open file, or what comes in by a stream, has left to read; as far as that can be told.
     pub(crate) fn bytes_left(&self, fd: u32) -> Result<u64> {
         let open = self.descriptors.get(fd)?;
         Ok(match &open.object {
             Object::Node(id) => self.files.tree.size(*id)?.saturating_sub(open.position),
+            Object::Host(host) if host.is_plain => {
+                let left = rustix::io::ioctl_fionread(&host.file).ok();
+                left.unwrap_or(0)
+            }
             Object::Host(_) | Object::Device(_) => {
                 let host = self.descriptors.host(&self.streams, fd);
                 host.and_then(|host| rustix::io::ioctl_fionread(host).ok()).unwrap_or(0)
@@ -208,24 +180,9 @@ impl Kernel {
         })
     }
 
-    /// The entries of an open folder, `.` and `..` first: as they were when they were first asked for, or as they are now if `anew`.
-    pub(crate) fn entries(&mut self, fd: u32, anew: bool) -> Result<&[Entry]> {
-        let open = self.descriptors.get_mut(fd)?;
-        let path = open.path.clone();
-        let Object::Folder { listing } = &mut open.object else { return Err(Errno::NOTDIR.into()) };
-        if anew || listing.is_none() {
-            let own = self.files.status(&path, true)?.inode;
-            let mut entries: Vec<Entry> =
-                vec![(".".into(), FOLDER_ENTRY, own), ("..".into(), FOLDER_ENTRY, own)];
-            entries.extend(self.files.list(&path)?);
-            *listing = Some(entries);
-        }
-        Ok(listing.as_deref().unwrap_or_default())
-    }
-
     /// Sets the working directory.
     pub(crate) fn change_directory(&mut self, folder: &str) -> std::result::Result<(), LoadError> {
-        self.files.change_directory(Path::new(folder)).map_err(|_| {
+        self.files.change_directory(&folder.into()).map_err(|_| {
             LoadError::Option(format!(
                 "working directory {folder}: there is no such folder in the guest; give it with --dir"
             ))

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::errno::{Errno, Result};
+use super::files::kind;
 use super::folder::HostFolder;
 use super::pages::Pages;
 use crate::archive::Archive;
@@ -17,18 +18,89 @@ use crate::budget::{Budget, Charge, Exhausted};
 /// What a node takes of the host's memory with a name of the usual length, in bytes.
 const NODE: u64 = 1 << 10;
 
-/// A file, folder, link or device of the tree. Valid as long as it has a name or is open.
+/// A file, folder, link or device of the tree. Valid as long as it has a name or is open; then nothing else ever has the same one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct NodeId(usize);
+pub(crate) struct NodeId {
+    place: usize,
+    /// How many nodes have been at this place before.
+    generation: u64,
+}
+
+/// The names in a folder.
+#[derive(Default)]
+pub(crate) struct Folder {
+    names: BTreeMap<Arc<OsStr>, Entry>,
+    /// The names in the order they were made: where a listing is in it does not change when others come or go.
+    order: BTreeMap<u64, Arc<OsStr>>,
+    folders: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    id: NodeId,
+    order: u64,
+}
+
+impl Folder {
+    /// What has a name.
+    pub(crate) fn get(&self, name: &OsStr) -> Option<NodeId> {
+        self.names.get(name).map(|entry| entry.id)
+    }
+
+    /// Whether it has no names.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The name of a node.
+    pub(crate) fn name_of(&self, id: NodeId) -> Option<&OsStr> {
+        self.names.iter().find(|(_, entry)| entry.id == id).map(|(name, _)| &**name)
+    }
+
+    /// The names that were made after a number, with their own numbers: from 1 on, and never the same again.
+    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &OsStr, NodeId)> {
+        let names = self.order.range((Bound::Excluded(number), Bound::Unbounded));
+        names.filter_map(|(number, name)| Some((*number, &**name, self.get(name)?)))
+    }
+
+    fn insert(&mut self, name: &OsStr, id: NodeId, number: u64) {
+        let name: Arc<OsStr> = name.into();
+        self.order.insert(number, name.clone());
+        self.names.insert(name, Entry { id, order: number });
+    }
+
+    fn remove(&mut self, name: &OsStr) -> Option<NodeId> {
+        let entry = self.names.remove(name)?;
+        self.order.remove(&entry.order);
+        Some(entry.id)
+    }
+}
 
 /// What a node is.
 pub(crate) enum Content {
     File(Data),
-    Folder(BTreeMap<OsString, NodeId>),
+    Folder(Folder),
     Link(OsString),
     Device(Device),
     /// A folder of the host is mounted here.
-    Host(HostFolder),
+    Host(Arc<HostFolder>),
+}
+
+impl Content {
+    /// Whether a path may go on behind it.
+    pub(crate) fn is_folder(&self) -> bool {
+        matches!(self, Content::Folder(_) | Content::Host(_))
+    }
+
+    /// The file type in the mode that `stat` tells.
+    pub(crate) fn kind(&self) -> u32 {
+        match self {
+            Content::File(_) => kind::FILE,
+            Content::Folder(_) | Content::Host(_) => kind::FOLDER,
+            Content::Link(_) => kind::LINK,
+            Content::Device(_) => kind::DEVICE,
+        }
+    }
 }
 
 /// A character device.
@@ -112,144 +184,230 @@ pub(crate) struct Node {
     pub names: u32,
     /// How many descriptors are open on it.
     opened: u32,
-    /// In the root of a mounted folder of the host, what of the guest's own lies over its names.
-    covers: BTreeMap<OsString, NodeId>,
+    /// The folder that a folder is in, or was in.
+    parent: NodeId,
+    /// In a mounted folder of the host, what of the guest's own lies over its names.
+    covers: Folder,
     /// What it takes beside its bytes, once it is in a tree.
     charge: Option<Charge>,
 }
 
 /// The tree.
 pub(crate) struct Tree {
-    nodes: Vec<Option<Node>>,
+    nodes: Vec<Slot>,
     free: Vec<usize>,
     budget: Budget,
+    /// How many names were made.
+    made: u64,
+}
+
+/// A place for a node.
+struct Slot {
+    node: Option<Node>,
+    generation: u64,
 }
 
 impl Tree {
-    pub(crate) const ROOT: NodeId = NodeId(0);
+    pub(crate) const ROOT: NodeId = NodeId { place: 0, generation: 0 };
 
     /// A tree with an empty root folder; what is put there is charged to `budget`.
     pub(crate) fn new(budget: Budget) -> Tree {
-        let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), budget };
-        let mut root = Node::new(Content::Folder(BTreeMap::new()), 0o755);
+        let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), budget, made: 0 };
+        let mut root = Node::new(Content::Folder(Folder::default()), 0o755);
         root.names = 1;
-        tree.nodes.push(Some(root));
+        tree.nodes.push(Slot { node: Some(root), generation: 0 });
         tree
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Result<&Node> {
-        self.nodes.get(id.0).and_then(Option::as_ref).ok_or_else(|| Errno::NOENT.into())
+        let slot = self.nodes.get(id.place).filter(|slot| slot.generation == id.generation);
+        slot.and_then(|slot| slot.node.as_ref()).ok_or_else(|| Errno::NOENT.into())
     }
 
     pub(crate) fn get_mut(&mut self, id: NodeId) -> Result<&mut Node> {
-        self.nodes.get_mut(id.0).and_then(Option::as_mut).ok_or_else(|| Errno::NOENT.into())
+        let slot = self.nodes.get_mut(id.place).filter(|slot| slot.generation == id.generation);
+        slot.and_then(|slot| slot.node.as_mut()).ok_or_else(|| Errno::NOENT.into())
     }
 
     /// The inode number that `stat` tells.
     pub(crate) fn inode(id: NodeId) -> u64 {
-        id.0 as u64 + 2
+        id.place as u64 + 2
     }
 
-    /// The entries of a folder.
-    pub(crate) fn entries(&self, folder: NodeId) -> Result<&BTreeMap<OsString, NodeId>> {
-        match &self.get(folder)?.content {
-            Content::Folder(entries) => Ok(entries),
+    /// The names in a folder; in one of the host, those that lie over the host's.
+    pub(crate) fn folder(&self, folder: NodeId) -> Result<&Folder> {
+        let node = self.get(folder)?;
+        match &node.content {
+            Content::Folder(folder) => Ok(folder),
+            Content::Host(_) => Ok(&node.covers),
             _ => Err(Errno::NOTDIR.into()),
         }
     }
 
-    /// What of the tree has a name in a folder, or lies over that name in a mounted one.
-    pub(crate) fn own(&self, folder: NodeId, name: &OsStr) -> Result<Option<NodeId>> {
-        let folder = self.get(folder)?;
-        match &folder.content {
-            Content::Folder(entries) => Ok(entries.get(name).copied()),
-            Content::Host(_) => Ok(folder.covers.get(name).copied()),
+    fn folder_mut(&mut self, folder: NodeId) -> Result<&mut Folder> {
+        let node = self.get_mut(folder)?;
+        match &mut node.content {
+            Content::Folder(folder) => Ok(folder),
+            Content::Host(_) => Ok(&mut node.covers),
             _ => Err(Errno::NOTDIR.into()),
         }
     }
 
     /// Puts a folder of the host under one of the tree, whose names lie over the host's; where both have a folder, what is in them
     /// is seen together. Errs when there is a folder of the host already.
-    pub(crate) fn underlay(&mut self, id: NodeId, host: HostFolder) -> Result<()> {
+    pub(crate) fn underlay(&mut self, id: NodeId, host: Arc<HostFolder>) -> Result<()> {
         let node = self.get_mut(id)?;
-        let Content::Folder(entries) = &mut node.content else { return Err(Errno::BUSY.into()) };
-        node.covers = std::mem::take(entries);
-        let names: Vec<_> = node.covers.iter().map(|(name, id)| (name.clone(), *id)).collect();
+        let Content::Folder(names) = &mut node.content else { return Err(Errno::BUSY.into()) };
+        node.covers = std::mem::take(names);
+        let names: Vec<_> = node.covers.names.iter().map(|(name, entry)| (name.clone(), entry.id)).collect();
         for (name, below) in names {
             if matches!(self.get(below)?.content, Content::Folder(_))
-                && let Some(host) = host.below(Path::new(&name))
+                && let Some(host) = host.place().below(&name)
             {
-                self.underlay(below, host)?;
+                self.underlay(below, Arc::new(host))?;
             }
         }
         self.get_mut(id)?.content = Content::Host(host);
         Ok(())
     }
 
-    /// The names of a mounted folder that something of the tree lies over.
-    pub(crate) fn covers(&self, folder: NodeId) -> Result<&BTreeMap<OsString, NodeId>> {
-        Ok(&self.get(folder)?.covers)
+    /// What has a name in a folder. Errs when the folder must not be searched.
+    pub(crate) fn look_up(&self, folder: NodeId, name: &OsStr) -> Result<Option<NodeId>> {
+        /// `NAME_MAX` of Linux.
+        const LONGEST_NAME: usize = 255;
+        let names = self.folder(folder)?;
+        self.get(folder)?.permits(&[permission::SEARCH])?;
+        if name.len() > LONGEST_NAME {
+            return Err(Errno::NAMETOOLONG.into());
+        }
+        Ok(names.get(name))
     }
 
-    /// Adds a node to a folder. Errs when the name is taken, the folder must not be changed or there is no room.
+    /// The folder that a folder is in, or was in before it was removed; the root's is itself.
+    pub(crate) fn parent(&self, folder: NodeId) -> Result<NodeId> {
+        let parent = self.get(folder)?.parent;
+        self.get(parent).map(|_| parent)
+    }
+
+    /// Whether `folder` is `other`, or in it at any depth.
+    pub(crate) fn is_beneath(&self, folder: NodeId, other: NodeId) -> Result<bool> {
+        let mut current = folder;
+        while current != other {
+            if current == Tree::ROOT {
+                return Ok(false);
+            }
+            current = self.parent(current)?;
+        }
+        Ok(true)
+    }
+
+    /// Adds a node to a folder. Errs when the name is taken, the folder must not be changed or is gone, or the tree is full.
     pub(crate) fn add(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
-        self.get(folder)?.changes_names()?;
+        self.may_name(folder, name)?;
         self.place(folder, name, node)
     }
 
-    /// The same, by the host: into a read-only folder, too, and over a name of a mounted folder.
-    pub(crate) fn place(&mut self, folder: NodeId, name: &OsStr, mut node: Node) -> Result<NodeId> {
-        if self.own(folder, name)?.is_some() {
+    /// Errs unless a new name may be made in a folder.
+    fn may_name(&self, folder: NodeId, name: &OsStr) -> Result<()> {
+        if self.look_up(folder, name)?.is_some() {
             return Err(Errno::EXIST.into());
         }
-        let target = if let Content::Link(target) = &node.content { target.len() as u64 } else { 0 };
-        node.charge = Some(self.budget.charge(NODE.saturating_add(target)).map_err(no_space)?);
-        let id = NodeId(self.free.pop().unwrap_or(self.nodes.len()));
-        if id.0 == self.nodes.len() {
-            self.nodes.push(None);
+        if self.get(folder)?.names == 0 {
+            return Err(Errno::NOENT.into());
         }
-        if let Some(place) = self.nodes.get_mut(id.0) {
-            *place = Some(node);
+        self.changes_names(folder)
+    }
+
+    /// The same as [`Tree::add`], by the host: into a read-only folder, too, and over a name of a mounted folder.
+    pub(crate) fn place(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
+        if self.folder(folder)?.get(name).is_some() {
+            return Err(Errno::EXIST.into());
         }
+        let id = self.keep(node)?;
         self.link(folder, name, id)?;
         Ok(id)
     }
 
-    /// Gives a node a name.
-    fn link(&mut self, folder: NodeId, name: &OsStr, id: NodeId) -> Result<()> {
-        self.get_mut(id)?.names += 1;
-        let folder = self.get_mut(folder)?;
-        match &mut folder.content {
-            Content::Folder(entries) => drop(entries.insert(name.to_owned(), id)),
-            Content::Host(_) => drop(folder.covers.insert(name.to_owned(), id)),
-            _ => return Err(Errno::NOTDIR.into()),
+    /// Keeps a node that has no name: it goes when its last descriptor is closed. Errs when the tree is full.
+    pub(crate) fn keep(&mut self, mut node: Node) -> Result<NodeId> {
+        let target = if let Content::Link(target) = &node.content { target.len() as u64 } else { 0 };
+        node.charge = Some(self.budget.charge(NODE.saturating_add(target)).map_err(no_space)?);
+        let place = self.free.pop().unwrap_or(self.nodes.len());
+        if place == self.nodes.len() {
+            self.nodes.push(Slot { node: None, generation: 0 });
         }
-        folder.touch();
-        Ok(())
+        let slot = self.nodes.get_mut(place).ok_or(Errno::NOSPC)?;
+        slot.node = Some(node);
+        Ok(NodeId { place, generation: slot.generation })
     }
 
-    /// Gives a file of the tree another name. Errs for folders, which have one.
+    /// Gives a node a further name. Errs as [`Tree::add`] does.
     pub(crate) fn add_name(&mut self, folder: NodeId, name: &OsStr, id: NodeId) -> Result<()> {
-        self.get(folder)?.changes_names()?;
+        self.may_name(folder, name)?;
         let node = self.get(id)?;
-        if matches!(node.content, Content::Folder(_) | Content::Host(_)) {
+        if node.content.is_folder() {
             return Err(Errno::PERM.into());
         }
         if node.read_only {
-            return Err(Errno::XDEV.into());
+            return Err(Errno::ROFS.into());
         }
+        let node = self.get_mut(id)?;
+        if let Some(charge) = &mut node.charge {
+            charge.resize(charge.bytes().saturating_add(NODE)).map_err(no_space)?;
+        }
+        node.changed = now();
         self.link(folder, name, id)
+    }
+
+    /// Gives a node a name.
+    fn link(&mut self, folder: NodeId, name: &OsStr, id: NodeId) -> Result<()> {
+        self.made += 1;
+        let number = self.made;
+        let node = self.get_mut(id)?;
+        node.names += 1;
+        let is_folder = node.content.is_folder();
+        if is_folder {
+            node.parent = folder;
+        }
+        let names = self.folder_mut(folder)?;
+        names.insert(name, id, number);
+        names.folders += u64::from(is_folder);
+        self.get_mut(folder)?.touch();
+        Ok(())
+    }
+
+    /// Takes a name away, and leaves the node.
+    fn detach(&mut self, folder: NodeId, name: &OsStr) -> Result<NodeId> {
+        let id = self.folder_mut(folder)?.remove(name).ok_or(Errno::NOENT)?;
+        let node = self.get_mut(id)?;
+        node.names = node.names.saturating_sub(1);
+        node.changed = now();
+        // One name counts with the node.
+        if let (1.., Some(charge)) = (node.names, &mut node.charge) {
+            charge.resize(charge.bytes().saturating_sub(NODE)).map_err(no_space)?;
+        }
+        if node.content.is_folder() {
+            let names = self.folder_mut(folder)?;
+            names.folders = names.folders.saturating_sub(1);
+        }
+        self.get_mut(folder)?.touch();
+        Ok(id)
+    }
+
+    /// Errs when the names in a folder must not change. What lies over a name of a folder of the host stays.
+    fn changes_names(&self, folder: NodeId) -> Result<()> {
+        let node = self.get(folder)?;
+        match &node.content {
+            Content::Folder(_) => node.changes_names(),
+            Content::Host(_) => Err(Errno::BUSY.into()),
+            _ => Err(Errno::NOTDIR.into()),
+        }
     }
 
     /// Takes a name away; a node without names that is not open goes.
     pub(crate) fn unlink(&mut self, folder: NodeId, name: &OsStr) -> Result<()> {
-        let parent = self.get_mut(folder)?;
-        parent.changes_names()?;
-        let Content::Folder(entries) = &mut parent.content else { return Err(Errno::NOTDIR.into()) };
-        let id = entries.remove(name).ok_or(Errno::NOENT)?;
-        parent.touch();
-        let node = self.get_mut(id)?;
-        node.names = node.names.saturating_sub(1);
+        self.changes_names(folder)?;
+        let id = self.detach(folder, name)?;
         self.collect(id);
         Ok(())
     }
@@ -260,30 +418,33 @@ impl Tree {
         (folder, name): (NodeId, &OsStr),
         (new_folder, new_name): (NodeId, &OsStr),
     ) -> Result<()> {
-        let id = *self.entries(folder)?.get(name).ok_or(Errno::NOENT)?;
-        self.get(folder)?.changes_names()?;
-        self.get(new_folder)?.changes_names()?;
-        if let Some(other) = self.entries(new_folder)?.get(new_name).copied() {
+        let id = self.folder(folder)?.get(name).ok_or(Errno::NOENT)?;
+        self.changes_names(folder)?;
+        self.changes_names(new_folder)?;
+        if self.get(new_folder)?.names == 0 {
+            return Err(Errno::NOENT.into());
+        }
+        if let Some(other) = self.folder(new_folder)?.get(new_name) {
             if other == id {
                 return Ok(());
             }
             match (&self.get(id)?.content, &self.get(other)?.content) {
-                (Content::Folder(_), Content::Folder(entries)) if entries.is_empty() => {}
-                (Content::Folder(_), Content::Folder(_)) => return Err(Errno::NOTEMPTY.into()),
                 (_, Content::Host(_)) | (Content::Host(_), _) => return Err(Errno::BUSY.into()),
+                (Content::Folder(_), Content::Folder(names)) if names.is_empty() => {}
+                (Content::Folder(_), Content::Folder(_)) => return Err(Errno::NOTEMPTY.into()),
                 (Content::Folder(_), _) => return Err(Errno::NOTDIR.into()),
                 (_, Content::Folder(_)) => return Err(Errno::ISDIR.into()),
                 _ => {}
             }
             self.unlink(new_folder, new_name)?;
         }
-        if let Content::Folder(entries) = &mut self.get_mut(folder)?.content {
-            entries.remove(name);
-        }
-        let node = self.get_mut(id)?;
-        node.names = node.names.saturating_sub(1);
-        self.get_mut(folder)?.touch();
+        self.detach(folder, name)?;
         self.link(new_folder, new_name, id)
+    }
+
+    /// What all that is kept for the guest may take together, and what it takes now, in bytes.
+    pub(crate) fn room(&self) -> (u64, u64) {
+        (self.budget.limit(), self.budget.used())
     }
 
     /// Counts one more descriptor on a node.
@@ -303,15 +464,27 @@ impl Tree {
         self.collect(id);
     }
 
+    /// How many links `stat` tells: the names, and for a folder `.` in it and `..` in each folder in it.
+    pub(crate) fn links(&self, id: NodeId) -> Result<u64> {
+        let node = self.get(id)?;
+        Ok(match &node.content {
+            Content::Folder(_) | Content::Host(_) if node.names == 0 => 0,
+            Content::Folder(names) => 2 + names.folders,
+            Content::Host(_) => 2,
+            _ => node.names.into(),
+        })
+    }
+
     fn collect(&mut self, id: NodeId) {
         let Ok(node) = self.get(id) else { return };
         if node.names > 0 || node.opened > 0 {
             return;
         }
-        if let Some(place) = self.nodes.get_mut(id.0) {
-            *place = None;
+        if let Some(slot) = self.nodes.get_mut(id.place) {
+            slot.node = None;
+            slot.generation += 1;
         }
-        self.free.push(id.0);
+        self.free.push(id.place);
     }
 
     /// All bytes of a file, shared where they are.
@@ -403,8 +576,21 @@ impl Node {
     pub(crate) fn new(content: Content, mode: u32) -> Node {
         let now = now();
         let (accessed, modified, changed) = (now, now, now);
-        let (names, opened, charge, covers) = (0, 0, None, BTreeMap::new());
-        Node { content, mode, accessed, modified, changed, read_only: false, names, opened, covers, charge }
+        let (names, opened, parent) = (0, 0, Tree::ROOT);
+        let (charge, covers) = (None, Folder::default());
+        Node {
+            content,
+            mode,
+            accessed,
+            modified,
+            changed,
+            read_only: false,
+            names,
+            opened,
+            parent,
+            covers,
+            charge,
+        }
     }
 
     /// The same, never to change.
@@ -452,6 +638,8 @@ pub(crate) fn now() -> i128 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn file() -> Node {
@@ -529,11 +717,11 @@ mod tests {
     #[test]
     fn renaming_replaces_files_and_empty_folders_only() {
         let mut tree = tree();
-        let folder = |entries| Node::new(Content::Folder(entries), 0o755);
+        let folder = || Node::new(Content::Folder(Folder::default()), 0o755);
         tree.add(Tree::ROOT, "f".as_ref(), file()).unwrap();
         tree.add(Tree::ROOT, "g".as_ref(), file()).unwrap();
-        let d = tree.add(Tree::ROOT, "d".as_ref(), folder(BTreeMap::new())).unwrap();
-        tree.add(Tree::ROOT, "e".as_ref(), folder(BTreeMap::new())).unwrap();
+        let d = tree.add(Tree::ROOT, "d".as_ref(), folder()).unwrap();
+        tree.add(Tree::ROOT, "e".as_ref(), folder()).unwrap();
         tree.add(d, "x".as_ref(), file()).unwrap();
         let rename = |tree: &mut Tree, from: &str, to: &str| {
             tree.rename((Tree::ROOT, from.as_ref()), (Tree::ROOT, to.as_ref())).is_ok()
@@ -542,6 +730,45 @@ mod tests {
         assert!(!rename(&mut tree, "g", "d"));
         assert!(!rename(&mut tree, "e", "d"));
         assert!(rename(&mut tree, "d", "e"));
-        assert_eq!(tree.entries(Tree::ROOT).unwrap().len(), 2);
+        assert_eq!(tree.folder(Tree::ROOT).unwrap().names.len(), 2);
+        assert_eq!(tree.links(Tree::ROOT).unwrap(), 3);
+    }
+
+    #[test]
+    fn a_listing_goes_on_where_it_was_whatever_comes_and_goes() {
+        let mut tree = tree();
+        for name in ["c", "a", "b"] {
+            tree.add(Tree::ROOT, name.as_ref(), file()).unwrap();
+        }
+        let names = |tree: &Tree, after: u64| -> Vec<String> {
+            let folder = tree.folder(Tree::ROOT).unwrap();
+            folder.after(after).map(|(_, name, _)| name.to_string_lossy().into_owned()).collect()
+        };
+        let first = tree.folder(Tree::ROOT).unwrap().after(0).next().unwrap().0;
+        tree.unlink(Tree::ROOT, "c".as_ref()).unwrap();
+        tree.unlink(Tree::ROOT, "a".as_ref()).unwrap();
+        tree.add(Tree::ROOT, "a".as_ref(), file()).unwrap();
+        assert_eq!(names(&tree, first), ["b", "a"]);
+    }
+
+    #[test]
+    fn what_is_gone_is_not_taken_for_what_came_after() {
+        let mut tree = tree();
+        let old = tree.add(Tree::ROOT, "a".as_ref(), file()).unwrap();
+        tree.unlink(Tree::ROOT, "a".as_ref()).unwrap();
+        let new = tree.add(Tree::ROOT, "a".as_ref(), file()).unwrap();
+        assert!(tree.get(old).is_err() && tree.get(new).is_ok());
+    }
+
+    #[test]
+    fn further_names_count() {
+        let mut tree = tree();
+        let id = tree.add(Tree::ROOT, "a".as_ref(), file()).unwrap();
+        tree.add_name(Tree::ROOT, "b".as_ref(), id).unwrap();
+        assert_eq!((tree.links(id).unwrap(), tree.budget.used()), (2, 2 * NODE));
+        tree.unlink(Tree::ROOT, "a".as_ref()).unwrap();
+        assert_eq!((tree.links(id).unwrap(), tree.budget.used()), (1, NODE));
+        let names = (0..).take_while(|name| tree.add_name(Tree::ROOT, name.to_string().as_ref(), id).is_ok());
+        assert_eq!(names.count(), 1023);
     }
 }

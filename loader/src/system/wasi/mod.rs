@@ -40,7 +40,7 @@ impl Wasi {
     /// The system of a process, with the streams that the options name and nothing else of the host.
     pub(crate) fn new(options: &ProcessOptions) -> Result<Wasi, LoadError> {
         let mut kernel = Kernel::new(options)?;
-        let root = kernel.descriptors.open(&mut kernel.files, ROOT.as_ref(), flag::DIRECTORY, 0);
+        let root = kernel.descriptors.open(&mut kernel.files, &ROOT.into(), flag::DIRECTORY, 0);
         if !root.is_ok_and(|root| root == ROOT_DESCRIPTOR) {
             return Err(LoadError::Option("the guest's root folder cannot be opened".to_owned()));
         }

@@ -9,8 +9,9 @@ use super::files::write_status;
 use crate::system::kernel::descriptors::{Readiness, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::files::kind;
+use crate::system::kernel::locks::{Mode, Owner, Range};
 use crate::system::transfer;
-use crate::system::wait::{Interest, wait};
+use crate::system::wait::{Interest, pause, wait};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("fd_read", Handler::Wasi(fd_read)),
@@ -73,11 +74,11 @@ fn fd_close(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
 }
 
 fn fd_sync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    transfer::synchronize(guest, arguments.word(0)?)
+    transfer::synchronize(guest, arguments.word(0)?, false)
 }
 
 fn fdatasync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    fd_sync(guest, arguments).map(|()| 0)
+    transfer::synchronize(guest, arguments.word(0)?, true).map(|()| 0)
 }
 
 /// `struct fdstat`: file type (offset 0), flags (2), rights (8 and 16).
@@ -129,25 +130,79 @@ fn fcntl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
             let from = argument(guest)?;
             Ok(guest.system()?.kernel.descriptors.duplicate(fd, from)?.into())
         }
-        // F_GETFD, F_SETFD, F_SETLK, F_SETLKW, F_SETOWN: a process alone has no one to close or lock for.
-        1 | 2 | 6 | 7 | 8 | 13 | 14 => Ok(0),
+        // F_GETFD, F_SETFD, F_SETOWN: a process alone has no one to close for, or to be signalled with.
+        1 | 2 | 8 => Ok(0),
         // F_GETFL
         3 => Ok(guest.system()?.kernel.descriptors.get(fd)?.flags.into()),
         // F_SETFL
         4 => {
-            let changeable = flag::APPEND | flag::NONBLOCK;
-            let flags = argument(guest)? & changeable;
-            let open = guest.system()?.kernel.descriptors.get_mut(fd)?;
-            open.flags = open.flags & !changeable | flags;
-            Ok(0)
+            let flags = argument(guest)?;
+            guest.system()?.kernel.descriptors.set_flags(fd, flags).map(|()| 0)
         }
-        // F_GETLK: `l_type` is F_UNLCK.
-        5 | 12 => {
+        // F_GETLK, F_SETLK, F_SETLKW by their numbers with and without 64 bits, then F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW.
+        5 | 12 | 36 => get_lock(guest, fd, argument(guest)?, command == 36),
+        6 | 13 | 37 => set_lock(guest, fd, argument(guest)?, command == 37),
+        7 | 14 | 38 => {
             let lock = argument(guest)?;
-            guest.write(lock, &2_u16.to_le_bytes())?;
-            Ok(0)
+            until_free(guest, |guest| set_lock(guest, fd, lock, command == 38))
         }
         _ => Err(Errno::INVAL.into()),
+    }
+}
+
+/// `struct flock`: type (offset 0), whence (2), start (8), length (16), process (24).
+fn read_lock(guest: &mut Guest<'_>, fd: u32, address: u32) -> Result<(Range, Option<Mode>)> {
+    let head = guest.u32(address)?;
+    let (start, length) = (guest.u64(address.saturating_add(8))?, guest.u64(address.saturating_add(16))?);
+    let mode = match head & 0xffff {
+        0 => Some(Mode::Shared),
+        1 => Some(Mode::Exclusive),
+        2 => None,
+        _ => return Err(Errno::INVAL.into()),
+    };
+    let system = guest.system()?;
+    let fields = (head >> 16, start.cast_signed(), length.cast_signed());
+    Ok((system.kernel.descriptors.range(&system.kernel.files, fd, fields)?, mode))
+}
+
+fn set_lock(guest: &mut Guest<'_>, fd: u32, address: u32, of_description: bool) -> Result<i64> {
+    let (range, mode) = read_lock(guest, fd, address)?;
+    guest.system()?.kernel.descriptors.lock(fd, of_description, range, mode).map(|()| 0)
+}
+
+/// Tells of a lock that is in the way: whose it is, is nobody's business but the guest's own, whose number is `OWN`.
+fn get_lock(guest: &mut Guest<'_>, fd: u32, address: u32, of_description: bool) -> Result<i64> {
+    /// The process number of the guest (`getpid`).
+    const OWN: i32 = 42;
+    const NONE: u16 = 2;
+    let (range, mode) = read_lock(guest, fd, address)?;
+    let mode = mode.ok_or(Errno::INVAL)?;
+    let held = guest.system()?.kernel.descriptors.lock_in_the_way(fd, of_description, range, mode)?;
+    let Some(held) = held else { return guest.write(address, &NONE.to_le_bytes()).map(|()| 0) };
+    let (start, length) = held.range.start_and_length();
+    let process = match held.owner {
+        Some(Owner::Process) => OWN,
+        Some(Owner::Description(_)) => -1,
+        None => 0,
+    };
+    guest.write(address, &u16::from(held.mode == Mode::Exclusive).to_le_bytes())?;
+    guest.write(address.saturating_add(2), &0_u16.to_le_bytes())?;
+    guest.write(address.saturating_add(8), &start.to_le_bytes())?;
+    guest.write(address.saturating_add(16), &length.to_le_bytes())?;
+    guest.write(address.saturating_add(24), &process.to_le_bytes())?;
+    Ok(0)
+}
+
+/// Tries until nobody else has a lock: the host does not tell when it is given free. Interrupts end the wait.
+fn until_free(guest: &mut Guest<'_>, mut attempt: impl FnMut(&mut Guest<'_>) -> Result<i64>) -> Result<i64> {
+    const LONGEST: Duration = Duration::from_millis(20);
+    let mut patience = Duration::from_micros(200);
+    loop {
+        match attempt(guest) {
+            Err(Fault::Errno(Errno::AGAIN)) => pause(guest, patience)?,
+            other => return other,
+        }
+        patience = (patience * 2).min(LONGEST);
     }
 }
 
@@ -359,10 +414,8 @@ fn fadvise(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 
 fn fallocate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, mode) = (arguments.word(0)?, arguments.word(1)?);
-    let end = arguments.long(2)?.checked_add(arguments.long(3)?).ok_or(Errno::FBIG)?;
-    let end = u64::try_from(end).map_err(|_| Errno::INVAL)?;
-    if mode != 0 {
-        return Err(Errno::NOTSUP.into());
-    }
-    guest.kernel()?.allocate(fd, end).map(|()| 0)
+    let unsigned = |value: i64| u64::try_from(value).map_err(|_| Errno::INVAL);
+    let part = (unsigned(arguments.long(2)?)?, unsigned(arguments.long(3)?)?);
+    let system = guest.system()?;
+    system.kernel.descriptors.allocate(&mut system.kernel.files, fd, part, mode).map(|()| 0)
 }

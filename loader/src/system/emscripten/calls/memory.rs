@@ -82,13 +82,18 @@ fn mmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if length == 0 {
         return Err(Errno::INVAL.into());
     }
+    // Who locks parts of a file and maps it talks with other processes through that memory, as the index of SQLite's write-ahead log does. A
+    // copy would seem to work and lose what the others write.
+    if is_shared && system.kernel.descriptors.shares_by_locks(fd) {
+        return Err(Errno::NODEV.into());
+    }
     let own = guest.system()?.kernel.descriptors.duplicate(fd, 0)?;
     let mapped = map(guest, length, own, offset);
     let system = guest.system()?;
     let address = match mapped {
         Ok(address) => address,
         Err(error) => {
-            system.kernel.descriptors.close(&mut system.kernel.files, own)?;
+            system.kernel.descriptors.close_mapped(&mut system.kernel.files, own)?;
             return Err(error);
         }
     };
@@ -140,7 +145,7 @@ fn munmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     write_back(guest, address, arguments.word(1)?)?;
     let system = guest.system()?;
     if let Some(mapping) = system.mappings.mapped.remove(&address) {
-        system.kernel.descriptors.close(&mut system.kernel.files, mapping.fd)?;
+        system.kernel.descriptors.close_mapped(&mut system.kernel.files, mapping.fd)?;
     }
     Ok(0)
 }

@@ -1,7 +1,6 @@
 //! Owns the calls on sockets, and looking names up. Must not know where a socket leads.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
@@ -64,7 +63,7 @@ fn socket(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 
 fn add(guest: &mut Guest<'_>, socket: Socket, flags: u32) -> Result<i64> {
     let descriptors = &mut guest.system()?.kernel.descriptors;
-    Ok(descriptors.add(Object::Socket(socket), flags | flag::READ_WRITE, PathBuf::from("socket"))?.into())
+    Ok(descriptors.add(Object::Socket(socket), flags | flag::READ_WRITE)?.into())
 }
 
 fn socket_of<'g>(guest: &'g mut Guest<'_>, fd: u32) -> Result<&'g mut Socket> {

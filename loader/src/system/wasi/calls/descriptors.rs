@@ -24,11 +24,8 @@ pub(crate) fn fd_advise(guest: &mut Guest<'_>, fd: u32, offset: u64, length: u64
 }
 
 pub(crate) fn fd_allocate(guest: &mut Guest<'_>, fd: u32, offset: u64, length: u64) -> Result<()> {
-    if length == 0 {
-        return Err(Errno::INVAL.into());
-    }
-    let end = offset.checked_add(length).ok_or(Errno::FBIG)?;
-    guest.kernel()?.allocate(fd, end)
+    let kernel = guest.kernel()?;
+    kernel.descriptors.allocate(&mut kernel.files, fd, (offset, length), 0)
 }
 
 pub(crate) fn fd_close(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
@@ -37,11 +34,11 @@ pub(crate) fn fd_close(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
 }
 
 pub(crate) fn fd_datasync(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
-    transfer::synchronize(guest, fd)
+    transfer::synchronize(guest, fd, true)
 }
 
 pub(crate) fn fd_sync(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
-    transfer::synchronize(guest, fd)
+    transfer::synchronize(guest, fd, false)
 }
 
 /// wasi-libc tells by the rights how a file was opened, and a terminal from other character devices: it cannot be sought in.
@@ -79,9 +76,7 @@ pub(crate) fn fd_fdstat_get(guest: &mut Guest<'_>, fd: u32, result: u32) -> Resu
 pub(crate) fn fd_fdstat_set_flags(guest: &mut Guest<'_>, fd: u32, flags: u32) -> Result<()> {
     let has = |theirs: u16, mine: u32| if flags & u32::from(theirs) != 0 { mine } else { 0 };
     let flags = has(descriptor_flag::APPEND, flag::APPEND) | has(descriptor_flag::NONBLOCK, flag::NONBLOCK);
-    let open = guest.kernel()?.descriptors.get_mut(fd)?;
-    open.flags = open.flags & !(flag::APPEND | flag::NONBLOCK) | flags;
-    Ok(())
+    guest.kernel()?.descriptors.set_flags(fd, flags)
 }
 
 /// Rights are what a file was opened for, and cannot be given up one by one.
@@ -117,7 +112,8 @@ pub(crate) fn fd_filestat_set_times(
     flags: u32,
 ) -> Result<()> {
     let times = times(accessed, modified, flags)?;
-    guest.kernel()?.set_times(fd, times)
+    let kernel = guest.kernel()?;
+    kernel.descriptors.set_times(&mut kernel.files, fd, times)
 }
 
 pub(crate) fn fd_pread(
@@ -179,15 +175,12 @@ pub(crate) fn fd_prestat_dir_name(guest: &mut Guest<'_>, fd: u32, buffer: u32, s
 
 /// Errs unless a descriptor is the preopened folder's, still.
 fn is_root(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
-    let open = guest.kernel()?.descriptors.get(fd)?;
-    let is_root = fd == ROOT_DESCRIPTOR
-        && matches!(open.object, Object::Folder { .. })
-        && open.path.as_os_str() == ROOT;
+    let kernel = guest.kernel()?;
+    let is_root = fd == ROOT_DESCRIPTOR && kernel.descriptors.folder(fd).is_ok_and(|place| place.is_root());
     if is_root { Ok(()) } else { Err(Errno::BADF.into()) }
 }
 
-/// As many entries as there is room for, the last one cut off. A cookie is the number of entries before it; 0 looks at the folder
-/// anew.
+/// As many entries as there is room for, the last one cut off. A cookie is a position in the folder.
 pub(crate) fn fd_readdir(
     guest: &mut Guest<'_>,
     fd: u32,
@@ -196,15 +189,29 @@ pub(crate) fn fd_readdir(
     cookie: u64,
     result: u32,
 ) -> Result<()> {
+    /// Bytes that hold any entry.
+    const ENOUGH: usize = 1024;
     guest.bytes(buffer, size)?;
-    let entries = guest.kernel()?.entries(fd, cookie == 0)?;
-    let first = usize::try_from(cookie).unwrap_or(usize::MAX);
+    let cookie = i64::try_from(cookie).map_err(|_| Errno::INVAL)?;
+    let kernel = guest.kernel()?;
+    kernel.descriptors.folder(fd)?;
+    kernel.descriptors.seek(&kernel.files, fd, cookie, 0)?;
     let mut records = Vec::new();
-    for (next, (name, entry_type, inode)) in (cookie + 1..).zip(entries.get(first..).unwrap_or_default()) {
-        if records.len() >= size as usize {
+    // A buffer that is not filled tells that the folder is at its end.
+    while records.len() < size as usize {
+        let entries = kernel.descriptors.entries(&kernel.files, fd, ENOUGH.max(size as usize))?;
+        if entries.is_empty() {
             break;
         }
-        push_entry(&mut records, next, *inode, type_of_entry(*entry_type), name.as_bytes());
+        for entry in entries {
+            push_entry(
+                &mut records,
+                entry.next,
+                entry.inode,
+                type_of_entry(entry.kind),
+                entry.name.as_bytes(),
+            );
+        }
     }
     records.truncate(size as usize);
     guest.write(buffer, &records)?;

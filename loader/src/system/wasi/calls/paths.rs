@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use super::super::layout::{FOLLOW, descriptor_flag, open_flag, right, time_flag, write_status};
 use crate::system::guest::Guest;
-use crate::system::kernel::descriptors::{Object, flag};
+use crate::system::kernel::descriptors::flag;
 use crate::system::kernel::errno::{Errno, Result};
-use crate::system::kernel::tree::now;
+use crate::system::kernel::files::{At, Time};
 
 /// The longest path (`PATH_MAX`, with C's NUL).
 const LONGEST: u32 = 4095;
@@ -26,16 +26,13 @@ fn text(guest: &Guest<'_>, address: u32, length: u32) -> Result<Vec<u8>> {
 }
 
 /// The path that a folder's descriptor and a path mean together. There are no absolute paths in preview 1.
-fn path(guest: &mut Guest<'_>, fd: u32, address: u32, length: u32) -> Result<PathBuf> {
+fn path(guest: &mut Guest<'_>, fd: u32, address: u32, length: u32) -> Result<At> {
     let relative = text(guest, address, length)?;
-    let open = guest.kernel()?.descriptors.get(fd)?;
-    if !matches!(open.object, Object::Folder { .. }) {
-        return Err(Errno::NOTDIR.into());
-    }
+    let folder = guest.kernel()?.descriptors.folder(fd)?;
     match relative.first() {
         None => Err(Errno::NOENT.into()),
         Some(b'/') => Err(Errno::PERM.into()),
-        Some(_) => Ok(open.path.join(OsStr::from_bytes(&relative))),
+        Some(_) => Ok(At { from: Some(folder), path: PathBuf::from(OsStr::from_bytes(&relative)) }),
     }
 }
 
@@ -74,13 +71,13 @@ pub(crate) fn path_filestat_set_times(
     guest.kernel()?.files.set_times(&path, times, lookup & FOLLOW != 0)
 }
 
-/// The times of access and modification that flags tell to set, in nanoseconds since 1970.
-pub(super) fn times(accessed: u64, modified: u64, flags: u32) -> Result<[Option<i128>; 2]> {
+/// What flags tell to do with the times of access and modification.
+pub(super) fn times(accessed: u64, modified: u64, flags: u32) -> Result<[Time; 2]> {
     let time = |value: u64, flags: u32| match (flags & time_flag::SET != 0, flags & time_flag::NOW != 0) {
         (true, true) => Err(Errno::INVAL),
-        (true, false) => Ok(Some(i128::from(value))),
-        (false, true) => Ok(Some(now())),
-        (false, false) => Ok(None),
+        (true, false) => Ok(Time::At(i128::from(value))),
+        (false, true) => Ok(Time::Now),
+        (false, false) => Ok(Time::Kept),
     };
     Ok([time(accessed, flags)?, time(modified, flags >> 2)?])
 }
@@ -98,7 +95,7 @@ pub(crate) fn path_link(
 ) -> Result<()> {
     let from = path(guest, fd, address, length)?;
     let to = path(guest, new_fd, new_address, new_length)?;
-    guest.kernel()?.files.make_name(&from, &to, lookup & FOLLOW != 0)
+    guest.kernel()?.files.link(&from, &to, lookup & FOLLOW != 0)
 }
 
 /// The rights tell whether a file is to be read, written or both: wasi-libc makes them of C's access modes.
@@ -183,9 +180,6 @@ pub(crate) fn path_symlink(
 ) -> Result<()> {
     let target = text(guest, target, target_length)?;
     let path = path(guest, fd, address, length)?;
-    if target.is_empty() {
-        return Err(Errno::NOENT.into());
-    }
     guest.kernel()?.files.make_link(OsStr::from_bytes(&target), &path)
 }
 
