@@ -41,6 +41,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_statfs64", Handler::Syscall(statfs)),
     ("__syscall_fstatfs64", Handler::Syscall(fstatfs)),
     ("__syscall_umask_js", Handler::Syscall(umask)),
+    ("__syscall_umask", Handler::Syscall(umask)),
+    ("__syscall_linkat", Handler::Syscall(linkat)),
 ];
 
 /// Flags of the `*at` calls (`fcntl.h`).
@@ -267,6 +269,20 @@ fn symlink(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let target = guest.path(arguments.word(0)?)?;
     let path = PathBuf::from(guest.path(arguments.word(1)?)?);
     make_link(guest, &target, &path)
+}
+
+/// `(folder, path, folder, path, flags)`: a file has one name, in the tree as in Emscripten's file systems. What is wrong with the names is
+/// told first.
+fn linkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let from = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let to = path_at(guest, arguments.word(2)?, arguments.word(3)?)?;
+    let files = &mut guest.system()?.kernel.files;
+    files.status(&from, false)?;
+    files.status(to.parent().unwrap_or(&to), true)?;
+    match files.status(&to, false) {
+        Ok(_) => Err(Errno::EXIST.into()),
+        Err(_) => Err(Errno::PERM.into()),
+    }
 }
 
 fn make_link(guest: &mut Guest<'_>, target: &OsStr, path: &Path) -> Result<i64> {
