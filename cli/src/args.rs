@@ -217,7 +217,7 @@ pub struct Python {
 pub enum PythonCommand {
     /// Download a main module and check that it is the published one
     Fetch {
-        /// A version of Python (3.14, 3.13, 3.12) or of Pyodide (314.0.7) [default: 3.14]
+        /// A version of Python (3.14, 3.13, 3.12) or of Pyodide (314.0.7, or a pre-release as 315.0.0-alpha.2) [default: 3.14]
         version: Option<String>,
     },
     /// List what was fetched, the newest first

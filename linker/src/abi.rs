@@ -70,7 +70,7 @@ pub const C_LONGJMP: &str = "__c_longjmp";
 
 /// Functions of a host that exceptions are left to, in whatever type they are asked for: each library may name others. Those that
 /// call a table slot and return when something is thrown there, and those that choose a `catch`.
-const EXCEPTION_PREFIXES: &[&str] = &[INVOKE, "__cxa_find_matching_catch_"];
+const EXCEPTION_PREFIXES: &[&str] = &[INVOKE, FIND_MATCHING_CATCH];
 /// Those of such a host that a library may use and a main module not.
 const EXCEPTION_FUNCTIONS: &[&str] = &[
     "__cxa_current_exception_type",
@@ -86,6 +86,8 @@ const EXCEPTION_FUNCTIONS: &[&str] = &[
 ];
 /// The prefix that shows a module to leave exceptions to the host.
 pub const INVOKE: &str = "invoke_";
+/// The prefix of functions that choose a `catch`; what follows is two more than the count of types that they choose from.
+pub const FIND_MATCHING_CATCH: &str = "__cxa_find_matching_catch_";
 
 /// Whether a host that exceptions are left to has a function of this name.
 pub fn is_of_exceptions(name: &str) -> bool {

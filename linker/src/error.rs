@@ -145,12 +145,14 @@ pub enum LinkError {
 
 /// A function that was left to be bound at its first call cannot be bound now that it is called.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("symbol lookup error: {problem}{}", list_searched(problem, searched))]
+#[error("symbol lookup error: {problem}{}{}", list_searched(problem, searched), note_of(note.as_deref()))]
 pub struct LookupError {
     /// What is wrong with the symbol.
     pub problem: SymbolProblem,
     /// Names of the modules that were searched, in order.
     pub searched: Vec<String>,
+    /// What a host knows of the symbol.
+    pub note: Option<String>,
 }
 
 /// Why a symbol cannot be bound.
@@ -268,6 +270,10 @@ fn list_searched(problem: &SymbolProblem, searched: &[String]) -> String {
         Some(more) => format!("; searched {listed} and {more} more"),
         None => format!("; searched {listed}"),
     }
+}
+
+fn note_of(note: Option<&str>) -> String {
+    note.map_or_else(String::new, |note| format!("; {note}"))
 }
 
 /// How many problems a message lists. `pydl deps` lists all.

@@ -63,7 +63,7 @@ impl LazySymbols {
             Some(found) => wanted.wrong_type(namespace, &found),
         };
         let searched = self.modules(namespace).into_iter().map(|id| namespace.name(id).to_owned()).collect();
-        Some(Err(LookupError { problem, searched }))
+        Some(Err(LookupError { problem, searched, note: None }))
     }
 
     /// The first definition of the type that is called, or else the first at all.

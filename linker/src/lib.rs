@@ -48,7 +48,7 @@ pub mod waits_of_wasi;
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
 pub use free_slots::{FreeSlots, SlotsBeyond};
-pub use host::Host;
+pub use host::{Host, HostAddress, HostFunctions};
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };

@@ -15,6 +15,7 @@ use wasmparser::GlobalType;
 use crate::abi;
 use crate::abi_family::AbiFamily;
 use crate::error::SymbolProblem;
+use crate::host::{HostAddress, HostFunctions};
 use crate::ids::{Address, FuncIndex, ModuleId, TableSlot};
 use crate::main_module::MainModule;
 use crate::needed::{FileIdentity, FoundLibrary};
@@ -178,6 +179,10 @@ pub struct Namespace {
     /// Slots given to functions that no element segment has a slot for.
     slots: BTreeMap<FunctionRef, TableSlot>,
     host_functions: Arc<BTreeMap<(String, String), Signature>>,
+    /// The functions of the host's that libraries may have the address of, by name.
+    host_addresses: Arc<BTreeMap<String, HostAddress>>,
+    /// The slots that were given to some of them. They stay: the host does not leave.
+    host_slots: BTreeMap<String, TableSlot>,
 }
 
 impl Namespace {
@@ -197,6 +202,8 @@ impl Namespace {
             by_file_name: BTreeMap::new(),
             slots: BTreeMap::new(),
             host_functions,
+            host_addresses: Arc::default(),
+            host_slots: BTreeMap::new(),
         }
     }
 
@@ -304,10 +311,40 @@ impl Namespace {
     }
 
     /// Adds to what the host offers to import directly.
-    pub fn add_host_functions(&mut self, functions: BTreeMap<(String, String), Signature>) {
-        if !functions.is_empty() {
-            Arc::make_mut(&mut self.host_functions).extend(functions);
+    pub fn add_host_functions(&mut self, functions: HostFunctions) {
+        let HostFunctions { called, addresses } = functions;
+        if !called.is_empty() {
+            Arc::make_mut(&mut self.host_functions).extend(called);
         }
+        if !addresses.is_empty() {
+            Arc::make_mut(&mut self.host_addresses).extend(addresses);
+        }
+    }
+
+    /// The function of the host's that libraries may have the address of under this name.
+    pub fn host_address(&self, name: &str) -> Option<&HostAddress> {
+        self.host_addresses.get(name)
+    }
+
+    /// The one slot of a function of the host's, when it has one: from the main module's element segments, or given later.
+    pub fn host_slot(&self, name: &str) -> Option<TableSlot> {
+        if let Some(slot) = self.host_slots.get(name) {
+            return Some(*slot);
+        }
+        let main = self.main.module();
+        let is_it = |import: &usize| {
+            main.imports.get(*import).is_some_and(|import| {
+                import.name == name && [abi::ENV, abi::WASI_PREVIEW1].contains(&import.module.as_str())
+            })
+        };
+        let index = u32::try_from(main.function_imports.iter().position(is_it)?).ok()?;
+        let element = main.element_slots.get(FuncIndex(index))?;
+        Some(element.resolve(self.bases(ModuleId::MAIN).1))
+    }
+
+    /// Remembers the slot that was given to a function of the host's.
+    pub fn record_host_slot(&mut self, name: &str, slot: TableSlot) {
+        self.host_slots.entry(name.to_owned()).or_insert(slot);
     }
 
     /// The type of a function that the host offers to import directly.
@@ -501,6 +538,11 @@ impl Namespace {
 
     /// The function behind a slot, when some module exports it.
     fn function_at(&self, slot: TableSlot) -> Option<PointedTo> {
+        // The host's functions are a part of the C library, which is the main module's.
+        if let Some((name, _)) = self.host_slots.iter().find(|(_, given)| **given == slot) {
+            let (base, _) = self.bases(ModuleId::MAIN);
+            return Some(PointedTo { module: ModuleId::MAIN, base, symbol: Some((name.clone(), slot.0)) });
+        }
         let owns = |library: &&Library| library.holds_slot(slot);
         let given = self.slots.iter().find(|(_, given)| **given == slot).map(|(f, _)| f.definer);
         let owner = given.or_else(|| self.libraries.iter().find(owns).map(|library| library.id));
@@ -546,6 +588,9 @@ impl Namespace {
         }
         for (function, slot) in plan.new_slots() {
             self.record_slot(function, slot);
+        }
+        for (name, slot) in plan.new_host_slots() {
+            self.record_host_slot(name, slot);
         }
     }
 }

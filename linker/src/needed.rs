@@ -301,6 +301,22 @@ impl LoadOrder {
         })
     }
 
+    /// The functions whose addresses new libraries import and that only a host can have which `namespace` knows nothing of. What the
+    /// main module or the importer itself exports is left out.
+    pub fn addresses_of_host<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = &'a str> {
+        let main = &namespace.main().module().exports;
+        let imports = self.libraries.iter().flat_map(|library| {
+            library.module.imports.iter().map(|import| (import, &library.module.exports))
+        });
+        imports.filter_map(move |(import, own)| {
+            let is_wanted = import.module == abi::GOT_FUNC
+                && !own.contains(&import.name)
+                && !main.contains(&import.name)
+                && namespace.host_address(&import.name).is_none();
+            is_wanted.then_some(import.name.as_str())
+        })
+    }
+
     pub(crate) fn new_library(&self, id: ModuleId) -> Option<&NewLibrary> {
         self.libraries.get(id.index().checked_sub(self.first.index())?)
     }

@@ -10,7 +10,7 @@ use crate::ids::{Address, ModuleId, TableSlot};
 use crate::layout::{LibraryPlacement, PlacedModules};
 use crate::namespace::{Library, Namespace, Stage};
 use crate::needed::NewLibrary;
-use crate::parse::{ExportKind, ImportKind};
+use crate::parse::{ExportKind, ImportKind, Signature};
 use crate::provided::Provided;
 use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 use crate::thunks::{self, ThunkModule};
@@ -73,6 +73,15 @@ pub enum LoadStep {
     },
     /// Call `__set_stack_limits` of a library, with where the C stack begins and ends.
     LimitStack(ModuleId),
+    /// Put a function of the host's into a table slot.
+    SetHostSlot {
+        /// The slot.
+        slot: TableSlot,
+        /// Its name.
+        name: String,
+        /// Its type.
+        signature: Signature,
+    },
     /// Call `__wasm_apply_data_relocs` of a library.
     Relocate(ModuleId),
     /// Call `__wasm_call_ctors` of a library, which may be one of a load under way. From the first such step on, a load cannot be taken
@@ -123,6 +132,7 @@ impl PlacedModules {
         }
         steps.extend(places().map(|(library, place)| planner.instantiate(library, place)));
         steps.extend(planner.set_slots());
+        steps.extend(planner.set_host_slots());
         let limited = libraries.iter().filter(|new| has_function(&new.library, abi::SET_STACK_LIMITS));
         steps.extend(limited.map(|new| LoadStep::LimitStack(new.library.id)));
         let relocated = libraries.iter().filter(|new| has_function(&new.library, abi::APPLY_DATA_RELOCS));
@@ -147,6 +157,8 @@ struct Planner<'a> {
     new: BTreeMap<ModuleId, (&'a ResolvedLibrary, LibraryPlacement)>,
     /// The slots that this load gives to functions.
     new_slots: BTreeMap<FunctionRef, TableSlot>,
+    /// The slots that this load gives to functions of the host's.
+    new_host_slots: BTreeMap<&'a str, TableSlot>,
 }
 
 impl<'a> Planner<'a> {
@@ -154,11 +166,14 @@ impl<'a> Planner<'a> {
         let PlacedModules { resolved, placement } = placed;
         let libraries = resolved.libraries.iter().zip(&placement.libraries);
         let slotless = resolved.slotless.iter().zip(&placement.function_slots);
+        let slots_of_host = placement.function_slots.iter().skip(resolved.slotless.len());
+        let of_host = resolved.slotless_of_host.iter().zip(slots_of_host);
         Planner {
             placed,
             namespace,
             new: libraries.map(|(library, at)| (library.library.id, (library, *at))).collect(),
             new_slots: slotless.map(|((function, _), slot)| (*function, *slot)).collect(),
+            new_host_slots: of_host.map(|((name, _), slot)| (name.as_str(), *slot)).collect(),
         }
     }
 
@@ -181,6 +196,12 @@ impl<'a> Planner<'a> {
         given.or_else(of_new).or_else(|| self.namespace.slot(function)).unwrap_or(TableSlot(0))
     }
 
+    fn host_slot(&self, name: &str) -> TableSlot {
+        let given = self.new_host_slots.get(name).copied();
+        // `resolve` listed every function that has no slot yet, so one of the two is there.
+        given.or_else(|| self.namespace.host_slot(name)).unwrap_or(TableSlot(0))
+    }
+
     fn bind(&self, place: LibraryPlacement, import: &ImportKind, binding: &Binding) -> BoundImport {
         let cell = |value: u32| match import {
             ImportKind::Global(ty) if !ty.mutable => BoundImport::Constant(value),
@@ -199,6 +220,7 @@ impl<'a> Planner<'a> {
             Binding::SlotThunk { thunk, .. } | Binding::Thunk(thunk) => BoundImport::Thunk(*thunk),
             Binding::DataAddress { definer, offset } => cell(self.memory_base(*definer).plus(*offset).0),
             Binding::FunctionSlot(function) => cell(self.slot(*function).0),
+            Binding::HostSlot(name) => cell(self.host_slot(name).0),
             Binding::Provided(provided) => BoundImport::Provided(*provided),
             Binding::Null => cell(0),
             Binding::Global { definer, export } => {
@@ -227,6 +249,15 @@ impl<'a> Planner<'a> {
             slot: *slot,
             function: *function,
             from: from.clone(),
+        })
+    }
+
+    fn set_host_slots(&self) -> impl Iterator<Item = LoadStep> {
+        let functions = self.placed.resolved.slotless_of_host.iter();
+        functions.map(|(name, signature)| LoadStep::SetHostSlot {
+            slot: self.host_slot(name),
+            name: name.clone(),
+            signature: signature.clone(),
         })
     }
 }
@@ -287,6 +318,14 @@ impl LoadPlan {
         })
     }
 
+    /// The slots that the plan gives to functions of the host's, by name.
+    pub fn new_host_slots(&self) -> impl Iterator<Item = (&str, TableSlot)> + '_ {
+        self.steps.iter().filter_map(|step| match step {
+            LoadStep::SetHostSlot { slot, name, .. } => Some((name.as_str(), *slot)),
+            _ => None,
+        })
+    }
+
     /// The path of a library of the load.
     pub fn path(&self, id: ModuleId) -> &str {
         self.library(id).map_or("", |planned| planned.library.path.as_str())
@@ -340,7 +379,13 @@ impl LoadPlan {
                 LoadStep::LimitStack(id) | LoadStep::Relocate(id) if constructed || !usable(id, &live) => {
                     return Err(format!("{id} is prepared out of order"));
                 }
-                LoadStep::SetSlot { .. } | LoadStep::LimitStack(_) | LoadStep::Relocate(_) => {}
+                LoadStep::SetHostSlot { .. } if constructed => {
+                    return Err("a slot of the host's is set after a constructor".to_owned());
+                }
+                LoadStep::SetSlot { .. }
+                | LoadStep::SetHostSlot { .. }
+                | LoadStep::LimitStack(_)
+                | LoadStep::Relocate(_) => {}
                 LoadStep::Construct(id) if !usable(id, &live) => {
                     return Err(format!("{id} is constructed before it is there"));
                 }
@@ -386,6 +431,7 @@ impl LoadPlan {
                 writeln!(f, "set {slot} = `{name}` of {module}")
             }
             LoadStep::LimitStack(library) => writeln!(f, "limit the stack of {library}"),
+            LoadStep::SetHostSlot { slot, name, .. } => writeln!(f, "set {slot} = `{name}` of the host"),
             LoadStep::Relocate(library) => writeln!(f, "relocate {library}"),
             LoadStep::Construct(library) => writeln!(f, "construct {library}"),
         }

@@ -83,6 +83,8 @@ pub enum Binding {
     },
     /// The table slot of a function (`GOT.func`).
     FunctionSlot(FunctionRef),
+    /// The table slot of a function of the host's, by name.
+    HostSlot(String),
     /// A function that the loader makes for this library.
     Provided(Provided),
     /// 0, for a weak undefined symbol in the GOT.
@@ -120,6 +122,8 @@ pub struct ResolvedModules {
     pub(crate) thunks: Vec<Thunk>,
     /// The functions that need a slot and have none, in order of first use, each with an export to take it from.
     pub(crate) slotless: Vec<(FunctionRef, (ModuleId, String))>,
+    /// The functions of the host's that need a slot and have none, by name, in order of first use.
+    pub(crate) slotless_of_host: Vec<(String, Signature)>,
 }
 
 impl ResolvedModules {
@@ -165,10 +169,11 @@ impl LoadOrder {
             return Err(LinkError::Symbols { library: self.root().file.path.clone(), problems });
         }
         let slotless = resolver.slotless();
+        let slotless_of_host = resolver.slotless_of_host();
         let thunks = resolver.thunks;
         let scope = resolver.scope;
         let (root, construction) = (self.root().id, self.construction);
-        Ok(ResolvedModules { libraries, root, construction, scope, thunks, slotless })
+        Ok(ResolvedModules { libraries, root, construction, scope, thunks, slotless, slotless_of_host })
     }
 
     /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.
@@ -182,7 +187,7 @@ impl LoadOrder {
                 (library.id, imports.map(|import| resolver.import(library, &path, import)).collect())
             })
             .collect();
-        let slotless = resolver.slotless().len();
+        let slotless = resolver.slotless().len().saturating_add(resolver.slotless_of_host().len());
         Explanation { results, thunks: resolver.thunks, slotless }
     }
 }
@@ -214,6 +219,7 @@ impl Binding {
             | Binding::TableBase
             | Binding::Thunk(_)
             | Binding::Provided(_)
+            | Binding::HostSlot(_)
             | Binding::Null => None,
         }
     }
@@ -243,6 +249,8 @@ struct Resolver<'a> {
     thunk_of: BTreeMap<ThunkKey, usize>,
     /// Every function whose slot something needs, with an export to take it from.
     slots_used: indexmap::IndexMap<FunctionRef, (ModuleId, String)>,
+    /// Every function of the host's whose slot something needs, with its type.
+    host_slots_used: indexmap::IndexMap<String, Signature>,
 }
 
 /// From so many modules on, a scope gets an index: each lookup would go through all of them. For fewer it costs more than it
@@ -288,6 +296,7 @@ impl<'a> Resolver<'a> {
             thunks: Vec::new(),
             thunk_of: BTreeMap::new(),
             slots_used: indexmap::IndexMap::new(),
+            host_slots_used: indexmap::IndexMap::new(),
         };
         if is_long {
             resolver.definers = Some(resolver.index());
@@ -471,7 +480,12 @@ impl<'a> Resolver<'a> {
             (Got::Function, None) => Want::AnyFunction,
         };
         let Some(found) = self.find(&wanted.import.name, want) else {
-            return if wanted.is_weak() { Ok(Binding::Null) } else { Err(wanted.undefined()) };
+            let of_host = matches!(got, Got::Function).then(|| self.host_slot(wanted)).flatten();
+            return match of_host {
+                Some(binding) => Ok(binding),
+                None if wanted.is_weak() => Ok(Binding::Null),
+                None => Err(wanted.undefined()),
+            };
         };
         match (&found.kind, got) {
             (SymbolKind::Data(offset), Got::Data) => {
@@ -493,6 +507,17 @@ impl<'a> Resolver<'a> {
         let address = abi::is_bound(name).then(|| main.bound(name)).flatten()?;
         let base = self.namespace.main_base();
         Some(Binding::DataAddress { definer: ModuleId::MAIN, offset: address.0.checked_sub(base.0)? })
+    }
+
+    /// The slot of a function that only the host has. The address of one that fails when it is called is null for who can do without.
+    fn host_slot(&mut self, wanted: &Wanted<'_>) -> Option<Binding> {
+        let name = &wanted.import.name;
+        let address = self.namespace.host_address(name)?;
+        if wanted.is_weak() && !address.is_served {
+            return None;
+        }
+        self.host_slots_used.entry(name.clone()).or_insert_with(|| address.signature.clone());
+        Some(Binding::HostSlot(name.clone()))
     }
 
     /// A function that the host offers under its own import module, such as WASI's. The host finds the memory in the
@@ -647,6 +672,12 @@ impl<'a> Resolver<'a> {
         };
         let used = std::mem::take(&mut self.slots_used);
         used.into_iter().filter(|(function, _)| !has_slot(function)).collect()
+    }
+
+    /// The same of the host's functions.
+    fn slotless_of_host(&mut self) -> Vec<(String, Signature)> {
+        let used = std::mem::take(&mut self.host_slots_used);
+        used.into_iter().filter(|(name, _)| self.namespace.host_slot(name).is_none()).collect()
     }
 
     fn wrong_type(&self, wanted: &Wanted<'_>, found: &Symbol) -> SymbolProblem {

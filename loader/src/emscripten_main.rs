@@ -16,6 +16,7 @@ use crate::pic_main::{self, Cell};
 use crate::process::{ProcessState, Stop, is_of_guest};
 use crate::python;
 use crate::startup::{self, Forwarders};
+use crate::system;
 
 /// Runs what was registered for the end, and writes buffers out (Emscripten, `exitRuntime`).
 const FUNCTIONS_ON_EXIT: &str = "__funcs_on_exit";
@@ -207,6 +208,10 @@ pub(crate) fn run(
     values.resize(parameters, Val::I32(0));
     let mut results = vec![Val::I32(0); ty.results().len()];
     program.call(&mut *store, &values, &mut results).map_err(Stop::Guest)?;
+    // The interpreter is gone by now, which functions of Python's extensions need.
+    if name != python::MAIN {
+        system::emscripten::run_timers(&mut store.as_context_mut()).map_err(Stop::Guest)?;
+    }
     finish(&mut store.as_context_mut(), main).map_err(Stop::Guest)?;
     Ok(results.first().and_then(Val::i32).unwrap_or(0))
 }

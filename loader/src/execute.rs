@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use pydl_linker::{
-    BoundImport, LoadPlan, LoadStep, ModuleId, Provided, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
+    BoundImport, LoadPlan, LoadStep, ModuleId, Provided, Signature, TableSlot, TagSource, ThunkImport,
+    ThunkModule, abi,
 };
 use wasmtime::{
     AsContext, Extern, ExternType, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
@@ -14,6 +15,7 @@ use crate::address_space::AddressSpace;
 use crate::c_stack;
 use crate::dlfcn::lazy;
 use crate::dlfcn::provided::function;
+use crate::image;
 use crate::process::ProcessState;
 use crate::system::emscripten::imports::function_of_type;
 
@@ -73,6 +75,10 @@ impl Execution<'_, '_> {
             LoadStep::LimitStack(library) => {
                 let instance = self.instance(*library)?;
                 c_stack::limit(self.store, &instance)?;
+            }
+            LoadStep::SetHostSlot { slot, name, signature } => {
+                let function = host_function(self.store, name, signature)?;
+                set_slot(&mut *self.store, self.space, *slot, function)?;
             }
             LoadStep::Relocate(library) => {
                 self.store.data().trace.relocate(plan.path(*library));
@@ -166,6 +172,18 @@ pub(crate) fn process_tag(
     let tag = Tag::new(&mut *store, &ty)?;
     store.data_mut().tags.insert(name.to_owned(), tag);
     Ok(tag)
+}
+
+/// The function of the host's that libraries may have the address of, in the type that it has for them.
+pub(crate) fn host_function(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    name: &str,
+    signature: &Signature,
+) -> wasmtime::Result<Func> {
+    let ty = image::function_type(store.as_context().engine(), signature);
+    let ty = ty.ok_or_else(|| missing("a type of the engine's"))?;
+    let function = function_of_type(&mut *store, abi::ENV, name, &ty)?;
+    function.into_func().ok_or_else(|| missing("a function of the host's"))
 }
 
 /// Puts a function into a slot of the process's table.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, MainDefect, MainModule, Signature};
-use wasmtime::{AsContextMut, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
+use wasmtime::{AsContextMut, Engine, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
 
 use crate::cache::Stamp;
 use crate::compile::{Compiler, OutlineFile};
@@ -320,6 +320,23 @@ fn signature(ty: &FuncType) -> Option<Signature> {
     let params: Vec<_> = ty.params().map(convert).collect::<Option<_>>()?;
     let results: Vec<_> = ty.results().map(convert).collect::<Option<_>>()?;
     Some(Signature::new(wasmparser::FuncType::new(params, results)))
+}
+
+/// The engine's form of a function type; `None` for one with references other than `externref`.
+pub(crate) fn function_type(engine: &Engine, signature: &Signature) -> Option<FuncType> {
+    let convert = |ty: &wasmparser::ValType| {
+        Some(match ty {
+            wasmparser::ValType::I32 => ValType::I32,
+            wasmparser::ValType::I64 => ValType::I64,
+            wasmparser::ValType::F32 => ValType::F32,
+            wasmparser::ValType::F64 => ValType::F64,
+            wasmparser::ValType::Ref(wasmparser::RefType::EXTERNREF) => ValType::EXTERNREF,
+            _ => return None,
+        })
+    };
+    let params: Vec<_> = signature.params().iter().map(convert).collect::<Option<_>>()?;
+    let results: Vec<_> = signature.results().iter().map(convert).collect::<Option<_>>()?;
+    Some(FuncType::new(engine, params, results))
 }
 
 /// Errs with every import that the host does not offer, or offers with another type.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use pydl_linker::{LookupError, SearchPath, abi};
+use pydl_linker::{LookupError, SearchPath, TableSlot, abi};
 use wasmtime::{AsContextMut, Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::address_space::{AddressSpace, Shared};
@@ -54,6 +54,8 @@ pub(crate) struct ProcessState {
     pub trace: Trace,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
     pub linking: Option<Result<Linking, String>>,
+    /// The slots that functions of the host's were given before there was a `linking` to know them.
+    pub host_slots: Vec<(String, TableSlot)>,
     /// The message that the next `dlerror` returns.
     pub dl_error: Option<String>,
     /// The load that was refused last.
@@ -87,6 +89,7 @@ impl ProcessState {
             binds_now: false,
             trace: Trace::default(),
             linking: None,
+            host_slots: Vec::new(),
             dl_error: None,
             refused: None,
             tags: BTreeMap::new(),

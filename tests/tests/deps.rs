@@ -10,15 +10,12 @@ use std::process::Output;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pydl_tests::emscripten::{CURRENT, cases, main_module};
+use pydl_tests::emscripten::{CURRENT, GENERATIONS, cases, main_module};
 use pydl_tests::wasm::assemble;
 use pydl_tests::{pydl, repository, skip};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use zip::write::{SimpleFileOptions, ZipWriter};
-
-/// The generations of Pyodide whose main modules pydl runs.
-const RUN: [&str; 3] = [CURRENT, "0.29.3", "0.27.7"];
 
 /// Opens the files that its arguments name, beneath `site-packages`, and prints how that went for each.
 const OPEN: &str = r"
@@ -75,7 +72,9 @@ fn openings<'a>(
 fn the_verdict_on_real_wheels_is_what_a_process_does() {
     let mut seen = BTreeSet::new();
     for case in cases(&repository().join("tests/cases/wheels")) {
-        if !RUN.contains(&case.main.as_str()) || !seen.insert((case.main.clone(), case.wheels.clone())) {
+        if !GENERATIONS.contains(&case.main.as_str())
+            || !seen.insert((case.main.clone(), case.wheels.clone()))
+        {
             continue;
         }
         let (main, wheels) = match (main_module(&case.main), case.wheel_files()) {

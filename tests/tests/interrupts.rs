@@ -12,7 +12,7 @@ use pydl_loader::{
     Cache, Captured, Compiler, ExitStatus, Image, Interruption, Mount, Process, ProcessOptions,
 };
 use pydl_tests::attacks::{self, ALLOWANCE, BUDGET, IDLE, Program};
-use pydl_tests::emscripten::{CURRENT, main_module};
+use pydl_tests::emscripten::{CURRENT, GENERATIONS, main_module};
 use pydl_tests::skip;
 
 /// What must happen at once must have happened by then.
@@ -22,7 +22,7 @@ const ASKS_NOBODY: &str = "import itertools\nprint('ready', flush=True)\nsum(ite
 
 /// All main modules at hand.
 fn mains() -> Vec<PathBuf> {
-    let emscripten = [CURRENT, "0.29.3", "0.27.7"].into_iter().filter_map(emscripten);
+    let emscripten = GENERATIONS.into_iter().filter_map(emscripten);
     std::iter::once(pydl_tests::python_wasm()).chain(emscripten).collect()
 }
 

@@ -4,12 +4,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pydl_tests::emscripten::{CURRENT, Case, Outcome, cases, main_module};
+use pydl_tests::emscripten::{CURRENT, Case, GENERATIONS, Outcome, cases, main_module};
 use pydl_tests::guest::private_folder;
 use pydl_tests::{assert_golden, blessing, files, pydl, repository, skip};
-
-/// The generations of Pyodide whose main modules pydl runs. Cases for others run in Node alone.
-const RUN: [&str; 3] = ["314.0.7", "0.29.3", "0.27.7"];
 
 fn folder() -> PathBuf {
     repository().join("tests/cases/wheels")
@@ -36,7 +33,7 @@ fn wheels_do_in_pydl_what_is_expected() {
         return;
     }
     let mut faults = Vec::new();
-    for case in cases(&folder()).into_iter().filter(|case| RUN.contains(&case.main.as_str())) {
+    for case in cases(&folder()).into_iter().filter(|case| GENERATIONS.contains(&case.main.as_str())) {
         match case.run_in_pydl() {
             Ok(outcome) => faults.extend(fault(&case, &outcome)),
             Err(why) => skip(&format!("{}: {why}", case.name)),

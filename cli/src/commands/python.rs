@@ -113,12 +113,20 @@ fn release(wanted: Option<&str>) -> Result<(Version, Option<&'static str>)> {
     let known =
         |version: &str| RELEASES.iter().find(|r| r.python == version || r.version.to_string() == version);
     if let Some(release) = known(wanted) {
+        if release.version.is_pre_release() && release.python == wanted {
+            let (python, version) = (release.python, release.version);
+            let text = format!("{python}: there is a pre-release only, which is to be named: {version}");
+            return Err(anyhow!(Usage(text)));
+        }
         return Ok((release.version, Some(release.integrity)));
     }
     // Versions of Python have a 3 first; Pyodide has had no such version, and will not.
     let version = Version::parse(wanted).filter(|_| !wanted.starts_with("3."));
     version.map(|version| (version, None)).ok_or_else(|| {
-        let known = RELEASES.map(|release| format!("{} ({PACKAGE} {})", release.python, release.version));
+        let known = RELEASES.map(|release| {
+            let stage = if release.version.is_pre_release() { ", a pre-release" } else { "" };
+            format!("{} ({PACKAGE} {}{stage})", release.python, release.version)
+        });
         let text = format!(
             "{wanted}: not a version that is known; known are {}, and {PACKAGE}'s own, such as {}",
             known.join(", "),
@@ -321,7 +329,9 @@ mod tests {
         assert_eq!(version(Some("3.13")), known("0.29.3"));
         assert_eq!(version(Some("0.27.7")), known("0.27.7"));
         assert_eq!(version(Some("0.29.5")), Some(("0.29.5".to_owned(), false)));
-        for wanted in ["3.11", "3.14.2", "latest", "../x", ""] {
+        assert_eq!(version(Some("315.0.0-alpha.2")), known("315.0.0-alpha.2"));
+        // A pre-release is not taken for the release that it is to be.
+        for wanted in ["3.11", "3.15", "3.14.2", "latest", "../x", ""] {
             assert_eq!(version(Some(wanted)), None, "{wanted}");
         }
     }

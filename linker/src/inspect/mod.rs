@@ -249,7 +249,7 @@ impl Inspector {
             (Start::New(order), _) => {
                 let namespace = with_functions_of_host(namespace, &order, &*self.host);
                 let mut report = SymbolReport::of(&namespace, &order, symbol);
-                report.of_javascript = has_text(&order, symbol)
+                report.of_javascript |= has_text(&order, symbol)
                     || namespace.host_function(abi::ENV, symbol).is_some_and(|ty| {
                         is_of_javascript(namespace.family(), abi::ENV, symbol, ty, &*self.host)
                     });
@@ -314,6 +314,14 @@ fn of_host(family: AbiFamily, import: &Import, host: &dyn Host) -> Provider {
     }
 }
 
+/// Who provides a function whose address a library has from the host.
+fn of_host_by_address(namespace: &Namespace, name: &str) -> Provider {
+    match namespace.host_address(name) {
+        Some(address) if !address.is_served => Provider::JavaScript,
+        _ => Provider::Host,
+    }
+}
+
 /// Whether nobody but JavaScript has a function that a main module imports.
 fn is_of_javascript(family: AbiFamily, module: &str, name: &str, ty: &Signature, host: &dyn Host) -> bool {
     family == AbiFamily::Emscripten && host.function(family, module, name, ty).is_none()
@@ -348,11 +356,14 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
                 (Ok(Binding::Thunk(thunk)), Some(import)) if is_of_host(*thunk) => {
                     Some(of_host(namespace.family(), import, host))
                 }
-                (Ok(Binding::Thunk(_)), Some(import)) => Some(if has_text(&order, &import.name) {
-                    Provider::JavaScript
-                } else {
-                    Provider::UndefinedUntilCalled
-                }),
+                (Ok(Binding::Thunk(thunk)), Some(import)) => {
+                    // One that is weak may stay undefined, whoever knows its name.
+                    let thunk = thunks.get(*thunk).map(|thunk| &thunk.kind);
+                    let is_known = !matches!(thunk, Some(ThunkKind::Undefined))
+                        && is_listed(namespace, &import.name, host);
+                    let is_of_javascript = has_text(&order, &import.name) || is_known;
+                    Some(if is_of_javascript { Provider::JavaScript } else { Provider::UndefinedUntilCalled })
+                }
                 _ => None,
             };
             if let Some(Provider::JavaScript | Provider::UndefinedUntilCalled) = thunk {
@@ -360,6 +371,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
             }
             if let Some(import) = imports.next() {
                 import.provider = Some(match (&binding, thunk) {
+                    (Ok(Binding::HostSlot(name)), _) => of_host_by_address(namespace, name),
                     (Ok(Binding::Thunk(_)), Some(known @ (Provider::Host | Provider::JavaScript))) => known,
                     (Ok(binding), _) => provider(import, binding, root, |id| path_of(namespace, &order, id)),
                     (Err(problem), _) => Provider::Missing(problem.clone()),
@@ -393,6 +405,11 @@ fn with_functions_of_host<'a>(
     let mut namespace = namespace.clone();
     namespace.add_host_functions(functions);
     Cow::Owned(namespace)
+}
+
+/// Whether a function that nobody defines is one that JavaScript is known to have.
+fn is_listed(namespace: &Namespace, name: &str, host: &dyn Host) -> bool {
+    host.address(namespace.family(), name).is_some_and(|address| !address.is_served)
 }
 
 /// Whether a library of the load has the text of a function in JavaScript.
@@ -430,6 +447,7 @@ fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId, h
         let import = &report.import;
         let is_of_host = namespace.host_function(&import.module, &import.name).is_some();
         report.provider = Some(match binding {
+            Binding::HostSlot(name) => of_host_by_address(namespace, name),
             Binding::Thunk(_) if is_of_host => of_host(namespace.family(), import, host),
             binding => provider(report, binding, id, |id| namespace.name(id)),
         });

@@ -105,8 +105,9 @@ impl SymbolReport {
             uses: Vec::new(),
             definitions: Vec::new(),
             of_host: namespace.host_function(abi::ENV, symbol).is_some()
-                || namespace.host_function(abi::WASI_PREVIEW1, symbol).is_some(),
-            of_javascript: false,
+                || namespace.host_function(abi::WASI_PREVIEW1, symbol).is_some()
+                || namespace.host_address(symbol).is_some(),
+            of_javascript: namespace.host_address(symbol).is_some_and(|address| !address.is_served),
         }
     }
 }

@@ -190,11 +190,9 @@ fn bring_in(
     mode: OpenMode,
     watch: &mut Watch<'_>,
 ) -> Result<LoadPlan, Failure> {
-    let snapshot = if order.functions_of_host(&snapshot).next().is_some() {
-        know_more_of_host(store, snapshot, &order)?
-    } else {
-        snapshot
-    };
+    let asks_host = order.functions_of_host(&snapshot).next().is_some()
+        || order.addresses_of_host(&snapshot).next().is_some();
+    let snapshot = if asks_host { know_more_of_host(store, snapshot, &order)? } else { snapshot };
     let resolved = order.resolve(&snapshot, mode)?;
     watch.lap("symbol lookup");
     store.data().trace.resolved(&snapshot, &resolved);

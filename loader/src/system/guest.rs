@@ -106,6 +106,16 @@ impl<'a> Guest<'a> {
         }
     }
 
+    /// A C string, without its NUL, or its first `limit` bytes when it has more, for who needs no more.
+    pub(crate) fn c_string_within(&self, address: u32, limit: usize) -> Result<&[u8]> {
+        let memory =
+            self.memory.data(&self.caller).get(address as usize..).filter(|memory| !memory.is_empty());
+        let memory = memory.ok_or(Errno::FAULT)?;
+        let window = memory.get(..limit).unwrap_or(memory);
+        let length = window.iter().position(|byte| *byte == 0).unwrap_or(window.len());
+        Ok(window.get(..length).unwrap_or_default())
+    }
+
     /// A path.
     pub(crate) fn path(&self, address: u32) -> Result<OsString> {
         if address == 0 {

@@ -1,7 +1,11 @@
-//! Owns what host functions of Emscripten's system see of their guest beyond what any system's do: the state of the system, and the C
-//! library's `errno`. Must not know what any function does.
+//! Owns what host functions of Emscripten's system see of their guest beyond what any system's do: the state of the system, the function
+//! table, and the C library's `errno`. Must not know what any function does.
+
+use pydl_linker::abi;
+use wasmtime::{StoreContextMut, Table};
 
 use super::Emscripten;
+use crate::process::ProcessState;
 pub(crate) use crate::system::guest::{Guest, slice};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 
@@ -32,4 +36,12 @@ impl Guest<'_> {
         let address = location.call(self.store(), ())?;
         self.write(address, &u32::from(errno.0).to_le_bytes())
     }
+}
+
+/// The process's function table, or what the main module exports as one when it has not all that libraries take.
+pub(crate) fn table(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<Table> {
+    let running = store.data().running.clone();
+    let shared = running.as_ref().and_then(|running| running.space.as_ref()).map(|space| space.table);
+    let table = shared.or_else(|| running?.main.get_table(&mut *store, abi::TABLE));
+    table.ok_or_else(|| wasmtime::Error::msg("the main module exports no function table"))
 }

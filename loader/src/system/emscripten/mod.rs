@@ -7,17 +7,22 @@
 mod calls;
 mod guest;
 pub(crate) mod imports;
+mod library;
 
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
-use wasmtime::{ExternRef, Memory, OwnedRooted};
+use pydl_linker::{HostAddress, abi};
+use wasmtime::{ExternRef, Memory, OwnedRooted, StoreContextMut};
 
 use self::calls::exceptions::Exceptions;
 use self::calls::ffi::Closures;
 use self::calls::memory::Mappings;
+use self::calls::protocols::Protocols;
+use self::calls::timers::Timers;
 use crate::error::LoadError;
 use crate::options::ProcessOptions;
+use crate::process::ProcessState;
 use crate::system::kernel::{HOME, Kernel};
 
 /// The state of the system of one process.
@@ -32,6 +37,8 @@ pub(crate) struct Emscripten {
     /// What stands for an error where values of JavaScript are expected, once it was asked for.
     sentinel: Option<OwnedRooted<ExternRef>>,
     exceptions: Exceptions,
+    protocols: Protocols,
+    timers: Timers,
     /// `NAME=VALUE`.
     environment: Vec<String>,
     program: String,
@@ -44,6 +51,23 @@ pub(crate) struct Emscripten {
 /// JavaScript has them.
 pub(crate) fn serves(module: &str, name: &str) -> bool {
     name.starts_with(calls::exceptions::INVOKE) || calls::handler(module, name).is_some()
+}
+
+/// The function behind the address of a name, in the type that Emscripten has it in; `None` when its library has no such function.
+pub(crate) fn address(name: &str) -> Option<HostAddress> {
+    let signature = library::signature(name)?;
+    Some(HostAddress { signature, is_served: serves(abi::ENV, name) })
+}
+
+/// What a function that only JavaScript has is a part of, for messages; `None` for names that Emscripten's library has not, and for
+/// functions that are served.
+pub(crate) fn topic_of_javascript(name: &str) -> Option<&'static str> {
+    library::topic(name).filter(|_| !serves(abi::ENV, name))
+}
+
+/// Calls what a program has set timers for, until none is left: what happens when its `main` has returned.
+pub(crate) fn run_timers(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
+    calls::timers::run(store)
 }
 
 impl Emscripten {
@@ -60,6 +84,8 @@ impl Emscripten {
             closures: Closures::default(),
             sentinel: None,
             exceptions: Exceptions::default(),
+            protocols: Protocols::default(),
+            timers: Timers::default(),
             environment: environment.chain(home).collect(),
             program: options.arguments.first().cloned().unwrap_or_default(),
             started: Instant::now(),

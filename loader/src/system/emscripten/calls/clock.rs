@@ -132,9 +132,10 @@ fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     Ok(Answer::Nothing)
 }
 
-/// Writes the first fields of a `struct tm`, the last two only if `zone` tells them: the date and time that lie `seconds` after the
-/// start of 1970, on the Gregorian calendar of all years. A program has to see the year 10000 to refuse it.
-fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(bool, i32)>) -> Result<()> {
+/// The first fields of a `struct tm`, as it counts them: second, minute, hour, day of the month, month, year, day of the week, day of
+/// the year. They are those of the date and time that lie `seconds` after the start of 1970, on the Gregorian calendar of all years. A
+/// program has to see the year 10000 to refuse it.
+pub(super) fn calendar(seconds: i64) -> [i64; 8] {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Years that begin in March end in their leap day; 400 of them have 146097 days, and 1970 began 719468 days after March of year 0.
     let (period, day) = ((days + 719_468).div_euclid(146_097), (days + 719_468).rem_euclid(146_097));
@@ -148,22 +149,27 @@ fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(boo
     let day_of_year = if is_early { day - 306 } else { day + 59 + i64::from(is_leap) };
     let month = if is_early { month - 10 } else { month + 2 };
     let weekday = (days + 4).rem_euclid(7);
-    let mut fields = vec![
-        second % 60,
-        second / 60 % 60,
-        second / 3600,
-        day_of_month,
-        month,
-        year - 1900,
-        weekday,
-        day_of_year,
-    ];
+    [second % 60, second / 60 % 60, second / 3600, day_of_month, month, year - 1900, weekday, day_of_year]
+}
+
+/// Writes the fields of [`calendar`], and the two behind them only if `zone` tells them. False when the year is not one that C has
+/// room for: the nearest is written.
+fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(bool, i32)>) -> Result<bool> {
+    let mut fields = calendar(seconds).to_vec();
+    let fits = fields.iter().all(|field| i32::try_from(*field).is_ok());
     if let Some((is_daylight, offset)) = zone {
         fields.extend([i64::from(is_daylight), offset.into()]);
     }
     let nearest = |field: i64| i32::try_from(field).unwrap_or(if field < 0 { i32::MIN } else { i32::MAX });
     let bytes: Vec<u8> = fields.into_iter().flat_map(|field| nearest(field).to_le_bytes()).collect();
-    guest.write(address, &bytes)
+    guest.write(address, &bytes)?;
+    Ok(fits)
+}
+
+/// The offset from UTC of a time in a zone, in seconds, and whether there is daylight saving time.
+pub(super) fn local(zone: &TimeZone, time: i64) -> (bool, i32) {
+    let info = zone.to_offset_info(timestamp(time));
+    (info.dst().is_dst(), info.offset().seconds())
 }
 
 /// The start of 1970.
@@ -179,19 +185,26 @@ fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
+/// The answer of `(time, fields)` to C libraries that ask whether there was an error, those of Emscripten 6: the year that C has no room for
+/// is EOVERFLOW, which they leave to others to set.
+fn told_whether_it_fits(guest: &mut Guest<'_>, fits: bool) -> wasmtime::Result<Answer> {
+    if !fits {
+        guest.set_errno(Errno::OVERFLOW).map_err(ended)?;
+    }
+    Ok(Answer::Integer((!fits).into()))
+}
+
 fn localtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let time = arguments.long(0)?;
-    let zone = guest.system().map_err(ended)?.zone.clone();
-    let info = zone.to_offset_info(timestamp(time));
-    let (is_daylight, offset) = (info.dst().is_dst(), info.offset().seconds());
-    let local = time.saturating_add(offset.into());
-    write_tm(guest, arguments.word(1)?, local, Some((is_daylight, offset))).map_err(ended)?;
-    Ok(Answer::Nothing)
+    let zone = local(&guest.system().map_err(ended)?.zone, time);
+    let here = time.saturating_add(zone.1.into());
+    let fits = write_tm(guest, arguments.word(1)?, here, Some(zone)).map_err(ended)?;
+    told_whether_it_fits(guest, fits)
 }
 
 fn gmtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    write_tm(guest, arguments.word(1)?, arguments.long(0)?, None).map_err(ended)?;
-    Ok(Answer::Nothing)
+    let fits = write_tm(guest, arguments.word(1)?, arguments.long(0)?, None).map_err(ended)?;
+    told_whether_it_fits(guest, fits)
 }
 
 /// The time that the fields of a `struct tm` mean, which need not be within their bounds; `None` beyond the calendar.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::super::guest::Guest;
-use super::super::imports::{Arguments, Entry, Handler};
+use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::files::write_status;
 use crate::system::kernel::descriptors::{Readiness, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
@@ -30,12 +30,20 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_pipe", Handler::Syscall(pipe)),
     ("__syscall_pipe2", Handler::Syscall(pipe2)),
     ("__syscall_poll", Handler::Syscall(poll)),
+    ("__syscall_poll_nonblocking", Handler::Syscall(poll_at_once)),
+    // There is no `epoll`, as in Emscripten's own file system; programs go on with `poll`.
+    ("__syscall_epoll_create1", Handler::Constant(NOT_THERE)),
+    ("__syscall_epoll_ctl", Handler::Constant(NOT_THERE)),
+    ("__syscall_epoll_pwait", Handler::Constant(NOT_THERE)),
     ("__syscall__newselect", Handler::Syscall(select)),
     ("__syscall_fstat64", Handler::Syscall(fstat)),
     ("__syscall_ftruncate64", Handler::Syscall(ftruncate)),
     ("__syscall_fadvise64", Handler::Syscall(fadvise)),
     ("__syscall_fallocate", Handler::Syscall(fallocate)),
 ];
+
+/// The answer of a call that there is not.
+const NOT_THERE: Answer = Answer::Integer(-(Errno::NOSYS.0 as i64));
 
 fn fd_read(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let count = transfer::read(guest, arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?))?;
@@ -292,8 +300,19 @@ mod event {
 const MOST_POLLED: u32 = 4096;
 
 /// `poll`: 8 bytes for each descriptor, which are `fd`, `events` and `revents`.
+/// `(records, count, milliseconds)`: a negative time is for ever.
 fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let (address, count, timeout) = (arguments.word(0)?, arguments.word(1)?, arguments.int(2)?);
+    let timeout = u64::try_from(arguments.int(2)?).ok().map(Duration::from_millis);
+    poll_within(guest, arguments.word(0)?, arguments.word(1)?, timeout)
+}
+
+/// `(records, count)`: the same without waiting.
+fn poll_at_once(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    poll_within(guest, arguments.word(0)?, arguments.word(1)?, Some(Duration::ZERO))
+}
+
+/// Waits until something happens to one of the descriptors of an array of `struct pollfd`, and says so there. Returns to how many.
+fn poll_within(guest: &mut Guest<'_>, address: u32, count: u32, timeout: Option<Duration>) -> Result<i64> {
     if count > MOST_POLLED {
         return Err(Errno::INVAL.into());
     }
@@ -310,7 +329,6 @@ fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
             places.push((place, events));
         }
     }
-    let timeout = u64::try_from(timeout).ok().map(Duration::from_millis);
     let ready = match wait(guest, &interests, timeout) {
         // Emscripten's C library, from version 5 on, makes `select` of this call, and forgets to set `errno`.
         Err(Fault::Errno(Errno::INTR)) => {

@@ -43,6 +43,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_statfs64", Handler::Syscall(statfs)),
     ("__syscall_fstatfs64", Handler::Syscall(fstatfs)),
     ("__syscall_umask_js", Handler::Syscall(umask)),
+    ("__syscall_umask", Handler::Syscall(umask)),
+    ("__syscall_linkat", Handler::Syscall(linkat)),
 ];
 
 /// Flags of the `*at` calls (`fcntl.h`).

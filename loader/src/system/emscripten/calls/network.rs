@@ -29,7 +29,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_recvmsg", Handler::Syscall(recvmsg)),
     ("getaddrinfo", Handler::Plain(getaddrinfo)),
     ("getnameinfo", Handler::Plain(getnameinfo)),
-    ("getprotobyname", Handler::Plain(getprotobyname)),
+    ("__syscall_setsockopt", Handler::Syscall(setsockopt)),
     ("_emscripten_lookup_name", Handler::Plain(lookup_name)),
 ];
 
@@ -186,6 +186,18 @@ fn getsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     guest.write(arguments.word(3)?, &value.to_le_bytes())?;
     guest.write(arguments.word(4)?, &4_u32.to_le_bytes())?;
     Ok(0)
+}
+
+/// `(descriptor, level, option, value, length)`: those that a program may set blindly have no effect, as in Emscripten's C library, which
+/// asks the host from version 6 on.
+fn setsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    const SOL_SOCKET: u32 = 1;
+    const IPPROTO_TCP: u32 = 6;
+    socket_of(guest, arguments.word(0)?)?;
+    match arguments.word(1)? {
+        SOL_SOCKET | IPPROTO_TCP => Ok(0),
+        _ => Err(Errno::NOPROTOOPT.into()),
+    }
 }
 
 fn shutdown(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -459,23 +471,6 @@ fn getnameinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
         guest.write(buffer, &bytes).map_err(ended)?;
     }
     Ok(Answer::Integer(0))
-}
-
-/// `getprotobyname`: a `struct protoent` of name, aliases and number.
-fn getprotobyname(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let name = text(guest, arguments.word(0)?)?.unwrap_or_default();
-    let number = match name.as_str() {
-        "ip" => 0_u32,
-        "icmp" => 1,
-        "tcp" => 6,
-        "udp" => 17,
-        _ => return Ok(Answer::Integer(0)),
-    };
-    let bytes: Vec<u8> = [0; 16].into_iter().chain(name.bytes()).chain([0]).collect();
-    let Some(place) = allocate(guest, &bytes)? else { return Ok(Answer::Integer(0)) };
-    let fields = [place.saturating_add(16), place.saturating_add(12), number].map(u32::to_le_bytes).concat();
-    guest.write(place, &fields).map_err(ended)?;
-    Ok(place.into())
 }
 
 /// The IPv4 address of a name, as a number in network order; 0 when there is none.

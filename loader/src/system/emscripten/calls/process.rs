@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use wasmtime::{Ref, TypedFunc};
 
-use super::super::guest::Guest;
+use super::super::guest::{Guest, table};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
@@ -28,6 +28,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_emscripten_get_progname", Handler::Plain(get_program_name)),
     ("_emscripten_system", Handler::Plain(system)),
     ("__syscall_getuid32_js", Handler::Constant(Answer::Integer(0))),
+    ("__syscall_getuid32", Handler::Constant(Answer::Integer(0))),
+    ("__syscall_geteuid32", Handler::Constant(Answer::Integer(0))),
+    ("__syscall_getgid32", Handler::Constant(Answer::Integer(0))),
+    ("__syscall_getegid32", Handler::Constant(Answer::Integer(0))),
     ("emscripten_runtime_keepalive_push", Handler::Constant(Answer::Nothing)),
     ("emscripten_runtime_keepalive_pop", Handler::Constant(Answer::Nothing)),
     ("_emscripten_runtime_keepalive_clear", Handler::Constant(Answer::Nothing)),
@@ -105,8 +109,9 @@ fn finish(guest: &mut Guest<'_>) -> wasmtime::Result<()> {
     crate::emscripten_main::finish(&mut guest.store(), &running.main)
 }
 
-/// Ends `main` and keeps the runtime for events, of which there are none.
+/// Ends `main` and keeps the runtime for events: timers.
 fn end(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    super::super::run_timers(&mut guest.store())?;
     finish(guest)?;
     Err(Exit(0).into())
 }
@@ -130,9 +135,7 @@ fn assert_fail(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
 /// Calls a signal handler of the guest: `raise` does.
 fn call_signal_handler(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (slot, signal) = (arguments.word(0)?, arguments.int(1)?);
-    let running = guest.state().running.clone();
-    let table = running.and_then(|running| running.space).map(|space| space.table);
-    let table = table.ok_or_else(|| wasmtime::Error::msg("no function table for a signal handler"))?;
+    let table = table(&mut guest.store())?;
     let Some(Ref::Func(Some(handler))) = table.get(guest.store(), slot.into()) else {
         return Err(wasmtime::Error::msg(format!("slot {slot} has no signal handler")));
     };
