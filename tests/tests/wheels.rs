@@ -88,17 +88,49 @@ fn exceptions_pass_through_python() {
     }
 }
 
-/// By default each extension module has what it defines to itself, descriptions of classes among it.
-// row: c++ | classes_of_local_modules_are_their_own | Two extension modules opened RTLD_LOCAL have each their own description of a class that both define: what is thrown is caught as a base that the main module defines, not as the class | POSIX dlopen; libc++abi | Emscripten's loader, whose GOT is global, gives both the first one's; with a library that both need, or RTLD_GLOBAL, there is one here, too
+/// The case of classes that two extension modules define, with one of its wheels: `1` and `2` as above, `3` leaves exceptions to the host.
+fn local_types(main: &str, wheel: u32) -> Case {
+    let mut case = cases(&folder()).into_iter().find(|case| case.name == "local_types").unwrap();
+    main.clone_into(&mut case.main);
+    let tags = match wheel {
+        3 => "pyodide_2024_0_wasm32",
+        _ => "pyodide_2025_0_wasm32.pyemscripten_2026_0_wasm32",
+    };
+    case.wheels = vec![format!("local_types-{wheel}-cp312-abi3-{tags}.whl")];
+    case
+}
+
+// row: c++ | classes_are_the_same_in_local_modules | Two extension modules that Python imports by default, so RTLD_LOCAL, and that define the same classes inline: what one throws is caught by the other by value, reference, base and pointer, and after std::exception_ptr; dynamic_cast, also to a final class, typeid, std::any, std::function and std::shared_ptr know the types of the other; static variables of inline functions are one | libstdc++; glibc STB_GNU_UNIQUE; libc++abi
 #[test]
-fn classes_of_local_modules_are_their_own() {
-    let mut case = through_python("314.0.7", 1);
+fn classes_are_the_same_in_local_modules() {
+    for (main, wheel) in [("314.0.7", 1), ("314.0.7", 2), ("0.29.3", 2), ("0.27.7", 3)] {
+        let case = local_types(main, wheel);
+        match case.run_in_pydl() {
+            Ok(outcome) => assert_eq!(fault(&case, &outcome), None, "{main}, wheel {wheel}"),
+            Err(why) => skip(&why),
+        }
+    }
+}
+
+// row: c++ | classes_that_differ_are_each_modules_own | Of two extension modules opened RTLD_LOCAL with different classes of one name, each calls the virtual functions of its own | glibc RTLD_LOCAL | Emscripten's loader, whose GOT is global, gives both the first one's vtable, and calls through it fail
+#[test]
+fn classes_that_differ_are_each_modules_own() {
+    let mut case = local_types("314.0.7", 1);
     let folder = tempfile::tempdir().unwrap();
     case.script = folder.path().join("script.py");
-    let script = "import catcher, thrower\nprint(catcher.outer(lambda: thrower.refuse(7)))\n";
-    std::fs::write(&case.script, script).unwrap();
+    std::fs::write(
+        &case.script,
+        "import maker, taker\nprint(maker.different(), taker.different(), sep='; ')\n",
+    )
+    .unwrap();
     match case.run_in_pydl() {
-        Ok(outcome) => assert_eq!(outcome.stdout, "another: refused\n", "{}", outcome.stderr),
+        Ok(outcome) => {
+            assert_eq!(
+                outcome.stdout, "maker's first; taker's first, taker's second\n",
+                "{}",
+                outcome.stderr
+            );
+        }
         Err(why) => skip(&why),
     }
 }
