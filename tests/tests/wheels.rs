@@ -191,3 +191,66 @@ fn nothing_of_a_wheel_runs_to_compile_it() {
     let names = made.expect("there is byte code");
     assert!(!names.iter().any(|name| name == "large.py"), "{names:?}");
 }
+
+/// What a script says on standard error that ends with this status, in the main module and with the wheel of the classes.
+fn said_by(script: &str, main: &str, wheel: u32, status: i32) -> Option<String> {
+    let mut case = local_types(main, wheel);
+    let folder = tempfile::tempdir().unwrap();
+    case.script = folder.path().join("script.py");
+    std::fs::write(&case.script, script).unwrap();
+    match case.run_in_pydl() {
+        Ok(outcome) => {
+            assert_eq!(outcome.status.code(), Some(status), "{main}: {}", outcome.stderr);
+            Some(outcome.stderr)
+        }
+        Err(why) => {
+            skip(&why);
+            None
+        }
+    }
+}
+
+// row: failure | what_nothing_catches_is_told | A C++ exception that nothing catches ends the process with its type, its text, the files and wheels of the frames, and the Python code that was running | CPython faulthandler; Pyodide's fatal errors
+#[test]
+fn what_nothing_catches_is_told() {
+    let script = "import ctypes, maker\n\n\ndef throws(number):\n    ctypes.CFUNCTYPE(None, ctypes.c_int)(maker.address(10))(number)\n\n\nthrows(1)\n";
+    for (main, wheel) in [("314.0.7", 1), ("314.0.7", 2), ("0.27.7", 3)] {
+        let Some(said) = said_by(script, main, wheel, 134) else { continue };
+        for part in [
+            "pydl: the guest ended in a trap: an exception that nothing catches: shop::Lasting: a derived one\n".to_owned(),
+            format!("/site-packages/maker.so of local_types-{wheel}-"),
+            "  at pyodide.asm.wasm: ".to_owned(),
+            "Stack (most recent call first):\n".to_owned(),
+            ", line 5 in throws\n".to_owned(),
+            ", line 8 in <module>\n".to_owned(),
+        ] {
+            assert!(said.contains(&part), "{main}: not {part:?} in\n{said}");
+        }
+    }
+    let no_class = script.replace("throws(1)", "throws(6)");
+    let said = said_by(&no_class, "314.0.7", 1, 134);
+    assert!(said.is_none_or(|said| said.contains("an exception that nothing catches: int\n")));
+}
+
+// row: failure | functions_that_ctypes_calls_with_other_types_are_named | A function that ctypes calls with other types than it has is named, with its file and both types | tool-conventions BasicCABI.md
+#[test]
+fn functions_that_ctypes_calls_with_other_types_are_named() {
+    let script = "import ctypes\nfunction = ctypes.pythonapi.PyLong_FromLong\nfunction.argtypes = [ctypes.c_double]\nfunction(1.5)\n";
+    let Some(said) = said_by(script, "314.0.7", 1, 134) else { return };
+    let message =
+        "pyodide.asm.wasm is of type (i32) -> i32, and libffi is to call it as one of type (f64) -> i32: ";
+    // The function has several names.
+    assert!(said.contains("`PyLong_From") && said.contains(message), "{said}");
+}
+
+/// The option is what a person needs; a program that ends well has no need of it.
+// row: failure | what_would_permit_the_network_is_told | A program that fails after it was denied a name or an address of the network: the options that would permit it are told | pydl
+#[test]
+fn what_would_permit_the_network_is_told() {
+    let script = "import socket\n\nfor host, port in [('host.invalid', 80), ('192.0.2.1', 443)]:\n    try:\n        socket.create_connection((host, port))\n    except OSError as error:\n        print(error)\nraise SystemExit(STATUS)\n";
+    let option = "--allow-net=host.invalid --allow-net=192.0.2.1:443\n";
+    let said = said_by(&script.replace("STATUS", "1"), "314.0.7", 1, 1);
+    assert!(said.as_ref().is_none_or(|said| said.contains(option)), "{said:?}");
+    let said = said_by(&script.replace("STATUS", "0"), "314.0.7", 1, 0);
+    assert!(said.as_ref().is_none_or(String::is_empty), "{said:?}");
+}

@@ -112,7 +112,9 @@ impl Namespace {
             }
         }
         self.global.retain(|id| load.libraries.iter().all(|planned| planned.library.id != *id));
-        let failed: BTreeSet<ModuleId> = uninitialized.iter().copied().chain([load.root]).collect();
+        let failed = load.libraries.iter().map(|planned| planned.library.id);
+        let failed = failed.filter(|id| self.library(*id).is_some_and(|library| library.failure.is_some()));
+        let failed: BTreeSet<ModuleId> = failed.collect();
         self.share_no_more(&failed);
         self.close(load.root);
     }
