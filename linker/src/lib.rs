@@ -42,6 +42,7 @@ mod resolve;
 mod search_path;
 mod thunks;
 pub mod trampolines;
+mod vague;
 pub mod waiting;
 pub mod waits_of_wasi;
 

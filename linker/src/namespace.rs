@@ -6,7 +6,7 @@ mod lifetime;
 
 pub use lifetime::Unloaded;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use crate::needed::{FileIdentity, FoundLibrary};
 use crate::parse::{ElementSlot, ExportKind, Exports, ImportKind, ParsedModule, Signature};
 use crate::plan::LoadPlan;
 use crate::resolve::{Binding, FunctionRef};
+use crate::vague;
 
 /// A library of a process: a loaded side module.
 #[derive(Clone, Debug)]
@@ -178,6 +179,8 @@ pub struct Namespace {
     by_file_name: BTreeMap<String, ModuleId>,
     /// Slots given to functions that no element segment has a slot for.
     slots: BTreeMap<FunctionRef, TableSlot>,
+    /// The library whose definition serves all, for data that is to be one in the process, by its identity ([`crate::vague`]).
+    shared_data: HashMap<Box<str>, ModuleId>,
     host_functions: Arc<BTreeMap<(String, String), Signature>>,
     /// The functions of the host's that libraries may have the address of, by name.
     host_addresses: Arc<BTreeMap<String, HostAddress>>,
@@ -201,6 +204,7 @@ impl Namespace {
             by_identity: BTreeMap::new(),
             by_file_name: BTreeMap::new(),
             slots: BTreeMap::new(),
+            shared_data: HashMap::new(),
             host_functions,
             host_addresses: Arc::default(),
             host_slots: BTreeMap::new(),
@@ -352,11 +356,32 @@ impl Namespace {
         self.host_functions.get(&(module.to_owned(), name.to_owned()))
     }
 
-    /// The first definition of `name` in a scope.
+    /// The definition of `name` that counts in a scope: the first one, unless that is of data that is one in the process.
     pub fn lookup(&self, name: &str, scope: Scope<'_>) -> Option<Symbol> {
         if !abi::is_symbol(name) {
             return None;
         }
+        let found = self.first(name, scope)?;
+        let module = self.module(found.definer)?;
+        Some(self.shared(name, found, module))
+    }
+
+    /// The definition that counts where `found`, of this module, is the first one in scope: the one that serves all libraries, if
+    /// it is of data that is to be one in the process ([`crate::vague`]) and there is one yet. Scopes have no part in that, as they
+    /// have none for `STB_GNU_UNIQUE` in glibc.
+    pub(crate) fn shared(&self, name: &str, found: Symbol, module: &ParsedModule) -> Symbol {
+        let is_data = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Data(_));
+        if found.definer == ModuleId::MAIN || !is_data(&found) {
+            return found;
+        }
+        let Some(identity) = vague::identity(module, name) else { return found };
+        let of_main = || self.definition(ModuleId::MAIN, name).filter(is_data).filter(|_| identity == name);
+        let of_first = || self.definition(*self.shared_data.get(&*identity)?, name);
+        of_main().or_else(of_first).unwrap_or(found)
+    }
+
+    /// The first definition of `name` in a scope.
+    fn first(&self, name: &str, scope: Scope<'_>) -> Option<Symbol> {
         match scope {
             Scope::Global => self.global.iter().find_map(|id| self.definition(*id, name)),
             Scope::Library(library) => {
@@ -450,6 +475,13 @@ impl Namespace {
             next += 1;
         }
         order.into_iter().collect()
+    }
+
+    /// Whether a library stays as long as another does, because it needs it or is bound to it itself.
+    pub fn holds(&self, id: ModuleId, other: ModuleId) -> bool {
+        let uses = |library: &Library| library.uses.contains(&other);
+        other == id
+            || self.with_dependencies(id).iter().any(|id| *id == other || self.library(*id).is_some_and(uses))
     }
 
     /// The libraries of the load that brought a library in, in search order; none for the main module.
@@ -574,6 +606,13 @@ impl Namespace {
         bases.unwrap_or((Address(0), TableSlot(0)))
     }
 
+    /// Lets a library's data serve all libraries where none serves yet.
+    fn share_data(&mut self, id: ModuleId, module: &ParsedModule) {
+        for identity in module.exports.data_names().filter_map(|name| vague::identity(module, name)) {
+            self.shared_data.entry(identity.into()).or_insert(id);
+        }
+    }
+
     /// Enters the libraries of an executed plan. Their initialization may still have to run.
     pub fn commit(&mut self, plan: &LoadPlan) {
         for planned in &plan.libraries {
@@ -584,6 +623,7 @@ impl Namespace {
             }
             self.by_file_name.entry(lifetime::file_name(&library.path).to_owned()).or_insert(library.id);
             self.last_id = library.id;
+            self.share_data(library.id, &library.module);
             self.libraries.push(library);
         }
         for (function, slot) in plan.new_slots() {

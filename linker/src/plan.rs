@@ -331,7 +331,8 @@ impl LoadPlan {
         self.library(id).map_or("", |planned| planned.library.path.as_str())
     }
 
-    fn library(&self, id: ModuleId) -> Option<&PlannedLibrary> {
+    /// A library of the load.
+    pub fn library(&self, id: ModuleId) -> Option<&PlannedLibrary> {
         let position = self.libraries.binary_search_by_key(&id, |planned| planned.library.id);
         position.ok().and_then(|position| self.libraries.get(position))
     }

@@ -5,7 +5,8 @@
 //! `RTLD_GLOBAL`), then the libraries of the load breadth first from the one asked for, as in ELF (System V ABI,
 //! chapter 5, "Shared Object Dependencies"). The first definition that can be what the import names wins, weak or not: definitions of
 //! another kind or type are passed over, since main modules export thousands of names that no library means. With `RTLD_DEEPBIND` the
-//! libraries of the load come first.
+//! libraries of the load come first. Data of C++ that is to be one in a process is: what the first library to have it has, whatever
+//! the scope of the others ([`crate::vague`]).
 
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
@@ -560,8 +561,15 @@ impl<'a> Resolver<'a> {
         }))
     }
 
-    /// The first definition in scope that can be what is wanted; when there is none, the first at all, which tells what is wrong.
+    /// The definition that counts: the first one in scope that can be what is wanted, unless that is of data that is one in the process.
     fn find(&self, name: &str, want: Want<'_>) -> Option<Symbol> {
+        let found = self.first(name, want)?;
+        let module = self.module(found.definer)?;
+        Some(self.namespace.shared(name, found, module))
+    }
+
+    /// The first definition in scope that can be what is wanted; when there is none, the first at all, which tells what is wrong.
+    fn first(&self, name: &str, want: Want<'_>) -> Option<Symbol> {
         let first = self.lookup(name)?;
         if want.fits(&first.kind) {
             return Some(first);

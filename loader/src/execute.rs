@@ -1,6 +1,7 @@
 //! Owns the interpretation of load plans: one match arm for each step, and no policy. Must not know why a step is there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pydl_linker::{
     BoundImport, LoadPlan, LoadStep, ModuleId, Provided, Signature, TableSlot, TagSource, ThunkImport,
@@ -62,6 +63,9 @@ impl Execution<'_, '_> {
                 let module = self.modules.get(library).ok_or_else(|| missing("a compiled library"))?;
                 let imports: Vec<Extern> =
                     imports.iter().map(|import| self.import(*library, import)).collect::<Result<_, _>>()?;
+                let planned = plan.library(*library).ok_or_else(|| missing("a library of the plan"))?;
+                let names = &mut self.store.data_mut().code;
+                names.note(module, &planned.library.path, Arc::downgrade(&planned.library.module));
                 // Its start function is guest code.
                 let instance = self
                     .space

@@ -114,6 +114,14 @@ impl Image {
         Ok(self.main_module()?.require_hosting()?)
     }
 
+    /// Its compiled code.
+    pub(crate) fn code(&self) -> &Module {
+        match &self.start {
+            Start::Wasi(instance) => instance.module(),
+            Start::Emscripten(module) => module,
+        }
+    }
+
     /// What the linker knows of it. Errs when the file is not what it was when the image was made.
     pub fn main_module(&self) -> Result<Arc<MainModule>, LoadError> {
         self.main.module()

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use pydl_linker::{LookupError, SearchPath, TableSlot, abi};
 use wasmtime::{AsContextMut, Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::address_space::{AddressSpace, Shared};
-use crate::backtrace::GuestTrap;
+use crate::backtrace::{CodeNames, GuestTrap};
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::compile::Compiler;
+use crate::cpp_exception;
+use crate::denied::DeniedNetwork;
 use crate::dlfcn::Linking;
 use crate::emscripten_main;
 use crate::engine::{Limits, thread_stack};
@@ -24,6 +26,7 @@ use crate::libraries::{Libraries, RefusedLoad};
 use crate::options::{GuestFile, MOST_INSTANCES, MOST_MEMORY, Mount, ProcessOptions};
 use crate::python::emscripten::Python;
 use crate::python::packages::{PACKAGE_FOLDERS, Packages};
+use crate::python::traceback;
 use crate::python::wheel::Wheel;
 use crate::system::emscripten::Emscripten;
 use crate::system::kernel::Kernel;
@@ -62,6 +65,8 @@ pub(crate) struct ProcessState {
     pub refused: Option<RefusedLoad>,
     /// Exception tags that are not the main module's, one for each name.
     pub tags: BTreeMap<String, Tag>,
+    /// The files that have code.
+    pub code: CodeNames,
 }
 
 /// What a running process was made of.
@@ -93,6 +98,7 @@ impl ProcessState {
             dl_error: None,
             refused: None,
             tags: BTreeMap::new(),
+            code: CodeNames::default(),
         }
     }
 }
@@ -179,6 +185,12 @@ impl Process {
         self.store.data_mut().system.kernel_mut().ok()
     }
 
+    /// What this process is denied of the network while it runs, and after: nothing yet.
+    pub fn denied_network(&self) -> DeniedNetwork {
+        let kernel = self.store.data().system.kernel();
+        kernel.map(|kernel| kernel.network.denied.clone()).unwrap_or_default()
+    }
+
     /// Interrupts this process from other threads.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         self.interrupt.clone()
@@ -215,7 +227,10 @@ impl Process {
                 Stop::Refused(error) => error,
                 Stop::Guest(error) => LoadError::NotRunnable {
                     name: process.image.path().display().to_string(),
-                    why: format!("it ends before it has begun: {:?}", exit_status(&error)),
+                    why: format!(
+                        "it ends before it has begun: {:?}",
+                        exit_status(&mut process.store.as_context_mut(), &error)
+                    ),
                 },
             })?;
             let result = work(&mut Libraries::of(process.store.as_context_mut()));
@@ -275,22 +290,32 @@ impl Process {
     fn run_here(&mut self) -> Result<ExitStatus, LoadError> {
         match self.start() {
             Ok(()) => {}
-            Err(Stop::Guest(error)) => return Ok(exit_status(&error)),
+            Err(Stop::Guest(error)) => return Ok(self.ended(&error)),
             Err(Stop::Refused(error)) => return Err(error),
         }
         let main = self.store.data().running.as_ref().map(|running| running.main);
         if let (Some(main), Start::Emscripten(_)) = (main, &self.image.start) {
             return match emscripten_main::run(&mut self.store, &self.image, &main, &self.arguments) {
                 Ok(status) => Ok(ExitStatus::Exited(status)),
-                Err(Stop::Guest(error)) => Ok(exit_status(&error)),
+                Err(Stop::Guest(error)) => Ok(self.ended(&error)),
                 Err(Stop::Refused(error)) => Err(error),
             };
         }
         let start = main.map(|main| main.get_typed_func::<(), ()>(&mut self.store, START));
         match start.map(|start| start.and_then(|start| start.call(&mut self.store, ()))) {
-            Some(Err(error)) => Ok(exit_status(&error)),
+            Some(Err(error)) => Ok(self.ended(&error)),
             _ => Ok(ExitStatus::Exited(0)),
         }
+    }
+
+    /// How the guest has ended. Where it is a crash, its Python tells what it was doing, as after a signal.
+    fn ended(&mut self, error: &wasmtime::Error) -> ExitStatus {
+        let mut store = self.store.as_context_mut();
+        let status = exit_status(&mut store, error);
+        if matches!(status, ExitStatus::Trapped(_) | ExitStatus::LookupFailed(_)) {
+            traceback::dump(&mut store);
+        }
+        status
     }
 
     /// Makes the byte code that wheels have none of yet, once. It takes the guest's compiler, and is interrupted as the guest is.
@@ -312,6 +337,8 @@ impl Process {
     fn start(&mut self) -> Result<(), Stop> {
         self.compile_packages()?;
         self.interrupt.state().check().map_err(Stop::Guest)?;
+        let (code, name) = (self.image.code().clone(), file_name(&self.image));
+        self.store.data_mut().code.note(&code, &name, Weak::new());
         let (main, shared, instantiated) = match self.image.start.clone() {
             Start::Wasi(pre) => {
                 let name = self.image.path().display().to_string();
@@ -460,13 +487,43 @@ pub(crate) fn is_of_guest(error: &wasmtime::Error) -> bool {
     error.is::<Exit>() || error.is::<Interrupted>() || error.is::<Trap>() || error.is::<WasmBacktrace>()
 }
 
-pub(crate) fn exit_status(error: &wasmtime::Error) -> ExitStatus {
+/// How a guest has ended, by the engine's error.
+pub(crate) fn exit_status(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    error: &wasmtime::Error,
+) -> ExitStatus {
+    status_of(error, || trap_of(store, error))
+}
+
+/// The same where the guest has exited or was interrupted, so that there is nothing to be named.
+pub(crate) fn end_of_guest(error: &wasmtime::Error) -> ExitStatus {
+    status_of(error, || GuestTrap::of(error, None, &CodeNames::default()))
+}
+
+fn status_of(error: &wasmtime::Error, trap: impl FnOnce() -> GuestTrap) -> ExitStatus {
     match error.downcast_ref::<Exit>() {
         Some(Exit(status)) => ExitStatus::Exited(*status),
         None if error.is::<Interrupted>() => ExitStatus::Interrupted,
-        None if error.is::<LookupError>() => ExitStatus::LookupFailed(GuestTrap::of(error)),
-        None => ExitStatus::Trapped(GuestTrap::of(error)),
+        None if error.is::<LookupError>() => ExitStatus::LookupFailed(trap()),
+        None => ExitStatus::Trapped(trap()),
     }
+}
+
+/// What an error of the engine says of the guest, in names.
+pub(crate) fn trap_of(store: &mut StoreContextMut<'_, ProcessState>, error: &wasmtime::Error) -> GuestTrap {
+    let exception = cpp_exception::uncaught(store, error);
+    // A main module that was found good earlier is read when something is asked of it, as now.
+    let image = store.data().running.as_ref().map(|running| running.image.clone());
+    let main = image.as_ref().and_then(|image| Some((image, image.main_module().ok()?)));
+    if let Some((image, main)) = &main {
+        store.data_mut().code.note(image.code(), &file_name(image), Arc::downgrade(main.module()));
+    }
+    GuestTrap::of(error, exception, &store.data().code)
+}
+
+/// What the main module is called in backtraces.
+fn file_name(image: &Image) -> String {
+    image.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 /// What happens at the next function entry or loop of a guest after [`InterruptHandle::interrupt`], for every process

@@ -27,6 +27,10 @@ use pydl_tests::wasm::assemble;
 const LIBRARIES: usize = 12;
 /// Functions `f0` to `f5`; the main module defines the last.
 const FUNCTIONS: usize = 6;
+/// Data, after the functions: a plain variable; then what C++ has once in a process, of which the main module defines the last.
+const DATA: [&str; 4] = ["d", "_ZTS1a", "_ZZ1bvE1n", "_ZN1cIiE1nE"];
+/// Functions and data.
+const SYMBOLS: usize = FUNCTIONS + DATA.len();
 /// The number of the main module.
 const MAIN: usize = LIBRARIES;
 
@@ -34,16 +38,41 @@ const MAIN: usize = LIBRARIES;
 #[derive(Clone, Debug)]
 struct Source {
     needed: Vec<usize>,
-    /// By function: whether the definition is weak, which must make no difference.
+    /// By symbol: whether the definition is weak, which must make no difference.
     exports: BTreeMap<usize, bool>,
-    /// By function: whether its address is taken rather than it called, and whether it is weak.
+    /// By symbol: whether its address is taken rather than it called, and whether it is weak.
     imports: BTreeMap<usize, (bool, bool)>,
+}
+
+fn is_data(symbol: usize) -> bool {
+    symbol >= FUNCTIONS
+}
+
+/// Whether it is one in a process.
+fn is_one(symbol: usize) -> bool {
+    symbol > FUNCTIONS
+}
+
+fn symbol_name(symbol: usize) -> String {
+    match symbol.checked_sub(FUNCTIONS) {
+        Some(data) => DATA[data].to_owned(),
+        None => format!("f{symbol}"),
+    }
+}
+
+fn symbol_number(name: &str) -> usize {
+    (0..SYMBOLS).find(|symbol| symbol_name(*symbol) == name).unwrap()
 }
 
 fn sources() -> impl Strategy<Value = Vec<Source>> {
     let needed = prop::collection::btree_set(0..LIBRARIES, 0..3);
-    let exports = prop::collection::btree_map(0..FUNCTIONS, any::<bool>(), 0..3);
-    let imports = prop::collection::btree_map(0..FUNCTIONS, (any::<bool>(), any::<bool>()), 0..4);
+    let exports = prop::collection::btree_map(0..SYMBOLS, any::<bool>(), 0..5);
+    let imports =
+        prop::collection::btree_map(0..SYMBOLS, (any::<bool>(), any::<bool>()), 0..6).prop_map(|all| {
+            all.into_iter()
+                .map(|(symbol, (address, weak))| (symbol, (address || is_data(symbol), weak)))
+                .collect::<BTreeMap<_, _>>()
+        });
     let source = (needed, exports, imports).prop_map(|(needed, exports, imports)| Source {
         needed: needed.into_iter().collect(),
         exports,
@@ -73,26 +102,32 @@ fn text(source: &Source) -> String {
         let _ = write!(text, " \"l{needed}\"");
     }
     text.push(')');
-    for (function, _) in source.imports.iter().filter(|(_, (_, weak))| *weak) {
-        let _ = write!(text, r#"(import-info "env" "f{function}" binding-weak undefined)"#);
+    for (symbol, _) in source.imports.iter().filter(|(_, (_, weak))| *weak) {
+        let _ = write!(text, r#"(import-info "env" "{}" binding-weak undefined)"#, symbol_name(*symbol));
     }
-    for (function, _) in source.exports.iter().filter(|(_, weak)| **weak) {
-        let _ = write!(text, r#"(export-info "f{function}" binding-weak)"#);
+    for (symbol, _) in source.exports.iter().filter(|(_, weak)| **weak) {
+        let _ = write!(text, r#"(export-info "{}" binding-weak)"#, symbol_name(*symbol));
     }
     text.push(')');
-    for (function, (address, _)) in &source.imports {
-        let _ = match address {
-            true => write!(text, r#"(import "GOT.func" "f{function}" (global (mut i32)))"#),
-            false => write!(text, r#"(import "env" "f{function}" (func))"#),
+    for (symbol, (address, _)) in &source.imports {
+        let name = symbol_name(*symbol);
+        let _ = match (is_data(*symbol), address) {
+            (true, _) => write!(text, r#"(import "GOT.mem" "{name}" (global (mut i32)))"#),
+            (false, true) => write!(text, r#"(import "GOT.func" "{name}" (global (mut i32)))"#),
+            (false, false) => write!(text, r#"(import "env" "{name}" (func))"#),
         };
     }
-    for function in source.exports.keys() {
-        let _ = write!(text, r#"(func (export "f{function}"))"#);
+    for symbol in source.exports.keys() {
+        let name = symbol_name(*symbol);
+        let _ = match is_data(*symbol) {
+            true => write!(text, r#"(global (export "{name}") i32 (i32.const 0))"#),
+            false => write!(text, r#"(func (export "{name}"))"#),
+        };
     }
     text + r#"(func (export "own")))"#
 }
 
-/// ELF's rules (System V ABI, chapter 5; dlopen(3)), word for word and as slowly as that is.
+/// ELF's rules (System V ABI, chapter 5; dlopen(3); for `STB_GNU_UNIQUE`, ld.so's), word for word and as slowly as that is.
 struct Model<'a> {
     sources: &'a [Source],
     loaded: Vec<usize>,
@@ -105,7 +140,7 @@ impl Model<'_> {
     fn defines(&self, module: usize, function: usize) -> bool {
         match self.sources.get(module) {
             Some(source) => source.exports.contains_key(&function),
-            None => function == FUNCTIONS - 1,
+            None => function == FUNCTIONS - 1 || function == SYMBOLS - 1,
         }
     }
 
@@ -131,12 +166,20 @@ impl Model<'_> {
         let global: Vec<usize> = [MAIN].into_iter().chain(self.global.iter().copied()).collect();
         let deep = open.is_some_and(|open| open.deep);
         let scope = if deep { [local, global].concat() } else { [global, local].concat() };
-        scope.into_iter().find(|module| self.defines(*module, function))
+        self.first(scope, function)
+    }
+
+    /// The first definition; when it is of what is one in a process, the first of all that there are.
+    fn first(&self, scope: Vec<usize>, symbol: usize) -> Option<usize> {
+        let found = scope.into_iter().find(|module| self.defines(*module, symbol))?;
+        let mut all = [MAIN].into_iter().chain(self.loaded.iter().copied());
+        let first = all.find(|module| self.defines(*module, symbol)).filter(|_| is_one(symbol));
+        Some(first.unwrap_or(found))
     }
 
     /// What `dlsym` finds by the handle of a library.
     fn by_handle(&self, library: usize, function: usize) -> Option<usize> {
-        self.breadth_first(library).into_iter().find(|module| self.defines(*module, function))
+        self.first(self.breadth_first(library), function)
     }
 
     /// What comes after a library in the search order of its load, and the main program at last.
@@ -144,7 +187,7 @@ impl Model<'_> {
         let order = self.breadth_first(self.loaded_by[&library].library);
         let place = order.iter().position(|module| *module == library).unwrap();
         let rest = order[place + 1..].iter().copied().chain([MAIN]);
-        rest.into_iter().find(|module| self.defines(*module, function))
+        self.first(rest.collect(), function)
     }
 
     /// Whether the load succeeds; what is then bound is in `bindings`, by library and function.
@@ -190,6 +233,7 @@ fn namespace() -> Namespace {
     let text = r#"(module (memory (export "memory") 1)
         (table (export "__indirect_function_table") 2 funcref)
         (global (export "__stack_pointer") (mut i32) (i32.const 4096))
+        (global (export "_ZN1cIiE1nE") i32 (i32.const 8))
         (func (export "f5")))"#;
     let main = MainModule::parse("main", &assemble(text)).unwrap();
     Namespace::new(Arc::new(main), Arc::default())
@@ -242,8 +286,8 @@ proptest! {
             if let Some(thunks) = plan.ok().flatten().and_then(|plan| plan.thunk_module) {
                 lazy.push((step, thunks.lazy));
             }
-            for function in 0..FUNCTIONS {
-                let name = format!("f{function}");
+            for function in 0..SYMBOLS {
+                let name = symbol_name(function);
                 let found = |scope| namespace.lookup(&name, scope).map(|s| number(&namespace, s.definer));
                 prop_assert_eq!(found(Scope::Global), model.lookup(function, None));
                 for library in namespace.libraries() {
@@ -259,7 +303,7 @@ proptest! {
         for library in namespace.libraries() {
             let importer = number(&namespace, library.id);
             for (import, binding) in library.module.imports.iter().zip(library.bindings.iter()) {
-                let function: usize = import.name[1..].parse().unwrap();
+                let function = symbol_number(&import.name);
                 let bound = binding.definer().map(|id| number(&namespace, id));
                 prop_assert_eq!(bound, bindings[&(importer, function)], "{} of {}", import.name, importer);
             }
@@ -269,7 +313,7 @@ proptest! {
             for (position, symbol) in symbols.symbols.iter().enumerate() {
                 let bound = symbols.bind(&namespace, position).unwrap();
                 let bound = bound.ok().map(|late| number(&namespace, late.from.0));
-                prop_assert_eq!(bound, model.lookup(symbol.name[1..].parse().unwrap(), Some(*step)));
+                prop_assert_eq!(bound, model.lookup(symbol_number(&symbol.name), Some(*step)));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::commands::debug::{self, Debug};
 use crate::commands::explain;
 use crate::mains;
 use crate::render::progress::Progress;
-use crate::report::{INTERRUPTED, Usage, failure, guest_status, say, warn};
+use crate::report::{INTERRUPTED, Usage, failure, guest_status, say, tell_denied, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
@@ -36,6 +36,7 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     }
     let process = Process::new(&image, &options)?;
     interrupt_on_ctrl_c(process.interrupt_handle())?;
+    let denied = process.denied_network();
     let ended = process.run_then(|libraries| libraries.last_refused().cloned());
     let (ended, refused) = match ended {
         Ok(ended) => ended,
@@ -46,11 +47,15 @@ pub fn run(run: &Run) -> Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
-    let status = guest_status(&ended);
+    let is_wheel = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "whl");
+    let status = guest_status(&ended, |path| options.host_file(path).filter(is_wheel));
     if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted)
         && let Some(hint) = refused.and_then(|refused| explain::of_load(run, &options, &refused))
     {
         say(&hint);
+    }
+    if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted) {
+        tell_denied(&denied.hosts());
     }
     Ok(status)
 }

@@ -112,6 +112,10 @@ impl Namespace {
             }
         }
         self.global.retain(|id| load.libraries.iter().all(|planned| planned.library.id != *id));
+        let failed = load.libraries.iter().map(|planned| planned.library.id);
+        let failed = failed.filter(|id| self.library(*id).is_some_and(|library| library.failure.is_some()));
+        let failed: BTreeSet<ModuleId> = failed.collect();
+        self.share_no_more(&failed);
         self.close(load.root);
     }
 
@@ -178,6 +182,23 @@ impl Namespace {
             self.retire_file_name(*id, file_name(&path));
         }
         self.global.retain(|id| !leaving.contains(id));
+        self.share_no_more(&leaving.iter().copied().collect());
+    }
+
+    /// Lets the data of other libraries serve those that come where that of these libraries did. Who is bound to it stays so.
+    fn share_no_more(&mut self, gone: &BTreeSet<ModuleId>) {
+        let before = self.shared_data.len();
+        self.shared_data.retain(|_, definer| !gone.contains(definer));
+        if self.shared_data.len() == before {
+            return;
+        }
+        let serving = |library: &&Library| library.stage < Stage::Leaving && library.failure.is_none();
+        let libraries: Vec<ModuleId> =
+            self.libraries.iter().filter(serving).map(|library| library.id).collect();
+        for id in libraries {
+            let Some(module) = self.module(id).cloned() else { continue };
+            self.share_data(id, &module);
+        }
     }
 
     /// Takes a library out of the names for NEEDED entries; the next one of the same name serves them from now on.

@@ -57,7 +57,7 @@ pub(super) fn intern(store: &mut Store<'_>, about: ModuleId, text: &str) -> Resu
     let charge = store.data().budget.charge(STRING.saturating_add(text.len() as u64));
     let charge = charge.map_err(|error| Failure::Refused(error.to_string()))?;
     let bytes: Vec<u8> = text.bytes().chain([0]).collect();
-    let address = space.copy_in(&mut *store, &bytes).map_err(|e| classify(e, "dladdr"))?;
+    let address = space.copy_in(&mut *store, &bytes).map_err(|e| classify(store, e, "dladdr"))?;
     if let Some(address) = address {
         self::linking(store)?.strings.insert(key, (address, charge));
     }

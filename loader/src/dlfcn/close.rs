@@ -61,7 +61,7 @@ fn finish(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Failure>, Failur
     let name = linking(store)?.namespace.name(id).to_owned();
     store.data().trace.fini(&name);
     let Err(error) = exits::run_all_of(store, id) else { return Ok(None) };
-    match classify(error, "a destructor failed") {
+    match classify(store, error, "a destructor failed") {
         Failure::Refused(why) => {
             exits::forget(store, id);
             Ok(Some(Failure::Refused(format!("{name}: {why}"))))
@@ -86,6 +86,6 @@ fn reclaim(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
     }
     let memory = (dylink.memory_size > 0).then_some(library.memory_base);
     strings.into_iter().chain(memory).try_for_each(|address| {
-        space.give_back(&mut *store, address).map_err(|error| classify(error, "free"))
+        space.give_back(&mut *store, address).map_err(|error| classify(store, error, "free"))
     })
 }

@@ -97,7 +97,7 @@ fn link_map(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Address>, Fail
         return Ok(Some(*known));
     }
     let space = linking.space.clone();
-    let map = space.copy_in(&mut *store, &[0; LINK_MAP]).map_err(|e| classify(e, "dlinfo"))?;
+    let map = space.copy_in(&mut *store, &[0; LINK_MAP]).map_err(|e| classify(store, e, "dlinfo"))?;
     if let Some(map) = map {
         self::linking(store)?.link_maps.insert(id, map);
     }

@@ -90,7 +90,7 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
     };
     let result = LoadOrder::discover(namespace, name, &mut source);
     match source.ended {
-        Some(error) => Err(classify(error, "reading a library")),
+        Some(error) => Err(classify(store, error, "reading a library")),
         None => Ok(Discovered { found: result?, kept: Vec::new() }),
     }
 }
@@ -119,7 +119,7 @@ fn in_system<T>(
     let found = search(&mut source);
     let SystemSearch { kept, ended, .. } = source;
     match ended {
-        Some(error) => Err(classify(error, "reading a library")),
+        Some(error) => Err(classify(store, error, "reading a library")),
         None => Ok(Discovered { found: found?, kept }),
     }
 }
@@ -203,7 +203,7 @@ fn bring_in(
     let space = linking(store)?.space.clone();
     let placement = space.reserve(&mut *store, &reservation).map_err(|no_room| match no_room {
         NoRoom::Refused { library, why } => LinkError::DoesNotFit { library, why }.into(),
-        NoRoom::Guest(error) => classify(error, "the guest's allocator"),
+        NoRoom::Guest(error) => classify(store, error, "the guest's allocator"),
     })?;
     let mut reserved = Reserved { reservation, placement, space };
     match reserved.prepare(store, snapshot, resolved, &modules) {
@@ -222,7 +222,7 @@ fn bring_in(
                 exits::forget(store, library.library);
             }
             // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
-            Err(match released.map_err(|error| classify(error, "free")) {
+            Err(match released.map_err(|error| classify(store, error, "free")) {
                 Err(ended @ Failure::Ended(_)) => ended,
                 _ => failure,
             })
@@ -313,8 +313,9 @@ impl Reserved {
             provided: BTreeMap::new(),
         };
         let name = root_path(&plan);
-        execution.prepare(&plan).map_err(|error| classify(error, &name))?;
+        let prepared = execution.prepare(&plan);
         let instances = execution.instances;
+        prepared.map_err(|error| classify(store, error, &name))?;
         let linking = linking(store)?;
         if !Arc::ptr_eq(&linking.namespace, &snapshot) {
             return Err(Failure::Refused(format!(
@@ -458,7 +459,7 @@ fn run_constructors(store: &mut Store<'_>, order: &[ModuleId]) -> Result<(), Fai
         }
         store.data().trace.init(&name);
         if let Err(error) = call_constructors(store, *id) {
-            let why = match classify(error, "a static constructor failed") {
+            let why = match classify(store, error, "a static constructor failed") {
                 Failure::Refused(why) => why,
                 ended @ Failure::Ended(_) => return Err(ended.into()),
             };
@@ -482,7 +483,7 @@ fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failed> 
     for planned in &plan.libraries {
         let registered = exits::register_fini(store, planned.library.id);
         let failure = match registered {
-            Err(Failure::Ended(error)) => classify(error, "the program's list of exit handlers"),
+            Err(Failure::Ended(error)) => classify(store, error, "the program's list of exit handlers"),
             Err(refused) => refused,
             Ok(()) => continue,
         };

@@ -9,7 +9,7 @@ use crate::execute::{host_function, set_slot};
 use crate::host::SystemInterface;
 
 /// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. What a search that says nothing
-/// of who has the symbol finds, stays as long as the caller.
+/// of who has the symbol finds, stays as long as the caller; what is found by a handle, as long as what the handle is of.
 pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
     let caller = linking(store)?.take_caller();
     let is_anybodys = handle == RTLD_DEFAULT || handle == RTLD_NEXT || handle == handle_of(ModuleId::MAIN);
@@ -21,8 +21,18 @@ pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u
         },
         found => found?,
     };
-    if is_anybodys && symbol.definer != ModuleId::MAIN {
+    if symbol.definer == ModuleId::MAIN {
+        return Ok(value);
+    }
+    if is_anybodys {
         depend(store, caller, symbol.definer)?;
+    } else {
+        // Data that is one in the process may be another library's than the handle's and those that it needs.
+        let namespace = &linking(store)?.namespace;
+        let library = library_of(namespace, handle)?;
+        if !namespace.holds(library, symbol.definer) {
+            depend(store, library, symbol.definer)?;
+        }
     }
     Ok(value)
 }

@@ -25,11 +25,10 @@ use wasmtime::{Instance, StoreContextMut, TypedFunc};
 
 use self::exits::Exits;
 use crate::address_space::AddressSpace;
-use crate::backtrace::GuestTrap;
 use crate::budget::Charge;
 use crate::error::LoadError;
 use crate::interrupt::Interrupted;
-use crate::process::ProcessState;
+use crate::process::{ProcessState, trap_of};
 use crate::system::Exit;
 
 /// Everything that a process which can load libraries keeps of them.
@@ -176,11 +175,11 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
 }
 
 /// Tells failures that the guest can be told about from its end.
-fn classify(error: wasmtime::Error, doing: &str) -> Failure {
+fn classify(store: &mut Store<'_>, error: wasmtime::Error, doing: &str) -> Failure {
     if error.is::<Exit>() || error.is::<Interrupted>() {
         return Failure::Ended(error);
     }
-    Failure::Refused(format!("{doing}: {}", GuestTrap::of(&error).one_line()))
+    Failure::Refused(format!("{doing}: {}", trap_of(store, &error).one_line()))
 }
 
 /// What is loaded.

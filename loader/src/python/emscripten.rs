@@ -2,7 +2,7 @@
 //! arguments than they are given. Must not know system calls.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use pydl_linker::trampolines;
 use wasmtime::{AsContextMut, Instance, Store, Val};
@@ -203,6 +203,9 @@ fn lost(_: wasmtime::MemoryAccessError) -> LoadError {
     LoadError::Engine("CPython's state is outside of its memory".to_owned())
 }
 
+/// What the generated module is called in backtraces.
+const GENERATED: &str = "pydl trampolines";
+
 /// Gives CPython its trampoline, if it has a place for one.
 pub(crate) fn install_trampoline(
     store: &mut Store<ProcessState>,
@@ -237,6 +240,7 @@ fn instantiate(
         .imports()
         .map(|import| if import.ty().memory().is_some() { space.memory.into() } else { space.table.into() })
         .collect();
+    store.data_mut().code.note(&module, GENERATED, Weak::new());
     let instance = Instance::new(&mut *store, &module, &imports).map_err(LoadError::engine)?;
     let function = instance.get_func(&mut *store, trampolines::FUNCTION);
     let (Some(function), Some(slot)) = (function, space.take_slot(&mut *store)) else { return Ok(None) };

@@ -7,6 +7,7 @@ pub(crate) mod packages;
 mod record;
 mod tags;
 mod target;
+pub(crate) mod traceback;
 pub(crate) mod wheel;
 mod wheel_file;
 

@@ -53,6 +53,15 @@ impl System {
         matches!(self, System::Emscripten(_))
     }
 
+    /// What the kernel keeps for the process; `None` in a store that runs nothing.
+    pub(crate) fn kernel(&self) -> Option<&Kernel> {
+        match self {
+            System::Idle => None,
+            System::Wasi(system) => Some(&system.kernel),
+            System::Emscripten(system) => Some(&system.kernel),
+        }
+    }
+
     /// What the kernel keeps for the process. Errs, to end the guest, in a store that runs nothing.
     pub(crate) fn kernel_mut(&mut self) -> Result<&mut Kernel> {
         match self {

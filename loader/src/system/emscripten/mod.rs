@@ -71,6 +71,12 @@ pub(crate) fn run_timers(store: &mut StoreContextMut<'_, ProcessState>) -> wasmt
 }
 
 impl Emscripten {
+    /// For an exception that the guest left to the host, which an error of the engine stands for: where the address of its type is, and
+    /// its object.
+    pub(crate) fn uncaught_object(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
+        self.exceptions.uncaught_object(error)
+    }
+
     /// The system of a process, with the folders and streams that the options name and nothing else of the host.
     pub(crate) fn new(options: &ProcessOptions) -> Result<Emscripten, LoadError> {
         let environment = options.environment.iter().map(|(name, value)| format!("{name}={value}"));

@@ -17,6 +17,7 @@ use rustix::net::{
 use super::descriptors::Readiness;
 use super::errno::{Errno, Result};
 use crate::budget::{Budget, Charge, Queue};
+use crate::denied::DeniedNetwork;
 use crate::options::NetworkPermission;
 
 /// The most bytes that wait on one connection, datagrams on one socket, bytes of datagrams on all, connections on one listener,
@@ -53,6 +54,8 @@ pub(crate) struct Network {
     permissions: Arc<[NetworkPermission]>,
     /// What names with a permission were found to have, the latest last.
     resolved: Arc<Mutex<VecDeque<NetworkPermission>>>,
+    /// What the guest was denied.
+    pub(crate) denied: DeniedNetwork,
     budget: Budget,
 }
 
@@ -142,6 +145,7 @@ impl Network {
             loopback: Arc::default(),
             permissions: permissions.into(),
             resolved: Arc::default(),
+            denied: DeniedNetwork::default(),
             budget,
         }
     }
@@ -162,14 +166,22 @@ impl Network {
         self.permissions.iter().any(permits) || lock(&self.resolved).iter().any(permits)
     }
 
-    /// Errs with `EACCES` unless the guest may reach an address.
+    /// Errs with `EACCES` unless the guest may reach an address, and notes that.
     fn check(&self, address: SocketAddr) -> Result<()> {
-        if self.permits(address) { Ok(()) } else { Err(Errno::ACCES.into()) }
+        if self.permits(address) {
+            return Ok(());
+        }
+        self.denied.note_address(address);
+        Err(Errno::ACCES.into())
     }
 
-    /// Whether a name may be looked up, for some port.
+    /// Whether a name may be looked up, for some port; it is noted if it may not.
     pub(crate) fn permits_name(&self, name: &str) -> bool {
-        self.permissions.iter().any(|permission| permission.permits_name(name))
+        let is_permitted = self.permissions.iter().any(|permission| permission.permits_name(name));
+        if !is_permitted {
+            self.denied.note_name(name);
+        }
+        is_permitted
     }
 
     /// Notes that a permitted name has these addresses. Those that are not of the public network are none of its: whoever answers for

@@ -58,6 +58,14 @@ pub(in super::super) struct Exceptions {
     caught: Vec<u32>,
 }
 
+impl Exceptions {
+    /// For an error that is an exception on its way: where the address of its type is, and its object.
+    pub(in super::super) fn uncaught_object(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
+        let object = Some(self.last).filter(|object| *object != 0 && error.is::<Unwinding>())?;
+        Some((object.checked_sub(header::TYPE)?, object))
+    }
+}
+
 /// The most exceptions that are handled one within the other, which only a guest gone wrong has.
 const DEEPEST: usize = 1 << 20;
 

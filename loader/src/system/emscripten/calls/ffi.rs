@@ -11,6 +11,7 @@ use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
 use crate::address_space::AddressSpace;
+use crate::dlfcn;
 use crate::execute::set_slot;
 use crate::interrupt::PIECE;
 use crate::system::kernel::errno::{Errno, Result};
@@ -295,6 +296,9 @@ fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
     stack.take(0, STACK_ALIGNMENT).map_err(ended)?;
     let ty = function.ty(guest.store());
     fit(&mut parameters, &ty);
+    if !parameters.iter().zip(ty.params()).all(|(value, ty)| is_of(value, &ty)) {
+        return Err(wrong_type(guest, slot, &ty, &interface));
+    }
     let mut results = vec![Val::I32(0); ty.results().len()];
     let before = space.stack_pointer.get(guest.store());
     space.stack_pointer.set(guest.store(), Val::I32(stack.top.cast_signed()))?;
@@ -305,6 +309,52 @@ fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
         store(guest, result, interface.result, value).map_err(ended)?;
     }
     Ok(Answer::Nothing)
+}
+
+/// Whether a value is of a type that C has.
+fn is_of(value: &Val, ty: &ValType) -> bool {
+    matches!(
+        (value, ty),
+        (Val::I32(_), ValType::I32)
+            | (Val::I64(_), ValType::I64)
+            | (Val::F32(_), ValType::F32)
+            | (Val::F64(_), ValType::F64)
+    )
+}
+
+/// What to say of a call with other types than the function has, which natively does whatever it does.
+fn wrong_type(
+    guest: &mut Guest<'_>,
+    slot: u32,
+    defined: &FuncType,
+    interface: &Interface,
+) -> wasmtime::Error {
+    let called = interface.function_type(guest);
+    let name = function_name(guest, slot).unwrap_or_else(|| format!("the function in slot {slot}"));
+    wasmtime::Error::msg(format!(
+        "{name} is of type {}, and libffi is to call it as one of type {}: its argument types, as ctypes has them in argtypes or \
+         finds them, are not the function's",
+        type_text(defined),
+        type_text(&called)
+    ))
+}
+
+/// The name of a function in a table slot, and its file; `None` for one that no module exports.
+fn function_name(guest: &mut Guest<'_>, slot: u32) -> Option<String> {
+    let namespace = dlfcn::namespace(&mut guest.store()).ok()?;
+    let found = namespace.find_address(slot)?;
+    let (name, _) = found.symbol?;
+    Some(format!("`{name}` of {}", namespace.name(found.module)))
+}
+
+/// A type as messages show it: `(i32, f64) -> i32`.
+fn type_text(ty: &FuncType) -> String {
+    let list = |types: &mut dyn Iterator<Item = ValType>| {
+        types.map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let results = list(&mut ty.results());
+    let results = if results.is_empty() { "()".to_owned() } else { results };
+    format!("({}) -> {results}", list(&mut ty.params()))
 }
 
 /// Gives a function as many arguments as it takes: more are left out, missing ones are 0, as in a call from JavaScript. Programs
