@@ -41,6 +41,7 @@ mod provided;
 mod resolve;
 mod search_path;
 mod thunks;
+pub mod time_zone;
 pub mod trampolines;
 pub mod waiting;
 pub mod waits_of_wasi;

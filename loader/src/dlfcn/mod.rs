@@ -28,8 +28,7 @@ use crate::address_space::AddressSpace;
 use crate::backtrace::GuestTrap;
 use crate::budget::Charge;
 use crate::error::LoadError;
-use crate::interrupt::Interrupted;
-use crate::process::ProcessState;
+use crate::process::{ProcessState, is_end_by_signal};
 use crate::system::Exit;
 
 /// Everything that a process which can load libraries keeps of them.
@@ -173,7 +172,7 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
 
 /// Tells failures that the guest can be told about from its end.
 fn classify(error: wasmtime::Error, doing: &str) -> Failure {
-    if error.is::<Exit>() || error.is::<Interrupted>() {
+    if error.is::<Exit>() || is_end_by_signal(&error) {
         return Failure::Ended(error);
     }
     Failure::Refused(format!("{doing}: {}", GuestTrap::of(&error).one_line()))

@@ -8,7 +8,9 @@ pub(crate) mod folder;
 pub(crate) mod network;
 pub(crate) mod pages;
 pub(crate) mod streams;
+pub(crate) mod terminal;
 pub(crate) mod tree;
+mod zones;
 
 use std::ffi::OsString;
 use std::path::Path;
