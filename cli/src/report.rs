@@ -67,6 +67,8 @@ pub fn guest_status(status: &ExitStatus, wheel_of: impl Fn(&str) -> Option<PathB
         // As the system does: a process has eight bits to say how it ended.
         ExitStatus::Exited(status) => ExitCode::from(status.to_le_bytes()[0]),
         ExitStatus::Interrupted => ExitCode::from(INTERRUPTED),
+        // As a shell tells it.
+        ExitStatus::Killed(signal) => ExitCode::from(128 + signal.number()),
         // With what ld.so ends a process in this case.
         ExitStatus::LookupFailed(trap) => {
             say(&trap_text(trap, wheel_of));

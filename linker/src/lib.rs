@@ -41,6 +41,7 @@ mod provided;
 mod resolve;
 mod search_path;
 mod thunks;
+pub mod time_zone;
 pub mod trampolines;
 mod vague;
 pub mod waiting;

@@ -102,7 +102,7 @@ impl Cache {
 
     pub(crate) fn key(engine: &Engine, wasm: &[u8]) -> CacheKey {
         let mut hasher = KeyHasher(blake3::Hasher::new());
-        // What is compiled is not quite `wasm`: exceptions are lowered.
+        // What is compiled is not quite `wasm`: exceptions are lowered, and some functions are others.
         hasher.0.update(&FORMAT.to_le_bytes());
         hasher.0.update(wasm);
         engine.precompile_compatibility_hash().hash(&mut hasher);

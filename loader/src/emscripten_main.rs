@@ -1,6 +1,9 @@
 //! Owns how an Emscripten main module gets from compiled to running, which there JavaScript does: its imports, its constructors, its
 //! arguments, its end. Must not know system calls.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
 use pydl_linker::{MainPlacement, abi};
 use wasmtime::{
     AsContextMut, Extern, ExternType, Func, ImportType, Instance, Module, Store, StoreContextMut, Val,
@@ -179,7 +182,7 @@ pub(crate) fn run(
     store: &mut Store<ProcessState>,
     image: &Image,
     main: &Instance,
-    arguments: &[String],
+    arguments: &[OsString],
 ) -> Result<i32, Stop> {
     let refused =
         |why: String| Stop::Refused(LoadError::NotRunnable { name: image.path().display().to_string(), why });
@@ -236,7 +239,7 @@ fn program(
 fn pass_arguments(
     store: &mut Store<ProcessState>,
     main: &Instance,
-    arguments: &[String],
+    arguments: &[OsString],
 ) -> wasmtime::Result<u32> {
     let memory = store.data().system.memory();
     let memory = memory.ok_or_else(|| wasmtime::Error::msg("the main module has no memory"))?;
@@ -244,7 +247,7 @@ fn pass_arguments(
     let mut offsets = Vec::new();
     for argument in arguments {
         offsets.push(u32::try_from(texts.len())?);
-        texts.extend(argument.bytes().filter(|byte| *byte != 0));
+        texts.extend(argument.as_bytes().iter().filter(|byte| **byte != 0));
         texts.push(0);
     }
     let vector = u32::try_from((arguments.len() + 1) * 4)?;

@@ -60,7 +60,7 @@ pub use error::LoadError;
 pub use host::SystemInterface;
 pub use host_file::open_regular_file;
 pub use image::Image;
-pub use interrupt::{InterruptHandle, Interruption};
+pub use interrupt::{InterruptHandle, Interruption, Signal};
 pub use libraries::{
     Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, RefusedLoad, SymbolPlace,
 };
@@ -68,4 +68,5 @@ pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use pydl_linker::OpenMode;
 pub use python::{Installation, PythonTarget, WheelFile};
+pub use system::kernel::terminal::Terminal;
 pub use trace::{Trace, TraceTopic};

@@ -1,6 +1,7 @@
 //! Owns what an embedder may say of a process: arguments, environment, files, streams. Must not know the host's own
 //! environment or command line.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -155,8 +156,8 @@ const HOST_MEMORY: u64 = 1 << 30;
 /// environment variable, an empty standard input, and output goes nowhere.
 #[derive(Clone, Debug)]
 pub struct ProcessOptions {
-    pub(crate) arguments: Vec<String>,
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) files: Vec<GuestFile>,
     pub(crate) side_folder: String,
@@ -179,7 +180,7 @@ pub struct ProcessOptions {
 
 impl ProcessOptions {
     /// Options for any main module; `program` is its `argv[0]`.
-    pub fn new(program: impl Into<String>) -> ProcessOptions {
+    pub fn new(program: impl Into<OsString>) -> ProcessOptions {
         ProcessOptions {
             arguments: vec![program.into()],
             environment: Vec::new(),
@@ -220,13 +221,13 @@ impl ProcessOptions {
     }
 
     /// Appends arguments after `argv[0]` and those given before.
-    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> ProcessOptions {
+    pub fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> ProcessOptions {
         self.arguments.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// Sets an environment variable. The last one of a name counts.
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> ProcessOptions {
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> ProcessOptions {
         let name = name.into();
         self.environment.retain(|(known, _)| *known != name);
         self.environment.push((name, value.into()));
@@ -394,8 +395,8 @@ impl ProcessOptions {
         path.filter(|path| path.exists())
     }
 
-    /// An environment variable of the guest.
+    /// An environment variable of the guest, if it is UTF-8.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.environment.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.to_str())
     }
 }

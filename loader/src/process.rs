@@ -1,6 +1,7 @@
 //! Owns processes: running instances of an image. Must not know how libraries are loaded.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -21,7 +22,7 @@ use crate::engine::{Limits, thread_stack};
 use crate::error::LoadError;
 use crate::host_file::read_program;
 use crate::image::{Image, START, Start};
-use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
+use crate::interrupt::{InterruptHandle, InterruptState, Interrupted, Killed, Signal};
 use crate::libraries::{Libraries, RefusedLoad};
 use crate::options::{GuestFile, MOST_INSTANCES, MOST_MEMORY, Mount, ProcessOptions};
 use crate::python::emscripten::Python;
@@ -30,6 +31,7 @@ use crate::python::traceback;
 use crate::python::wheel::Wheel;
 use crate::system::emscripten::Emscripten;
 use crate::system::kernel::Kernel;
+use crate::system::kernel::terminal::Terminal;
 use crate::system::wasi::Wasi;
 use crate::system::{self, Exit, System};
 use crate::trace::Trace;
@@ -115,6 +117,8 @@ pub enum ExitStatus {
     LookupFailed(GuestTrap),
     /// By [`InterruptHandle::terminate`], or by [`InterruptHandle::interrupt`] having no way to handle that.
     Interrupted,
+    /// By another signal that it does not handle.
+    Killed(Signal),
 }
 
 /// One instance of an image, ready to run.
@@ -123,7 +127,7 @@ pub struct Process {
     image: Image,
     search: Arc<SearchPath>,
     working_directory: Option<String>,
-    arguments: Vec<String>,
+    arguments: Vec<OsString>,
     interrupt: InterruptHandle,
     /// Wheels whose byte code is made before the guest starts.
     uncompiled: Vec<Arc<Wheel>>,
@@ -194,6 +198,16 @@ impl Process {
     /// Interrupts this process from other threads.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         self.interrupt.clone()
+    }
+
+    /// The terminal that the guest was given, to put it right before this program ends while the guest runs. When the guest has ended,
+    /// that has happened.
+    pub fn terminal(&self) -> Terminal {
+        match &self.store.data().system {
+            System::Idle => Terminal::default(),
+            System::Wasi(system) => system.kernel.streams.settings.clone(),
+            System::Emscripten(system) => system.kernel.streams.settings.clone(),
+        }
     }
 
     /// Runs the guest to its end, on a thread of its own with the stack it needs. Output that goes to captured streams
@@ -466,6 +480,7 @@ fn show(kernel: &mut Kernel, options: &ProcessOptions, files: &[GuestFile]) -> R
     let mut mounts: Vec<&Mount> = options.mounts.iter().collect();
     mounts.sort_by_key(|mount| Path::new(&mount.guest).components().count());
     mounts.into_iter().try_for_each(|mount| kernel.mount(mount))?;
+    kernel.show_time_zones();
     for file in files {
         let bytes = read_program(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
         kernel.show(&file.guest, bytes.into(), 0o755)?;
@@ -484,7 +499,12 @@ pub(crate) enum Stop {
 /// Whether an error is an end of the guest rather than a failure of the host.
 pub(crate) fn is_of_guest(error: &wasmtime::Error) -> bool {
     // Whatever came up while the guest ran has a backtrace.
-    error.is::<Exit>() || error.is::<Interrupted>() || error.is::<Trap>() || error.is::<WasmBacktrace>()
+    error.is::<Exit>() || is_end_by_signal(error) || error.is::<Trap>() || error.is::<WasmBacktrace>()
+}
+
+/// Whether the guest was ended from outside.
+pub(crate) fn is_end_by_signal(error: &wasmtime::Error) -> bool {
+    error.is::<Interrupted>() || error.is::<Killed>()
 }
 
 /// How a guest has ended, by the engine's error.
@@ -501,6 +521,9 @@ pub(crate) fn end_of_guest(error: &wasmtime::Error) -> ExitStatus {
 }
 
 fn status_of(error: &wasmtime::Error, trap: impl FnOnce() -> GuestTrap) -> ExitStatus {
+    if let Some(Killed(signal)) = error.downcast_ref() {
+        return ExitStatus::Killed(*signal);
+    }
     match error.downcast_ref::<Exit>() {
         Some(Exit(status)) => ExitStatus::Exited(*status),
         None if error.is::<Interrupted>() => ExitStatus::Interrupted,
@@ -529,14 +552,9 @@ fn file_name(image: &Image) -> String {
 /// What happens at the next function entry or loop of a guest after [`InterruptHandle::interrupt`], for every process
 /// of the engine.
 fn at_epoch(mut store: StoreContextMut<'_, ProcessState>) -> wasmtime::Result<UpdateDeadline> {
-    if store.data().interrupt.is_terminated() {
-        return Err(Interrupted.into());
-    }
-    if store.data().interrupt.take() {
-        // The guest runs to be told: its own deadline must not come up again meanwhile.
-        store.set_epoch_deadline(1);
-        system::deliver_interrupt(&mut store)?;
-    }
+    // The guest runs to be told: its own deadline must not come up again meanwhile.
+    store.set_epoch_deadline(1);
+    system::signals::deliver_pending(&mut store)?;
     Ok(UpdateDeadline::Continue(1))
 }
 

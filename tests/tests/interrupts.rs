@@ -390,3 +390,254 @@ fn board(programs: &[Program], time: Duration) -> Duration {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     worst
 }
+
+/// A program that waits, and is sent `SIGINT` all the time meanwhile: with a handler that returns, with one that raises, and ignoring it.
+const WAITS: &str = r"
+import select, signal, sys, time
+seen = []
+def note(number, frame): seen.append(number)
+def fail(number, frame): raise LookupError(number)
+def measure(wait):
+    seen.clear()
+    start = time.monotonic()
+    try: wait()
+    except LookupError as error: return 'raised %s' % error, time.monotonic() - start < 0.5
+    return time.monotonic() - start >= 0.7, bool(seen)
+waits = [lambda: time.sleep(0.7), lambda: select.select([0], [], [], 0.7)]
+signal.signal(signal.SIGINT, note)
+print('ready', flush=True)
+for handler in note, fail, signal.SIG_IGN:
+    for wait in waits:
+        signal.signal(signal.SIGINT, handler)
+        result = measure(wait)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(*result)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.stdout.flush()
+time.sleep(30)
+print('not reached')
+";
+
+// PEP 475; natively the same.
+#[test]
+fn a_handler_that_returns_and_an_ignored_signal_end_no_wait() {
+    let expected = "ready\nTrue True\nTrue True\nraised 2 True\nraised 2 True\nTrue False\nTrue False\n";
+    for main in mains() {
+        let output = interrupt_until_the_end(python(&main, WAITS));
+        let (stdout, stderr) = texts(&output);
+        assert_eq!(stdout, expected, "{}: {stderr}", main.display());
+        assert_eq!(output.status.code(), Some(130), "{}: {stderr}", main.display());
+    }
+}
+
+#[test]
+fn a_read_goes_on_after_a_handler_that_returns() {
+    let code = "
+import signal, time
+signal.signal(signal.SIGINT, lambda *them: print('handled', flush=True))
+print('ready', flush=True)
+print('read', input())";
+    for main in mains() {
+        let mut child = start(python(&main, code));
+        let mut stdout = child.stdout.take().unwrap();
+        send(&child, "INT");
+        let mut handled = [0; 8];
+        stdout.read_exact(&mut handled).unwrap();
+        assert_eq!(&handled, b"handled\n", "{}", main.display());
+        child.stdin.take().unwrap().write_all(b"a line\n").unwrap();
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "read a line\n", "{}", main.display());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{}", main.display());
+    }
+}
+
+#[test]
+fn signals_do_what_the_guest_says_and_else_what_they_do_natively() {
+    for main in mains() {
+        let waits = |handler: &str| {
+            format!("import signal, sys, time\n{handler}\nprint('ready', flush=True)\ntime.sleep(30)")
+        };
+        for (handler, signal, status) in [
+            ("", "TERM", 143),
+            ("", "HUP", 129),
+            ("", "USR1", 138),
+            ("signal.signal(signal.SIGTERM, lambda *them: sys.exit(3))", "TERM", 3),
+            ("signal.signal(signal.SIGINT, signal.SIG_DFL)", "INT", 130),
+        ] {
+            let child = start(python(&main, &waits(handler)));
+            let sent = Instant::now();
+            send(&child, signal);
+            let output = child.wait_with_output().unwrap();
+            let name = format!("{handler} {signal} {}", main.display());
+            assert_eq!(output.status.code(), Some(status), "{name}: {}", texts(&output).1);
+            assert!(sent.elapsed() < AT_ONCE, "{name}");
+        }
+    }
+}
+
+/// A signal that nothing of the guest notices ends it nevertheless.
+#[test]
+fn what_computes_without_end_is_ended_by_sigterm() {
+    let Some(main) = emscripten(CURRENT) else { return };
+    let child = start(python(&main, ASKS_NOBODY));
+    send(&child, "TERM");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
+}
+
+#[test]
+fn a_blocked_signal_waits() {
+    let code = "
+import signal, time
+signal.signal(signal.SIGINT, lambda *them: print('handled', flush=True))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print('ready', flush=True)
+time.sleep(1)
+print('blocked', signal.sigpending(), flush=True)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+print('end')";
+    let Some(main) = emscripten(CURRENT) else { return };
+    let output = interrupt(python(&main, code), 1);
+    let pending = "blocked {<Signals.SIGINT: 2>}";
+    assert_eq!(texts(&output).0, format!("ready\n{pending}\nhandled\nend\n"), "{}", texts(&output).1);
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// Starts a command and waits until it is ready.
+fn start(mut command: Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    sleep(Duration::from_millis(200));
+    child
+}
+
+/// Starts a command, and sends it `SIGINT` from when it is ready until it has ended.
+fn interrupt_until_the_end(command: Command) -> Output {
+    let mut child = start(command);
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < AT_ONCE, "it does not end");
+        send(&child, "INT");
+        sleep(Duration::from_millis(150));
+    }
+    let mut output = child.wait_with_output().unwrap();
+    output.stdout.splice(0..0, *b"ready\n");
+    output
+}
+
+fn send(child: &Child, signal: &str) {
+    // It may have ended meanwhile.
+    let _ = Command::new("kill")
+        .args([&format!("-{signal}"), &child.id().to_string()])
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// What `tests/oracle/terminal.py` says of Python with a program in a terminal: what the steps print and the end, and the output.
+fn in_terminal(main: &Path, steps: &[&str], arguments: &[&str]) -> Option<(String, String)> {
+    let mut command = Command::new("python3");
+    command.arg(pydl_tests::repository().join("tests/oracle/terminal.py")).args(steps).arg("--");
+    command.arg(pydl_tests::pydl_binary()).arg("run").arg(main).args(arguments);
+    command.env("PYDL_CACHE_DIR", pydl_tests::cache_folder()).env("TERM", "xterm-256color");
+    let Ok(output) = command.output() else {
+        skip("there is no python3 to make a terminal with");
+        return None;
+    };
+    let (stdout, stderr) = texts(&output);
+    assert!(output.status.success(), "{steps:?}: {stdout}{stderr}");
+    let end = stdout.find("status ").unwrap_or_else(|| panic!("{stdout}"));
+    let end = stdout[end..].find('\n').map_or(stdout.len(), |length| end + length + 1);
+    Some((stdout[..end].to_owned(), stdout[end..].to_owned()))
+}
+
+const RAW: &str = "import os, sys, tty\ntty.setraw(0)\nprint('ready', flush=True)\n";
+
+#[test]
+fn a_password_is_not_shown() {
+    let Some(main) = emscripten(CURRENT) else { return };
+    let code = "import getpass; print('got', getpass.getpass('PW: '))";
+    let steps = ["wait:PW: ", "settings", "type:secret\\n", "wait:got secret"];
+    let Some((said, output)) = in_terminal(&main, &steps, &["-c", code]) else { return };
+    assert_eq!(said, "echo=off lines=on signals=on\nstatus 0 restored\n");
+    assert_eq!(output.matches("secret").count(), 1, "{output}");
+}
+
+/// However a guest ends that changed the terminal, it is as it was.
+#[test]
+fn the_terminal_is_put_right() {
+    let Some(main) = emscripten(CURRENT) else { return };
+    let raw = "echo=off lines=off signals=off\n";
+    for (rest, steps, end) in [
+        ("print(os.read(0, 1), os.read(0, 1))", vec!["type:q\\x03"], "status 0 restored\n"),
+        ("os.abort()", vec![], "status 134 restored\n"),
+        ("os._exit(7)", vec![], "status 7 restored\n"),
+        ("import time; time.sleep(60)", vec!["signal:SIGTERM"], "status 143 restored\n"),
+        ("import itertools; sum(itertools.repeat(1))", vec!["signal:SIGTERM"], "status 143 restored\n"),
+        (
+            "import itertools; sum(itertools.repeat(1))",
+            vec!["signal:SIGINT", "sleep:1.5", "signal:SIGINT"],
+            "status 130 restored\n",
+        ),
+        ("import time; time.sleep(60)", vec!["signal:SIGQUIT"], "status -3 restored\n"),
+        (
+            "import time; time.sleep(3); print('end')",
+            vec!["signal:SIGTSTP", "stopped", "signal:SIGCONT", "sleep:0.5", "settings"],
+            "stopped, restored\necho=off lines=off signals=off\nstatus 0 restored\n",
+        ),
+    ] {
+        let steps: Vec<&str> = ["wait:ready", "settings"].into_iter().chain(steps).collect();
+        let Some((said, output)) = in_terminal(&main, &steps, &["-c", &format!("{RAW}{rest}")]) else {
+            return;
+        };
+        assert_eq!(said, format!("{raw}{end}"), "{rest}: {output}");
+    }
+}
+
+#[test]
+fn terminals_answer_as_they_do_natively() {
+    let code = "
+import fcntl, os, signal, struct, sys, termios, time, tty
+signal.signal(signal.SIGWINCH, lambda *them: print('changed', tuple(os.get_terminal_size()), flush=True))
+print('ready', flush=True)
+time.sleep(1.5)
+before = termios.tcgetattr(0)
+print(before[6][termios.VEOF], before[3] & termios.ECHO != 0)
+tty.setcbreak(0)
+print(termios.tcgetattr(0)[3] & (termios.ECHO | termios.ICANON))
+settings = termios.tcgetattr(0)
+settings[6][termios.VMIN], settings[6][termios.VTIME] = 0, 1
+termios.tcsetattr(0, termios.TCSANOW, settings)
+print(os.read(0, 1))
+termios.tcflush(0, termios.TCIFLUSH)
+termios.tcdrain(1)
+termios.tcsetattr(0, termios.TCSAFLUSH, before)
+print(termios.tcgetattr(0) == before)";
+    let Some(main) = emscripten(CURRENT) else { return };
+    let steps = ["wait:ready", "size:30:90", "wait:changed"];
+    let Some((said, output)) = in_terminal(&main, &steps, &["-c", code]) else { return };
+    assert_eq!(said, "status 0 restored\n", "{output}");
+    assert_eq!(output, "ready\nchanged (90, 30)\nb'\\x04' True\n0\nb''\nTrue\n\n");
+}
+
+#[test]
+fn the_prompt_has_a_history_and_edits_lines() {
+    let Some(main) = emscripten(CURRENT) else { return };
+    let steps = [
+        "wait:>>> ",
+        "type:6*7\\r",
+        "wait:42",
+        "wait:>>> ",
+        // The line before, with another last character.
+        "type:\\x1bOA\\x7f8\\r",
+        "wait:48",
+        "wait:>>> ",
+        "type:\\x04",
+    ];
+    let Some((said, _)) = in_terminal(&main, &steps, &[]) else { return };
+    assert_eq!(said, "status 0 restored\n");
+}

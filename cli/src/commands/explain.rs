@@ -50,7 +50,8 @@ pub fn of_main(run: &Run) -> String {
 
 /// The folders in which a process looks for what a file of its own needs: `LD_LIBRARY_PATH`, then its runtime path.
 fn folders(run: &Run, options: &ProcessOptions, file: &Path) -> Vec<PathBuf> {
-    let path = run.env.iter().rev().find_map(|assignment| assignment.strip_prefix("LD_LIBRARY_PATH="));
+    let path =
+        run.env.iter().rev().find_map(|assignment| assignment.to_str()?.strip_prefix("LD_LIBRARY_PATH="));
     let path = path.unwrap_or_default().split([':', ';']).filter(|folder| !folder.is_empty());
     let mut folders: Vec<PathBuf> = path.filter_map(|folder| options.host_path(folder)).collect();
     let module = fs::read(file).ok().and_then(|bytes| ParsedModule::parse(&bytes).ok());

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::sys::signal::{SigSet, Signal};
 use serde::Deserialize;
 use sha2::{Digest, Sha512};
 
@@ -87,7 +88,9 @@ fn fetch(wanted: Option<&str>) -> Result<()> {
     fs::create_dir_all(mains.folder()).with_context(failed)?;
     let work = tempfile::Builder::new().prefix(".new-").tempdir_in(mains.folder()).with_context(failed)?;
     // npm is told of Ctrl-C too, and ends; this process then cleans up.
-    ctrlc::set_handler(|| {}).context("Ctrl-C cannot be handled")?;
+    let mut interrupt = SigSet::empty();
+    interrupt.add(Signal::SIGINT);
+    interrupt.thread_block().context("Ctrl-C cannot be handled")?;
     say(&format!("fetching {PACKAGE} {version} with npm"));
     let package = format!("{PACKAGE}@{version}");
     let integrity = pinned.map_or_else(|| npm::integrity(&package), |pinned| Ok(pinned.to_owned()))?;

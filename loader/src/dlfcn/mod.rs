@@ -27,8 +27,7 @@ use self::exits::Exits;
 use crate::address_space::AddressSpace;
 use crate::budget::Charge;
 use crate::error::LoadError;
-use crate::interrupt::Interrupted;
-use crate::process::{ProcessState, trap_of};
+use crate::process::{ProcessState, is_end_by_signal, trap_of};
 use crate::system::Exit;
 
 /// Everything that a process which can load libraries keeps of them.
@@ -176,7 +175,7 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
 
 /// Tells failures that the guest can be told about from its end.
 fn classify(store: &mut Store<'_>, error: wasmtime::Error, doing: &str) -> Failure {
-    if error.is::<Exit>() || error.is::<Interrupted>() {
+    if error.is::<Exit>() || is_end_by_signal(&error) {
         return Failure::Ended(error);
     }
     Failure::Refused(format!("{doing}: {}", trap_of(store, &error).one_line()))

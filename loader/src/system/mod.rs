@@ -3,20 +3,18 @@
 pub(crate) mod emscripten;
 pub(crate) mod guest;
 pub(crate) mod kernel;
+pub(crate) mod signals;
+pub(crate) mod sleep;
 pub(crate) mod transfer;
 pub(crate) mod wait;
 pub(crate) mod wasi;
 
-use pydl_linker::waits_of_wasi;
-use wasmtime::{Memory, StoreContextMut};
+use wasmtime::Memory;
 
 use self::emscripten::Emscripten;
 use self::kernel::Kernel;
 use self::kernel::errno::{Fault, Result};
 use self::wasi::Wasi;
-use crate::interrupt::Interrupted;
-use crate::process::ProcessState;
-use crate::python;
 
 /// The guest has ended itself, with this status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -88,24 +86,4 @@ impl System {
             System::Emscripten(system) => system.memory = Some(memory),
         }
     }
-}
-
-/// Tells the guest of an interrupt, wherever it is: Python's flags are set. Errs, to end the guest, when it has no way to
-/// be told.
-pub(crate) fn deliver_interrupt(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
-    let Some(running) = store.data().running.clone() else { return Err(Interrupted.into()) };
-    let Ok(set) = running.main.get_typed_func::<(), ()>(&mut *store, python::SET_INTERRUPT) else {
-        return Err(Interrupted.into());
-    };
-    // Others tell by themselves when they look.
-    if running.main.get_func(&mut *store, waits_of_wasi::LOOK_FOR_SIGNALS).is_none()
-        || store.data().system.is_emscripten()
-    {
-        store.data().interrupt.noticed();
-    }
-    let Some(space) = running.space else { return set.call(store, ()) };
-    let before = space.skip_red_zone(&mut *store)?;
-    let told = set.call(&mut *store, ());
-    space.stack_pointer.set(store, before)?;
-    told
 }

@@ -1,11 +1,13 @@
 //! Owns reading and writing as guests ask for it, whichever ABI they have: into and from buffers that lie scattered in their memory,
 //! and patiently where a descriptor makes one wait. Must not know what a descriptor is open on.
 
+use std::time::Duration;
+
 use super::guest::{Guest, slice, slice_mut};
 use super::kernel::Kernel;
 use super::kernel::descriptors::Object;
 use super::kernel::errno::{Errno, Fault, Result};
-use super::wait::{Interest, patiently};
+use super::wait::{Interest, patiently, wait};
 use crate::interrupt::{InterruptState, Interrupted, PIECE};
 
 /// Address and count of an array of buffers: pairs of address and length (`struct iovec`).
@@ -13,11 +15,26 @@ pub(crate) type Vectors = (u32, u32);
 
 /// Reads from a descriptor; returns how many bytes, 0 at the end.
 pub(crate) fn read(guest: &mut Guest<'_>, fd: u32, vectors: Vectors) -> Result<u32> {
-    patiently(guest, Interest { fd, read: true, write: false }, |guest| {
+    let interest = Interest { fd, read: true, write: false };
+    if let Some(patience) = patience(guest, fd)? {
+        let ready = wait(guest, &[interest], Some(patience))?;
+        if !ready.first().copied().flatten().is_some_and(|ready| ready.readable || ready.hung_up) {
+            return Ok(0);
+        }
+    }
+    patiently(guest, interest, |guest| {
         read_into(guest, vectors, |kernel, buffer, _| {
             kernel.descriptors.read(&mut kernel.files, &mut kernel.streams, fd, buffer)
         })
     })
+}
+
+/// How long a read of a terminal waits at most, if the guest has set that.
+fn patience(guest: &mut Guest<'_>, fd: u32) -> Result<Option<Duration>> {
+    let kernel = guest.kernel()?;
+    let Object::Device(device) = &kernel.descriptors.get(fd)?.object else { return Ok(None) };
+    let is_input = device.stream() == Some(0);
+    Ok(if is_input { kernel.streams.settings.patience() } else { None })
 }
 
 /// Writes to a descriptor; returns how many bytes.

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::guest::Guest;
 use super::kernel::descriptors::{Readiness, flag};
 use super::kernel::errno::{Errno, Fault, Result};
-use crate::interrupt::Interrupted;
+use super::signals::{self, Effect};
 
 /// What is waited for on one descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,12 +19,21 @@ pub(crate) struct Interest {
 }
 
 /// Waits until one of `interests` is fulfilled or `timeout` is over; `None` waits for ever. Returns what is ready, in the
-/// order of the interests, with `None` for descriptors that are not open. Errs with `EINTR` after an interrupt, of which the
-/// guest has been told.
+/// order of the interests, with `None` for descriptors that are not open. Errs with `EINTR` after a signal that the guest has handled.
 pub(crate) fn wait(
     guest: &mut Guest<'_>,
     interests: &[Interest],
     timeout: Option<Duration>,
+) -> Result<Vec<Option<Readiness>>> {
+    wait_unless(guest, interests, timeout, Effect::Restarts)
+}
+
+/// The same, but a signal with less than this effect does not end it.
+fn wait_unless(
+    guest: &mut Guest<'_>,
+    interests: &[Interest],
+    timeout: Option<Duration>,
+    effect: Effect,
 ) -> Result<Vec<Option<Readiness>>> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
@@ -34,14 +43,14 @@ pub(crate) fn wait(
         if fulfilled || left == Some(Duration::ZERO) {
             return Ok(ready);
         }
-        told(guest)?;
+        told(guest, effect)?;
         let left = left.unwrap_or(Duration::from_hours(1));
         if host_waits {
             look(guest, interests, left)?;
         } else {
             guest.state().interrupt.clone().sleep(left);
         }
-        told(guest)?;
+        told(guest, effect)?;
     }
 }
 
@@ -103,14 +112,9 @@ fn look(
     Ok((ready, true))
 }
 
-/// Tells the guest of a pending interrupt, and errs with `EINTR` when there was one.
-pub(crate) fn told(guest: &mut Guest<'_>) -> Result<()> {
-    let interrupt = guest.state().interrupt.clone();
-    if interrupt.is_terminated() {
-        return Err(Fault::Ended(Interrupted.into()));
-    }
-    if interrupt.take() {
-        super::deliver_interrupt(&mut guest.store())?;
+/// Tells the guest of pending signals, and errs with `EINTR` when one of them has at least this effect.
+pub(crate) fn told(guest: &mut Guest<'_>, effect: Effect) -> Result<()> {
+    if signals::deliver_pending(&mut guest.store())? >= effect {
         return Err(Errno::INTR.into());
     }
     Ok(())
@@ -124,7 +128,7 @@ pub(crate) fn pause(guest: &mut Guest<'_>, duration: Duration) -> Result<()> {
 }
 
 /// Does what may have to wait for `fd`: tries, and while the answer is `EAGAIN` and the descriptor is one that waits, waits and
-/// tries again.
+/// tries again. It goes on after a handler that wants calls to be begun again.
 pub(crate) fn patiently<T>(
     guest: &mut Guest<'_>,
     interest: Interest,
@@ -136,7 +140,7 @@ pub(crate) fn patiently<T>(
     let mut must_wait = is_patient && kernel.descriptors.host(&kernel.streams, interest.fd).is_some();
     loop {
         if must_wait {
-            wait(guest, &[interest], None)?;
+            wait_unless(guest, &[interest], None, Effect::Interrupts)?;
         }
         match attempt(guest) {
             Err(Fault::Errno(Errno::AGAIN)) if is_patient => must_wait = true,

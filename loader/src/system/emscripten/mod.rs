@@ -9,6 +9,8 @@ mod guest;
 pub(crate) mod imports;
 mod library;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
@@ -40,11 +42,14 @@ pub(crate) struct Emscripten {
     protocols: Protocols,
     timers: Timers,
     /// `NAME=VALUE`.
-    environment: Vec<String>,
-    program: String,
+    environment: Vec<Vec<u8>>,
+    program: OsString,
     started: Instant,
-    /// The time zone that the guest's `TZ` named last.
+    /// The time zone that the guest's `TZ` named last, and the value of `TZ` that the guest's C library knows.
     zone: TimeZone,
+    zone_variable: Option<String>,
+    /// Where the name `TZ` lies in the guest's memory.
+    zone_name: Option<u32>,
 }
 
 /// Whether the system has a function of this name, in whatever type it is wanted; the others fail when they are called: only
@@ -79,9 +84,11 @@ impl Emscripten {
 
     /// The system of a process, with the folders and streams that the options name and nothing else of the host.
     pub(crate) fn new(options: &ProcessOptions) -> Result<Emscripten, LoadError> {
-        let environment = options.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let assignment =
+            |(name, value): &(OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
+        let environment = options.environment.iter().map(assignment);
         // There are no users: without it `os.path.expanduser` and `Path.home` have nothing to go by.
-        let home = options.variable("HOME").is_none().then(|| format!("HOME={HOME}"));
+        let home = options.variable("HOME").is_none().then(|| format!("HOME={HOME}").into_bytes());
         Ok(Emscripten {
             memory: None,
             trampoline: 0,
@@ -96,6 +103,8 @@ impl Emscripten {
             program: options.arguments.first().cloned().unwrap_or_default(),
             started: Instant::now(),
             zone: calls::zone(options.variable("TZ").unwrap_or_default()),
+            zone_variable: None,
+            zone_name: None,
         })
     }
 }

@@ -10,8 +10,10 @@ pub(crate) mod network;
 pub(crate) mod open;
 pub(crate) mod pages;
 pub(crate) mod streams;
+pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod walk;
+mod zones;
 
 use std::path::Path;
 use std::sync::Arc;

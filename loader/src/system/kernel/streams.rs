@@ -12,6 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use super::errno::{Errno, Result};
 use super::files::kind;
+use super::terminal::Terminal;
 use crate::options::{Captured, Input, Output, ProcessOptions};
 
 /// The three streams.
@@ -19,6 +20,8 @@ pub(crate) struct Streams {
     own: (io::Stdin, io::Stdout, io::Stderr),
     input: Source,
     outputs: [Sink; 2],
+    /// The settings of the terminal that standard input is, if it is one.
+    pub settings: Terminal,
 }
 
 enum Source {
@@ -122,7 +125,7 @@ impl Streams {
             Output::Capture(captured) => Sink::Captured(captured.clone()),
         };
         let outputs = [sink(&options.stdout, own.1.as_fd()), sink(&options.stderr, own.2.as_fd())];
-        Streams { own, input, outputs }
+        Streams { own, input, outputs, settings: Terminal::default() }
     }
 
     fn sink(&self, stream: u32) -> Option<&Sink> {
@@ -148,6 +151,12 @@ impl Streams {
     pub(crate) fn terminal(&self) -> Option<(u32, u32)> {
         let output = [1, 2].into_iter().find(|stream| self.is_terminal(*stream))?;
         self.is_terminal(0).then_some((0, output))
+    }
+
+    /// The host's terminal behind a stream, to change its settings: only when the guest was given it to read from.
+    pub(crate) fn changeable(&self, stream: u32) -> Result<BorrowedFd<'_>> {
+        let host = self.host(stream).filter(|host| host.as_fd().is_terminal()).ok_or(Errno::NOTTY)?;
+        if self.is_terminal(0) { Ok(host) } else { Err(Errno::PERM.into()) }
     }
 
     /// The mode that `fstat` tells.
@@ -183,5 +192,11 @@ impl Streams {
             (Some(Sink::Discarded), _) => Ok(bytes.len()),
             _ => Err(Errno::BADF.into()),
         }
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.settings.restore();
     }
 }

@@ -9,6 +9,7 @@ mod calls;
 mod functions;
 mod layout;
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Instant;
 
 use wasmtime::Memory;
@@ -44,11 +45,14 @@ impl Wasi {
         if !root.is_ok_and(|root| root == ROOT_DESCRIPTOR) {
             return Err(LoadError::Option("the guest's root folder cannot be opened".to_owned()));
         }
-        let environment = options.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let environment = options
+            .environment
+            .iter()
+            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
         Ok(Wasi {
             memory: None,
             kernel,
-            arguments: options.arguments.iter().map(|argument| c_string(argument)).collect(),
+            arguments: options.arguments.iter().map(|argument| c_string(argument.as_bytes())).collect(),
             environment: environment.map(|variable| c_string(&variable)).collect(),
             started: Instant::now(),
         })
@@ -56,6 +60,6 @@ impl Wasi {
 }
 
 /// Text with a NUL at its end and nowhere else.
-fn c_string(text: &str) -> Vec<u8> {
-    text.bytes().filter(|byte| *byte != 0).chain([0]).collect()
+fn c_string(text: &[u8]) -> Vec<u8> {
+    text.iter().copied().filter(|byte| *byte != 0).chain([0]).collect()
 }

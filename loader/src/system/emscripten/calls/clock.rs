@@ -27,8 +27,15 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_timegm_js", Handler::Plain(timegm)),
 ];
 
-/// Clock ids (`time.h`): real time is 0; the others that there are count from the start of the process.
-const LAST_CLOCK: u32 = 3;
+/// Clock ids (`time.h`).
+mod clock {
+    pub const REALTIME: u32 = 0;
+    /// Counts from the start of the process.
+    pub const MONOTONIC: u32 = 1;
+    /// The time that the processor has worked for the process, and for its thread, which is all there is of it.
+    pub const PROCESS: u32 = 2;
+    pub const THREAD: u32 = 3;
+}
 
 fn realtime() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -39,19 +46,30 @@ fn monotonic(guest: &mut Guest<'_>) -> Result<u64> {
     Ok(u64::try_from(guest.system()?.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// What a clock shows.
+pub(super) fn nanoseconds(guest: &mut Guest<'_>, id: u32) -> Result<u64> {
+    match id {
+        clock::REALTIME => Ok(realtime()),
+        clock::MONOTONIC => monotonic(guest),
+        clock::PROCESS | clock::THREAD => Ok(processor()),
+        _ => Err(Errno::INVAL.into()),
+    }
+}
+
+/// The processor time of the thread that a guest has for itself.
+fn processor() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 fn clock_time_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    let now = match arguments.word(0)? {
-        0 => realtime(),
-        1..=LAST_CLOCK => monotonic(guest)?,
-        _ => return Err(Errno::INVAL.into()),
-    };
+    let now = nanoseconds(guest, arguments.word(0)?)?;
     guest.write(arguments.word(2)?, &now.to_le_bytes())
 }
 
 fn clock_res_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    if arguments.word(0)? > LAST_CLOCK {
-        return Err(Errno::INVAL.into());
-    }
+    nanoseconds(guest, arguments.word(0)?)?;
     guest.write(arguments.word(1)?, &1_u64.to_le_bytes())
 }
 
@@ -104,9 +122,13 @@ pub(crate) fn zone(variable: &str) -> TimeZone {
     TimeZone::get(name).or_else(|_| TimeZone::posix(name)).unwrap_or(TimeZone::UTC)
 }
 
-/// `tzset`: seconds west of UTC, whether there is daylight saving time, and both names of at most 16 bytes.
+/// `tzset`: seconds west of UTC, whether there is daylight saving time, and both names of at most 16 bytes. It is called before everything
+/// that has to do with local time, so that nothing is done while `TZ` stays as it is.
 fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let variable = super::process::variable(guest, c"TZ")?.unwrap_or_default();
+    let variable = super::process::time_zone(guest)?.unwrap_or_default();
+    if guest.system().map_err(ended)?.zone_variable.as_ref() == Some(&variable) {
+        return Ok(Answer::Nothing);
+    }
     let zone = zone(&variable);
     let year = Timestamp::now().to_zoned(TimeZone::UTC).year();
     let at = |month| {
@@ -128,7 +150,8 @@ fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
         let name: Vec<u8> = name.bytes().take(16).chain([0]).collect();
         put(index, &name)?;
     }
-    guest.system().map_err(ended)?.zone = zone;
+    let system = guest.system().map_err(ended)?;
+    (system.zone, system.zone_variable) = (zone, Some(variable));
     Ok(Answer::Nothing)
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use pydl_linker::waiting::ASKS_TO_SLEEP;
+
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::files::write_status;
@@ -10,6 +12,8 @@ use crate::system::kernel::descriptors::{Readiness, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::files::kind;
 use crate::system::kernel::locks::{Mode, Owner, Range};
+use crate::system::kernel::terminal;
+use crate::system::sleep::{self, Request};
 use crate::system::transfer;
 use crate::system::wait::{Interest, pause, wait};
 
@@ -239,33 +243,59 @@ fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     terminal(guest, stream, request, argument)
 }
 
-/// What a terminal answers. The settings are the host's to change: setting them does nothing.
+/// Requests to terminals (`asm-generic/ioctls.h`).
+mod request {
+    pub const TCGETS: u32 = 0x5401;
+    pub const TCSETS: u32 = 0x5402;
+    pub const TCSETSW: u32 = 0x5403;
+    pub const TCSETSF: u32 = 0x5404;
+    pub const TCSBRK: u32 = 0x5409;
+    pub const TCXONC: u32 = 0x540A;
+    pub const TCFLSH: u32 = 0x540B;
+    pub const TIOCGPGRP: u32 = 0x540F;
+    pub const TIOCGWINSZ: u32 = 0x5413;
+    pub const TIOCSWINSZ: u32 = 0x5414;
+}
+
+/// The process, as Emscripten's `getpid` has it.
+const PROCESS: u32 = 42;
+
+/// What a terminal answers. Its settings are changed for real if the guest was given the terminal to read from.
 fn terminal(guest: &mut Guest<'_>, stream: u32, request: u32, argument: u32) -> Result<i64> {
-    const TCGETS: u32 = 21505;
-    const TCSETSF: u32 = 21508;
-    const TIOCGWINSZ: u32 = 21523;
-    const TIOCSWINSZ: u32 = 21524;
     match request {
-        TIOCGWINSZ => {
-            let system = guest.system()?;
-            let host = system.kernel.streams.host(stream).ok_or(Errno::NOTTY)?;
+        request::TIOCGWINSZ => {
+            let host = guest.system()?.kernel.streams.host(stream).ok_or(Errno::NOTTY)?;
             let size = rustix::termios::tcgetwinsize(host)?;
-            let mut record = [0; 8];
-            record[..2].copy_from_slice(&size.ws_row.to_le_bytes());
-            record[2..4].copy_from_slice(&size.ws_col.to_le_bytes());
-            guest.write(argument, &record).map(|()| 0)
+            let fields = [size.ws_row, size.ws_col, size.ws_xpixel, size.ws_ypixel];
+            guest.write(argument, &fields.map(u16::to_le_bytes).concat())?;
         }
-        TCGETS => {
-            // Input, output, control and local modes of a terminal that edits lines and echoes (termios(3)).
-            let mut record = [0; 60];
-            for (field, value) in [0x6d02_u32, 0x5, 0xbf, 0x8a3b].into_iter().enumerate() {
-                record[field * 4..field * 4 + 4].copy_from_slice(&value.to_le_bytes());
-            }
-            guest.write(argument, &record).map(|()| 0)
+        request::TIOCSWINSZ => {
+            let fields = guest.bytes(argument, 8)?.as_chunks::<2>().0.to_vec();
+            let field = |place: usize| fields.get(place).map_or(0, |bytes| u16::from_le_bytes(*bytes));
+            let (ws_row, ws_col, ws_xpixel, ws_ypixel) = (field(0), field(1), field(2), field(3));
+            let streams = &guest.system()?.kernel.streams;
+            let size = rustix::termios::Winsize { ws_row, ws_col, ws_xpixel, ws_ypixel };
+            streams.settings.resize(streams.changeable(stream)?, size)?;
         }
-        TCGETS..=TCSETSF | TIOCSWINSZ => Ok(0),
-        _ => Err(Errno::INVAL.into()),
+        request::TCGETS => {
+            let host = guest.system()?.kernel.streams.host(stream).ok_or(Errno::NOTTY)?;
+            let record = terminal::settings(host)?;
+            guest.write(argument, &record)?;
+        }
+        request::TCSETS | request::TCSETSW | request::TCSETSF => {
+            let record = guest.bytes(argument, 60)?.first_chunk().copied().ok_or(Errno::FAULT)?;
+            let streams = &guest.system()?.kernel.streams;
+            streams.settings.set(streams.changeable(stream)?, &record, request == request::TCSETSF)?;
+        }
+        request::TCFLSH => terminal::flush(guest.system()?.kernel.streams.changeable(stream)?, argument)?,
+        request::TCXONC => terminal::flow(guest.system()?.kernel.streams.changeable(stream)?, argument)?,
+        // Nothing waits to be written; a break means nothing to a terminal on a screen.
+        request::TCSBRK => {}
+        // The group of the one process that there is.
+        request::TIOCGPGRP => guest.write(argument, &PROCESS.to_le_bytes())?,
+        _ => return Err(Errno::INVAL.into()),
     }
+    Ok(0)
 }
 
 fn pipe(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -302,8 +332,11 @@ const MOST_POLLED: u32 = 4096;
 /// `poll`: 8 bytes for each descriptor, which are `fd`, `events` and `revents`.
 /// `(records, count, milliseconds)`: a negative time is for ever.
 fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let timeout = u64::try_from(arguments.int(2)?).ok().map(Duration::from_millis);
-    poll_within(guest, arguments.word(0)?, arguments.word(1)?, timeout)
+    let (address, count, timeout) = (arguments.word(0)?, arguments.word(1)?, arguments.int(2)?);
+    if count & ASKS_TO_SLEEP != 0 {
+        return sleep_as_asked(guest, address, count, timeout.cast_unsigned());
+    }
+    poll_within(guest, address, count, u64::try_from(timeout).ok().map(Duration::from_millis))
 }
 
 /// `(records, count)`: the same without waiting.
@@ -347,6 +380,17 @@ fn poll_within(guest: &mut Guest<'_>, address: u32, count: u32, timeout: Option<
         at = at.saturating_add(8);
     }
     Ok(answers.iter().filter(|answer| **answer != 0).count().try_into().unwrap_or(0))
+}
+
+/// `clock_nanosleep`, as the linker has Emscripten's C library ask for it.
+fn sleep_as_asked(guest: &mut Guest<'_>, request: u32, count: u32, remaining: u32) -> Result<i64> {
+    let record = guest.bytes(request, 12)?.first_chunk().copied().ok_or(Errno::FAULT)?;
+    let request = Request::read(count, record, |clock| super::clock::nanoseconds(guest, clock))?;
+    let Some(left) = sleep::sleep(&mut guest.store(), request.time)? else { return Ok(0) };
+    if request.is_relative && remaining != 0 {
+        guest.write(remaining, &sleep::timespec(left))?;
+    }
+    Err(Errno::INTR.into())
 }
 
 fn poll_answer(events: u16, ready: Option<Readiness>) -> u16 {

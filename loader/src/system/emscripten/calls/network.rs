@@ -10,6 +10,7 @@ use crate::interrupt::InterruptState;
 use crate::system::kernel::descriptors::{Object, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::network::{Socket, Transport};
+use crate::system::signals::Effect;
 use crate::system::transfer::io_vectors;
 use crate::system::wait::{Interest, patiently, told, wait};
 
@@ -348,11 +349,13 @@ fn addresses_of(guest: &mut Guest<'_>, name: &str) -> Result<Vec<IpAddr>> {
         return Err(Errno::ACCES.into());
     }
     let interrupt = guest.state().interrupt.clone();
-    let asked = name.to_owned();
-    let resolve = move || (asked.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>);
-    let Some(found) = interrupt.aside(InterruptState::is_pending, resolve)? else {
-        told(guest)?;
-        return Err(Errno::AGAIN.into());
+    let found = loop {
+        let asked = name.to_owned();
+        let resolve = move || (asked.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>);
+        if let Some(found) = interrupt.aside(InterruptState::is_pending, resolve)? {
+            break found;
+        }
+        told(guest, Effect::Restarts)?;
     };
     let found: Vec<IpAddr> = found?.into_iter().map(|address| address.ip()).collect();
     network.resolved(name, &found);
@@ -405,6 +408,10 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     if found.is_empty() || !matches!(u16::try_from(family), Ok(0 | AF_INET | AF_INET6)) {
         return Ok(Answer::Integer(lookup::FAMILY));
     }
+    // CPython is built without IPv6, as Pyodide's is, and takes such addresses apart wrongly: who asks for any family gets them only where
+    // there are no others.
+    let has_v4 = family == 0 && found.iter().any(IpAddr::is_ipv4);
+    let wanted = |ip: &IpAddr| wanted(ip) && (ip.is_ipv4() || !has_v4);
     let found: Vec<SocketAddr> =
         found.into_iter().filter(wanted).map(|ip| SocketAddr::new(ip, port)).collect();
     if found.is_empty() {

@@ -1,6 +1,7 @@
 //! Owns what a process is to itself: arguments, environment, users, signals, its end. Must not know libraries.
 
 use std::ffi::CStr;
+use std::os::unix::ffi::OsStrExt as _;
 
 use wasmtime::{Ref, TypedFunc};
 
@@ -40,7 +41,8 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// All variables as C strings, one after the other.
 fn environment(guest: &mut Guest<'_>) -> Result<Vec<Vec<u8>>> {
     let variables = guest.system()?.environment.iter();
-    Ok(variables.map(|variable| variable.bytes().filter(|byte| *byte != 0).chain([0]).collect()).collect())
+    let text = |variable: &Vec<u8>| variable.iter().copied().filter(|byte| *byte != 0).chain([0]).collect();
+    Ok(variables.map(text).collect())
 }
 
 fn environ_sizes_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
@@ -63,21 +65,28 @@ fn environ_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The value of an environment variable as the guest has it now.
-pub(super) fn variable(guest: &mut Guest<'_>, name: &CStr) -> wasmtime::Result<Option<String>> {
+/// The value of the environment variable `TZ` as the guest has it now; `None` when it has none.
+pub(super) fn time_zone(guest: &mut Guest<'_>) -> wasmtime::Result<Option<String>> {
+    const NAME: &CStr = c"TZ";
     let own = |guest: &mut Guest<'_>| {
-        let name = name.to_str().unwrap_or_default();
-        let prefix = format!("{name}=");
         let variables = guest.system().map(|system| system.environment.clone()).unwrap_or_default();
-        variables.iter().find_map(|variable| variable.strip_prefix(&prefix).map(str::to_owned))
+        let value = variables.iter().find_map(|variable| variable.strip_prefix(b"TZ="));
+        value.map(|value| String::from_utf8_lossy(value).into_owned())
     };
     let Some(running) = guest.state().running.clone() else { return Ok(own(guest)) };
     let getenv: Option<TypedFunc<u32, u32>> = running.main.get_typed_func(guest.store(), "getenv").ok();
-    let free: Option<TypedFunc<u32, ()>> = running.main.get_typed_func(guest.store(), "free").ok();
-    let (Some(getenv), Some(free)) = (getenv, free) else { return Ok(own(guest)) };
-    let Some(address) = allocate(guest, name.to_bytes_with_nul())? else { return Ok(own(guest)) };
-    let value = getenv.call(guest.store(), address)?;
-    free.call(guest.store(), address)?;
+    let Some(getenv) = getenv else { return Ok(own(guest)) };
+    let known = guest.system().map_err(ended)?.zone_name;
+    // It stays there, since it is asked for often.
+    let name = match known {
+        Some(name) => name,
+        None => match allocate(guest, NAME.to_bytes_with_nul())? {
+            Some(name) => name,
+            None => return Ok(own(guest)),
+        },
+    };
+    guest.system().map_err(ended)?.zone_name = Some(name);
+    let value = getenv.call(guest.store(), name)?;
     if value == 0 {
         return Ok(None);
     }
@@ -152,7 +161,7 @@ fn setitimer(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
 fn get_program_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let size = arguments.word(1)? as usize;
     let program = guest.system().map_err(ended)?.program.clone();
-    let mut name: Vec<u8> = program.bytes().take(size.saturating_sub(1)).collect();
+    let mut name: Vec<u8> = program.as_bytes().iter().copied().take(size.saturating_sub(1)).collect();
     if size > 0 {
         name.push(0);
     }

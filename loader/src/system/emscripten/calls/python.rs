@@ -6,7 +6,7 @@ use wasmtime::{ExternRef, Ref, Val};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
-use crate::interrupt::Interrupted;
+use crate::system::signals;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("_Py_emscripten_runtime", Handler::Constant(Answer::Integer(0))),
@@ -28,16 +28,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("is_sentinel", Handler::Plain(is_sentinel)),
 ];
 
-/// The signal that the guest is to handle now: 0 for none.
+/// The signal that the guest is to handle now: 0 for none, since it has handled them when this returns.
 fn pending_signal(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    const SIGINT: i64 = 2;
-    let interrupt = &guest.state().interrupt;
-    if interrupt.is_terminated() {
-        return Err(Interrupted.into());
-    }
-    let is_interrupted = interrupt.is_pending() && interrupt.take();
-    interrupt.noticed();
-    Ok(Answer::Integer(if is_interrupted { SIGINT } else { 0 }))
+    signals::deliver_pending(&mut guest.store())?;
+    guest.state().interrupt.noticed();
+    Ok(Answer::Integer(0))
 }
 
 /// The table slot of the function that counts arguments.
