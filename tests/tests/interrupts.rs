@@ -397,19 +397,19 @@ import select, signal, sys, time
 seen = []
 def note(number, frame): seen.append(number)
 def fail(number, frame): raise LookupError(number)
-def measure(wait):
+def measure(wait, seconds):
     seen.clear()
     start = time.monotonic()
-    try: wait()
-    except LookupError as error: return 'raised %s' % error, time.monotonic() - start < 0.5
-    return time.monotonic() - start >= 0.7, bool(seen)
-waits = [lambda: time.sleep(0.7), lambda: select.select([0], [], [], 0.7)]
+    try: wait(seconds)
+    except LookupError as error: return 'raised %s' % error, time.monotonic() - start < seconds - 1
+    return time.monotonic() - start >= seconds, bool(seen)
+waits = [time.sleep, lambda seconds: select.select([0], [], [], seconds)]
 signal.signal(signal.SIGINT, note)
 print('ready', flush=True)
-for handler in note, fail, signal.SIG_IGN:
+for handler, seconds in (note, 1.5), (fail, 20), (signal.SIG_IGN, 0.7):
     for wait in waits:
         signal.signal(signal.SIGINT, handler)
-        result = measure(wait)
+        result = measure(wait, seconds)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(*result)
 signal.signal(signal.SIGINT, signal.SIG_DFL)
