@@ -122,9 +122,9 @@ pub(crate) fn told(guest: &mut Guest<'_>, effect: Effect) -> Result<()> {
 
 /// Sleeps for what nothing tells the end of. Errs with `EINTR` after an interrupt, of which the guest has been told.
 pub(crate) fn pause(guest: &mut Guest<'_>, duration: Duration) -> Result<()> {
-    told(guest)?;
+    told(guest, Effect::Interrupts)?;
     guest.state().interrupt.clone().sleep(duration);
-    told(guest)
+    told(guest, Effect::Interrupts)
 }
 
 /// Does what may have to wait for `fd`: tries, and while the answer is `EAGAIN` and the descriptor is one that waits, waits and

@@ -1,5 +1,7 @@
 //! Owns what a program asks of the runtime that is not the system's: what it can do, and small services. Must not know the C library.
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
@@ -29,9 +31,9 @@ fn is_lock_free(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Resul
 }
 
 /// Writes a text and a NUL where there is room for them, else as much as there is. Returns the bytes without the NUL.
-fn put(guest: &mut Guest<'_>, text: &str, buffer: u32, size: u32) -> wasmtime::Result<Answer> {
+fn put(guest: &mut Guest<'_>, text: &[u8], buffer: u32, size: u32) -> wasmtime::Result<Answer> {
     let Some(room) = (size as usize).checked_sub(1) else { return Ok(Answer::from(0)) };
-    let mut bytes = text.as_bytes().get(..room).unwrap_or(text.as_bytes()).to_vec();
+    let mut bytes = text.get(..room).unwrap_or(text).to_vec();
     let length = bytes.len();
     bytes.push(0);
     guest.write(buffer, &bytes).map_err(ended)?;
@@ -41,7 +43,7 @@ fn put(guest: &mut Guest<'_>, text: &str, buffer: u32, size: u32) -> wasmtime::R
 /// `(buffer, size)`: the program's name stands for that of its file, which is the host's business.
 fn get_module_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let name = guest.system().map_err(ended)?.program.clone();
-    put(guest, &name, arguments.word(0)?, arguments.word(1)?)
+    put(guest, name.as_bytes(), arguments.word(0)?, arguments.word(1)?)
 }
 
 /// `(number, buffer, size)`: the number as JavaScript writes it. Without a buffer only the length is told.
@@ -49,7 +51,7 @@ fn print_double(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::R
     let text = number_text(arguments.number(0)?);
     match arguments.word(1)? {
         0 => Ok(Answer::Integer(i64::try_from(text.len())?)),
-        buffer => put(guest, &text, buffer, arguments.word(2)?),
+        buffer => put(guest, text.as_bytes(), buffer, arguments.word(2)?),
     }
 }
 
@@ -86,7 +88,7 @@ fn copy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
 /// The program's own arguments, its name alone: `main` is called with them, and no `_start` asks for more.
 fn program(guest: &mut Guest<'_>) -> wasmtime::Result<Vec<u8>> {
     let name = guest.system().map_err(ended)?.program.clone();
-    Ok(name.bytes().filter(|byte| *byte != 0).chain([0]).collect())
+    Ok(name.as_bytes().iter().copied().filter(|byte| *byte != 0).chain([0]).collect())
 }
 
 /// `(*count, *bytes)`.

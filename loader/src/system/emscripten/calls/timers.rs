@@ -12,8 +12,8 @@ use super::super::guest::{Guest, table};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use crate::budget::Charge;
-use crate::interrupt::Interrupted;
 use crate::process::ProcessState;
+use crate::system::signals;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_set_timeout", Handler::Plain(set_timeout)),
@@ -140,12 +140,7 @@ fn clear(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
 pub(in super::super) fn run(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
     let interrupt = store.data().interrupt.clone();
     loop {
-        if interrupt.is_terminated() {
-            return Err(Interrupted.into());
-        }
-        if interrupt.take() {
-            crate::system::deliver_interrupt(store)?;
-        }
+        signals::deliver_pending(store)?;
         let Some(timers) = store.data_mut().system.emscripten_mut().map(|system| &mut system.timers) else {
             return Ok(());
         };
