@@ -294,6 +294,7 @@ fn split_python(line: &mut Vec<OsString>) -> Arguments {
     let mut words = line.split_off(at.min(line.len()));
     if words.first().is_some_and(|word| word == "--") {
         words.remove(0);
+        return Arguments { words, script: None };
     }
     let script = script(&words);
     Arguments { words, script }

@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(placement.bound("__heap_base"), Some(Address(8_810_528)));
         assert_eq!(placement.bound("__data_end"), Some(Address(3_567_648)));
         assert_eq!(placement.bound("__global_base"), Some(Address(1024)));
-        assert_eq!(placement.bound("__memory_base"), None);
+        assert_eq!(placement.bound(abi::MEMORY_BASE), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::dlfcn::Linking;
 use crate::emscripten_main;
 use crate::engine::{Limits, thread_stack};
 use crate::error::LoadError;
-use crate::host_file::read_program;
+use crate::host_file::{read_program, read_regular_file};
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted, Killed, Signal};
 use crate::libraries::{Libraries, RefusedLoad};
@@ -482,7 +482,9 @@ fn show(kernel: &mut Kernel, options: &ProcessOptions, files: &[GuestFile]) -> R
     mounts.into_iter().try_for_each(|mount| kernel.mount(mount))?;
     kernel.show_time_zones();
     for file in files {
-        let bytes = read_program(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
+        let is_library = options.side_modules.contains(&file.host);
+        let read = if is_library { read_regular_file(&file.host) } else { read_program(&file.host) };
+        let bytes = read.map_err(|error| LoadError::file(&file.host, error))?;
         kernel.show(&file.guest, bytes.into(), 0o755)?;
     }
     Ok(())

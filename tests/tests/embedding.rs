@@ -358,7 +358,10 @@ fn what_the_engine_keeps_for_a_guest_is_bounded() {
 #[test]
 fn libraries_count_to_what_the_host_keeps() {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("(module (@dylink.0) (@custom \"padding\" \"{}\"))", "x".repeat(1_200_000));
+    let text = format!(
+        "(module (@dylink.0) (@custom \"padding\" \"{}\") (func (export \"f\")))",
+        "x".repeat(1_200_000)
+    );
     let driver = pydl_tests::repository().join("tests/cases/program/driver/driver.wasm");
     let image = Image::from_file(&compiler(), driver).unwrap();
     let mut options = ProcessOptions::new("driver").host_memory(3 << 20);

@@ -61,7 +61,7 @@ fn allocators_that_lie_or_fail() {
             "(global.set $sp (i32.const 64)) unreachable",
             "the guest's allocator: wasm trap: wasm `unreachable`",
         ),
-        ("(throw $tag)", "the guest's allocator: thrown Wasm exception"),
+        ("(throw $tag)", "the guest's allocator: an exception that nothing catches"),
     ];
     for (body, message) in cases {
         let guest = Guest::new(&[good()]).with("aligned_alloc", body).with("definitions", "(tag $tag)");
@@ -289,7 +289,7 @@ fn code_of_libraries_that_ends_badly() {
     let endings = [
         ("unreachable", "wasm trap: wasm `unreachable` instruction executed"),
         ("(call $f)", "wasm trap: call stack exhausted"),
-        ("(throw $tag (i32.const 1))", "thrown Wasm exception"),
+        ("(throw $tag (i32.const 1))", "an exception that nothing catches in /0: f"),
         ("(drop (i32.load (i32.const -1)))", "wasm trap: out of bounds memory access"),
         ("(drop (i32.div_u (i32.const 1) (i32.const 0)))", "wasm trap: integer divide by zero"),
     ];

@@ -163,6 +163,10 @@ for path, flags in [('/dev/stdout', os.O_RDONLY), ('/dev/stdout', os.O_RDWR), ('
         let expected = "/dev/stdout refused\n/dev/stdout refused\n/dev/tty refused\n/dev/stdin refused\n";
         assert_eq!(told, expected, "{}", main.display());
         assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "secret");
+        // Nor does trying make one wait for what never comes.
+        let mut command = python(&main, code);
+        let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), expected, "{}", main.display());
     }
 }
 

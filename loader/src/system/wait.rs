@@ -136,14 +136,12 @@ pub(crate) fn patiently<T>(
 ) -> Result<T> {
     let kernel = guest.kernel()?;
     let is_patient = kernel.descriptors.get(interest.fd)?.flags & flag::NONBLOCK == 0;
-    // A stream of this program's own waits inside of the host, where no interrupt reaches it.
-    let mut must_wait = is_patient && kernel.descriptors.host(&kernel.streams, interest.fd).is_some();
     loop {
-        if must_wait {
-            wait_unless(guest, &[interest], None, Effect::Interrupts)?;
-        }
+        // Nothing waits inside of the host, where no interrupt would reach it.
         match attempt(guest) {
-            Err(Fault::Errno(Errno::AGAIN)) if is_patient => must_wait = true,
+            Err(Fault::Errno(Errno::AGAIN)) if is_patient => {
+                drop(wait_unless(guest, &[interest], None, Effect::Interrupts)?)
+            }
             other => return other,
         }
     }
