@@ -130,6 +130,7 @@ pub struct Arguments {
 /// wheels, and among the FILEs.
 #[derive(Args, Debug, Default)]
 #[command(after_help = DEPS_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of the command line")]
 pub struct Deps {
     /// Side modules, wheels, and folders of them
     #[arg(required = true, value_name = "FILE|DIR")]

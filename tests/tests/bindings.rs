@@ -119,9 +119,10 @@ fn text(source: &Source) -> String {
     }
     for symbol in source.exports.keys() {
         let name = symbol_name(*symbol);
-        let _ = match is_data(*symbol) {
-            true => write!(text, r#"(global (export "{name}") i32 (i32.const 0))"#),
-            false => write!(text, r#"(func (export "{name}"))"#),
+        let _ = if is_data(*symbol) {
+            write!(text, r#"(global (export "{name}") i32 (i32.const 0))"#)
+        } else {
+            write!(text, r#"(func (export "{name}"))"#)
         };
     }
     text + r#"(func (export "own")))"#

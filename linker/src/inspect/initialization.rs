@@ -159,7 +159,8 @@ mod tests {
                 (import "env" "a" (func $a)) (import "env" "b" (func $b))
                 (import "env" "c" (func $c)) (import "env" "d" (func $d)) (tag $t)
                 (func $inner call $d)
-                (func (export "__wasm_call_ctors") {constructors}))"#
+                (func (export "{}") {constructors}))"#,
+            abi::CALL_CTORS
         );
         let bytes = wat::parse_str(text).unwrap();
         let module = ParsedModule::parse(&bytes).unwrap();

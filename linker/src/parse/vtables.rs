@@ -166,11 +166,11 @@ impl State<'_, '_> {
         match *operator {
             Operator::I32Const { value } => self.stack.push(Value::Number(value.cast_unsigned())),
             Operator::GlobalGet { global_index } => {
-                self.stack.push(*self.globals.get(global_index as usize)?)
+                self.stack.push(*self.globals.get(global_index as usize)?);
             }
             Operator::LocalGet { local_index } => self.stack.push(*self.locals.get(local_index as usize)?),
             Operator::LocalSet { local_index } => {
-                *self.locals.get_mut(local_index as usize)? = self.stack.pop()?
+                *self.locals.get_mut(local_index as usize)? = self.stack.pop()?;
             }
             Operator::LocalTee { local_index } => {
                 *self.locals.get_mut(local_index as usize)? = *self.stack.last()?;

@@ -52,7 +52,7 @@ impl Wheel {
 
     /// The tags in its `WHEEL` file, where they are not those of its name; no installer goes by them.
     pub(crate) fn differing_tags(&self) -> Option<impl Iterator<Item = &str>> {
-        let differs = self.inner_tags != shown(self.name.tags().clone());
+        let differs = self.inner_tags != shown(self.name.tags());
         differs.then(|| self.inner_tags.iter().map(String::as_str))
     }
 
@@ -95,7 +95,7 @@ impl Wheel {
 }
 
 /// Tags as they are written.
-fn shown(tags: BTreeSet<Tag>) -> BTreeSet<String> {
+fn shown(tags: &BTreeSet<Tag>) -> BTreeSet<String> {
     tags.iter().map(ToString::to_string).collect()
 }
 
@@ -161,7 +161,9 @@ impl<'a> Contents<'a> {
             None => return wrong("it has no Wheel-Version"),
         }
         let tags = fields().filter(|(key, _)| key.eq_ignore_ascii_case("Tag"));
-        Ok(tags.flat_map(|(_, tag)| expand(tag).map_or_else(|| [tag.to_owned()].into(), shown)).collect())
+        Ok(tags
+            .flat_map(|(_, tag)| expand(tag).map_or_else(|| [tag.to_owned()].into(), |tags| shown(&tags)))
+            .collect())
     }
 
     /// What `RECORD` says of the files. Errs unless it lists all of them, no others, and each with the size it has.
@@ -349,7 +351,7 @@ pub(super) mod tests {
             let record = line("demo-1.dist-info/WHEEL", text.as_bytes());
             let lines = file(&mut files, "/RECORD");
             let lines_of_others = lines.lines().filter(|line| !line.contains("/WHEEL,"));
-            *lines = lines_of_others.map(|line| format!("{line}\n")).collect::<String>() + &record;
+            *lines = lines_of_others.chain([record.trim_end(), ""]).collect::<Vec<_>>().join("\n");
             let wheel = Wheel::open(&write(folder.path(), NAME, &files), None).unwrap();
             wheel.verify(None).unwrap();
             wheel.differing_tags().map(|tags| tags.map(str::to_owned).collect::<Vec<_>>())

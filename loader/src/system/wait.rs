@@ -140,7 +140,7 @@ pub(crate) fn patiently<T>(
         // Nothing waits inside of the host, where no interrupt would reach it.
         match attempt(guest) {
             Err(Fault::Errno(Errno::AGAIN)) if is_patient => {
-                drop(wait_unless(guest, &[interest], None, Effect::Interrupts)?)
+                drop(wait_unless(guest, &[interest], None, Effect::Interrupts)?);
             }
             other => return other,
         }

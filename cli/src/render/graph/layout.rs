@@ -251,11 +251,11 @@ impl Layout {
         let column = widths.fold(0.0, f64::max) + NODE_GAP;
         let area: f64 = alone.iter().map(|node| column * height(node)).sum();
         let limit = (area / ASPECT).sqrt();
-        let folder = |node: &usize| graph.nodes.get(*node).map_or("", |node| paths::folder(node.path));
+        let folder_of = |node: &usize| graph.nodes.get(*node).map_or("", |node| paths::folder(node.path));
         let top = self.height.max(MARGIN);
         let (mut x, mut y) = (MARGIN, top);
         let mut places = Vec::with_capacity(alone.len());
-        for group in alone.chunk_by(|one, next| folder(one) == folder(next)) {
+        for group in alone.chunk_by(|one, next| folder_of(one) == folder_of(next)) {
             let whole: f64 = group.iter().map(height).sum();
             // A folder that fits into a column is not divided.
             if y > top && whole <= limit && y - top + whole > limit {
@@ -270,10 +270,10 @@ impl Layout {
             }
         }
         for (node, x, y) in places {
-            let Some(placed) = self.nodes.get_mut(node) else { continue };
-            (placed.x, placed.y) = (x, y);
-            self.width = self.width.max(x + placed.width + MARGIN);
-            self.height = self.height.max(y + placed.height + MARGIN);
+            let Some(room) = self.nodes.get_mut(node) else { continue };
+            (room.x, room.y) = (x, y);
+            self.width = self.width.max(x + room.width + MARGIN);
+            self.height = self.height.max(y + room.height + MARGIN);
         }
     }
 

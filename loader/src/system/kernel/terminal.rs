@@ -139,13 +139,12 @@ impl State {
         if self.ended {
             return Err(Errno::IO.into());
         }
-        let changed = match self.changed.take() {
-            Some(changed) => changed,
-            None => {
-                let before = tcgetattr(terminal)?;
-                let terminal = terminal.try_clone_to_owned()?;
-                Changed { terminal, now: before.clone(), before, size: None }
-            }
+        let changed = if let Some(changed) = self.changed.take() {
+            changed
+        } else {
+            let before = tcgetattr(terminal)?;
+            let terminal = terminal.try_clone_to_owned()?;
+            Changed { terminal, now: before.clone(), before, size: None }
         };
         Ok(self.changed.insert(changed))
     }

@@ -272,9 +272,14 @@ fn terminal(guest: &mut Guest<'_>, stream: u32, request: u32, argument: u32) -> 
         request::TIOCSWINSZ => {
             let fields = guest.bytes(argument, 8)?.as_chunks::<2>().0.to_vec();
             let field = |place: usize| fields.get(place).map_or(0, |bytes| u16::from_le_bytes(*bytes));
-            let (ws_row, ws_col, ws_xpixel, ws_ypixel) = (field(0), field(1), field(2), field(3));
+            let (rows, columns, width, height) = (field(0), field(1), field(2), field(3));
             let streams = &guest.system()?.kernel.streams;
-            let size = rustix::termios::Winsize { ws_row, ws_col, ws_xpixel, ws_ypixel };
+            let size = rustix::termios::Winsize {
+                ws_row: rows,
+                ws_col: columns,
+                ws_xpixel: width,
+                ws_ypixel: height,
+            };
             streams.settings.resize(streams.changeable(stream)?, size)?;
         }
         request::TCGETS => {
