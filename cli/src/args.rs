@@ -35,8 +35,10 @@ pub enum Command {
 
 /// Run a main module, such as python.wasm, with side modules
 ///
-/// The first of SCRIPT, -c, -m or -- begins Python's own arguments, which are passed on as they are (-- itself is not). With
-/// none of them Python reads its standard input: a script, or what you type.
+/// The first of SCRIPT, an option of Python's such as -c, -m or -u, or -- begins Python's own arguments, which are passed on as they are
+/// (-- itself is not). With none of them Python reads its standard input: a script, or what you type.
+///
+/// SCRIPT is a file, a folder with a `__main__.py`, or a zip application.
 ///
 /// The guest sees nothing of this machine but what is given here: the standard library beside MAIN, the side modules,
 /// SCRIPT itself, and what --dir and --env name.
@@ -60,11 +62,16 @@ pub struct Run {
     pub dir: Vec<String>,
     /// Set an environment variable (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
-    pub env: Vec<String>,
-    /// Let the guest use the network: everything, or with `=` a host and port of it (repeatable). Without it the guest has a
-    /// loopback of its own. For Emscripten main modules
-    #[arg(long, value_name = "HOST[:PORT]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub env: Vec<OsString>,
+    /// Let the guest use the network: everything, or with `=` a host and port of it (repeatable), to connect to and, where the
+    /// address is this machine's, to listen on. A name stands for public addresses only; name those of this machine and of
+    /// private networks by number, or as localhost. Without it the guest has a loopback of its own. For Emscripten main modules
+    #[arg(long, value_name = "HOST[:PORT]", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     pub allow_net: Vec<String>,
+    /// Keep at most so much memory for the guest beside its own: files outside of --dir, pipes, sockets and what else it makes. Bytes,
+    /// or with K, M or G behind the number KiB, MiB or GiB [default: 1G]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub host_memory: Option<u64>,
     /// Start in this folder of the guest [default: /]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<String>,
@@ -74,7 +81,7 @@ pub struct Run {
     /// Keep no compiled code
     #[arg(long)]
     pub no_cache: bool,
-    /// What follows, from SCRIPT, -c, -m or -- on
+    /// What follows, from SCRIPT, an option of Python's, or -- on
     #[arg(skip)]
     pub python: Arguments,
 }
@@ -89,6 +96,21 @@ Examples:
   echo 'print(2)' | pydl run python.wasm
 
 PYDL_DEBUG=libs,symbols,bindings,reloc,plan,statistics,all,help tells what the dynamic linker does (see docs/debugging.md).";
+
+/// Reads a number of bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']) {
+        digits if digits.len() + 1 < text.len() => ("", 0),
+        digits => match text.as_bytes().last() {
+            Some(b'K' | b'k') => (digits, 1_u64 << 10),
+            Some(b'M' | b'm') => (digits, 1 << 20),
+            Some(b'G' | b'g') => (digits, 1 << 30),
+            _ => (digits, 1),
+        },
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    number.ok_or_else(|| "not a number of bytes, such as 67108864, 64M or 2G".to_owned())
+}
 
 /// Python's own part of the command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -108,6 +130,7 @@ pub struct Arguments {
 /// wheels, and among the FILEs.
 #[derive(Args, Debug, Default)]
 #[command(after_help = DEPS_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of the command line")]
 pub struct Deps {
     /// Side modules, wheels, and folders of them
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -139,6 +162,9 @@ pub struct Deps {
         conflicts_with_all = ["why", "json", "quiet", "graph"]
     )]
     pub map: Option<MapFormat>,
+    /// Print everything: each import with who provides it, and each export
+    #[arg(long, short, conflicts_with_all = ["why", "json", "quiet", "graph", "map", "diff"])]
+    pub all: bool,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,
@@ -194,7 +220,7 @@ pub struct Python {
 pub enum PythonCommand {
     /// Download a main module and check that it is the published one
     Fetch {
-        /// A version of Python (3.14, 3.13, 3.12) or of Pyodide (314.0.7) [default: 3.14]
+        /// A version of Python (3.14, 3.13, 3.12) or of Pyodide (314.0.7, or a pre-release as 315.0.0-alpha.2) [default: 3.14]
         version: Option<String>,
     },
     /// List what was fetched, the newest first
@@ -241,27 +267,29 @@ pub fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
     Ok(command)
 }
 
-/// Cuts a `run` line off where Python's arguments begin: at the second word that is no option of pydl's, nor the value
-/// of one. A `--` there belongs to neither.
+/// Cuts a `run` line off where Python's arguments begin: after the main module, at the first word that is no option of pydl's, nor the
+/// value of one. pydl has no options of one letter but `-h`, so that others are Python's. A `--` there belongs to neither.
 fn split_python(line: &mut Vec<OsString>) -> Arguments {
     let command = Cli::command();
     let run = command.find_subcommand("run");
-    let takes_value = |word: &OsStr| {
+    let takes_next = |word: &OsStr| {
         let name = word.to_str().and_then(|word| word.strip_prefix("--")).unwrap_or_default();
         let mut options = run.into_iter().flat_map(clap::Command::get_arguments);
-        options.any(|o| o.get_long() == Some(name) && o.get_action().takes_values())
+        let takes = |o: &clap::Arg| o.get_action().takes_values() && !o.is_require_equals_set();
+        options.any(|o| o.get_long() == Some(name) && takes(o))
     };
     let mut at = 2;
     let mut has_main = false;
     while let Some(word) = line.get(at) {
-        let is_option = word.as_encoded_bytes().starts_with(b"-");
-        if !is_option && !has_main {
+        let bytes = word.as_encoded_bytes();
+        let is_long = bytes.starts_with(b"--") && bytes.len() > 2;
+        if !bytes.starts_with(b"-") && !has_main {
             has_main = true;
             at += 1;
-        } else if has_main && (!is_option || word == "-" || word == "-c" || word == "-m" || word == "--") {
+        } else if has_main && !is_long && bytes != b"-h" {
             break;
         } else {
-            at += if takes_value(word) { 2 } else { 1 };
+            at += if takes_next(word) { 2 } else { 1 };
         }
     }
     let mut words = line.split_off(at.min(line.len()));
@@ -269,8 +297,31 @@ fn split_python(line: &mut Vec<OsString>) -> Arguments {
         words.remove(0);
         return Arguments { words, script: None };
     }
-    let has_script = words.first().is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    Arguments { words, script: has_script.then_some(0) }
+    let script = script(&words);
+    Arguments { words, script }
+}
+
+/// Which of Python's arguments is the script: the first that is no option, unless an option before it takes the place of a
+/// script. The options with a value are those of CPython's manual.
+pub fn script(arguments: &[OsString]) -> Option<usize> {
+    let mut position = 0;
+    loop {
+        let word = arguments.get(position)?.as_encoded_bytes();
+        match word {
+            b"-" => return None,
+            b"--check-hash-based-pycs" => position = position.checked_add(2)?,
+            [b'-', b'-', ..] => position = position.checked_add(1)?,
+            [b'-', flags @ ..] => {
+                // Flags of one letter may stand together; the first that takes a value takes the rest, or the next word.
+                match flags.iter().position(|flag| b"cmWX".contains(flag)) {
+                    Some(at) if matches!(flags.get(at), Some(b'c' | b'm')) => return None,
+                    Some(at) if at.checked_add(1)? == flags.len() => position = position.checked_add(2)?,
+                    _ => position = position.checked_add(1)?,
+                }
+            }
+            _ => return Some(position),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -303,6 +354,34 @@ mod tests {
         assert_eq!(python("run main.wasm -"), ["-"]);
         assert!(python("run main.wasm --").is_empty());
         assert!(python("run main.wasm").is_empty());
+        assert_eq!(python("run main.wasm -Ic pass --side x"), ["-Ic", "pass", "--side", "x"]);
+        assert_eq!(python("run main.wasm --env A=1 -X dev s.py"), ["-X", "dev", "s.py"]);
+    }
+
+    #[test]
+    fn an_option_whose_value_needs_an_equals_sign_takes_no_other_word() {
+        assert_eq!(python("run main.wasm --allow-net -c 1"), ["-c", "1"]);
+        assert_eq!(python("run main.wasm --allow-net script.py"), ["script.py"]);
+        let run = run("run --allow-net main.wasm --allow-net=a:1 --allow-net= -c 1");
+        assert_eq!(run.allow_net, ["*", "a:1", ""]);
+        assert_eq!(run.main, PathBuf::from("main.wasm"));
+    }
+
+    fn script_of(line: &str) -> Option<usize> {
+        script(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_script_is_the_first_word_that_is_no_option() {
+        assert_eq!(script_of("script.py -m x"), Some(0));
+        assert_eq!(script_of("-I -u script.py"), Some(2));
+        assert_eq!(script_of("-X dev -W error script.py"), Some(4));
+        assert_eq!(script_of("-Xdev -IW error script.py"), Some(3));
+        assert_eq!(script_of("--check-hash-based-pycs never script.py"), Some(2));
+        for line in ["-m pytest tests", "-c pass a", "-Ic pass a", "-", "-V", "-Im pip x", "-"] {
+            assert_eq!(script_of(line), None, "{line}");
+        }
+        assert_eq!(script(&[]), None);
     }
 
     #[test]
@@ -313,6 +392,19 @@ mod tests {
         assert_eq!(run.dir, ["."]);
         assert_eq!(run.python.script, Some(0));
         assert_eq!(run.python.words, ["s.py"]);
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_have_a_unit() {
+        for (text, number) in [("0", 0), ("10", 10), ("3K", 3 << 10), ("64m", 64 << 20), ("2G", 2 << 30)] {
+            assert_eq!(bytes(text), Ok(number), "{text}");
+        }
+        for text in
+            ["", "K", "1KK", "-1", "1.5G", "1T", "99999999999999999999", "18446744073709551615K", "0x10"]
+        {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        assert_eq!(run("run --host-memory 64M main.wasm -c 1").host_memory, Some(64 << 20));
     }
 
     #[test]

@@ -14,11 +14,11 @@ use pydl_linker::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, ParseError, ParsedModule,
     Requester,
 };
-use pydl_loader::{LoadError, WheelFile};
+use pydl_loader::{LoadError, WheelFile, open_regular_file};
 
 use crate::render::text::printable;
 
-/// So many bytes of a file, whatever it says of its size, are given room at once.
+/// So many bytes of a file, whatever it says of its size, are given room at once; and the most that are read of what says nothing.
 const LARGEST: usize = 1 << 30;
 /// How deep folders are looked into.
 const DEEPEST: usize = 64;
@@ -51,7 +51,12 @@ pub struct Candidate {
 #[derive(Debug)]
 pub enum Place {
     /// A file of its own.
-    File(PathBuf),
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Whether the user named it, and not a folder that it is in.
+        is_named: bool,
+    },
     /// In a wheel.
     Wheel {
         /// Which of the wheels.
@@ -100,7 +105,7 @@ impl Inputs {
         let mut inputs = Inputs::default();
         for path in paths {
             if !path.is_dir() {
-                inputs.add(path);
+                inputs.add(path, true);
                 continue;
             }
             let mut found = Vec::new();
@@ -109,7 +114,7 @@ impl Inputs {
                 inputs.unreadable(path, &"there is no side module and no wheel in this folder");
             }
             for path in found {
-                inputs.add(&path);
+                inputs.add(&path, false);
             }
         }
         inputs
@@ -139,9 +144,9 @@ impl Inputs {
         }
     }
 
-    fn add(&mut self, path: &Path) {
+    fn add(&mut self, path: &Path, is_named: bool) {
         if !is_wheel(path) {
-            let place = Place::File(path.to_owned());
+            let place = Place::File { path: path.to_owned(), is_named };
             return self.candidate(Candidate { path: path.display().to_string(), place });
         }
         let file = match WheelFile::open(path) {
@@ -172,7 +177,7 @@ impl Inputs {
             return Err(Unreadable { path: String::new(), why: "no such file".to_owned() });
         };
         let read = match &candidate.place {
-            Place::File(path) => read(path),
+            Place::File { path, is_named } => open(path, *is_named).and_then(read),
             Place::Wheel { wheel, number, .. } => match self.wheels.get(*wheel).map(|wheel| &wheel.file) {
                 Some(Ok(file)) => file.read(*number).map(|bytes| (None, bytes)),
                 _ => Err(io::Error::other("the wheel cannot be read")),
@@ -185,9 +190,13 @@ impl Inputs {
     }
 }
 
-/// Reads a file, with what makes it the same under another path.
-pub fn read(path: &Path) -> io::Result<(Option<FileIdentity>, Arc<[u8]>)> {
-    let mut file = File::open(path)?;
+/// Opens a file. What a user has named may be a pipe as well, such as `/dev/stdin`; in folders nothing but regular files counts.
+pub fn open(path: &Path, is_named: bool) -> io::Result<File> {
+    if is_named { File::open(path) } else { open_regular_file(path) }
+}
+
+/// Reads a file, with what makes it the same under another path. Errs when it has no end, as far as anybody has patience for one.
+pub fn read(mut file: File) -> io::Result<(Option<FileIdentity>, Arc<[u8]>)> {
     let metadata = file.metadata()?;
     let identity = FileIdentity { device: metadata.dev(), inode: metadata.ino() };
     // Where it stays: a large file is not to be in memory twice. A pipe says that it has no bytes, and a file may grow.
@@ -195,7 +204,10 @@ pub fn read(path: &Path) -> io::Result<(Option<FileIdentity>, Arc<[u8]>)> {
     let mut bytes: Arc<[u8]> = iter::repeat_n(0, size).collect();
     let count = Arc::get_mut(&mut bytes).map_or(Ok(0), |room| fill(&mut file, room))?;
     let mut rest = Vec::new();
-    file.read_to_end(&mut rest)?;
+    file.take(LARGEST as u64 + 1).read_to_end(&mut rest)?;
+    if rest.len() > LARGEST {
+        return Err(io::Error::other(format!("it has more than {LARGEST} bytes")));
+    }
     if count < size || !rest.is_empty() {
         bytes = [bytes.get(..count).unwrap_or_default(), &rest].concat().into();
     }
@@ -266,7 +278,7 @@ impl<'a> Libraries<'a> {
                 Place::Wheel { inner, .. } => {
                     libraries.in_wheels.entry(inner).or_insert(position);
                 }
-                Place::File(_) => {
+                Place::File { .. } => {
                     let (folder, name) = split(&candidate.path);
                     libraries.by_folder_and_name.entry((folder, name)).or_insert(position);
                     libraries.by_name.entry(name).or_insert(position);
@@ -284,13 +296,13 @@ impl<'a> Libraries<'a> {
             if let Some((known, _)) = self.known.get(&shown) {
                 return Some(known.clone());
             }
-            match read(&path) {
+            match open_regular_file(&path).and_then(read) {
                 Ok((identity, bytes)) => {
                     let found = FoundLibrary { path: shown.clone(), identity, bytes };
                     self.known.insert(shown, (found.clone(), None));
                     return Some(found);
                 }
-                Err(error) => tried.push((shown, error.to_string())),
+                Err(error) => LibraryNotFound::note(tried, shown, error.to_string()),
             }
         }
         None
@@ -305,13 +317,13 @@ impl<'a> Libraries<'a> {
     ) -> Option<usize> {
         let candidate = self.inputs.candidates.get(*self.by_path.get(requester.path.as_str())?)?;
         let Place::Wheel { inner, .. } = &candidate.place else { return None };
-        for folder in &requester.runtime_path {
-            let path = format!("{}/{name}", folder.trim_end_matches('/'));
-            let relative = ["${ORIGIN}", "$ORIGIN"].iter().find_map(|origin| path.strip_prefix(origin));
-            let resolved = relative.and_then(|rest| beneath(split(inner).0, rest));
+        let wheel = candidate.path.strip_suffix(inner.as_str())?;
+        for folder in requester.folders() {
+            let path = format!("{folder}/{name}");
+            let resolved = path.strip_prefix(wheel).and_then(|path| beneath("", path));
             match resolved.as_deref().and_then(|path| self.in_wheels.get(path)) {
                 Some(position) => return Some(*position),
-                None => tried.push((path, "not in the wheel".to_owned())),
+                None => LibraryNotFound::note(tried, path, "not in the wheel"),
             }
         }
         None
@@ -346,7 +358,7 @@ impl LibrarySource for Libraries<'_> {
                     self.known.insert(found.path.clone(), (found.clone(), None));
                     return Ok(found);
                 }
-                Err(error) => tried.push((error.path, error.why)),
+                Err(error) => LibraryNotFound::note(&mut tried, error.path, error.why),
             }
         }
         let requester = request.requester.map(|requester| requester.path.clone());

@@ -27,45 +27,92 @@ pub struct Release {
     pub integrity: &'static str,
 }
 
-/// The releases, the default first.
-pub const RELEASES: [Release; 3] = [
+/// The releases, the default first; those that are not releases yet come last.
+pub const RELEASES: [Release; 4] = [
     Release {
         python: "3.14",
-        version: Version([314, 0, 7]),
+        version: Version::release(314, 0, 7),
         integrity: "sha512-0YvXxEhfEdpLfb/XkM2BFAeMROq0iMUX2bzzH9pOttyMcWkwq+HbE5uyuGD82LN7y2q+SNvi/6V5JEsOlD2R1A==",
     },
     Release {
         python: "3.13",
-        version: Version([0, 29, 3]),
+        version: Version::release(0, 29, 3),
         integrity: "sha512-22UBuhOJawj7vKUnS7/F3xK+515LJdjiMAHoCfuS6/PbHiOrSQVnYwDe+2sbVwiOZ3sMMexdXICew6NqOMQGgA==",
     },
     Release {
         python: "3.12",
-        version: Version([0, 27, 7]),
+        version: Version::release(0, 27, 7),
         integrity: "sha512-RUSVJlhQdfWfgO9hVHCiXoG+nVZQRS5D9FzgpLJ/VcgGBLSAKoPL8kTiOikxbHQm1kRISeWUBdulEgO26qpSRA==",
+    },
+    Release {
+        python: "3.15",
+        version: Version { numbers: [315, 0, 0], stage: Stage::Alpha(2) },
+        integrity: "sha512-t2S0rr9u1B2XHfooqGbOPT7EelM3kWkj1pJBgtVCn9Am6a1ByuU5FPq0wJHeapgyUM+r8MTx/1YRTXo3DaG2KA==",
     },
 ];
 
-/// A version of Pyodide: three numbers. Older ones are smaller.
+/// A version of Pyodide, as npm writes them. Older ones are smaller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Version([u32; 3]);
+pub struct Version {
+    numbers: [u32; 3],
+    stage: Stage,
+}
+
+/// How far a version is (Semantic Versioning 2.0.0, rule 9).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Stage {
+    Alpha(u32),
+    Beta(u32),
+    Candidate(u32),
+    Release,
+}
 
 impl Version {
-    /// Reads `314.0.7`; `None` for anything else, such as a version of Python.
+    const fn release(major: u32, minor: u32, patch: u32) -> Version {
+        Version { numbers: [major, minor, patch], stage: Stage::Release }
+    }
+
+    /// Reads `314.0.7` or `315.0.0-alpha.2`; `None` for anything else, such as a version of Python.
     pub fn parse(text: &str) -> Option<Version> {
-        let mut numbers = text.split('.').map(|number| {
-            let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
-            is_plain.then(|| number.parse().ok()).flatten()
-        });
-        let version = Version([numbers.next()??, numbers.next()??, numbers.next()??]);
+        let number = |text: &str| -> Option<u32> {
+            let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+            is_plain.then(|| text.parse().ok()).flatten()
+        };
+        let (numbers, stage) = match text.split_once('-') {
+            None => (text, Stage::Release),
+            Some((numbers, stage)) => {
+                let (word, count) = stage.split_once('.')?;
+                let count = number(count)?;
+                let stage = match word {
+                    "alpha" => Stage::Alpha(count),
+                    "beta" => Stage::Beta(count),
+                    "rc" => Stage::Candidate(count),
+                    _ => return None,
+                };
+                (numbers, stage)
+            }
+        };
+        let mut numbers = numbers.split('.').map(number);
+        let version = Version { numbers: [numbers.next()??, numbers.next()??, numbers.next()??], stage };
         numbers.next().is_none().then_some(version)
+    }
+
+    /// Whether it came before the release of its number. Such a version is taken when it is named, and never for another.
+    pub fn is_pre_release(self) -> bool {
+        self.stage != Stage::Release
     }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Version([major, minor, patch]) = self;
-        write!(f, "{major}.{minor}.{patch}")
+        let [major, minor, patch] = self.numbers;
+        write!(f, "{major}.{minor}.{patch}")?;
+        match self.stage {
+            Stage::Alpha(count) => write!(f, "-alpha.{count}"),
+            Stage::Beta(count) => write!(f, "-beta.{count}"),
+            Stage::Candidate(count) => write!(f, "-rc.{count}"),
+            Stage::Release => Ok(()),
+        }
     }
 }
 
@@ -131,20 +178,27 @@ impl Mains {
         fetched
     }
 
-    /// What `wanted` stands for: a version of Python (`3.14`) or of Pyodide (`314.0.7`), by default the newest. Errs, saying
-    /// how to get it, when it is not there.
+    /// What `wanted` stands for: a version of Python (`3.14`) or of Pyodide (`314.0.7`), by default the newest release. A release comes
+    /// before a pre-release of the same Python. Errs, saying how to get it, when it is not there.
     pub fn find(&self, wanted: Option<&str>) -> Result<Fetched> {
-        let mut fetched = self.fetched().into_iter();
+        let mut fetched = self.fetched();
+        fetched.sort_by_key(|fetched| fetched.version.is_pre_release());
+        let pre_release = fetched.iter().find(|fetched| fetched.version.is_pre_release()).cloned();
+        let mut fetched = fetched.into_iter();
         let found = match wanted {
-            None => fetched.next(),
+            None => fetched.find(|fetched| !fetched.version.is_pre_release()),
             Some(wanted) => match Version::parse(wanted) {
                 Some(version) => fetched.find(|fetched| fetched.version == version),
                 None => fetched.find(|fetched| fetched.is_python(wanted)),
             },
         };
-        found.ok_or_else(|| match wanted {
-            None => anyhow!("no main module was fetched yet; get one with `pydl python fetch`"),
-            Some(wanted) => anyhow!(
+        found.ok_or_else(|| match (wanted, pre_release) {
+            (None, Some(pre_release)) => anyhow!(
+                "only a pre-release was fetched, which is to be named: {WORD}@{}; get the newest release with `pydl python fetch`",
+                pre_release.version
+            ),
+            (None, None) => anyhow!("no main module was fetched yet; get one with `pydl python fetch`"),
+            (Some(wanted), _) => anyhow!(
                 "{WORD}@{wanted} was not fetched; get it with `pydl python fetch {wanted}`, or see `pydl python list`"
             ),
         })
@@ -185,7 +239,8 @@ fn locked_python(path: &Path) -> Option<String> {
         python: String,
     }
     let lock: Lock = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let is_version = lock.info.python.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    // A candidate's is `3.15.0rc1`.
+    let is_version = lock.info.python.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
     is_version.then_some(lock.info.python)
 }
 
@@ -220,9 +275,57 @@ mod tests {
     }
 
     #[test]
+    fn pre_releases_are_taken_when_they_are_named() {
+        let (_folder, mains) = mains(&[("315.0.0-alpha.2", "3.15.0rc1"), ("314.0.7", "3.14.2")]);
+        let find = |wanted| mains.find(wanted).map(|fetched| fetched.version.to_string()).ok();
+        assert_eq!(find(None).as_deref(), Some("314.0.7"));
+        for wanted in ["3.15", "315.0.0-alpha.2"] {
+            assert_eq!(find(Some(wanted)).as_deref(), Some("315.0.0-alpha.2"));
+        }
+        fs::remove_dir_all(mains.folder().join("314.0.7")).unwrap();
+        let error = mains.find(None).unwrap_err().to_string();
+        assert!(error.contains("python@315.0.0-alpha.2"), "{error}");
+        // The release comes first, though it is older than the pre-release of the next one.
+        for (version, python) in [("315.0.0", "3.15.0"), ("315.0.1-rc.1", "3.15.1rc1")] {
+            let place = mains.folder().join(version);
+            fs::create_dir(&place).unwrap();
+            fs::write(place.join(MAIN), "").unwrap();
+            fs::write(place.join(LOCK), format!(r#"{{"info": {{"python": "{python}"}}}}"#)).unwrap();
+        }
+        assert_eq!(mains.find(Some("3.15")).unwrap().version.to_string(), "315.0.0");
+    }
+
+    #[test]
+    fn versions_are_in_order() {
+        let versions = [
+            "0.29.3",
+            "314.0.7",
+            "315.0.0-alpha.2",
+            "315.0.0-alpha.10",
+            "315.0.0-beta.1",
+            "315.0.0-rc.1",
+            "315.0.0",
+        ];
+        let parsed: Vec<Version> = versions.iter().map(|text| Version::parse(text).unwrap()).collect();
+        assert!(parsed.is_sorted(), "{parsed:?}");
+        assert!(parsed.iter().zip(versions).all(|(version, text)| version.to_string() == text));
+    }
+
+    #[test]
     fn versions_have_three_numbers() {
         assert_eq!(Version::parse("314.0.7").map(|v| v.to_string()).as_deref(), Some("314.0.7"));
-        for text in ["3.14", "", "a.b.c", "1.2.3.4", "../1", "1.+2.3", "1..2", "1.2.3-alpha.1"] {
+        for text in [
+            "3.14",
+            "",
+            "a.b.c",
+            "1.2.3.4",
+            "../1",
+            "1.+2.3",
+            "1..2",
+            "1.2.3-dev.1",
+            "1.2.3-alpha",
+            "1.2.3-alpha.1/..",
+        ] {
             assert_eq!(Version::parse(text), None, "{text}");
         }
     }

@@ -1,11 +1,15 @@
 //! Owns how failures leave the program: one message on stderr, one exit status for each kind. Must not know commands.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use pydl_loader::{ExitStatus, LoadError};
+use pydl_loader::{DeniedHost, ExitStatus, GuestException, GuestTrap, LoadError};
 
+use crate::render::demangle::demangled;
 use crate::render::text::printable;
 
 /// A file cannot be read, or is not what it should be.
@@ -57,20 +61,71 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
     })
 }
 
-/// The exit status of pydl for that of a guest; a trap is told on stderr.
-pub fn guest_status(status: &ExitStatus) -> ExitCode {
+/// The exit status of pydl for that of a guest; a trap is told on stderr. `wheel_of` knows in which wheel a file of the guest is.
+pub fn guest_status(status: &ExitStatus, wheel_of: impl Fn(&str) -> Option<PathBuf>) -> ExitCode {
     match status {
         // As the system does: a process has eight bits to say how it ended.
         ExitStatus::Exited(status) => ExitCode::from(status.to_le_bytes()[0]),
         ExitStatus::Interrupted => ExitCode::from(INTERRUPTED),
+        // As a shell tells it.
+        ExitStatus::Killed(signal) => ExitCode::from(128 + signal.number()),
         // With what ld.so ends a process in this case.
         ExitStatus::LookupFailed(trap) => {
-            say(&trap.to_string());
+            say(&trap_text(trap, wheel_of));
             ExitCode::from(NOT_LINKED)
         }
         ExitStatus::Trapped(trap) => {
-            say(&format!("the guest ended in a trap: {trap}"));
+            say(&format!("the guest ended in a trap: {}", trap_text(trap, wheel_of)));
             ExitCode::from(TRAPPED)
         }
     }
+}
+
+/// A trap in words: what happened, and where, innermost first; names of C++ and Rust as they were written.
+fn trap_text(trap: &GuestTrap, wheel_of: impl Fn(&str) -> Option<PathBuf>) -> String {
+    let mut text = trap.reason.clone();
+    if let Some(exception) = &trap.exception {
+        let _ = write!(text, ": {}", exception_text(exception));
+    }
+    let mut wheels = BTreeMap::new();
+    for frame in &trap.frames {
+        let wheel = wheels.entry(&frame.module).or_insert_with(|| {
+            let wheel = wheel_of(&frame.module)?;
+            Some(format!(" of {}", wheel.file_name()?.to_string_lossy()))
+        });
+        let function = demangled(&frame.function);
+        let function = function.as_deref().unwrap_or(&frame.function);
+        let _ = write!(text, "\n  at {}{}: {function}", frame.module, wheel.as_deref().unwrap_or_default());
+    }
+    text
+}
+
+/// The type of an exception, and its text.
+fn exception_text(exception: &GuestException) -> String {
+    let symbol = demangled(&format!("_ZTS{}", exception.type_name));
+    let name = symbol.as_deref().and_then(|symbol| symbol.strip_prefix("typeinfo name for "));
+    let name = name.unwrap_or(&exception.type_name);
+    match &exception.what {
+        Some(what) => format!("{name}: {what}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Tells what would permit a guest what it was denied of the network.
+pub fn tell_denied(denied: &[DeniedHost]) {
+    // What is no host's name is nobody's to permit, nor to be copied to a shell.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    let denied: Vec<_> = denied.iter().filter(|denied| denied.host.bytes().all(is_plain)).collect();
+    if denied.is_empty() {
+        return;
+    }
+    let options = denied.iter().map(|DeniedHost { host, port }| match port {
+        Some(port) if host.contains(':') => format!("--allow-net=[{host}]:{port}"),
+        Some(port) => format!("--allow-net={host}:{port}"),
+        None => format!("--allow-net={host}"),
+    });
+    let options = options.collect::<Vec<_>>().join(" ");
+    say(&format!(
+        "the network is closed to the guest where it was not permitted; this would permit what it tried:\n  {options}"
+    ));
 }

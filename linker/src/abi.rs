@@ -27,6 +27,9 @@ pub const TABLE_BASE: &str = "__table_base";
 pub const APPLY_DATA_RELOCS: &str = "__wasm_apply_data_relocs";
 /// Export that runs a module's static constructors.
 pub const CALL_CTORS: &str = "__wasm_call_ctors";
+/// Tells a module whose code checks its C stack (`-sSTACK_OVERFLOW_CHECK=2`) where that begins and ends: `(base, end)`, the base being
+/// above. Until then every push is an overflow to it. Each module keeps its own copy.
+pub const SET_STACK_LIMITS: &str = "__set_stack_limits";
 /// Function that a command's wrapped exports call last; see [`crate::MainDefect::CommandWrappers`].
 pub const CALL_DTORS: &str = "__wasm_call_dtors";
 /// The function that registers what runs at exit (Itanium C++ ABI, section 3.3.6.3).
@@ -67,9 +70,10 @@ pub const C_LONGJMP: &str = "__c_longjmp";
 
 /// Functions of a host that exceptions are left to, in whatever type they are asked for: each library may name others. Those that
 /// call a table slot and return when something is thrown there, and those that choose a `catch`.
-const EXCEPTION_PREFIXES: &[&str] = &[INVOKE, "__cxa_find_matching_catch_"];
+const EXCEPTION_PREFIXES: &[&str] = &[INVOKE, FIND_MATCHING_CATCH];
 /// Those of such a host that a library may use and a main module not.
 const EXCEPTION_FUNCTIONS: &[&str] = &[
+    "__cxa_current_exception_type",
     "__cxa_current_primary_exception",
     "__cxa_get_exception_ptr",
     "__cxa_rethrow_primary_exception",
@@ -78,9 +82,12 @@ const EXCEPTION_FUNCTIONS: &[&str] = &[
     "_emscripten_throw_longjmp",
     "getTempRet0",
     "llvm_eh_typeid_for",
+    "setTempRet0",
 ];
 /// The prefix that shows a module to leave exceptions to the host.
 pub const INVOKE: &str = "invoke_";
+/// The prefix of functions that choose a `catch`; what follows is two more than the count of types that they choose from.
+pub const FIND_MATCHING_CATCH: &str = "__cxa_find_matching_catch_";
 
 /// Whether a host that exceptions are left to has a function of this name.
 pub fn is_of_exceptions(name: &str) -> bool {
@@ -109,6 +116,10 @@ const EXCEPTION_RUNTIME: &[&str] = &[
 pub fn is_of_exception_runtime(name: &str) -> bool {
     EXCEPTION_RUNTIME.contains(&name)
 }
+
+/// The exports that a C program begins with: clang gives `main` with two parameters a name of its own (tool-conventions, BasicCABI.md,
+/// User entrypoint).
+pub const MAIN_FUNCTIONS: [&str; 2] = ["__main_argc_argv", "main"];
 
 /// The custom section that makes a module a side module; must be the first section.
 pub const DYLINK: &str = "dylink.0";
@@ -158,7 +169,7 @@ const NOT_SYMBOLS: &[&str] = &[
     "__tls_base",
     TLS_SIZE,
     "__tls_align",
-    "__set_stack_limits",
+    SET_STACK_LIMITS,
     "_emscripten_tls_init",
     "__wasm_init_tls",
     "__wasm_init_memory",
@@ -170,6 +181,15 @@ const NOT_SYMBOLS: &[&str] = &[
     "_initialize",
 ];
 
+/// Names by which the linker of a main module knows the bounds of its static data, stack and heap. Those of the main module are meant,
+/// whoever asks.
+const BOUNDS: &[&str] = &[GLOBAL_BASE, DATA_END, STACK_LOW, STACK_HIGH, HEAP_BASE, "__heap_end"];
+
+/// Whether a name is that of a bound of the main module's memory.
+pub fn is_bound(name: &str) -> bool {
+    BOUNDS.contains(&name)
+}
+
 /// What the name of a function of JavaScript follows in the name of an export, at whose address its text is (`EM_JS`).
 pub const EM_JS: &str = "__em_js__";
 
@@ -179,7 +199,7 @@ pub fn is_symbol(name: &str) -> bool {
 }
 
 /// Libraries whose symbols a static main carries itself, so that a NEEDED entry of this name is satisfied by
-/// the main module: the parts of the C library, as wasi-libc and musl divide it.
+/// the main module: the parts of the C library, as wasi-libc, musl and glibc divide it.
 const IN_MAIN: &[&str] = &[
     "libc.so",
     "libm.so",
@@ -196,7 +216,71 @@ const IN_MAIN: &[&str] = &[
     "libwasi-emulated-signal.so",
 ];
 
-/// Whether a NEEDED entry of this name is satisfied by the main module.
+/// Whether a NEEDED entry of this name is satisfied by the main module, whichever that is: `libc.so`, and with a version as on other
+/// systems (`libc.so.6`), by which `ctypes` programs open it.
 pub fn is_in_main(needed: &str) -> bool {
-    IN_MAIN.contains(&needed)
+    let bare = without_version(needed);
+    IN_MAIN.contains(&bare)
+}
+
+/// A file name without the version at its end: `libc.so` of `libc.so.6`.
+fn without_version(name: &str) -> &str {
+    let Some((bare, version)) = name.split_once(".so.") else { return name };
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if version.split('.').all(is_number) {
+        name.get(..bare.len() + ".so".len()).unwrap_or(name)
+    } else {
+        name
+    }
+}
+
+/// What a library of Python's own functions is called, and of which Python 3 it is: `libpython3.13.so` and `libpython3.13.so.1.0`, which
+/// extension modules need where Python itself is linked to it; `libpython3.so` (PEP 384) is of any. `None` for other names.
+pub fn python_of(name: &str) -> Option<Option<u8>> {
+    match without_version(name).strip_prefix("libpython3")?.strip_suffix(".so")? {
+        "" => Some(None),
+        minor => {
+            let minor =
+                minor.strip_prefix('.').filter(|minor| minor.bytes().all(|byte| byte.is_ascii_digit()))?;
+            minor.parse().ok().map(Some)
+        }
+    }
+}
+
+/// The variable of CPython that holds its version, `0x030d05f0` for 3.13.5 (since 3.11).
+pub const PYTHON_VERSION: &str = "Py_Version";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_what_is_in_main() {
+        for name in ["libc.so", "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1.2"] {
+            assert!(is_in_main(name), "{name}");
+        }
+        for name in
+            ["libc", "libc.so.", "libc.so.x", "libc.so.6.", "libc.so.6a", "c.so", "libcc.so.6", "/libc.so"]
+        {
+            assert!(!is_in_main(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_pythons() {
+        for (name, python) in [
+            ("libpython3.13.so", Some(Some(13))),
+            ("libpython3.14.so.1.0", Some(Some(14))),
+            ("libpython3.so", Some(None)),
+            ("libpython3.so.1", Some(None)),
+            ("libpython3.13t.so", None),
+            ("libpython3.13d.so.1.0", None),
+            ("libpython2.7.so", None),
+            ("libpython3..so", None),
+            ("libpython3.999.so", None),
+            ("libpython3.+1.so", None),
+        ] {
+            assert_eq!(python_of(name), python, "{name}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use wasm_encoder::{CodeSection, Module, RawSection, SectionId};
+use wasm_encoder::{CodeSection, Function, InstructionSink, Module, RawSection, SectionId};
 use wasmparser::{ExternalKind, FuncType, FunctionBody, Operator, Parser, Payload, TypeRef};
 
 use crate::abi;
@@ -15,7 +15,7 @@ pub(crate) struct Functions {
     types: Vec<Option<FuncType>>,
     /// The type index of each function, imported ones first.
     type_of: Vec<u32>,
-    /// The functions imported from `env`, by name.
+    /// The functions imported from `env` and from WASI, by name.
     imported: BTreeMap<String, u32>,
     imports: u32,
     /// The functions that are exported, by name.
@@ -41,7 +41,8 @@ impl Functions {
                     for import in section.into_imports() {
                         let import = import?;
                         let TypeRef::Func(ty) = import.ty else { continue };
-                        if import.module == abi::ENV && names.contains(&import.name) {
+                        let is_known = [abi::ENV, abi::WASI_PREVIEW1].contains(&import.module);
+                        if is_known && names.contains(&import.name) {
                             found.imported.insert(import.name.to_owned(), found.imports);
                         }
                         found.imports += 1;
@@ -68,7 +69,7 @@ impl Functions {
         Ok(found)
     }
 
-    /// The function index of an import from `env`.
+    /// The function index of an import from `env` or from WASI.
     pub(crate) fn imported(&self, name: &str) -> Option<u32> {
         self.imported.get(name).copied()
     }
@@ -153,4 +154,24 @@ impl Functions {
         }
         Ok(module.finish())
     }
+}
+
+/// A body with instructions before it, which `write` appends and which leave nothing on the stack.
+pub(crate) fn prefixed(
+    wasm: &[u8],
+    body: &FunctionBody<'_>,
+    write: impl FnOnce(&mut InstructionSink<'_>),
+) -> Result<Vec<u8>, ParseError> {
+    let mut locals = Vec::new();
+    for local in body.get_locals_reader()? {
+        let (count, ty) = local?;
+        let ty = crate::thunks::encode_type(ty)
+            .ok_or_else(|| ParseError::new(body.range().start, "a local of an unusual type"))?;
+        locals.push((count, ty));
+    }
+    let mut function = Function::new(locals);
+    write(&mut function.instructions());
+    let start = body.get_operators_reader()?.original_position();
+    function.raw(wasm.get(start..body.range().end).unwrap_or_default().iter().copied());
+    Ok(function.into_raw_body())
 }

@@ -106,6 +106,17 @@ pub enum LinkError {
         features: Vec<&'static str>,
     },
 
+    /// The library calls a function while it is initialized that fails when it is called.
+    #[error("{library}: it calls `{symbol}` when it is initialized, {}", why_it_fails(*of_javascript))]
+    FailsWhenInitialized {
+        /// Path of the library.
+        library: String,
+        /// Name of the function.
+        symbol: String,
+        /// Whether JavaScript would have it; otherwise nobody has.
+        of_javascript: bool,
+    },
+
     /// The main module lacks what it takes to host libraries.
     #[error("{}", list_defects(main, defects))]
     MainCannotHost {
@@ -134,12 +145,14 @@ pub enum LinkError {
 
 /// A function that was left to be bound at its first call cannot be bound now that it is called.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("symbol lookup error: {problem}{}", list_searched(problem, searched))]
+#[error("symbol lookup error: {problem}{}{}", list_searched(problem, searched), note_of(note.as_deref()))]
 pub struct LookupError {
     /// What is wrong with the symbol.
     pub problem: SymbolProblem,
     /// Names of the modules that were searched, in order.
     pub searched: Vec<String>,
+    /// What a host knows of the symbol.
+    pub note: Option<String>,
 }
 
 /// Why a symbol cannot be bound.
@@ -154,7 +167,7 @@ pub enum SymbolProblem {
         /// `function (i32) -> i32`, `data` and so on.
         wanted: String,
     },
-    /// The first definition in scope is of another kind or type.
+    /// All definitions in scope are of another kind or type.
     WrongType {
         /// Path of the library that imports it.
         importer: Arc<str>,
@@ -162,10 +175,12 @@ pub enum SymbolProblem {
         symbol: String,
         /// What the importer needs.
         wanted: String,
-        /// Who defines the symbol.
+        /// Who is the first to define the symbol.
         definer: String,
         /// What it is there.
         found: String,
+        /// What the importer itself defines under that name.
+        own: Option<String>,
     },
     /// The import module is none that the process offers.
     UnknownImportModule {
@@ -196,6 +211,13 @@ impl fmt::Display for SymbolProblem {
                     "undefined symbol `{symbol}` ({wanted}), needed by {importer}: neither the main module nor a \
                      library in scope exports it"
                 )?;
+                if abi::is_bound(symbol) {
+                    write!(
+                        f,
+                        "; it is a bound of the main module's memory, which only its linker knows: link that with \
+                         -Wl,--export={symbol}"
+                    )?;
+                }
                 if abi::is_of_exception_runtime(symbol) {
                     f.write_str(
                         "; the main module is built without C++ exceptions, which the library uses: build both \
@@ -204,10 +226,18 @@ impl fmt::Display for SymbolProblem {
                 }
                 Ok(())
             }
-            SymbolProblem::WrongType { importer, symbol, wanted, definer, found } => write!(
-                f,
-                "symbol `{symbol}` has another type: {importer} needs {wanted}, and {definer} has {found}"
-            ),
+            SymbolProblem::WrongType { importer, symbol, wanted, definer, found, own } => {
+                write!(
+                    f,
+                    "symbol `{symbol}` has another type: {importer} needs {wanted}, and {definer} has {found}"
+                )?;
+                match own {
+                    Some(own) if definer.as_str() != &**importer => {
+                        write!(f, "; {importer} itself defines it as {own}")
+                    }
+                    _ => Ok(()),
+                }
+            }
             SymbolProblem::UnknownImportModule { importer, module, name } => write!(
                 f,
                 "unknown import module `{module}`, from which {importer} imports `{name}`; a side module imports \
@@ -242,6 +272,10 @@ fn list_searched(problem: &SymbolProblem, searched: &[String]) -> String {
     }
 }
 
+fn note_of(note: Option<&str>) -> String {
+    note.map_or_else(String::new, |note| format!("; {note}"))
+}
+
 /// How many problems a message lists. `pydl deps` lists all.
 const LISTED: usize = 100;
 
@@ -261,7 +295,15 @@ fn list_problems(library: &str, problems: &[SymbolProblem]) -> String {
     }
 }
 
-fn list_features(features: &[&str]) -> String {
+fn why_it_fails(of_javascript: bool) -> &'static str {
+    if of_javascript {
+        "which only JavaScript has; build it without"
+    } else {
+        "which neither the main module nor a library in scope exports"
+    }
+}
+
+pub(crate) fn list_features(features: &[&str]) -> String {
     let which = if features.len() == 1 { "a feature" } else { "features" };
     format!(
         "it uses {which} of WebAssembly that processes do not have: {}; build it without",

@@ -8,8 +8,9 @@ use wasm_encoder::{
 
 use crate::error::{LinkError, SymbolProblem};
 use crate::ids::ModuleId;
-use crate::namespace::{Namespace, Scope, SymbolKind};
+use crate::namespace::{Namespace, Scope, Symbol, SymbolKind};
 use crate::parse::Signature;
+use crate::resolve::Want;
 use crate::thunks::{Types, count, is_encodable};
 
 /// The export of the generated module that is its table: element `n` is what forwarder `n` calls. All are null at first.
@@ -72,7 +73,7 @@ pub fn definers<'a>(
     let mut problems = Vec::new();
     let mut definers = Vec::new();
     for (name, signature) in wanted {
-        let found = namespace.lookup(name, Scope::Global);
+        let found = first_fitting(namespace, name, signature);
         definers.push(found.as_ref().map(|found| found.definer));
         match found {
             Some(found) if !matches!(&found.kind, SymbolKind::Function(_, defined) if defined == signature) =>
@@ -83,6 +84,7 @@ pub fn definers<'a>(
                     wanted: SymbolProblem::function(signature),
                     definer: namespace.name(found.definer).to_owned(),
                     found: found.kind.describe(),
+                    own: None,
                 });
             }
             _ => {}
@@ -93,6 +95,13 @@ pub fn definers<'a>(
     }
     problems.sort();
     Err(LinkError::Symbols { library: main.to_owned(), problems })
+}
+
+/// The first definition of this type in the global scope, or else the first at all.
+fn first_fitting(namespace: &Namespace, name: &str, signature: &Signature) -> Option<Symbol> {
+    let mut all = namespace.global_scope().iter().filter_map(|id| namespace.definition(*id, name));
+    let first = namespace.lookup(name, Scope::Global)?;
+    all.find(|found| Want::Function(signature).fits(&found.kind)).or(Some(first))
 }
 
 fn body(element: u32, ty: u32, parameters: u32) -> Function {

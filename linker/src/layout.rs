@@ -124,13 +124,18 @@ impl ResolvedModules {
 
     /// What must be allocated. Errs when a need cannot be met by any 32-bit process.
     pub fn reservation(&self) -> Result<Reservation, LinkError> {
-        Reservation::of(self.libraries.iter().map(|resolved| &resolved.library), self.slotless.len())
+        Reservation::of(self.libraries.iter().map(|resolved| &resolved.library), self.single_slots())
+    }
+
+    /// How many functions need a slot of their own.
+    fn single_slots(&self) -> usize {
+        self.slotless.len().saturating_add(self.slotless_of_host.len())
     }
 
     /// Accepts an allocation. Errs when it does not serve the reservation.
     pub fn place(self, placement: Placement) -> Result<PlacedModules, PlacementError> {
         if placement.libraries.len() != self.libraries.len()
-            || placement.function_slots.len() != self.slotless.len()
+            || placement.function_slots.len() != self.single_slots()
         {
             let library = self.libraries.last().map(|root| root.library.file.path.clone());
             return Err(PlacementError {

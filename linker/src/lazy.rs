@@ -9,7 +9,7 @@ use crate::error::{LookupError, SymbolProblem};
 use crate::ids::ModuleId;
 use crate::namespace::{Namespace, Symbol, SymbolKind};
 use crate::parse::Signature;
-use crate::resolve::{FunctionRef, LoadScope};
+use crate::resolve::{FunctionRef, LoadScope, Want};
 
 /// A function that a library imports and that is bound when it is first called.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,11 +46,10 @@ pub struct LateBinding {
 
 impl LazySymbols {
     /// Binds function `number` in the scope of its importer as it is now, in which libraries may have become global since the
-    /// load. `None` for a number that no thunk passes; errs when nothing in scope defines the symbol, or the first definition
-    /// is of another type.
+    /// load. `None` for a number that no thunk passes; errs when nothing in scope defines the symbol, or only as something else.
     pub fn bind(&self, namespace: &Namespace, number: usize) -> Option<Result<LateBinding, LookupError>> {
         let wanted = self.symbols.get(number)?;
-        let problem = match self.lookup(namespace, &wanted.name) {
+        let problem = match self.find(namespace, wanted) {
             None => wanted.undefined(),
             Some(Symbol { definer, kind: SymbolKind::Function(index, found) })
                 if found == wanted.signature =>
@@ -61,14 +60,17 @@ impl LazySymbols {
                     from: (definer, wanted.name.clone()),
                 }));
             }
-            Some(found) => wanted.wrong_type(namespace.name(found.definer), found.kind.describe()),
+            Some(found) => wanted.wrong_type(namespace, &found),
         };
         let searched = self.modules(namespace).into_iter().map(|id| namespace.name(id).to_owned()).collect();
-        Some(Err(LookupError { problem, searched }))
+        Some(Err(LookupError { problem, searched, note: None }))
     }
 
-    fn lookup(&self, namespace: &Namespace, name: &str) -> Option<Symbol> {
-        self.scope.modules(namespace).find_map(|id| namespace.definition(id, name))
+    /// The first definition of the type that is called, or else the first at all.
+    fn find(&self, namespace: &Namespace, wanted: &LazySymbol) -> Option<Symbol> {
+        let all = || self.scope.modules(namespace).filter_map(|id| namespace.definition(id, &wanted.name));
+        let fits = |found: &Symbol| Want::Function(&wanted.signature).fits(&found.kind);
+        all().find(fits).or_else(|| all().next())
     }
 
     /// The modules to search, each once.
@@ -86,13 +88,15 @@ impl LazySymbol {
         }
     }
 
-    fn wrong_type(&self, definer: &str, found: String) -> SymbolProblem {
+    fn wrong_type(&self, namespace: &Namespace, found: &Symbol) -> SymbolProblem {
+        let own = namespace.definition(self.importer, &self.name);
         SymbolProblem::WrongType {
             importer: self.path.clone(),
             symbol: self.name.clone(),
             wanted: SymbolProblem::function(&self.signature),
-            definer: definer.to_owned(),
-            found,
+            definer: namespace.name(found.definer).to_owned(),
+            found: found.kind.describe(),
+            own: own.map(|own| own.kind.describe()),
         }
     }
 }

@@ -39,20 +39,25 @@ mod parse;
 mod plan;
 mod provided;
 mod resolve;
+mod search_path;
 mod thunks;
+pub mod time_zone;
 pub mod trampolines;
+mod vague;
 pub mod waiting;
+pub mod waits_of_wasi;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
 pub use free_slots::{FreeSlots, SlotsBeyond};
-pub use host::Host;
+pub use host::{Host, HostAddress, HostFunctions};
 pub use ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };
 pub use inspect::{
     BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, MemoryRegion, ModuleReport, Owner,
     ProcessMap, Producer, Provider, SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse, TableRegion,
+    refused_features_in_words,
 };
 pub use layout::{
     LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
@@ -60,10 +65,10 @@ pub use layout::{
 pub use lazy::{LateBinding, LazySymbol, LazySymbols};
 pub use main_module::{MainDefect, MainModule};
 pub use main_placement::MainPlacement;
-pub use namespace::{Library, Namespace, PointedTo, Scope, Symbol, SymbolKind, SymbolValue, Unloaded};
+pub use namespace::{Library, Namespace, PointedTo, Scope, Stage, Symbol, SymbolKind, SymbolValue, Unloaded};
 pub use needed::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,
-    OpenMode, Requester, Start,
+    OpenMode, Start,
 };
 pub use parse::{
     DylinkInfo, ElementSlot, ElementSlots, Export, ExportKind, Exports, Import, ImportKind, MemoryInfo,
@@ -72,4 +77,5 @@ pub use parse::{
 pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
 pub use provided::Provided;
 pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
+pub use search_path::{PATH_LIMIT, Place, Requester, SearchPath};
 pub use thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};

@@ -8,7 +8,7 @@ use wasmparser::{MemoryType, Operator, Parser, Payload};
 use crate::abi;
 use crate::abi_family::{AbiEvidence, AbiFamily};
 use crate::error::{LinkError, ParseError};
-use crate::ids::FuncIndex;
+use crate::ids::{Address, FuncIndex};
 use crate::main_placement::MainPlacement;
 use crate::parse::{ExportKind, ImportKind, ParsedModule};
 
@@ -160,7 +160,35 @@ impl MainModule {
     pub fn needed(&self) -> impl Iterator<Item = &str> {
         let dylink = self.module.dylink.iter();
         let names = dylink.flat_map(|dylink| &dylink.needed).map(String::as_str);
-        names.filter(|name| !abi::is_in_main(name))
+        names.filter(|name| !self.serves(name))
+    }
+
+    /// The address of one of its bounds ([`abi::is_bound`]); `None` when it does not export it.
+    pub(crate) fn bound(&self, name: &str) -> Option<Address> {
+        match (&self.placement, self.module.exports.get(name).map(|export| export.kind)) {
+            (Some(placement), _) => placement.bound(name),
+            (None, Some(ExportKind::Data { offset })) => Some(Address(offset)),
+            (None, _) => None,
+        }
+    }
+
+    /// Whether a library of this name is in the main module: a part of the C library, or that of its own Python.
+    pub fn serves(&self, name: &str) -> bool {
+        match abi::python_of(name) {
+            Some(None) => self.module.python_minor.is_some(),
+            Some(minor) => minor == self.module.python_minor,
+            None => abi::is_in_main(name),
+        }
+    }
+
+    /// Why the main module does not serve a library that it might: its name and the reason. `None` for every other library.
+    pub(crate) fn why_not(&self, name: &str) -> Option<(String, String)> {
+        let wanted = abi::python_of(name)?;
+        let why = match (wanted, self.module.python_minor) {
+            (_, None) => "it does not tell which Python it is, if any".to_owned(),
+            (_, Some(minor)) => format!("it is Python 3.{minor}: rebuild the library for that"),
+        };
+        Some((self.name.clone(), why))
     }
 
     /// Everything that keeps the module from hosting libraries; empty for a module that can.

@@ -55,10 +55,11 @@ impl MainPlacement {
         })
     }
 
-    /// The address that the loader knows under a name: bounds of the stack and the heap.
+    /// The address that the loader knows under a name: bounds of static data, the stack and the heap.
     pub fn bound(&self, name: &str) -> Option<Address> {
         match name {
-            abi::STACK_LOW => Some(self.stack_low),
+            abi::GLOBAL_BASE => Some(self.memory_base),
+            abi::DATA_END | abi::STACK_LOW => Some(self.stack_low),
             abi::STACK_HIGH | abi::HEAP_BASE => Some(self.stack_high),
             _ => None,
         }
@@ -114,7 +115,9 @@ mod tests {
         assert_eq!(placement.bound("__stack_low"), Some(Address(3_567_648)));
         assert_eq!(placement.bound("__stack_high"), Some(Address(8_810_528)));
         assert_eq!(placement.bound("__heap_base"), Some(Address(8_810_528)));
-        assert_eq!(placement.bound("__data_end"), None);
+        assert_eq!(placement.bound("__data_end"), Some(Address(3_567_648)));
+        assert_eq!(placement.bound("__global_base"), Some(Address(1024)));
+        assert_eq!(placement.bound(abi::MEMORY_BASE), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod lifetime;
 
 pub use lifetime::Unloaded;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,12 +15,14 @@ use wasmparser::GlobalType;
 use crate::abi;
 use crate::abi_family::AbiFamily;
 use crate::error::SymbolProblem;
+use crate::host::{HostAddress, HostFunctions};
 use crate::ids::{Address, FuncIndex, ModuleId, TableSlot};
 use crate::main_module::MainModule;
 use crate::needed::{FileIdentity, FoundLibrary};
 use crate::parse::{ElementSlot, ExportKind, Exports, ImportKind, ParsedModule, Signature};
 use crate::plan::LoadPlan;
 use crate::resolve::{Binding, FunctionRef};
+use crate::vague;
 
 /// A library of a process: a loaded side module.
 #[derive(Clone, Debug)]
@@ -53,10 +55,23 @@ pub struct Library {
     pub references: u32,
     /// Whether it stays until the process ends: opened with `RTLD_NODELETE`, or used by what stays.
     pub is_permanent: bool,
-    /// Whether it is on its way out: its destructors run, and later loads do not find it.
-    pub is_leaving: bool,
+    /// How far it has come.
+    pub stage: Stage,
     /// Set when its initialization ended in a trap or exception: how.
     pub failure: Option<String>,
+}
+
+/// How far a library has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Stage {
+    /// Its constructors have still to begin.
+    Waiting,
+    /// They have begun, or there are none.
+    Begun,
+    /// It is on its way out: its destructors run, and later loads do not need it.
+    Leaving,
+    /// Its destructors have run: nobody gets at it any more.
+    Ended,
 }
 
 /// The symbols that a module or scope is asked for, as `dlsym` and the resolver see them.
@@ -164,7 +179,13 @@ pub struct Namespace {
     by_file_name: BTreeMap<String, ModuleId>,
     /// Slots given to functions that no element segment has a slot for.
     slots: BTreeMap<FunctionRef, TableSlot>,
+    /// The library whose definition serves all, for data that is to be one in the process, by its identity ([`crate::vague`]).
+    shared_data: HashMap<Box<str>, ModuleId>,
     host_functions: Arc<BTreeMap<(String, String), Signature>>,
+    /// The functions of the host's that libraries may have the address of, by name.
+    host_addresses: Arc<BTreeMap<String, HostAddress>>,
+    /// The slots that were given to some of them. They stay: the host does not leave.
+    host_slots: BTreeMap<String, TableSlot>,
 }
 
 impl Namespace {
@@ -183,7 +204,10 @@ impl Namespace {
             by_identity: BTreeMap::new(),
             by_file_name: BTreeMap::new(),
             slots: BTreeMap::new(),
+            shared_data: HashMap::new(),
             host_functions,
+            host_addresses: Arc::default(),
+            host_slots: BTreeMap::new(),
         }
     }
 
@@ -274,6 +298,16 @@ impl Namespace {
         self.by_path.get(&file.path).copied().or_else(same_file)
     }
 
+    /// The library of a file whose destructors run.
+    pub(crate) fn find_leaving(&self, file: &FoundLibrary) -> Option<ModuleId> {
+        let is_it = |library: &&Library| {
+            library.stage == Stage::Leaving
+                && (library.path == file.path || file.identity.is_some() && library.identity == file.identity)
+        };
+        let library = self.libraries.iter().find(is_it)?;
+        (library.contents == file.contents()).then_some(library.id)
+    }
+
     /// The first library whose file has this name, for NEEDED entries that a search does not find, as ELF loaders
     /// match sonames.
     pub fn find_by_file_name(&self, name: &str) -> Option<ModuleId> {
@@ -281,10 +315,40 @@ impl Namespace {
     }
 
     /// Adds to what the host offers to import directly.
-    pub fn add_host_functions(&mut self, functions: BTreeMap<(String, String), Signature>) {
-        if !functions.is_empty() {
-            Arc::make_mut(&mut self.host_functions).extend(functions);
+    pub fn add_host_functions(&mut self, functions: HostFunctions) {
+        let HostFunctions { called, addresses } = functions;
+        if !called.is_empty() {
+            Arc::make_mut(&mut self.host_functions).extend(called);
         }
+        if !addresses.is_empty() {
+            Arc::make_mut(&mut self.host_addresses).extend(addresses);
+        }
+    }
+
+    /// The function of the host's that libraries may have the address of under this name.
+    pub fn host_address(&self, name: &str) -> Option<&HostAddress> {
+        self.host_addresses.get(name)
+    }
+
+    /// The one slot of a function of the host's, when it has one: from the main module's element segments, or given later.
+    pub fn host_slot(&self, name: &str) -> Option<TableSlot> {
+        if let Some(slot) = self.host_slots.get(name) {
+            return Some(*slot);
+        }
+        let main = self.main.module();
+        let is_it = |import: &usize| {
+            main.imports.get(*import).is_some_and(|import| {
+                import.name == name && [abi::ENV, abi::WASI_PREVIEW1].contains(&import.module.as_str())
+            })
+        };
+        let index = u32::try_from(main.function_imports.iter().position(is_it)?).ok()?;
+        let element = main.element_slots.get(FuncIndex(index))?;
+        Some(element.resolve(self.bases(ModuleId::MAIN).1))
+    }
+
+    /// Remembers the slot that was given to a function of the host's.
+    pub fn record_host_slot(&mut self, name: &str, slot: TableSlot) {
+        self.host_slots.entry(name.to_owned()).or_insert(slot);
     }
 
     /// The type of a function that the host offers to import directly.
@@ -292,11 +356,32 @@ impl Namespace {
         self.host_functions.get(&(module.to_owned(), name.to_owned()))
     }
 
-    /// The first definition of `name` in a scope.
+    /// The definition of `name` that counts in a scope: the first one, unless that is of data that is one in the process.
     pub fn lookup(&self, name: &str, scope: Scope<'_>) -> Option<Symbol> {
         if !abi::is_symbol(name) {
             return None;
         }
+        let found = self.first(name, scope)?;
+        let module = self.module(found.definer)?;
+        Some(self.shared(name, found, module))
+    }
+
+    /// The definition that counts where `found`, of this module, is the first one in scope: the one that serves all libraries, if
+    /// it is of data that is to be one in the process ([`crate::vague`]) and there is one yet. Scopes have no part in that, as they
+    /// have none for `STB_GNU_UNIQUE` in glibc.
+    pub(crate) fn shared(&self, name: &str, found: Symbol, module: &ParsedModule) -> Symbol {
+        let is_data = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Data(_));
+        if found.definer == ModuleId::MAIN || !is_data(&found) {
+            return found;
+        }
+        let Some(identity) = vague::identity(module, name) else { return found };
+        let of_main = || self.definition(ModuleId::MAIN, name).filter(is_data).filter(|_| identity == name);
+        let of_first = || self.definition(*self.shared_data.get(&*identity)?, name);
+        of_main().or_else(of_first).unwrap_or(found)
+    }
+
+    /// The first definition of `name` in a scope.
+    fn first(&self, name: &str, scope: Scope<'_>) -> Option<Symbol> {
         match scope {
             Scope::Global => self.global.iter().find_map(|id| self.definition(*id, name)),
             Scope::Library(library) => {
@@ -310,6 +395,19 @@ impl Namespace {
             }
             Scope::After(caller) => self.after(caller).iter().find_map(|id| self.definition(*id, name)),
         }
+    }
+
+    /// Where a program begins whose main module has no `main`: the first of the libraries in the global scope that has one, with the
+    /// name of its export, which is that of a C function of two parameters or the plain one.
+    pub fn program_of_libraries(&self) -> Option<(ModuleId, &'static str)> {
+        let libraries = self.global.iter().filter_map(|id| self.library(*id));
+        libraries.into_iter().find_map(|library| {
+            let exports = &library.module.exports;
+            let is_function = |name: &&str| {
+                exports.get(name).is_some_and(|it| matches!(it.kind, ExportKind::Function { .. }))
+            };
+            abi::MAIN_FUNCTIONS.iter().copied().find(is_function).map(|name| (library.id, name))
+        })
     }
 
     /// What `dlsym` answers for a symbol: its address or slot. `None` for symbols that C cannot point to.
@@ -363,17 +461,27 @@ impl Namespace {
         definition_in(self.module(id)?, id, name)
     }
 
+    /// The libraries that a library needs, in NEEDED order; none for an id that is not loaded.
+    pub(crate) fn needed(&self, id: ModuleId) -> &[ModuleId] {
+        self.library(id).map_or(&[], |library| &library.needed)
+    }
+
     /// A library and what it needs, breadth first.
     pub(crate) fn with_dependencies(&self, id: ModuleId) -> Vec<ModuleId> {
         let mut order = indexmap::IndexSet::from([id]);
         let mut next = 0;
         while let Some(id) = order.get_index(next).copied() {
-            if let Some(library) = self.library(id) {
-                order.extend(library.needed.iter().copied());
-            }
+            order.extend(self.needed(id).iter().copied());
             next += 1;
         }
         order.into_iter().collect()
+    }
+
+    /// Whether a library stays as long as another does, because it needs it or is bound to it itself.
+    pub fn holds(&self, id: ModuleId, other: ModuleId) -> bool {
+        let uses = |library: &Library| library.uses.contains(&other);
+        other == id
+            || self.with_dependencies(id).iter().any(|id| *id == other || self.library(*id).is_some_and(uses))
     }
 
     /// The libraries of the load that brought a library in, in search order; none for the main module.
@@ -396,6 +504,10 @@ impl Namespace {
     /// data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
     /// main module. `None` when it is none of them.
     pub fn find_address(&self, pointer: u32) -> Option<PointedTo> {
+        if pointer == 0 {
+            // C's null pointer.
+            return None;
+        }
         let of_data = self.libraries.iter().find(|library| library.holds_data(Address(pointer)));
         if let Some(library) = of_data {
             return Some(self.data_symbol(library.id, library.memory_base, pointer));
@@ -458,6 +570,11 @@ impl Namespace {
 
     /// The function behind a slot, when some module exports it.
     fn function_at(&self, slot: TableSlot) -> Option<PointedTo> {
+        // The host's functions are a part of the C library, which is the main module's.
+        if let Some((name, _)) = self.host_slots.iter().find(|(_, given)| **given == slot) {
+            let (base, _) = self.bases(ModuleId::MAIN);
+            return Some(PointedTo { module: ModuleId::MAIN, base, symbol: Some((name.clone(), slot.0)) });
+        }
         let owns = |library: &&Library| library.holds_slot(slot);
         let given = self.slots.iter().find(|(_, given)| **given == slot).map(|(f, _)| f.definer);
         let owner = given.or_else(|| self.libraries.iter().find(owns).map(|library| library.id));
@@ -489,6 +606,13 @@ impl Namespace {
         bases.unwrap_or((Address(0), TableSlot(0)))
     }
 
+    /// Lets a library's data serve all libraries where none serves yet.
+    fn share_data(&mut self, id: ModuleId, module: &ParsedModule) {
+        for identity in module.exports.data_names().filter_map(|name| vague::identity(module, name)) {
+            self.shared_data.entry(identity.into()).or_insert(id);
+        }
+    }
+
     /// Enters the libraries of an executed plan. Their initialization may still have to run.
     pub fn commit(&mut self, plan: &LoadPlan) {
         for planned in &plan.libraries {
@@ -499,10 +623,14 @@ impl Namespace {
             }
             self.by_file_name.entry(lifetime::file_name(&library.path).to_owned()).or_insert(library.id);
             self.last_id = library.id;
+            self.share_data(library.id, &library.module);
             self.libraries.push(library);
         }
         for (function, slot) in plan.new_slots() {
             self.record_slot(function, slot);
+        }
+        for (name, slot) in plan.new_host_slots() {
+            self.record_host_slot(name, slot);
         }
     }
 }
@@ -511,7 +639,11 @@ impl Namespace {
 pub(crate) fn definition_in(module: &ParsedModule, id: ModuleId, name: &str) -> Option<Symbol> {
     let kind = match module.exports.get(name)?.kind {
         // An import passed on under its own name is somebody else's definition.
-        ExportKind::Function { index, .. } if imported_name(module, index) == Some(name) => return None,
+        ExportKind::Function { index, .. }
+            if imported_function(module, index).is_some_and(|(imported, _)| imported == name) =>
+        {
+            return None;
+        }
         ExportKind::Function { index, signature } => SymbolKind::Function(index, signature),
         ExportKind::Data { offset } => SymbolKind::Data(offset),
         ExportKind::Global(ty) => SymbolKind::Global(ty),
@@ -521,10 +653,13 @@ pub(crate) fn definition_in(module: &ParsedModule, id: ModuleId, name: &str) -> 
     Some(Symbol { definer: id, kind })
 }
 
-/// The name under which a module imports the function of an index from `env`; `None` for a function of its own.
-pub(crate) fn imported_name(module: &ParsedModule, index: FuncIndex) -> Option<&str> {
+/// The name and type under which a module imports the function of an index from `env`; `None` for a function of its own.
+pub(crate) fn imported_function(module: &ParsedModule, index: FuncIndex) -> Option<(&str, &Signature)> {
     let import = module.imports.get(*module.function_imports.get(index.0 as usize)?)?;
-    (import.module == abi::ENV).then_some(import.name.as_str())
+    match &import.kind {
+        ImportKind::Function(signature) if import.module == abi::ENV => Some((&import.name, signature)),
+        _ => None,
+    }
 }
 
 /// What function index `index` of a module with these bindings really is, when it is an import bound to another

@@ -1,26 +1,20 @@
 //! Owns the walk along NEEDED entries: which files a load needs, in which order they are initialized, and in which
-//! order they are searched for symbols. Asks a [`LibrarySource`] for files. Must not know directories.
+//! order they are searched for symbols. Asks a [`LibrarySource`] for files. Must not know folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+
+use indexmap::IndexSet;
 
 use crate::abi;
 use crate::abi_family::AbiEvidence;
 use crate::error::{LinkError, ParseError};
 use crate::ids::ModuleId;
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, Stage};
 use crate::parse::{ImportKind, ParsedModule, Signature};
-
-/// Who asks for a library: the main program, or the library that names it as NEEDED.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Requester {
-    /// Path of the requesting library's file.
-    pub path: String,
-    /// Its `RUNTIME_PATH`, in order, `$ORIGIN` not expanded.
-    pub runtime_path: Vec<String>,
-}
+use crate::search_path::{Requester, RuntimePath};
 
 /// A request for one library file.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +61,19 @@ pub struct LibraryNotFound {
     pub name: String,
     /// Path of the library whose NEEDED names it.
     pub requester: Option<String>,
-    /// Every path that was tried, with what was wrong with it.
+    /// The paths that were tried, with what was wrong with each.
     pub tried: Vec<(String, String)>,
+}
+
+impl LibraryNotFound {
+    /// Adds to what was tried, unless that is much already: a file may name thousands of folders.
+    pub fn note(tried: &mut Vec<(String, String)>, path: String, why: impl Into<String>) {
+        match tried.len() {
+            ..MOST_TRIED => tried.push((path, why.into())),
+            MOST_TRIED => tried.push(("further places".to_owned(), "not listed".to_owned())),
+            _ => {}
+        }
+    }
 }
 
 impl fmt::Display for LibraryNotFound {
@@ -186,6 +191,8 @@ pub struct LoadOrder {
     /// The order of instantiation and initialization: dependencies first. Within a cycle, the library that was
     /// reached last comes first.
     pub(crate) initialization: Vec<ModuleId>,
+    /// The order in which constructors run: the same, with those of libraries of loads under way among them that have still to run.
+    pub(crate) construction: Vec<ModuleId>,
     /// The order in which the libraries of this load are searched for symbols: breadth first from the one that
     /// was asked for, loaded libraries included.
     pub(crate) search: Vec<ModuleId>,
@@ -213,7 +220,14 @@ impl LoadOrder {
     ) -> Result<(Start, Vec<LibraryNotFound>), LinkError> {
         let mut discovery = Discovery::new(namespace, source);
         let root = discovery.enter(LibraryRequest { name, requester: None })?;
-        let Some(root) = root else { return Err(LinkError::NotFound(discovery.missing)) };
+        let Some(root) = root else {
+            // A file of that name counts. Where there is none, the C library is the main module's.
+            return if namespace.main().serves(name) {
+                Ok((Start::Loaded(ModuleId::MAIN), Vec::new()))
+            } else {
+                Err(LinkError::NotFound(discovery.missing))
+            };
+        };
         if namespace.library(root).is_some() {
             return Ok((Start::Loaded(root), Vec::new()));
         }
@@ -230,7 +244,7 @@ impl LoadOrder {
         source: &mut dyn LibrarySource,
     ) -> Result<Option<LoadOrder>, LinkError> {
         let mut discovery = Discovery::new(namespace, source);
-        let mut roots = indexmap::IndexSet::new();
+        let mut roots = IndexSet::new();
         for name in namespace.main().needed() {
             roots.extend(discovery.enter(LibraryRequest { name, requester: Some(requester) })?);
         }
@@ -287,44 +301,71 @@ impl LoadOrder {
         })
     }
 
+    /// The functions whose addresses new libraries import and that only a host can have which `namespace` knows nothing of. What the
+    /// main module or the importer itself exports is left out.
+    pub fn addresses_of_host<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = &'a str> {
+        let main = &namespace.main().module().exports;
+        let imports = self.libraries.iter().flat_map(|library| {
+            library.module.imports.iter().map(|import| (import, &library.module.exports))
+        });
+        imports.filter_map(move |(import, own)| {
+            let is_wanted = import.module == abi::GOT_FUNC
+                && !own.contains(&import.name)
+                && !main.contains(&import.name)
+                && namespace.host_address(&import.name).is_none();
+            is_wanted.then_some(import.name.as_str())
+        })
+    }
+
     pub(crate) fn new_library(&self, id: ModuleId) -> Option<&NewLibrary> {
         self.libraries.get(id.index().checked_sub(self.first.index())?)
     }
 
-    /// Post-order of a depth-first walk along NEEDED, without recursion: chains may be long.
-    fn dependencies_first(&self) -> Vec<ModuleId> {
-        let mut order = Vec::with_capacity(self.libraries.len());
-        let mut entered = vec![false; self.libraries.len()];
-        let mut path: Vec<(&[ModuleId], usize, Option<ModuleId>)> = vec![(&self.roots, 0, None)];
-        while let Some((needed, next, this)) = path.last_mut() {
-            let Some(child) = needed.get(*next) else {
-                order.extend(*this);
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            let position = child.index().checked_sub(self.first.index());
-            if let Some(position) = position.filter(|position| !entered[*position]) {
-                entered[position] = true;
-                path.push((&self.libraries[position].needed, 0, Some(*child)));
-            }
-        }
-        order
+    /// Everything that is reached from the roots, new and loaded, dependencies first.
+    fn dependencies_first(&self, namespace: &Namespace) -> Vec<ModuleId> {
+        // All that is reached from a loaded library is loaded, and its constructors have begun unless a load is under way.
+        let is_under_way = namespace.is_anything_waiting();
+        let needed = |id| match self.new_library(id) {
+            Some(new) => new.needed.as_slice(),
+            None if is_under_way => namespace.needed(id),
+            None => &[],
+        };
+        dependencies_first(&self.roots, needed)
     }
 
     fn breadth_first(&self, namespace: &Namespace) -> Vec<ModuleId> {
-        let mut order: indexmap::IndexSet<ModuleId> = self.roots.iter().copied().collect();
+        let mut order: IndexSet<ModuleId> = self.roots.iter().copied().collect();
         let mut next = 0;
         while let Some(id) = order.get_index(next).copied() {
-            let needed = match self.new_library(id) {
-                Some(new) => new.needed.as_slice(),
-                None => namespace.library(id).map_or(&[][..], |loaded| loaded.needed.as_slice()),
-            };
+            let needed = self.new_library(id).map_or_else(|| namespace.needed(id), |new| &new.needed);
             order.extend(needed.iter().copied());
             next += 1;
         }
         order.into_iter().collect()
     }
+}
+
+/// Some libraries and all that they need, each once, after what it needs: post-order of a depth-first walk, without recursion, since
+/// chains may be long. Within a cycle, the library that is reached last comes first.
+pub(crate) fn dependencies_first<'a>(
+    roots: &'a [ModuleId],
+    needed: impl Fn(ModuleId) -> &'a [ModuleId],
+) -> Vec<ModuleId> {
+    let mut order = Vec::new();
+    let mut entered = BTreeSet::from([ModuleId::MAIN]);
+    let mut path: Vec<(&[ModuleId], usize, Option<ModuleId>)> = vec![(roots, 0, None)];
+    while let Some((libraries, next, this)) = path.last_mut() {
+        let Some(child) = libraries.get(*next).copied() else {
+            order.extend(*this);
+            path.pop();
+            continue;
+        };
+        *next += 1;
+        if entered.insert(child) {
+            path.push((needed(child), 0, Some(child)));
+        }
+    }
+    order
 }
 
 struct Discovery<'a> {
@@ -335,16 +376,30 @@ struct Discovery<'a> {
     by_identity: BTreeMap<FileIdentity, ModuleId>,
     by_file_name: BTreeMap<String, ModuleId>,
     missing: Vec<LibraryNotFound>,
-    /// What was found for a name, and for the folders it was looked for in: files need not be read for each edge.
-    served: BTreeMap<(String, String), ModuleId>,
+    /// What was found for a name, and for the runtime path it was looked for along: files need not be read for each edge.
+    served: BTreeMap<(String, Option<usize>), ModuleId>,
+    /// The runtime paths that there are, numbered.
+    runtime_paths: IndexSet<RuntimePath>,
     /// Bytes of all files.
     size: usize,
+    /// How many files were looked for, at most.
+    tries: usize,
+    /// How many NEEDED entries there were.
+    edges: usize,
 }
 
 /// The most libraries of one load, and the most bytes of all their files. An engine's store holds 10,000 instances; a chain
 /// of files that a guest makes up while it is followed has no end.
 const MOST_LIBRARIES: usize = 5_000;
 const MOST_BYTES: usize = 1 << 30;
+/// The most NEEDED entries of one load: thousands of libraries may each need all the others.
+const MOST_EDGES: usize = 1 << 20;
+/// The most files that one load looks for: a file of 46 KB may name 3,000 libraries and 3,000 folders.
+const MOST_TRIES: usize = 1 << 16;
+/// So many missing libraries are looked for before a load gives up.
+const MOST_MISSING: usize = 1000;
+/// So many places are told of where a library was looked for.
+const MOST_TRIED: usize = 16;
 
 impl<'a> Discovery<'a> {
     fn new(namespace: &'a Namespace, source: &'a mut dyn LibrarySource) -> Discovery<'a> {
@@ -357,7 +412,10 @@ impl<'a> Discovery<'a> {
             by_file_name: BTreeMap::new(),
             missing: Vec::new(),
             served: BTreeMap::new(),
+            runtime_paths: IndexSet::new(),
             size: 0,
+            tries: 0,
+            edges: 0,
         }
     }
 
@@ -375,11 +433,18 @@ impl<'a> Discovery<'a> {
             first,
             roots,
             initialization: Vec::new(),
+            construction: Vec::new(),
             search: Vec::new(),
             own_scope_first: false,
             libraries: self.libraries,
         };
-        order.initialization = order.dependencies_first();
+        let all = order.dependencies_first(self.namespace);
+        let is_new = |id: &ModuleId| order.new_library(*id).is_some();
+        let initialization = all.iter().copied().filter(is_new).collect();
+        let is_waiting =
+            |id: &ModuleId| self.namespace.library(*id).is_some_and(|loaded| loaded.stage == Stage::Waiting);
+        let construction = all.iter().copied().filter(|id| is_new(id) || is_waiting(id)).collect();
+        (order.initialization, order.construction) = (initialization, construction);
         order.search = order.breadth_first(self.namespace);
         Ok((order, self.missing))
     }
@@ -391,50 +456,82 @@ impl Discovery<'_> {
         let library = &self.libraries[position];
         let module = library.module.clone();
         let Some(dylink) = &module.dylink else { return Ok(Vec::new()) };
-        let requester = Requester {
-            path: library.file.path.clone(),
-            runtime_path: dylink.runtime_path.iter().cloned().collect(),
-        };
+        self.edges = self.edges.saturating_add(dylink.needed.len());
+        if self.edges > MOST_EDGES {
+            return Err(LinkError::DoesNotFit {
+                library: library.file.path.clone(),
+                why: format!("the libraries of one load need each other {MOST_EDGES} times at most"),
+            });
+        }
+        let requester = Requester::new(&library.file.path, &dylink.runtime_path);
+        let runtime_path = requester.runtime_path();
+        let runtime_path =
+            (!runtime_path.is_empty()).then(|| self.runtime_paths.insert_full(runtime_path.clone()).0);
         let mut needed = Vec::with_capacity(dylink.needed.len());
-        for name in dylink.needed.iter().filter(|name| !abi::is_in_main(name)) {
-            needed.extend(self.serve(name, &requester)?);
+        for name in dylink.needed.iter().filter(|name| !self.namespace.main().serves(name)) {
+            needed.extend(self.serve(name, &requester, runtime_path)?);
         }
         Ok(needed)
     }
 
     /// The id of the library that serves a NEEDED entry.
-    fn serve(&mut self, name: &str, requester: &Requester) -> Result<Option<ModuleId>, LinkError> {
-        let folders = if requester.runtime_path.is_empty() || name.contains('/') {
-            String::new()
-        } else {
-            let folder = requester.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            format!("{folder}\0{}", requester.runtime_path.join("\0"))
-        };
-        let key = (name.to_owned(), folders);
+    fn serve(
+        &mut self,
+        name: &str,
+        requester: &Requester,
+        runtime_path: Option<usize>,
+    ) -> Result<Option<ModuleId>, LinkError> {
+        let request = LibraryRequest { name, requester: Some(requester) };
+        if name.contains('$') {
+            // What it stands for depends on who asks.
+            return self.enter(request);
+        }
+        let key = (name.to_owned(), runtime_path.filter(|_| !name.contains('/')));
         if let Some(known) = self.served.get(&key) {
             return Ok(Some(*known));
         }
-        let id = self.enter(LibraryRequest { name, requester: Some(requester) })?;
+        let id = self.enter(request)?;
         self.served.extend(id.map(|id| (key, id)));
         Ok(id)
+    }
+
+    /// Counts the files that a request may look for. Errs when they are too many.
+    fn count_tries(&mut self, request: LibraryRequest<'_>) -> Result<(), LinkError> {
+        let folders = request.requester.map_or(0, |requester| requester.runtime_path().len());
+        self.tries = self.tries.saturating_add(folders).saturating_add(1);
+        let Some(requester) = request.requester.filter(|_| self.tries > MOST_TRIES) else { return Ok(()) };
+        Err(LinkError::DoesNotFit {
+            library: requester.path.clone(),
+            why: format!(
+                "the libraries that it needs, in the {folders} folders of its RUNTIME_PATH, make more than {MOST_TRIES} files to \
+                 look for, which is the most for one load"
+            ),
+        })
     }
 
     /// The id of the library that serves a request; a new one is read and parsed. `None` when there is no file, which
     /// is noted.
     fn enter(&mut self, request: LibraryRequest<'_>) -> Result<Option<ModuleId>, LinkError> {
+        self.count_tries(request)?;
         let found = match self.source.find(request) {
             Ok(found) => found,
-            Err(not_found) => {
+            Err(mut not_found) => {
                 let known = || self.by_file_name.get(request.name).copied();
                 let loaded = self.namespace.find_by_file_name(request.name).or_else(known);
                 let Some(loaded) = loaded.filter(|_| request.requester.is_some()) else {
+                    not_found.tried.extend(self.namespace.main().why_not(request.name));
                     self.missing.push(not_found);
-                    return Ok(None);
+                    return match self.missing.len() {
+                        ..MOST_MISSING => Ok(None),
+                        _ => Err(LinkError::NotFound(std::mem::take(&mut self.missing))),
+                    };
                 };
                 return self.usable(loaded);
             }
         };
-        if let Some(loaded) = self.namespace.find(&found) {
+        // A library whose destructors run is there for who opens it, and not for those that would stay longer than it.
+        let leaving = || self.namespace.find_leaving(&found).filter(|_| request.requester.is_none());
+        if let Some(loaded) = self.namespace.find(&found).or_else(leaving) {
             return self.usable(loaded);
         }
         let by_identity = found.identity.and_then(|identity| self.by_identity.get(&identity));
@@ -471,9 +568,9 @@ impl Discovery<'_> {
 }
 
 impl Discovery<'_> {
-    /// A loaded library, if its initialization did not fail.
+    /// A loaded library, if the initialization of it and of all that it needs did not fail.
     fn usable(&self, loaded: ModuleId) -> Result<Option<ModuleId>, LinkError> {
-        match self.namespace.library(loaded).and_then(|library| library.failure.clone()) {
+        match self.namespace.failed_below(loaded).and_then(|library| library.failure.clone()) {
             Some(why) => {
                 Err(LinkError::FailedEarlier { library: self.namespace.name(loaded).to_owned(), why })
             }

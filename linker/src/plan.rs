@@ -8,8 +8,9 @@ use std::sync::Arc;
 use crate::abi;
 use crate::ids::{Address, ModuleId, TableSlot};
 use crate::layout::{LibraryPlacement, PlacedModules};
-use crate::namespace::{Library, Namespace};
-use crate::parse::{ExportKind, ImportKind};
+use crate::namespace::{Library, Namespace, Stage};
+use crate::needed::NewLibrary;
+use crate::parse::{ExportKind, ImportKind, Signature};
 use crate::provided::Provided;
 use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 use crate::thunks::{self, ThunkModule};
@@ -70,9 +71,21 @@ pub enum LoadStep {
         /// The module to take it from, and the export.
         from: (ModuleId, String),
     },
+    /// Call `__set_stack_limits` of a library, with where the C stack begins and ends.
+    LimitStack(ModuleId),
+    /// Put a function of the host's into a table slot.
+    SetHostSlot {
+        /// The slot.
+        slot: TableSlot,
+        /// Its name.
+        name: String,
+        /// Its type.
+        signature: Signature,
+    },
     /// Call `__wasm_apply_data_relocs` of a library.
     Relocate(ModuleId),
-    /// Call `__wasm_call_ctors` of a library. From the first such step on, a load cannot be taken back.
+    /// Call `__wasm_call_ctors` of a library, which may be one of a load under way. From the first such step on, a load cannot be taken
+    /// back.
     Construct(ModuleId),
 }
 
@@ -119,14 +132,16 @@ impl PlacedModules {
         }
         steps.extend(places().map(|(library, place)| planner.instantiate(library, place)));
         steps.extend(planner.set_slots());
-        let having = |export: &'static str| {
-            libraries.iter().map(|resolved| &resolved.library).filter(move |library| {
-                let export = library.module.exports.get(export);
-                export.is_some_and(|export| matches!(export.kind, ExportKind::Function { .. }))
-            })
+        steps.extend(planner.set_host_slots());
+        let limited = libraries.iter().filter(|new| has_function(&new.library, abi::SET_STACK_LIMITS));
+        steps.extend(limited.map(|new| LoadStep::LimitStack(new.library.id)));
+        let relocated = libraries.iter().filter(|new| has_function(&new.library, abi::APPLY_DATA_RELOCS));
+        steps.extend(relocated.map(|new| LoadStep::Relocate(new.library.id)));
+        let construct = |id: &&ModuleId| match planner.new.get(id) {
+            Some((new, _)) => has_function(&new.library, abi::CALL_CTORS),
+            None => true,
         };
-        steps.extend(having(abi::APPLY_DATA_RELOCS).map(|l| LoadStep::Relocate(l.id)));
-        steps.extend(having(abi::CALL_CTORS).map(|l| LoadStep::Construct(l.id)));
+        steps.extend(self.resolved.construction.iter().filter(construct).map(|id| LoadStep::Construct(*id)));
         let mut entries: Vec<_> = places()
             .map(|(library, place)| entry(library, place, self.resolved.root, self.resolved.scope.own_first))
             .collect();
@@ -142,6 +157,8 @@ struct Planner<'a> {
     new: BTreeMap<ModuleId, (&'a ResolvedLibrary, LibraryPlacement)>,
     /// The slots that this load gives to functions.
     new_slots: BTreeMap<FunctionRef, TableSlot>,
+    /// The slots that this load gives to functions of the host's.
+    new_host_slots: BTreeMap<&'a str, TableSlot>,
 }
 
 impl<'a> Planner<'a> {
@@ -149,11 +166,14 @@ impl<'a> Planner<'a> {
         let PlacedModules { resolved, placement } = placed;
         let libraries = resolved.libraries.iter().zip(&placement.libraries);
         let slotless = resolved.slotless.iter().zip(&placement.function_slots);
+        let slots_of_host = placement.function_slots.iter().skip(resolved.slotless.len());
+        let of_host = resolved.slotless_of_host.iter().zip(slots_of_host);
         Planner {
             placed,
             namespace,
             new: libraries.map(|(library, at)| (library.library.id, (library, *at))).collect(),
             new_slots: slotless.map(|((function, _), slot)| (*function, *slot)).collect(),
+            new_host_slots: of_host.map(|((name, _), slot)| (name.as_str(), *slot)).collect(),
         }
     }
 
@@ -176,6 +196,12 @@ impl<'a> Planner<'a> {
         given.or_else(of_new).or_else(|| self.namespace.slot(function)).unwrap_or(TableSlot(0))
     }
 
+    fn host_slot(&self, name: &str) -> TableSlot {
+        let given = self.new_host_slots.get(name).copied();
+        // `resolve` listed every function that has no slot yet, so one of the two is there.
+        given.or_else(|| self.namespace.host_slot(name)).unwrap_or(TableSlot(0))
+    }
+
     fn bind(&self, place: LibraryPlacement, import: &ImportKind, binding: &Binding) -> BoundImport {
         let cell = |value: u32| match import {
             ImportKind::Global(ty) if !ty.mutable => BoundImport::Constant(value),
@@ -194,6 +220,7 @@ impl<'a> Planner<'a> {
             Binding::SlotThunk { thunk, .. } | Binding::Thunk(thunk) => BoundImport::Thunk(*thunk),
             Binding::DataAddress { definer, offset } => cell(self.memory_base(*definer).plus(*offset).0),
             Binding::FunctionSlot(function) => cell(self.slot(*function).0),
+            Binding::HostSlot(name) => cell(self.host_slot(name).0),
             Binding::Provided(provided) => BoundImport::Provided(*provided),
             Binding::Null => cell(0),
             Binding::Global { definer, export } => {
@@ -224,6 +251,20 @@ impl<'a> Planner<'a> {
             from: from.clone(),
         })
     }
+
+    fn set_host_slots(&self) -> impl Iterator<Item = LoadStep> {
+        let functions = self.placed.resolved.slotless_of_host.iter();
+        functions.map(|(name, signature)| LoadStep::SetHostSlot {
+            slot: self.host_slot(name),
+            name: name.clone(),
+            signature: signature.clone(),
+        })
+    }
+}
+
+fn has_function(library: &NewLibrary, name: &str) -> bool {
+    let export = library.module.exports.get(name);
+    export.is_some_and(|export| matches!(export.kind, ExportKind::Function { .. }))
 }
 
 fn zero(resolved: &ResolvedLibrary, place: LibraryPlacement) -> Option<LoadStep> {
@@ -259,7 +300,7 @@ fn entry(
             own_scope_first,
             references: 0,
             is_permanent: new.module.imports.iter().any(|import| import.name == abi::CXA_THREAD_ATEXIT),
-            is_leaving: false,
+            stage: if has_function(new, abi::CALL_CTORS) { Stage::Waiting } else { Stage::Begun },
             failure: None,
         },
         bytes: new.file.bytes.clone(),
@@ -277,12 +318,21 @@ impl LoadPlan {
         })
     }
 
+    /// The slots that the plan gives to functions of the host's, by name.
+    pub fn new_host_slots(&self) -> impl Iterator<Item = (&str, TableSlot)> + '_ {
+        self.steps.iter().filter_map(|step| match step {
+            LoadStep::SetHostSlot { slot, name, .. } => Some((name.as_str(), *slot)),
+            _ => None,
+        })
+    }
+
     /// The path of a library of the load.
     pub fn path(&self, id: ModuleId) -> &str {
         self.library(id).map_or("", |planned| planned.library.path.as_str())
     }
 
-    fn library(&self, id: ModuleId) -> Option<&PlannedLibrary> {
+    /// A library of the load.
+    pub fn library(&self, id: ModuleId) -> Option<&PlannedLibrary> {
         let position = self.libraries.binary_search_by_key(&id, |planned| planned.library.id);
         position.ok().and_then(|position| self.libraries.get(position))
     }
@@ -327,10 +377,16 @@ impl LoadPlan {
                 LoadStep::SetSlot { from: (module, name), .. } if !usable(module, &live) => {
                     return Err(format!("the slot of `{name}` is set before {module} is there"));
                 }
-                LoadStep::Relocate(id) if constructed || !usable(id, &live) => {
-                    return Err(format!("{id} is relocated out of order"));
+                LoadStep::LimitStack(id) | LoadStep::Relocate(id) if constructed || !usable(id, &live) => {
+                    return Err(format!("{id} is prepared out of order"));
                 }
-                LoadStep::SetSlot { .. } | LoadStep::Relocate(_) => {}
+                LoadStep::SetHostSlot { .. } if constructed => {
+                    return Err("a slot of the host's is set after a constructor".to_owned());
+                }
+                LoadStep::SetSlot { .. }
+                | LoadStep::SetHostSlot { .. }
+                | LoadStep::LimitStack(_)
+                | LoadStep::Relocate(_) => {}
                 LoadStep::Construct(id) if !usable(id, &live) => {
                     return Err(format!("{id} is constructed before it is there"));
                 }
@@ -375,6 +431,8 @@ impl LoadPlan {
             LoadStep::SetSlot { slot, from: (module, name), .. } => {
                 writeln!(f, "set {slot} = `{name}` of {module}")
             }
+            LoadStep::LimitStack(library) => writeln!(f, "limit the stack of {library}"),
+            LoadStep::SetHostSlot { slot, name, .. } => writeln!(f, "set {slot} = `{name}` of the host"),
             LoadStep::Relocate(library) => writeln!(f, "relocate {library}"),
             LoadStep::Construct(library) => writeln!(f, "construct {library}"),
         }

@@ -3,9 +3,13 @@
 //!
 //! The scope of a library's imports is the global scope (the main module, then the libraries opened with
 //! `RTLD_GLOBAL`), then the libraries of the load breadth first from the one asked for, as in ELF (System V ABI,
-//! chapter 5, "Shared Object Dependencies"). The first definition wins, weak or not. With `RTLD_DEEPBIND` the
-//! libraries of the load come first.
+//! chapter 5, "Shared Object Dependencies"). The first definition that can be what the import names wins, weak or not: definitions of
+//! another kind or type are passed over, since main modules export thousands of names that no library means. With `RTLD_DEEPBIND` the
+//! libraries of the load come first. Data of C++ that is to be one in a process is: what the first library to have it has, whatever
+//! the scope of the others ([`crate::vague`]).
 
+use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -15,7 +19,7 @@ use wasmparser::{GlobalType, RefType, ValType};
 use crate::abi;
 use crate::error::{LinkError, SymbolProblem};
 use crate::ids::{FuncIndex, ModuleId};
-use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_name};
+use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_function};
 use crate::needed::{LoadOrder, NewLibrary, OpenMode};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
 use crate::provided::Provided;
@@ -80,6 +84,8 @@ pub enum Binding {
     },
     /// The table slot of a function (`GOT.func`).
     FunctionSlot(FunctionRef),
+    /// The table slot of a function of the host's, by name.
+    HostSlot(String),
     /// A function that the loader makes for this library.
     Provided(Provided),
     /// 0, for a weak undefined symbol in the GOT.
@@ -109,12 +115,16 @@ pub struct ResolvedModules {
     pub(crate) libraries: Vec<ResolvedLibrary>,
     /// The library that was asked for.
     pub(crate) root: ModuleId,
+    /// The libraries whose constructors are to run, in that order, loaded ones among them.
+    pub(crate) construction: Vec<ModuleId>,
     /// Where symbols are looked up.
     pub(crate) scope: LoadScope,
     /// The thunks the load needs.
     pub(crate) thunks: Vec<Thunk>,
     /// The functions that need a slot and have none, in order of first use, each with an export to take it from.
     pub(crate) slotless: Vec<(FunctionRef, (ModuleId, String))>,
+    /// The functions of the host's that need a slot and have none, by name, in order of first use.
+    pub(crate) slotless_of_host: Vec<(String, Signature)>,
 }
 
 impl ResolvedModules {
@@ -160,9 +170,11 @@ impl LoadOrder {
             return Err(LinkError::Symbols { library: self.root().file.path.clone(), problems });
         }
         let slotless = resolver.slotless();
+        let slotless_of_host = resolver.slotless_of_host();
         let thunks = resolver.thunks;
         let scope = resolver.scope;
-        Ok(ResolvedModules { root: self.root().id, scope, thunks, slotless, libraries })
+        let (root, construction) = (self.root().id, self.construction);
+        Ok(ResolvedModules { libraries, root, construction, scope, thunks, slotless, slotless_of_host })
     }
 
     /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.
@@ -176,7 +188,7 @@ impl LoadOrder {
                 (library.id, imports.map(|import| resolver.import(library, &path, import)).collect())
             })
             .collect();
-        let slotless = resolver.slotless().len();
+        let slotless = resolver.slotless().len().saturating_add(resolver.slotless_of_host().len());
         Explanation { results, thunks: resolver.thunks, slotless }
     }
 }
@@ -208,6 +220,7 @@ impl Binding {
             | Binding::TableBase
             | Binding::Thunk(_)
             | Binding::Provided(_)
+            | Binding::HostSlot(_)
             | Binding::Null => None,
         }
     }
@@ -229,19 +242,29 @@ struct Resolver<'a> {
     /// Position of each new library in the order of instantiation.
     position: BTreeMap<ModuleId, usize>,
     scope: LoadScope,
-    /// In a long scope, which module is the first to define each name.
-    definers: Option<HashMap<&'a str, Definer>>,
+    /// In a long scope, which modules define each name.
+    definers: Option<HashMap<&'a str, Definers>>,
+    /// What is taken where the first definition does not fit: a file may ask for one name a million times.
+    fitting: RefCell<HashMap<(String, WantedKind), Option<Symbol>>>,
     thunks: Vec<Thunk>,
     thunk_of: BTreeMap<ThunkKey, usize>,
     /// Every function whose slot something needs, with an export to take it from.
     slots_used: indexmap::IndexMap<FunctionRef, (ModuleId, String)>,
+    /// Every function of the host's whose slot something needs, with its type.
+    host_slots_used: indexmap::IndexMap<String, Signature>,
 }
 
 /// From so many modules on, a scope gets an index: each lookup would go through all of them. For fewer it costs more than it
 /// saves.
 const LONG_SCOPE: usize = 16;
 
-/// The first module of a scope, the main module left out, that defines a name.
+/// The modules of a scope, the main module left out, that define a name, in order.
+struct Definers {
+    first: Definer,
+    others: Vec<Definer>,
+}
+
+/// One of them.
 #[derive(Clone, Copy)]
 struct Definer {
     id: ModuleId,
@@ -266,6 +289,7 @@ impl<'a> Resolver<'a> {
         let mut resolver = Resolver {
             scope,
             definers: None,
+            fitting: RefCell::default(),
             namespace,
             order,
             mode,
@@ -273,6 +297,7 @@ impl<'a> Resolver<'a> {
             thunks: Vec::new(),
             thunk_of: BTreeMap::new(),
             slots_used: indexmap::IndexMap::new(),
+            host_slots_used: indexmap::IndexMap::new(),
         };
         if is_long {
             resolver.definers = Some(resolver.index());
@@ -339,7 +364,10 @@ impl<'a> Resolver<'a> {
         if is(abi::TABLE_BASE, false) {
             return Ok(Binding::TableBase);
         }
-        let found = self.lookup(&wanted.import.name).ok_or_else(|| wanted.undefined())?;
+        if let Some(bound) = self.bound_of_main(&wanted.import.name).filter(|_| is_i32(ty, false)) {
+            return Ok(bound);
+        }
+        let found = self.find(&wanted.import.name, Want::Global(ty)).ok_or_else(|| wanted.undefined())?;
         match found.kind {
             SymbolKind::Data(offset) if is_i32(ty, false) => {
                 Ok(Binding::DataAddress { definer: found.definer, offset })
@@ -376,7 +404,7 @@ impl<'a> Resolver<'a> {
 
     fn function(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
         let name = &wanted.import.name;
-        let found = self.lookup(name);
+        let found = self.find(name, Want::Function(signature));
         if let Some(provided) = Provided::instead_of(found.as_ref(), name, signature, self.namespace) {
             return Ok(Binding::Provided(provided));
         }
@@ -440,8 +468,25 @@ impl<'a> Resolver<'a> {
         if wanted.import.name == abi::DSO_HANDLE {
             return Ok(Binding::MemoryBase);
         }
-        let Some(found) = self.lookup(&wanted.import.name) else {
-            return if wanted.is_weak() { Ok(Binding::Null) } else { Err(wanted.undefined()) };
+        if let (Got::Data, Some(bound)) = (got, self.bound_of_main(&wanted.import.name)) {
+            return Ok(bound);
+        }
+        let expected = match got {
+            Got::Data => None,
+            Got::Function => wanted.function_type(),
+        };
+        let want = match (got, &expected) {
+            (Got::Data, _) => Want::Data,
+            (Got::Function, Some(signature)) => Want::Function(signature),
+            (Got::Function, None) => Want::AnyFunction,
+        };
+        let Some(found) = self.find(&wanted.import.name, want) else {
+            let of_host = matches!(got, Got::Function).then(|| self.host_slot(wanted)).flatten();
+            return match of_host {
+                Some(binding) => Ok(binding),
+                None if wanted.is_weak() => Ok(Binding::Null),
+                None => Err(wanted.undefined()),
+            };
         };
         match (&found.kind, got) {
             (SymbolKind::Data(offset), Got::Data) => {
@@ -455,6 +500,25 @@ impl<'a> Resolver<'a> {
             }
             _ => Err(self.wrong_type(wanted, &found)),
         }
+    }
+
+    /// The address of a bound of the main module's memory, for which libraries have a name too.
+    fn bound_of_main(&self, name: &str) -> Option<Binding> {
+        let main = self.namespace.main();
+        let address = abi::is_bound(name).then(|| main.bound(name)).flatten()?;
+        let base = self.namespace.main_base();
+        Some(Binding::DataAddress { definer: ModuleId::MAIN, offset: address.0.checked_sub(base.0)? })
+    }
+
+    /// The slot of a function that only the host has. The address of one that fails when it is called is null for who can do without.
+    fn host_slot(&mut self, wanted: &Wanted<'_>) -> Option<Binding> {
+        let name = &wanted.import.name;
+        let address = self.namespace.host_address(name)?;
+        if wanted.is_weak() && !address.is_served {
+            return None;
+        }
+        self.host_slots_used.entry(name.clone()).or_insert_with(|| address.signature.clone());
+        Some(Binding::HostSlot(name.clone()))
     }
 
     /// A function that the host offers under its own import module, such as WASI's. The host finds the memory in the
@@ -497,6 +561,40 @@ impl<'a> Resolver<'a> {
         }))
     }
 
+    /// The definition that counts: the first one in scope that can be what is wanted, unless that is of data that is one in the process.
+    fn find(&self, name: &str, want: Want<'_>) -> Option<Symbol> {
+        let found = self.first(name, want)?;
+        let module = self.module(found.definer)?;
+        Some(self.namespace.shared(name, found, module))
+    }
+
+    /// The first definition in scope that can be what is wanted; when there is none, the first at all, which tells what is wrong.
+    fn first(&self, name: &str, want: Want<'_>) -> Option<Symbol> {
+        let first = self.lookup(name)?;
+        if want.fits(&first.kind) {
+            return Some(first);
+        }
+        let mut known = self.fitting.borrow_mut();
+        let fitting = known.entry((name.to_owned(), want.kind()));
+        fitting
+            .or_insert_with(|| self.definitions(name).find(|other| want.fits(&other.kind)))
+            .clone()
+            .or(Some(first))
+    }
+
+    /// All definitions in scope, in order.
+    fn definitions<'n>(&'n self, name: &'n str) -> Box<dyn Iterator<Item = Symbol> + 'n> {
+        let definition = move |id: ModuleId| definition_in(self.module(id)?, id, name);
+        let Some(definers) = &self.definers else {
+            return Box::new(self.scope.modules(self.namespace).filter_map(definition));
+        };
+        let others = definers.get(name).into_iter();
+        let others = others.flat_map(|definers| std::iter::once(&definers.first).chain(&definers.others));
+        let before = others.clone().filter(|other| other.is_before_main).map(|other| other.id);
+        let after = others.filter(|other| !other.is_before_main).map(|other| other.id);
+        Box::new(before.chain([ModuleId::MAIN]).chain(after).filter_map(definition))
+    }
+
     /// The first definition in scope.
     fn lookup(&self, name: &str) -> Option<Symbol> {
         if !abi::is_symbol(name) {
@@ -505,7 +603,7 @@ impl<'a> Resolver<'a> {
         let definition = |id: ModuleId| definition_in(self.module(id)?, id, name);
         match &self.definers {
             Some(definers) => {
-                let other = definers.get(name);
+                let other = definers.get(name).map(|definers| definers.first);
                 let before = other.filter(|other| other.is_before_main);
                 let of_main = || definition(ModuleId::MAIN);
                 let after = || definition(other?.id);
@@ -515,9 +613,9 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Which module of the scope is the first to define each name. The main module, which defines thousands, has an index of its own.
-    fn index(&self) -> HashMap<&'a str, Definer> {
-        let mut definers = HashMap::new();
+    /// Which modules of the scope define each name. The main module, which defines thousands, has an index of its own.
+    fn index(&self) -> HashMap<&'a str, Definers> {
+        let mut definers: HashMap<&'a str, Definers> = HashMap::new();
         let mut is_before_main = true;
         let modules: IndexSet<ModuleId> = self.scope.modules(self.namespace).collect();
         for id in modules {
@@ -527,8 +625,13 @@ impl<'a> Resolver<'a> {
             }
             let Some(module) = self.module(id) else { continue };
             for (name, _) in module.exports.iter() {
-                if !definers.contains_key(name) && definition_in(module, id, name).is_some() {
-                    definers.insert(name, Definer { id, is_before_main });
+                if definition_in(module, id, name).is_none() {
+                    continue;
+                }
+                let definer = Definer { id, is_before_main };
+                match definers.entry(name) {
+                    Entry::Vacant(new) => drop(new.insert(Definers { first: definer, others: Vec::new() })),
+                    Entry::Occupied(mut known) => known.get_mut().others.push(definer),
                 }
             }
         }
@@ -556,8 +659,12 @@ impl<'a> Resolver<'a> {
         let mut current = function;
         for _ in 0..=self.order.libraries.len() {
             let new = self.order.new_library(current.definer);
-            let Some(name) = new.and_then(|new| imported_name(&new.module, current.index)) else { break };
-            match self.lookup(name).map(|found| (found.definer, found.kind)) {
+            let Some((name, signature)) = new.and_then(|new| imported_function(&new.module, current.index))
+            else {
+                break;
+            };
+            let found = self.find(name, Want::Function(signature));
+            match found.map(|found| (found.definer, found.kind)) {
                 Some((definer, SymbolKind::Function(index, _))) => current = FunctionRef { definer, index },
                 _ => break,
             }
@@ -575,12 +682,62 @@ impl<'a> Resolver<'a> {
         used.into_iter().filter(|(function, _)| !has_slot(function)).collect()
     }
 
+    /// The same of the host's functions.
+    fn slotless_of_host(&mut self) -> Vec<(String, Signature)> {
+        let used = std::mem::take(&mut self.host_slots_used);
+        used.into_iter().filter(|(name, _)| self.namespace.host_slot(name).is_none()).collect()
+    }
+
     fn wrong_type(&self, wanted: &Wanted<'_>, found: &Symbol) -> SymbolProblem {
         let definer = match self.order.new_library(found.definer) {
             Some(new) => &new.file.path,
             None => self.namespace.name(found.definer),
         };
         wanted.wrong_type(definer, found.kind.describe())
+    }
+}
+
+/// What a definition has to be.
+#[derive(Clone, Copy)]
+pub(crate) enum Want<'a> {
+    /// A function of this type.
+    Function(&'a Signature),
+    /// A function, by an importer that does not say of which type.
+    AnyFunction,
+    /// Data.
+    Data,
+    /// A global of this type, or data whose address it holds.
+    Global(&'a GlobalType),
+}
+
+/// The same without what it borrows.
+#[derive(PartialEq, Eq, Hash)]
+enum WantedKind {
+    Function(Signature),
+    AnyFunction,
+    Data,
+    Global(GlobalType),
+}
+
+impl Want<'_> {
+    fn kind(self) -> WantedKind {
+        match self {
+            Want::Function(signature) => WantedKind::Function(signature.clone()),
+            Want::AnyFunction => WantedKind::AnyFunction,
+            Want::Data => WantedKind::Data,
+            Want::Global(ty) => WantedKind::Global(*ty),
+        }
+    }
+
+    /// Whether a definition is that.
+    pub(crate) fn fits(self, kind: &SymbolKind) -> bool {
+        match (self, kind) {
+            (Want::Function(signature), SymbolKind::Function(_, defined)) => defined == signature,
+            (Want::AnyFunction, SymbolKind::Function(..)) | (Want::Data, SymbolKind::Data(_)) => true,
+            (Want::Global(ty), SymbolKind::Data(_)) => is_i32(ty, false),
+            (Want::Global(ty), SymbolKind::Global(defined)) => defined == ty,
+            _ => false,
+        }
     }
 }
 
@@ -606,6 +763,31 @@ impl Wanted<'_> {
 
     fn importer(&self) -> Arc<str> {
         self.path.clone()
+    }
+
+    /// The type that the importer knows a function by whose address it takes: that of its own definition, or that in which it calls it.
+    /// `None` when it does neither, as C's `&function` alone.
+    fn function_type(&self) -> Option<Signature> {
+        let name = &self.import.name;
+        let module = &self.importer.module;
+        match definition_in(module, self.importer.id, name).map(|own| own.kind) {
+            Some(SymbolKind::Function(_, signature)) => return Some(signature),
+            Some(_) => return None,
+            None => {}
+        }
+        let mut calls = module.imports.iter().filter_map(|import| match &import.kind {
+            ImportKind::Function(signature) if import.module == abi::ENV && import.name == *name => {
+                Some(signature)
+            }
+            _ => None,
+        });
+        calls.next().cloned()
+    }
+
+    /// What the importer itself defines under the name, when that is not what it imports.
+    fn own(&self) -> Option<String> {
+        let own = definition_in(&self.importer.module, self.importer.id, &self.import.name)?;
+        Some(own.kind.describe())
     }
 
     fn describe(&self) -> String {
@@ -634,6 +816,7 @@ impl Wanted<'_> {
             wanted: self.describe(),
             definer: definer.to_owned(),
             found,
+            own: self.own(),
         }
     }
 

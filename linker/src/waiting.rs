@@ -1,50 +1,62 @@
-//! Owns a change to Emscripten main modules: `emscripten_thread_sleep` spins until its time has come, since JavaScript has no way to
-//! wait on a main thread. Here it waits in the host, by the `poll` that the module imports, and spins for less than a millisecond.
-//! Everything else stays as it is. Must not know what else is done to a module.
+//! Owns a change to Emscripten main modules: how their C library sleeps. It spins until its time has come, since JavaScript has no way to
+//! wait on a main thread, and cannot say that a signal came. Here `clock_nanosleep`, by which everything else sleeps, asks the host, by an
+//! import that the module has anyway. Everything else stays as it is. Must not know what else is done to a module.
 
-use wasm_encoder::Function;
-use wasmparser::FunctionBody;
+use wasm_encoder::{Function, InstructionSink};
+use wasmparser::ValType;
 
 use crate::bodies::Functions;
 use crate::error::ParseError;
 
-/// `(milliseconds: f64) -> ()` (Emscripten, `system/lib/pthread/library_pthread_stub.c`).
-const SLEEP: &str = "emscripten_thread_sleep";
-/// `(descriptors: i32, count: i32, milliseconds: i32) -> i32`.
+/// `(clock, flags, request: *timespec, remaining: *timespec) -> i32`, an error number (POSIX).
+const SLEEP: &str = "clock_nanosleep";
+/// Emscripten's `(descriptors, count, milliseconds) -> i32`, a negative error number.
 const POLL: &str = "__syscall_poll";
-/// The longest that one `poll` waits.
-const MOST: f64 = i32::MAX as f64;
 
-/// Rewrites a module; `None` when it has no such function, or no `poll` to wait by. Errs when it is malformed.
-pub fn wait_in_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
+/// The bit of a count by which the host knows that it is asked to sleep: no memory holds so many descriptors. The first argument is then
+/// the request, the third the remaining time, and the lower bits of the count are the clock (8 bits) and, above them, whether the request is
+/// a point in time.
+pub const ASKS_TO_SLEEP: u32 = 1 << 31;
+/// The bit that tells that a request is a point in time (`TIMER_ABSTIME`).
+pub const IS_POINT_IN_TIME: u32 = 1 << 8;
+
+/// Rewrites a module; `None` when it has no such function, or nothing to ask by. Errs when it is malformed.
+pub fn sleep_in_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
     let functions = Functions::of(wasm, &[SLEEP, POLL])?;
-    let (Some(sleep), Some(poll)) = (functions.defined(SLEEP), functions.imported(POLL)) else {
-        return Ok(None);
-    };
-    let replaced = functions.replace(wasm, |function, body| {
-        if function == sleep { waiting(wasm, body, poll).map(Some) } else { Ok(None) }
-    });
-    replaced.map(Some)
+    let sleep = functions.defined(SLEEP).filter(|sleep| takes_words(&functions, *sleep, 4));
+    let poll = functions.imported(POLL).filter(|poll| takes_words(&functions, *poll, 3));
+    let (Some(sleep), Some(poll)) = (sleep, poll) else { return Ok(None) };
+    functions.replace(wasm, |function, _| Ok((function == sleep).then(|| sleeping(poll)))).map(Some)
 }
 
-/// The body with a wait before it, of the whole milliseconds; what is left is for the body.
-fn waiting(wasm: &[u8], body: &FunctionBody<'_>, poll: u32) -> Result<Vec<u8>, ParseError> {
-    let mut locals = Vec::new();
-    for local in body.get_locals_reader()? {
-        let (count, ty) = local?;
-        let ty = crate::thunks::encode_type(ty)
-            .ok_or_else(|| ParseError::new(body.range().start, "a local of an unusual type"))?;
-        locals.push((count, ty));
-    }
-    let mut function = Function::new(locals);
+/// Whether a function takes so many words and returns one.
+fn takes_words(functions: &Functions, function: u32, count: usize) -> bool {
+    functions.type_of(function).is_some_and(|ty| {
+        ty.results() == [ValType::I32]
+            && ty.params().len() == count
+            && ty.params().iter().all(|ty| *ty == ValType::I32)
+    })
+}
+
+/// The local variables of `clock_nanosleep`.
+const CLOCK: u32 = 0;
+const FLAGS: u32 = 1;
+const REQUEST: u32 = 2;
+const REMAINING: u32 = 3;
+
+/// A `clock_nanosleep` that asks.
+fn sleeping(poll: u32) -> Vec<u8> {
+    let mut function = Function::new([]);
     let mut sink = function.instructions();
-    sink.i32_const(0).i32_const(0);
-    sink.local_get(0).f64_floor().f64_const(0.0.into()).f64_max().f64_const(MOST.into()).f64_min();
-    sink.i32_trunc_sat_f64_s().call(poll).drop();
-    sink.local_get(0);
-    sink.local_get(0).f64_floor().f64_const(0.0.into()).f64_max().f64_const(MOST.into()).f64_min();
-    sink.f64_sub().local_set(0);
-    let start = body.get_operators_reader()?.original_position();
-    function.raw(wasm.get(start..body.range().end).unwrap_or_default().iter().copied());
-    Ok(function.into_raw_body())
+    sink.i32_const(0).local_get(REQUEST).local_get(CLOCK);
+    count(&mut sink);
+    sink.local_get(REMAINING).call(poll).i32_sub().end();
+    function.into_raw_body()
+}
+
+/// Makes the count of the clock's number, which is on the stack.
+fn count(sink: &mut InstructionSink<'_>) {
+    sink.i32_const(0xff).i32_and();
+    sink.local_get(FLAGS).i32_const(1).i32_and().i32_const(8).i32_shl().i32_or();
+    sink.i32_const(ASKS_TO_SLEEP.cast_signed()).i32_or();
 }

@@ -16,13 +16,15 @@ use zip::result::ZipError;
 
 use crate::cache::{Cache, Stamp};
 use crate::error::LoadError;
+use crate::host_file::open_regular_file;
 
 /// The most bytes that one entry may have.
 const MAX_ENTRY: u64 = 1 << 30;
 /// The most bytes that all entries together may have.
 const MAX_TOTAL: u64 = 4 << 30;
-/// The most entries.
+/// The most entries, and the most bytes that are read to find them: a directory of that size with the shortest entries takes 150 MB.
 const MAX_ENTRIES: usize = 200_000;
+const MAX_DIRECTORY: u64 = 32 << 20;
 /// Deflate makes at most 258 bytes of two bits (RFC 1951); zlib's manual gives 1032 as the limit.
 const MAX_RATIO: u64 = 1032;
 
@@ -61,15 +63,12 @@ impl Archive {
     pub(crate) fn open(path: &Path) -> Result<Archive, LoadError> {
         let file_error = |error| LoadError::file(path, error);
         let refused = |why: String| LoadError::Archive { path: path.to_owned(), why };
-        let metadata = std::fs::metadata(path).map_err(file_error)?;
-        // Opening a FIFO would wait for somebody to write to it.
-        if !metadata.is_file() {
-            return Err(refused("not a regular file".to_owned()));
-        }
-        let file = File::open(path).map_err(file_error)?;
+        let file = open_regular_file(path).map_err(file_error)?;
         let metadata = file.metadata().map_err(file_error)?;
         let window = Window::new(file, metadata.len());
-        let zip = ZipArchive::new(window.clone()).map_err(|error| refused(not_a_zip(&error)))?;
+        // Entries take several times the memory that they take of the file, and are counted when all are read.
+        let zip = ZipArchive::new(window.clone().reading_at_most(MAX_DIRECTORY));
+        let zip = zip.map_err(|error| refused(not_a_zip(&error)))?;
         if zip.has_duplicate_names() {
             let name = duplicate_name(window, zip.central_directory_start()).unwrap_or_default();
             return Err(refused(format!("entry {name}: it is there twice")));
@@ -121,6 +120,31 @@ impl Archive {
 
     /// The same, from the archive itself.
     pub(crate) fn unpack(&self, index: usize) -> io::Result<Arc<[u8]>> {
+        self.with_contents(index, |contents, size| read_exactly(contents, size))
+    }
+
+    /// The same in pieces, none of which is kept.
+    pub(crate) fn unpack_into(&self, index: usize, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        self.with_contents(index, |contents, size| {
+            let mut piece = vec![0; 64 << 10];
+            let mut left = size;
+            loop {
+                let count = contents.read(&mut piece)?;
+                left = left.checked_sub(count as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
+                match count {
+                    0 if left == 0 => return Ok(()),
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    _ => take(&piece[..count]),
+                }
+            }
+        })
+    }
+
+    fn with_contents<T>(
+        &self,
+        index: usize,
+        read: impl FnOnce(&mut dyn Read, u64) -> io::Result<T>,
+    ) -> io::Result<T> {
         let entry = self.entries.get(index).ok_or_else(|| io::Error::other("no such entry"))?;
         let damaged = |why: &str| {
             let text = format!("{}: {}: {why}", self.path.display(), entry.name);
@@ -128,8 +152,8 @@ impl Archive {
         };
         // A clone shares the directory and has a position of its own.
         let mut zip = self.zip.clone();
-        let contents = zip.by_index(index).map_err(|error| damaged(&error.to_string()))?;
-        read_exactly(contents, entry.size).map_err(|error| match error.kind() {
+        let mut contents = zip.by_index(index).map_err(|error| damaged(&error.to_string()))?;
+        read(&mut contents, entry.size).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 damaged(&format!("its contents are not the {} bytes they should be", entry.size))
             }
@@ -294,6 +318,8 @@ struct Window {
     /// What the file has from `piece_start` on.
     piece: Vec<u8>,
     piece_start: u64,
+    /// How many bytes may still be read; clones have no such limit.
+    left: u64,
 }
 
 impl Window {
@@ -301,7 +327,20 @@ impl Window {
     const PIECE: u64 = 32 << 10;
 
     fn new(file: File, size: u64) -> Window {
-        Window { file: Arc::new(file), size, position: 0, piece: Vec::new(), piece_start: 0 }
+        let (piece, left) = (Vec::new(), u64::MAX);
+        Window { file: Arc::new(file), size, position: 0, piece, piece_start: 0, left }
+    }
+
+    /// The same, of which no more bytes are read: then reading fails.
+    fn reading_at_most(self, left: u64) -> Window {
+        Window { left, ..self }
+    }
+
+    /// Counts bytes that were read.
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        let left = self.left.checked_sub(bytes as u64);
+        self.left = left.ok_or_else(|| io::Error::other("it is larger than 32 MiB, or not there"))?;
+        Ok(())
     }
 
     /// What is left of the piece at the current position.
@@ -325,7 +364,8 @@ impl Window {
 impl Clone for Window {
     fn clone(&self) -> Window {
         let Window { file, size, position, .. } = self;
-        Window { file: file.clone(), size: *size, position: *position, piece: Vec::new(), piece_start: 0 }
+        let (piece, left) = (Vec::new(), u64::MAX);
+        Window { file: file.clone(), size: *size, position: *position, piece, piece_start: 0, left }
     }
 }
 
@@ -334,10 +374,12 @@ impl Read for Window {
         if self.rest_of_piece().is_empty() {
             if buffer.len() as u64 >= Self::PIECE {
                 let count = self.file.read_at(buffer, self.position)?;
+                self.count(count)?;
                 self.position = self.position.saturating_add(count as u64);
                 return Ok(count);
             }
             self.fill()?;
+            self.count(self.piece.len())?;
         }
         let count = self.rest_of_piece().read(buffer)?;
         self.position = self.position.saturating_add(count as u64);
@@ -405,6 +447,36 @@ mod tests {
             });
             assert!(archive.read(2).is_err());
         }
+    }
+
+    #[test]
+    fn a_directory_that_would_take_gigabytes_is_not_read_to_its_end() {
+        // As many entries as 64 MiB have room for, in the form of zip64, all of them the same empty file.
+        const ENTRY: usize = 47;
+        let count = (64 << 20) / ENTRY;
+        let mut header = [0_u8; ENTRY];
+        header[..4].copy_from_slice(b"PK\x01\x02");
+        (header[28], header[46]) = (1, b'a');
+        let directory = header.repeat(count);
+        let (count, size) = ((count as u64).to_le_bytes(), (directory.len() as u64).to_le_bytes());
+        let zeros = [0; 8];
+        let end64 = [
+            &b"PK\x06\x06"[..],
+            &44_u64.to_le_bytes(),
+            &[45, 0, 45, 0],
+            &zeros,
+            &count,
+            &count,
+            &size,
+            &zeros,
+        ];
+        let locator = [&b"PK\x06\x07"[..], &[0; 4], &size, &[1, 0, 0, 0]];
+        let end = [&b"PK\x05\x06"[..], &[0; 4], &[0xff; 12], &[0; 2]];
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let parts = [directory, end64.concat(), locator.concat(), end.concat()];
+        std::fs::write(file.path(), parts.concat()).unwrap();
+        let refusal = refusal(file.path());
+        assert!(refusal.contains("larger than 32 MiB"), "{refusal}");
     }
 
     #[test]

@@ -14,10 +14,12 @@
 use std::fs::{self, DirBuilder, Metadata};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{AtFlags, CWD};
 use wasmtime::{Engine, Module};
 
 use crate::engine::Kind;
@@ -100,7 +102,7 @@ impl Cache {
 
     pub(crate) fn key(engine: &Engine, wasm: &[u8]) -> CacheKey {
         let mut hasher = KeyHasher(blake3::Hasher::new());
-        // What is compiled is not quite `wasm`: exceptions are lowered.
+        // What is compiled is not quite `wasm`: exceptions are lowered, and some functions are others.
         hasher.0.update(&FORMAT.to_le_bytes());
         hasher.0.update(wasm);
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -230,18 +232,36 @@ impl Cache {
 
     /// Writes a file under another name and renames it, so that no one ever sees a part of it. Returns its stamp.
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
+        // Without a name until it is whole: a process that is killed meanwhile leaves nothing behind.
+        let mut file = tempfile::tempfile_in(&self.directory)?;
+        file.write_all(bytes)?;
+        leave_to_disk(&file, bytes.len());
+        let give_name = |name: &Path| -> io::Result<()> {
+            let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+            Ok(rustix::fs::linkat(CWD, unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+        };
+        // A name that is taken cannot be given, so that there is another first.
+        match tempfile::Builder::new().prefix(".new-").make_in(&self.directory, give_name) {
+            Ok(named) => drop(named.into_temp_path().persist(path).map_err(|error| error.error)?),
+            // A file system that cannot name what has none, or no `/proc`.
+            Err(_) => return self.write_under_another_name(path, bytes),
+        }
+        // Of this very file: another process may have put its own there since.
+        Ok(Stamp::of(&file.metadata()?))
+    }
+
+    fn write_under_another_name(&self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
         let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
         temporary.write_all(bytes)?;
         leave_to_disk(temporary.as_file(), bytes.len());
         let file = temporary.persist(path).map_err(|error| error.error)?;
-        // Of this very file: another process may have put its own there since.
         Ok(Stamp::of(&file.metadata()?))
     }
 }
 
 /// Counts the changes of what entries depend on and their keys do not tell: how modules are rewritten, what makes a main
 /// module good, what is in an outline, how byte code is made. Count it up with any of them.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 /// The user whose folders all paths begin with.
 const ROOT: u32 = 0;
 /// Mode bits (stat(2)).

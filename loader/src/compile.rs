@@ -1,10 +1,14 @@
 //! Owns the way from bytes to compiled code: lowering of exceptions, the compiler, the cache. Must not know what a module is for.
 
+use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{MainModule, dlfcn_of_main, exceptions, waiting};
+use pydl_linker::{
+    AbiFamily, MainModule, ParseError, dlfcn_of_main, exceptions, refused_features_in_words, time_zone,
+    waiting, waits_of_wasi,
+};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -14,6 +18,13 @@ use crate::interrupt::Interruption;
 
 /// The kind that has to be asked for.
 const WHERE_ASKED: Kind = Kind::Emscripten(Interruption::WhereAsked);
+
+/// A change to a module; `None` when there is nothing to change.
+type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, ParseError>;
+
+/// What is changed after exceptions were lowered, in order, for each ABI.
+const OF_EMSCRIPTEN: [Rewrite; 3] = [waiting::sleep_in_host, time_zone::always_ask, dlfcn_of_main::ask_host];
+const OF_WASI: [Rewrite; 1] = [waits_of_wasi::ask_host];
 
 /// Compiles modules, and keeps what it compiled if it has a cache. Cloning shares both.
 #[derive(Clone)]
@@ -108,14 +119,23 @@ impl Compiler {
         if let Some(module) = entry.as_ref().and_then(|(cache, key)| cache.load(&self.engine, key)) {
             return Ok(module);
         }
-        on_compile();
         let refused = |why: String| LoadError::Compile { name: name.to_owned(), why };
+        if let Some(why) = refused_features_in_words(wasm) {
+            return Err(refused(why));
+        }
+        on_compile();
         let lowered = exceptions::lower(wasm).map_err(|error| refused(error.to_string()))?;
-        let lowered = lowered.as_deref().unwrap_or(wasm);
-        let waiting = waiting::wait_in_host(lowered).map_err(|error| refused(error.to_string()))?;
-        let waiting = waiting.as_deref().unwrap_or(lowered);
-        let asking = dlfcn_of_main::ask_host(waiting).map_err(|error| refused(error.to_string()))?;
-        let module = self.translate(asking.as_deref().unwrap_or(waiting)).map_err(refused)?;
+        let mut rewritten = lowered.map_or(Cow::Borrowed(wasm), Cow::Owned);
+        let rewrites: &[Rewrite] = match self.kind.family() {
+            AbiFamily::Emscripten => &OF_EMSCRIPTEN,
+            AbiFamily::Wasi => &OF_WASI,
+        };
+        for rewrite in rewrites {
+            if let Some(other) = rewrite(&rewritten).map_err(|error| refused(error.to_string()))? {
+                rewritten = Cow::Owned(other);
+            }
+        }
+        let module = self.translate(&rewritten).map_err(refused)?;
         if let Some((cache, key)) = entry {
             // A full disk must not keep anybody from running a program.
             let _ = cache.store(&key, &module);

@@ -4,8 +4,9 @@
 use pydl_linker::features::ACCEPTED;
 use pydl_linker::{AbiFamily, SlotCount};
 use wasmparser::WasmFeatures;
-use wasmtime::{Config, Engine, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{Config, Engine, ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 
+use crate::budget::{Budget, Charge, Exhausted};
 use crate::error::LoadError;
 use crate::interrupt::Interruption;
 
@@ -57,23 +58,169 @@ pub(crate) fn engine(kind: Kind) -> Result<Engine, LoadError> {
     config.wasm_features(WasmFeatures::all().difference(ACCEPTED), false);
     config.wasm_features(ACCEPTED, true);
     config.max_wasm_stack(guest_stack(family));
+    config.gc_heap_initial_size(OBJECTS as u64);
     // Not used, but the engine wants it to be no smaller.
     config.async_stack_size(thread_stack(family));
     Engine::new(&config).map_err(LoadError::engine)
 }
 
-/// What a process may take of the host's memory, whoever of the guest's modules asks for it: one memory of 4 GiB, and tables
-/// of 10,000,000 slots, the limit that engines agreed on. wasmtime frees no instance before the process ends: `instances` is how
-/// many there may be of libraries and their thunks, which loads count themselves, beside what else a process needs.
-pub(crate) fn limits(instances: u32) -> StoreLimits {
-    StoreLimitsBuilder::new()
-        .memories(1)
-        .memory_size(4 << 30)
-        .tables(4)
-        .table_elements(SlotCount::MAX as usize)
-        .instances((instances as usize).saturating_add(OTHER_INSTANCES))
-        .build()
+/// What the engine takes of the host's memory for a process, whoever of the guest's modules asks for it: one memory of 4 GiB; tables
+/// of 10,000,000 slots each, the limit that engines agreed on; and, charged to the budget with the tables, what it keeps for exceptions and
+/// references, and what it keeps until the process ends.
+pub(crate) struct Limits {
+    engine: StoreLimits,
+    budget: Budget,
+    /// What is charged of it, which only becomes more.
+    kept: Option<Charge>,
+    /// Bytes of the guest's memory and of the engine's heap of exceptions and references, once there are any. The engine does not tell which
+    /// it asks for.
+    memory: Option<usize>,
+    objects: Option<usize>,
+    /// What both were before the last request, which may fail yet.
+    before: (Option<usize>, Option<usize>),
+}
+
+/// Bytes of that heap in the beginning.
+const OBJECTS: usize = 1 << 20;
+/// Bytes that a slot of a table takes.
+const SLOT: usize = 8;
+
+impl Limits {
+    /// Limits of a process with a memory of so many bytes at most. wasmtime frees no instance before the process ends: `instances` is how many there may be of libraries and their
+    /// thunks, which loads count themselves, beside what else a process needs.
+    pub(crate) fn new(instances: u32, memory: usize, budget: Budget) -> Limits {
+        let engine = StoreLimitsBuilder::new()
+            .memories(1)
+            .memory_size(memory)
+            .tables(4)
+            .table_elements(SlotCount::MAX as usize)
+            .instances((instances as usize).saturating_add(OTHER_INSTANCES))
+            .build();
+        Limits { engine, budget, kept: None, memory: None, objects: None, before: (None, None) }
+    }
+
+    /// Charges what is kept until the process ends.
+    pub(crate) fn keep(&mut self, bytes: u64) -> Result<(), Exhausted> {
+        match &mut self.kept {
+            Some(kept) => kept.resize(kept.bytes().saturating_add(bytes)),
+            kept => {
+                *kept = Some(self.budget.charge(bytes)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.before = (self.memory, self.objects);
+        let more = match (current, self.memory, self.objects) {
+            // The heap begins with its size; a memory that happens to begin with the same comes first, as far as is known yet.
+            (0, Some(_), None) if desired == OBJECTS => {
+                self.objects = Some(desired);
+                desired
+            }
+            (0, Some(OBJECTS), None) => {
+                (self.memory, self.objects) = (Some(desired), Some(OBJECTS));
+                OBJECTS
+            }
+            (0, None, _) => {
+                self.memory = Some(desired);
+                0
+            }
+            // Of two that are equal, it is the memory: a guest that has the one taken for the other has no more together.
+            (_, memory, _) if memory == Some(current) => {
+                self.memory = Some(desired);
+                0
+            }
+            _ => {
+                self.objects = Some(desired);
+                desired.saturating_sub(current)
+            }
+        };
+        let is_permitted = self.engine.memory_growing(current, desired, maximum)?;
+        let is_permitted = is_permitted && (more == 0 || self.keep(more as u64).is_ok());
+        if !is_permitted {
+            (self.memory, self.objects) = self.before;
+        }
+        Ok(is_permitted)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        (self.memory, self.objects) = self.before;
+        self.engine.memory_grow_failed(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current).saturating_mul(SLOT);
+        Ok(self.engine.table_growing(current, desired, maximum)? && self.keep(more as u64).is_ok())
+    }
+
+    fn instances(&self) -> usize {
+        self.engine.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.engine.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.engine.memories()
+    }
 }
 
 /// Instances that are not of libraries: main modules, trampolines, closures.
 const OTHER_INSTANCES: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Limits, and what was charged after each request.
+    fn charged(requests: &[(usize, usize)]) -> Vec<u64> {
+        let budget = Budget::new(16 << 20);
+        let mut limits = Limits::new(1, 1 << 30, budget.clone());
+        let charge = |(current, desired): &(usize, usize)| {
+            assert!(limits.memory_growing(*current, *desired, None).unwrap());
+            budget.used()
+        };
+        requests.iter().map(charge).collect()
+    }
+
+    #[test]
+    fn the_heap_of_objects_is_charged_and_the_memory_is_not() {
+        const MEMORY: usize = 100 << 20;
+        let begun = OBJECTS as u64;
+        assert_eq!(charged(&[(0, MEMORY), (0, OBJECTS), (OBJECTS, 2 * OBJECTS)]), [0, begun, 2 * begun]);
+        // In the other order, and with a memory that begins as the heap does.
+        assert_eq!(charged(&[(0, OBJECTS), (0, MEMORY), (MEMORY, 2 * MEMORY)]), [0, begun, begun]);
+        assert_eq!(charged(&[(0, OBJECTS), (OBJECTS, MEMORY), (0, OBJECTS)]), [0, 0, begun]);
+        assert_eq!(
+            charged(&[(0, OBJECTS), (0, OBJECTS), (OBJECTS, MEMORY), (OBJECTS, 2 * OBJECTS)]),
+            [0, begun, begun, 2 * begun]
+        );
+    }
+
+    #[test]
+    fn what_was_refused_is_not_taken_for_granted() {
+        let mut limits = Limits::new(1, 1 << 30, Budget::new(4 << 20));
+        assert!(limits.memory_growing(0, 100 << 20, None).unwrap());
+        assert!(limits.memory_growing(0, OBJECTS, None).unwrap());
+        assert!(!limits.memory_growing(OBJECTS, 8 << 20, None).unwrap());
+        assert!(limits.memory_growing(OBJECTS, 2 << 20, None).unwrap());
+        assert!(!limits.memory_growing(100 << 20, 2 << 30, None).unwrap());
+        assert!(limits.memory_growing(100 << 20, 200 << 20, None).unwrap());
+        assert!(limits.table_growing(0, 1000, None).unwrap());
+        assert!(!limits.table_growing(1000, 1_000_000, None).unwrap());
+    }
+}

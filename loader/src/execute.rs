@@ -1,9 +1,11 @@
 //! Owns the interpretation of load plans: one match arm for each step, and no policy. Must not know why a step is there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pydl_linker::{
-    BoundImport, LoadPlan, LoadStep, ModuleId, Provided, TableSlot, TagSource, ThunkImport, ThunkModule, abi,
+    BoundImport, LoadPlan, LoadStep, ModuleId, Provided, Signature, TableSlot, TagSource, ThunkImport,
+    ThunkModule, abi,
 };
 use wasmtime::{
     AsContext, Extern, ExternType, Func, FuncType, Global, GlobalType, Instance, Module, Mutability, Ref,
@@ -11,8 +13,10 @@ use wasmtime::{
 };
 
 use crate::address_space::AddressSpace;
+use crate::c_stack;
 use crate::dlfcn::lazy;
 use crate::dlfcn::provided::function;
+use crate::image;
 use crate::process::ProcessState;
 use crate::system::emscripten::imports::function_of_type;
 
@@ -37,14 +41,10 @@ impl Execution<'_, '_> {
     /// Executes the steps up to the first constructor. Until then nothing outside of the plan's own reservation has
     /// changed, so that a failure can be taken back by releasing that.
     pub(crate) fn prepare(&mut self, plan: &LoadPlan) -> wasmtime::Result<()> {
-        for step in plan.steps.iter().filter(|step| !matches!(step, LoadStep::Construct(_))) {
-            self.step(plan, step)?;
-        }
-        Ok(())
+        plan.steps.iter().try_for_each(|step| self.step(plan, step))
     }
 
-    /// Executes one step.
-    pub(crate) fn step(&mut self, plan: &LoadPlan, step: &LoadStep) -> wasmtime::Result<()> {
+    fn step(&mut self, plan: &LoadPlan, step: &LoadStep) -> wasmtime::Result<()> {
         match step {
             LoadStep::Zero { address, size } => {
                 let start = address.0 as usize;
@@ -63,6 +63,9 @@ impl Execution<'_, '_> {
                 let module = self.modules.get(library).ok_or_else(|| missing("a compiled library"))?;
                 let imports: Vec<Extern> =
                     imports.iter().map(|import| self.import(*library, import)).collect::<Result<_, _>>()?;
+                let planned = plan.library(*library).ok_or_else(|| missing("a library of the plan"))?;
+                let names = &mut self.store.data_mut().code;
+                names.note(module, &planned.library.path, Arc::downgrade(&planned.library.module));
                 // Its start function is guest code.
                 let instance = self
                     .space
@@ -73,11 +76,22 @@ impl Execution<'_, '_> {
                 let function = self.function(*module, name)?;
                 set_slot(&mut *self.store, self.space, *slot, function)?;
             }
+            LoadStep::LimitStack(library) => {
+                let instance = self.instance(*library)?;
+                c_stack::limit(self.store, &instance)?;
+            }
+            LoadStep::SetHostSlot { slot, name, signature } => {
+                let function = host_function(self.store, name, signature)?;
+                set_slot(&mut *self.store, self.space, *slot, function)?;
+            }
             LoadStep::Relocate(library) => {
                 self.store.data().trace.relocate(plan.path(*library));
-                self.call(*library, abi::APPLY_DATA_RELOCS)?;
+                let function = self.instance(*library)?;
+                let function = function.get_typed_func::<(), ()>(&mut *self.store, abi::APPLY_DATA_RELOCS)?;
+                self.space.call(&mut *self.store, &function, ())?;
             }
-            LoadStep::Construct(library) => self.call(*library, abi::CALL_CTORS)?,
+            // The process may run them later, and others before (`dlfcn/load.rs`).
+            LoadStep::Construct(_) => {}
         }
         Ok(())
     }
@@ -85,11 +99,6 @@ impl Execution<'_, '_> {
     fn instance(&self, id: ModuleId) -> wasmtime::Result<Instance> {
         let loaded = || self.loaded.get(id.index()).copied();
         self.instances.get(&id).copied().or_else(loaded).ok_or_else(|| missing("an instance"))
-    }
-
-    fn call(&mut self, library: ModuleId, export: &str) -> wasmtime::Result<()> {
-        let function = self.instance(library)?.get_typed_func::<(), ()>(&mut *self.store, export)?;
-        self.space.call(&mut *self.store, &function, ())
     }
 
     fn function(&mut self, module: ModuleId, name: &str) -> wasmtime::Result<Func> {
@@ -167,6 +176,18 @@ pub(crate) fn process_tag(
     let tag = Tag::new(&mut *store, &ty)?;
     store.data_mut().tags.insert(name.to_owned(), tag);
     Ok(tag)
+}
+
+/// The function of the host's that libraries may have the address of, in the type that it has for them.
+pub(crate) fn host_function(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    name: &str,
+    signature: &Signature,
+) -> wasmtime::Result<Func> {
+    let ty = image::function_type(store.as_context().engine(), signature);
+    let ty = ty.ok_or_else(|| missing("a type of the engine's"))?;
+    let function = function_of_type(&mut *store, abi::ENV, name, &ty)?;
+    function.into_func().ok_or_else(|| missing("a function of the host's"))
 }
 
 /// Puts a function into a slot of the process's table.

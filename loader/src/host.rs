@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use pydl_linker::{AbiFamily, Host, Signature};
+use pydl_linker::{AbiFamily, Host, HostAddress, Signature};
 
 use crate::image::{self, Offered};
 use crate::system::emscripten;
@@ -30,6 +30,14 @@ impl Host for SystemInterface {
                 let offered = self.wasi.get_or_init(|| image::offered_to_wasi().unwrap_or_default());
                 offered.get(&(module.to_owned(), name.to_owned())).cloned()
             }
+        }
+    }
+
+    fn address(&self, family: AbiFamily, name: &str) -> Option<HostAddress> {
+        match family {
+            AbiFamily::Emscripten => emscripten::address(name),
+            // Functions of WASI have no addresses: the C library has functions of its own around them.
+            AbiFamily::Wasi => None,
         }
     }
 }

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, MainModule, Signature};
-use wasmtime::{AsContextMut, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
+use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, MainDefect, MainModule, Signature};
+use wasmtime::{AsContextMut, Engine, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
 
 use crate::cache::Stamp;
 use crate::compile::{Compiler, OutlineFile};
@@ -19,8 +19,8 @@ use crate::dlfcn;
 use crate::emscripten_main;
 use crate::engine::Kind;
 use crate::error::LoadError;
+use crate::host_file::read_regular_file;
 use crate::interrupt::Interruption;
-use crate::options::ProcessOptions;
 use crate::process::ProcessState;
 use crate::python::emscripten::Python;
 use crate::python::{self, Installation};
@@ -114,6 +114,14 @@ impl Image {
         Ok(self.main_module()?.require_hosting()?)
     }
 
+    /// Its compiled code.
+    pub(crate) fn code(&self) -> &Module {
+        match &self.start {
+            Start::Wasi(instance) => instance.module(),
+            Start::Emscripten(module) => module,
+        }
+    }
+
     /// What the linker knows of it. Errs when the file is not what it was when the image was made.
     pub fn main_module(&self) -> Result<Arc<MainModule>, LoadError> {
         self.main.module()
@@ -147,7 +155,7 @@ fn start(
 /// What a WASI main module may import.
 fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError> {
     let mut linker = Linker::new(compiler.engine());
-    system::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
+    system::wasi::define(&mut linker).map_err(LoadError::engine)?;
     dlfcn::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
     Ok(linker)
 }
@@ -170,12 +178,12 @@ fn first_look(
     main: &MainFile,
     on_compile: impl FnOnce(),
 ) -> Result<(Compiler, Module), LoadError> {
-    let bytes = fs::read(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
+    let bytes = read_regular_file(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
     let module = main.parse(&bytes)?;
     check_runnable(&module)?;
     let compiler = compiler.for_kind(kind(&module, compiler.interruption()))?;
     if compiler.kind() == Kind::Wasi {
-        check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?)?)?;
+        check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?))?;
     }
     let code = compiler.compile(&main.name(), &bytes, on_compile)?;
     // One that needs libraries is looked into at every start, for their names.
@@ -234,7 +242,7 @@ impl MainFile {
     }
 
     fn read_unchanged(&self) -> Result<Vec<u8>, String> {
-        let bytes = fs::read(&self.path).map_err(|error| error.to_string())?;
+        let bytes = read_regular_file(&self.path).map_err(|error| error.to_string())?;
         let now = fs::metadata(&self.path).map_err(|error| error.to_string())?;
         if Stamp::of(&now) != self.stamp {
             return Err("the file has changed since it was started".to_owned());
@@ -257,9 +265,14 @@ fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
     if main.module().dylink.is_some() && !is_emscripten(main) {
         return not_runnable("it is a side module; give it with --side to a main module");
     }
+    if let Some(defect) = main.defects().iter().find(|defect| **defect == MainDefect::MemoryNotSupported) {
+        return not_runnable(&defect.to_string());
+    }
     let exports = &main.module().exports;
     match is_emscripten(main) {
         true if emscripten_main::entry(|name| exports.contains(name)).is_some() => Ok(()),
+        // Its `main` may be a library's, which is seen when they are there.
+        true if needs_libraries(main) && main.defects().is_empty() => Ok(()),
         true => not_runnable(
             "it exports no function `main`, which Emscripten programs have; link it as an executable",
         ),
@@ -277,16 +290,15 @@ fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
 }
 
 /// The functions that `linker` defines, without a process at hand.
-fn offered_by(compiler: &Compiler, linker: &Linker<ProcessState>) -> Result<Offered, LoadError> {
-    let wasi = system::wasi::context(&ProcessOptions::new(""), [])?;
-    let mut store = Store::new(compiler.engine(), ProcessState::idle(wasi, compiler));
-    Ok(offered_functions(&mut store, linker))
+fn offered_by(compiler: &Compiler, linker: &Linker<ProcessState>) -> Offered {
+    let mut store = Store::new(compiler.engine(), ProcessState::idle(compiler));
+    offered_functions(&mut store, linker)
 }
 
 /// The functions that the host has for WASI processes.
 pub(crate) fn offered_to_wasi() -> Result<Offered, LoadError> {
     let compiler = Compiler::new()?;
-    offered_by(&compiler, &wasi_functions(&compiler)?)
+    Ok(offered_by(&compiler, &wasi_functions(&compiler)?))
 }
 
 /// The types of all functions that the host defines.
@@ -316,6 +328,23 @@ fn signature(ty: &FuncType) -> Option<Signature> {
     let params: Vec<_> = ty.params().map(convert).collect::<Option<_>>()?;
     let results: Vec<_> = ty.results().map(convert).collect::<Option<_>>()?;
     Some(Signature::new(wasmparser::FuncType::new(params, results)))
+}
+
+/// The engine's form of a function type; `None` for one with references other than `externref`.
+pub(crate) fn function_type(engine: &Engine, signature: &Signature) -> Option<FuncType> {
+    let convert = |ty: &wasmparser::ValType| {
+        Some(match ty {
+            wasmparser::ValType::I32 => ValType::I32,
+            wasmparser::ValType::I64 => ValType::I64,
+            wasmparser::ValType::F32 => ValType::F32,
+            wasmparser::ValType::F64 => ValType::F64,
+            wasmparser::ValType::Ref(wasmparser::RefType::EXTERNREF) => ValType::EXTERNREF,
+            _ => return None,
+        })
+    };
+    let params: Vec<_> = signature.params().iter().map(convert).collect::<Option<_>>()?;
+    let results: Vec<_> = signature.results().iter().map(convert).collect::<Option<_>>()?;
+    Some(FuncType::new(engine, params, results))
 }
 
 /// Errs with every import that the host does not offer, or offers with another type.

@@ -1,15 +1,15 @@
-//! Owns the way to interrupt a running guest from another thread: as Ctrl-C does, while it computes, sleeps or waits for input. Must not know
-//! what an interrupt means to the guest.
+//! Owns the way to reach a running guest from another thread: signals such as that of Ctrl-C, and its end, while it computes, sleeps or
+//! waits for input. Must not know what a signal means to the guest.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use tokio::sync::Notify;
 use wasmtime::Engine;
 
 /// Where a guest notices that it is interrupted.
@@ -22,6 +22,65 @@ pub enum Interruption {
     /// that does neither goes on, as it does natively, and [`InterruptHandle::terminate`] does not end it. Code is about an eighth
     /// faster. Main modules that do not ask, those of WASI among them, are interrupted anywhere.
     WhereAsked,
+}
+
+/// A signal that a guest can be sent from outside. What it does is the guest's to say (`sigaction`); by default, all but the last two end
+/// it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Signal {
+    /// `SIGHUP`: the terminal is gone.
+    HangUp,
+    /// `SIGINT`: Ctrl-C.
+    Interrupt,
+    /// `SIGUSR1`.
+    User1,
+    /// `SIGUSR2`.
+    User2,
+    /// `SIGTERM`.
+    Terminate,
+    /// `SIGCONT`: the process was stopped and goes on.
+    Continue,
+    /// `SIGWINCH`: the terminal has another size.
+    WindowChange,
+}
+
+impl Signal {
+    const ALL: [Signal; 7] = [
+        Signal::HangUp,
+        Signal::Interrupt,
+        Signal::User1,
+        Signal::User2,
+        Signal::Terminate,
+        Signal::Continue,
+        Signal::WindowChange,
+    ];
+
+    /// Its number on Linux, which is that of Emscripten's C library.
+    pub fn number(self) -> u8 {
+        match self {
+            Signal::HangUp => 1,
+            Signal::Interrupt => 2,
+            Signal::User1 => 10,
+            Signal::User2 => 12,
+            Signal::Terminate => 15,
+            Signal::Continue => 18,
+            Signal::WindowChange => 28,
+        }
+    }
+
+    /// Its number in WASI (`wasi_snapshot_preview1.witx`, `signal`).
+    pub(crate) fn number_in_wasi(self) -> u8 {
+        match self {
+            Signal::Continue => 17,
+            Signal::WindowChange => 27,
+            other => other.number(),
+        }
+    }
+
+    fn bit(self) -> u32 {
+        1 << self.number()
+    }
 }
 
 /// Interrupts one process. Cloning makes another handle for the same process.
@@ -41,54 +100,67 @@ impl InterruptHandle {
     }
 
     /// Ends the guest, whatever it does, with [`Interruption::Anywhere`]: [`crate::ExitStatus::Interrupted`]. This is the way to limit
-    /// its time. Only reading and writing files that block, such as FIFOs and full pipes, it does not interrupt.
+    /// its time. Only loading a library, above all compiling it, goes on to its end before.
     pub fn terminate(&self) {
         self.state.terminated.store(true, Ordering::SeqCst);
-        self.interrupt();
-    }
-
-    /// Interrupts the guest: Python gets a `KeyboardInterrupt`; a guest without `PyErr_SetInterrupt` is ended with
-    /// [`crate::ExitStatus::Interrupted`]. Has no effect once the guest has ended.
-    pub fn interrupt(&self) {
-        self.state.raise();
+        self.state.wake();
         self.engine.increment_epoch();
     }
 
-    /// Whether the guest has not noticed yet that it was interrupted.
+    /// Interrupts the guest as Ctrl-C does: Python gets a `KeyboardInterrupt`, unless it has another handler for `SIGINT` or ignores it; a
+    /// guest that has not said what is to happen is ended with [`crate::ExitStatus::Interrupted`]. Has no effect once the guest has ended.
+    pub fn interrupt(&self) {
+        self.signal(Signal::Interrupt);
+    }
+
+    /// Sends the guest a signal. One that it was sent before and has not noticed yet is sent once. Has no effect once the guest has ended.
+    pub fn signal(&self, signal: Signal) {
+        self.state.raise(signal);
+        self.engine.increment_epoch();
+    }
+
+    /// Whether the guest has not noticed yet a signal that it was sent. What it has been told of while it was in an extension, it may notice
+    /// only when Python goes on.
     pub fn is_pending(&self) -> bool {
-        self.state.is_pending()
+        self.state.is_pending() || self.state.unnoticed.load(Ordering::SeqCst)
     }
 }
 
 /// What the two sides of an interrupt share.
 #[derive(Default)]
 pub(crate) struct InterruptState {
-    pending: AtomicBool,
+    /// The signals that the guest was not told of yet.
+    pending: AtomicU32,
+    /// Whether the guest has been told, or is to be, and has not looked since.
+    unnoticed: AtomicBool,
     terminated: AtomicBool,
-    waiting: Notify,
     sleeping: (Mutex<()>, Condvar),
-    /// Becomes readable with an interrupt, for those who wait for the host's descriptors.
+    /// Becomes readable with a signal, for those who wait for the host's descriptors.
     alarm: OnceLock<OwnedFd>,
 }
 
 impl InterruptState {
-    fn raise(&self) {
-        self.pending.store(true, Ordering::SeqCst);
-        self.waiting.notify_waiters();
+    fn raise(&self, signal: Signal) {
+        self.unnoticed.store(true, Ordering::SeqCst);
+        self.pending.fetch_or(signal.bit(), Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Ends what the guest waits for.
+    fn wake(&self) {
         if let Some(alarm) = self.alarm.get() {
             let _ = rustix::io::write(alarm, &1_u64.to_ne_bytes());
         }
-        let _guard = self.sleeping.0.lock();
-        self.sleeping.1.notify_all();
+        self.wake_sleeper();
     }
 
-    /// A descriptor that is readable while an interrupt is pending.
+    /// A descriptor that is readable while a signal is pending.
     pub(crate) fn alarm(&self) -> io::Result<BorrowedFd<'_>> {
         if self.alarm.get().is_none() {
             let alarm = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
             let _ = self.alarm.set(alarm);
-            if self.pending.load(Ordering::SeqCst) {
-                self.raise();
+            if self.is_pending() {
+                self.wake();
             }
         }
         self.alarm.get().map(AsFd::as_fd).ok_or_else(|| io::Error::from(io::ErrorKind::Other))
@@ -99,42 +171,102 @@ impl InterruptState {
         self.terminated.load(Ordering::SeqCst)
     }
 
-    /// Whether an interrupt came that the guest was not told of.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.pending.load(Ordering::SeqCst)
+    /// Errs when the guest is to end. Whoever works for a guest on something whose size the guest chooses asks before each
+    /// [`PIECE`] of it.
+    pub(crate) fn check(&self) -> wasmtime::Result<()> {
+        if self.is_terminated() { Err(Interrupted.into()) } else { Ok(()) }
     }
 
-    /// Whether an interrupt came since the last call.
-    pub(crate) fn take(&self) -> bool {
+    /// Has something done on a thread of its own that may take long and that nothing can end, and waits until it is done or, if that
+    /// is first, `is_over` tells after a signal that nobody wants it any more: `None`. Then it goes on to its end, and what comes of it is
+    /// lost. Errs when this program has too many such threads.
+    pub(crate) fn aside<T: Send + 'static>(
+        self: &Arc<Self>,
+        is_over: impl Fn(&InterruptState) -> bool,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        let place = Place::take().ok_or_else(|| io::Error::from(rustix::io::Errno::AGAIN))?;
+        let result = Arc::new(Mutex::new(None));
+        let (state, kept) = (self.clone(), result.clone());
+        let done = move || {
+            let made = work();
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+            drop(place);
+            state.wake_sleeper();
+        };
+        thread::Builder::new().name("aside".to_owned()).stack_size(ASIDE_STACK).spawn(done)?;
+        let take = || result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut guard = self.sleeping.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(made) = take() {
+                return Ok(Some(made));
+            }
+            if is_over(self) {
+                return Ok(None);
+            }
+            guard = self.sleeping.1.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Wakes whoever sleeps, to look again.
+    fn wake_sleeper(&self) {
+        let _guard = self.sleeping.0.lock();
+        self.sleeping.1.notify_all();
+    }
+
+    /// Whether a signal came that the guest was not told of, or the guest is to end: waiting is over.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::SeqCst) != 0 || self.is_terminated()
+    }
+
+    /// The signals that came since the last call.
+    pub(crate) fn take(&self) -> impl Iterator<Item = Signal> + use<> {
         if let Some(alarm) = self.alarm.get() {
             let _ = rustix::io::read(alarm, &mut [0; 8]);
         }
-        self.pending.swap(false, Ordering::SeqCst)
+        let pending = self.pending.swap(0, Ordering::SeqCst);
+        Signal::ALL.into_iter().filter(move |signal| pending & signal.bit() != 0)
     }
 
-    /// Sleeps for `duration` or until an interrupt comes; true in the latter case.
+    /// Notes that the guest has looked for signals.
+    pub(crate) fn noticed(&self) {
+        if self.unnoticed.load(Ordering::SeqCst) && !self.is_pending() {
+            self.unnoticed.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Sleeps for `duration` or until a signal comes; true in the latter case.
     pub(crate) fn sleep(&self, duration: Duration) -> bool {
-        let pending = || self.pending.load(Ordering::SeqCst);
+        let pending = || self.is_pending();
         let Ok(guard) = self.sleeping.0.lock() else { return pending() };
         let _ = self.sleeping.1.wait_timeout_while(guard, duration, |()| !pending());
         pending()
     }
+}
 
-    /// Waits for `work` or an interrupt, whichever is first; `None` for an interrupt, which drops the work.
-    pub(crate) async fn race<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let interrupted = self.waiting.notified();
-        tokio::pin!(work, interrupted);
-        interrupted.as_mut().enable();
-        if self.pending.load(Ordering::SeqCst) {
-            return None;
-        }
-        std::future::poll_fn(|context| {
-            if let std::task::Poll::Ready(result) = work.as_mut().poll(context) {
-                return std::task::Poll::Ready(Some(result));
-            }
-            interrupted.as_mut().poll(context).map(|()| None)
-        })
-        .await
+/// Bytes that are read, written, copied or filled for a guest before it is asked again whether it is to end: some milliseconds.
+pub(crate) const PIECE: usize = 4 << 20;
+
+/// Bytes of stack for what is done aside.
+const ASIDE_STACK: usize = 1 << 20;
+/// The most threads of this program for what is done aside, those included that nobody waits for any more.
+const MOST_ASIDE: usize = 64;
+
+/// One of those threads.
+struct Place;
+
+static ASIDE: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take() -> Option<Place> {
+        let one_more = |count: usize| (count < MOST_ASIDE).then_some(count + 1);
+        ASIDE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        ASIDE.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -142,3 +274,33 @@ impl InterruptState {
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub(crate) struct Interrupted;
+
+/// The guest was sent a signal that ends it, as most do by default.
+#[derive(Debug, thiserror::Error)]
+#[error("ended by signal {}", self.0.number())]
+pub(crate) struct Killed(pub Signal);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn what_is_done_aside_is_waited_for_until_nobody_wants_it() {
+        let state = Arc::<InterruptState>::default();
+        assert_eq!(state.aside(InterruptState::is_terminated, || 5).unwrap(), Some(5));
+        let other = state.clone();
+        let interrupting = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            other.raise(Signal::Interrupt);
+        });
+        let started = Instant::now();
+        let slow = || thread::sleep(Duration::from_secs(5));
+        assert_eq!(state.aside(InterruptState::is_pending, slow).unwrap(), None);
+        assert!(started.elapsed() < Duration::from_secs(4));
+        interrupting.join().unwrap();
+        // A signal is no end.
+        assert_eq!(state.aside(InterruptState::is_terminated, || 6).unwrap(), Some(6));
+    }
+}

@@ -27,14 +27,19 @@
 mod address_space;
 mod archive;
 mod backtrace;
+mod budget;
+mod c_stack;
 mod cache;
 mod compile;
+mod cpp_exception;
+mod denied;
 mod dlfcn;
 mod emscripten_main;
 mod engine;
 mod error;
 mod execute;
 mod host;
+mod host_file;
 mod image;
 mod interrupt;
 mod libraries;
@@ -43,18 +48,19 @@ mod pic_main;
 mod process;
 mod python;
 mod search;
-mod staging;
 mod startup;
 mod system;
 mod trace;
 
-pub use backtrace::GuestTrap;
+pub use backtrace::{GuestException, GuestFrame, GuestTrap};
 pub use cache::{Cache, CacheError};
 pub use compile::Compiler;
+pub use denied::{DeniedHost, DeniedNetwork};
 pub use error::LoadError;
 pub use host::SystemInterface;
+pub use host_file::open_regular_file;
 pub use image::Image;
-pub use interrupt::{InterruptHandle, Interruption};
+pub use interrupt::{InterruptHandle, Interruption, Signal};
 pub use libraries::{
     Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, RefusedLoad, SymbolPlace,
 };
@@ -62,4 +68,5 @@ pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use pydl_linker::OpenMode;
 pub use python::{Installation, PythonTarget, WheelFile};
+pub use system::kernel::terminal::Terminal;
 pub use trace::{Trace, TraceTopic};

@@ -5,7 +5,7 @@ use pydl_linker::{Address, Library, ModuleId, Namespace, OpenMode, Scope, Symbol
 use wasmtime::{AsContextMut, Ref, StoreContextMut, WasmParams, WasmResults};
 
 use crate::dlfcn::{self, Failure};
-use crate::process::{ExitStatus, ProcessState, exit_status};
+use crate::process::{ExitStatus, ProcessState, end_of_guest, exit_status};
 
 /// The libraries of a process whose guest does not run at the moment: see [`crate::Process::run_then`] and
 /// [`crate::Process::with_libraries`].
@@ -117,7 +117,7 @@ impl From<Failure> for LibraryError {
     fn from(failure: Failure) -> LibraryError {
         match failure {
             Failure::Refused(why) => LibraryError::Refused(why),
-            Failure::Ended(error) => LibraryError::NotReturned(exit_status(&error)),
+            Failure::Ended(error) => LibraryError::NotReturned(end_of_guest(&error)),
         }
     }
 }
@@ -199,7 +199,7 @@ impl<'a> Libraries<'a> {
         let wrong_type = |_| LibraryError::WrongType { name, library, signature };
         let code = code.typed::<P, R>(&mut self.store).map_err(wrong_type)?;
         let result = space.call(&mut self.store, &code, parameters);
-        result.map_err(|error| LibraryError::NotReturned(exit_status(&error)))
+        result.map_err(|error| LibraryError::NotReturned(exit_status(&mut self.store, &error)))
     }
 
     /// What was refused last, when anything was: whether the guest could do without is its own affair.

@@ -1,11 +1,10 @@
 //! Owns what an embedder may say of a process: arguments, environment, files, streams. Must not know the host's own
 //! environment or command line.
 
-use std::net::{IpAddr, SocketAddr};
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-
-use wasmtime_wasi::p2::OutputStream as _;
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::LoadError;
 use crate::python::packages::PACKAGE_FOLDERS;
@@ -54,7 +53,7 @@ pub(crate) enum Output {
 /// Memory that takes a guest's output. Cloning makes another view of the same memory.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    pub(crate) pipe: MemoryOutputPipe,
+    bytes: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Captured {
@@ -63,18 +62,23 @@ impl Captured {
 
     /// Room for [`Captured::CAPACITY`] bytes, taken as they come.
     pub fn new() -> Captured {
-        Captured { pipe: MemoryOutputPipe::new(Self::CAPACITY) }
+        Captured { bytes: Arc::default() }
     }
 
-    /// Takes bytes that a guest wrote. Errs when they are too many.
-    pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
-        let written = self.pipe.clone().write(bytes::Bytes::copy_from_slice(bytes));
-        written.map_err(|_| std::io::Error::from(std::io::ErrorKind::StorageFull))
+    /// Takes as many of the bytes that a guest wrote as there is room for, and returns how many. Errs when there is none.
+    pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = bytes.len().min(Self::CAPACITY.saturating_sub(kept.len()));
+        if count == 0 && !bytes.is_empty() {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        kept.extend_from_slice(&bytes[..count]);
+        Ok(count)
     }
 
     /// What was written so far.
     pub fn contents(&self) -> Vec<u8> {
-        self.pipe.contents().to_vec()
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -84,7 +88,9 @@ impl Default for Captured {
     }
 }
 
-/// A part of the host's network that a guest may use: to connect to, to send to, to listen on.
+/// A part of the host's network that a guest may use: to connect to, to send to and, where the address is one of this machine's, to
+/// listen on. Whoever reaches an address that a guest listens on may call it; datagrams that nobody listens for come in only from
+/// where the guest may send to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetworkPermission {
     host: Option<String>,
@@ -92,20 +98,28 @@ pub struct NetworkPermission {
 }
 
 impl NetworkPermission {
-    /// Every host and port.
+    /// Every host and port: this machine's own services and its local network, too.
     pub fn all() -> NetworkPermission {
         NetworkPermission { host: None, port: None }
     }
 
-    /// A host, by name or address, and one of its ports, or all of them. A name stands for the addresses it has when the guest
-    /// looks it up.
+    /// A host, by name or address, and one of its ports, or all of them. A name stands for the addresses of the public Internet that it
+    /// has when the guest looks it up: those of this machine, of its link and of private networks must be named by address, since
+    /// others may say what a name means. `localhost` is this machine's loopback. All interfaces are `0.0.0.0` and `::`.
     pub fn host(host: impl Into<String>, port: Option<u16>) -> NetworkPermission {
         NetworkPermission { host: Some(host.into()), port }
     }
 
-    /// Whether it covers an address.
+    /// Whether it covers an address, in whatever form.
     pub(crate) fn permits(&self, address: SocketAddr) -> bool {
-        let is_host = |host: &String| host.parse() == Ok(address.ip());
+        let ip = address.ip().to_canonical();
+        let is_host = |host: &String| {
+            if let Ok(named) = host.parse::<IpAddr>() {
+                return named.to_canonical() == ip;
+            }
+            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            host.eq_ignore_ascii_case(LOCALHOST) && loopback.contains(&ip)
+        };
         self.host.as_ref().is_none_or(is_host) && self.port.is_none_or(|port| port == address.port())
     }
 
@@ -125,18 +139,25 @@ impl NetworkPermission {
     }
 }
 
+/// The name of this machine's loopback, whatever its resolver says (RFC 6761).
+const LOCALHOST: &str = "localhost";
+
 /// The folder of the guest that holds side modules when no Python installation says otherwise.
 const SIDE_FOLDER: &str = "/usr/local/lib/pydl";
 
 /// How many instances of libraries and of their thunks a process may make unless told otherwise.
 pub(crate) const MOST_INSTANCES: u32 = 10_000;
+/// How many bytes a linear memory may have: as many as there are addresses.
+pub(crate) const MOST_MEMORY: usize = 4 << 30;
+/// How many bytes the host keeps for a process unless the options say otherwise.
+const HOST_MEMORY: u64 = 1 << 30;
 
 /// Everything a process is given. What is not named here, the guest does not see: by default there is no file, no
 /// environment variable, an empty standard input, and output goes nowhere.
 #[derive(Clone, Debug)]
 pub struct ProcessOptions {
-    pub(crate) arguments: Vec<String>,
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) files: Vec<GuestFile>,
     pub(crate) side_folder: String,
@@ -152,11 +173,14 @@ pub struct ProcessOptions {
     pub(crate) stderr: Output,
     pub(crate) trace: Trace,
     pub(crate) most_instances: u32,
+    pub(crate) host_memory: u64,
+    /// How many bytes the guest's linear memory may have.
+    pub(crate) most_memory: usize,
 }
 
 impl ProcessOptions {
     /// Options for any main module; `program` is its `argv[0]`.
-    pub fn new(program: impl Into<String>) -> ProcessOptions {
+    pub fn new(program: impl Into<OsString>) -> ProcessOptions {
         ProcessOptions {
             arguments: vec![program.into()],
             environment: Vec::new(),
@@ -174,6 +198,8 @@ impl ProcessOptions {
             stderr: Output::Discard,
             trace: Trace::default(),
             most_instances: MOST_INSTANCES,
+            host_memory: HOST_MEMORY,
+            most_memory: MOST_MEMORY,
         }
     }
 
@@ -195,13 +221,13 @@ impl ProcessOptions {
     }
 
     /// Appends arguments after `argv[0]` and those given before.
-    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> ProcessOptions {
+    pub fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> ProcessOptions {
         self.arguments.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// Sets an environment variable. The last one of a name counts.
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> ProcessOptions {
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> ProcessOptions {
         let name = name.into();
         self.environment.retain(|(known, _)| *known != name);
         self.environment.push((name, value.into()));
@@ -215,7 +241,7 @@ impl ProcessOptions {
     }
 
     /// Shows one file of the host to the guest under an absolute path, for reading. Nothing else in its folder is
-    /// visible. The guest gets a copy made when the process is.
+    /// visible. The guest gets its contents as they are when the process is made.
     pub fn file(mut self, host: impl Into<PathBuf>, guest: impl Into<String>) -> ProcessOptions {
         self.files.push(GuestFile { host: host.into(), guest: guest.into() });
         self
@@ -298,6 +324,20 @@ impl ProcessOptions {
         self
     }
 
+    /// How many bytes of the host's memory may be kept for the process, beside its linear memory; 1 GiB unless given. Everything counts
+    /// that the guest causes to be kept, such as files outside of mounted folders, pipes, sockets and lists of names. A call that
+    /// would need more fails with an error of the guest's own kind, such as `ENOSPC` or `ENOMEM`.
+    pub fn host_memory(mut self, bytes: u64) -> ProcessOptions {
+        self.host_memory = bytes;
+        self
+    }
+
+    /// How many bytes the guest's linear memory may have.
+    pub(crate) fn most_memory(mut self, bytes: usize) -> ProcessOptions {
+        self.most_memory = bytes;
+        self
+    }
+
     /// The absolute paths of the guest's files, side modules among them. Errs when two have the same path or a name
     /// cannot be one in the guest.
     pub(crate) fn guest_files(&self) -> Result<Vec<GuestFile>, LoadError> {
@@ -355,8 +395,8 @@ impl ProcessOptions {
         path.filter(|path| path.exists())
     }
 
-    /// An environment variable of the guest.
+    /// An environment variable of the guest, if it is UTF-8.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.environment.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.to_str())
     }
 }

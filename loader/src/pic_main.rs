@@ -143,7 +143,8 @@ fn slot_of(
     if let Some(slot) = own {
         return Ok(Some(slot.resolve(table_base)));
     }
-    let function = match instance.get_func(&mut *store, name) {
+    let exported = instance.get_func(&mut *store, name);
+    let function = match exported {
         Some(function) => function,
         None => match image.host_functions.get(&mut *store, abi::ENV, name).map(Extern::into_func) {
             Ok(Some(function)) => function,
@@ -153,5 +154,8 @@ fn slot_of(
     let slot = space.take_slot(&mut *store);
     let slot = slot.ok_or_else(|| wasmtime::Error::msg("the function table is full"))?;
     set_slot(&mut store.as_context_mut(), space, slot, function)?;
+    if exported.is_none() {
+        dlfcn::record_host_slot(&mut store.as_context_mut(), name, slot);
+    }
     Ok(Some(slot))
 }

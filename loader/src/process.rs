@@ -1,33 +1,39 @@
 //! Owns processes: running instances of an image. Must not know how libraries are loaded.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::{Arc, Weak};
 use std::thread;
 
-use pydl_linker::{LookupError, abi};
-use wasmtime::{
-    AsContextMut, Instance, Store, StoreContextMut, StoreLimits, Tag, Trap, UpdateDeadline, WasmBacktrace,
-};
-use wasmtime_wasi::I32Exit;
-use wasmtime_wasi::p1::WasiP1Ctx;
+use pydl_linker::{LookupError, SearchPath, TableSlot, abi};
+use wasmtime::{AsContextMut, Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::address_space::{AddressSpace, Shared};
-use crate::backtrace::GuestTrap;
+use crate::backtrace::{CodeNames, GuestTrap};
+use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::compile::Compiler;
+use crate::cpp_exception;
+use crate::denied::DeniedNetwork;
 use crate::dlfcn::Linking;
 use crate::emscripten_main;
-use crate::engine::{limits, thread_stack};
+use crate::engine::{Limits, thread_stack};
 use crate::error::LoadError;
+use crate::host_file::{read_program, read_regular_file};
 use crate::image::{Image, START, Start};
-use crate::interrupt::{InterruptHandle, InterruptState, Interrupted};
+use crate::interrupt::{InterruptHandle, InterruptState, Interrupted, Killed, Signal};
 use crate::libraries::{Libraries, RefusedLoad};
-use crate::options::{GuestFile, MOST_INSTANCES, Mount, ProcessOptions};
+use crate::options::{GuestFile, MOST_INSTANCES, MOST_MEMORY, Mount, ProcessOptions};
+use crate::python::emscripten::Python;
 use crate::python::packages::{PACKAGE_FOLDERS, Packages};
-use crate::search::SearchPath;
-use crate::staging::Staging;
-use crate::system;
+use crate::python::traceback;
+use crate::python::wheel::Wheel;
 use crate::system::emscripten::Emscripten;
+use crate::system::kernel::Kernel;
+use crate::system::kernel::terminal::Terminal;
+use crate::system::wasi::Wasi;
+use crate::system::{self, Exit, System};
 use crate::trace::Trace;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
@@ -37,13 +43,12 @@ const PYTHONPATH: &str = "PYTHONPATH";
 
 /// What the engine keeps for a process.
 pub(crate) struct ProcessState {
-    /// The system of a WASI process; in an Emscripten process it shows nothing.
-    pub wasi: WasiP1Ctx,
-    /// The system of an Emscripten process.
-    pub emscripten: Option<Box<Emscripten>>,
+    pub system: System,
     pub compiler: Compiler,
     pub interrupt: Arc<InterruptState>,
-    pub limits: StoreLimits,
+    pub limits: Limits,
+    /// What the host may keep for the process.
+    pub budget: Budget,
     /// How many instances of libraries it may make in its life, and how many of them it has made.
     pub instances: (u32, u32),
     /// The process this is the state of; `None` for a store that runs nothing.
@@ -54,12 +59,16 @@ pub(crate) struct ProcessState {
     pub trace: Trace,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
     pub linking: Option<Result<Linking, String>>,
+    /// The slots that functions of the host's were given before there was a `linking` to know them.
+    pub host_slots: Vec<(String, TableSlot)>,
     /// The message that the next `dlerror` returns.
     pub dl_error: Option<String>,
     /// The load that was refused last.
     pub refused: Option<RefusedLoad>,
     /// Exception tags that are not the main module's, one for each name.
     pub tags: BTreeMap<String, Tag>,
+    /// The files that have code.
+    pub code: CodeNames,
 }
 
 /// What a running process was made of.
@@ -74,21 +83,24 @@ pub(crate) struct Running {
 
 impl ProcessState {
     /// The state of a store that runs nothing yet.
-    pub(crate) fn idle(wasi: WasiP1Ctx, compiler: &Compiler) -> ProcessState {
+    pub(crate) fn idle(compiler: &Compiler) -> ProcessState {
+        let budget = Budget::new(0);
         ProcessState {
-            wasi,
-            emscripten: None,
+            system: System::Idle,
             compiler: compiler.clone(),
             interrupt: Arc::default(),
-            limits: limits(MOST_INSTANCES),
+            limits: Limits::new(MOST_INSTANCES, MOST_MEMORY, budget.clone()),
+            budget,
             instances: (MOST_INSTANCES, 0),
             running: None,
             binds_now: false,
             trace: Trace::default(),
             linking: None,
+            host_slots: Vec::new(),
             dl_error: None,
             refused: None,
             tags: BTreeMap::new(),
+            code: CodeNames::default(),
         }
     }
 }
@@ -105,6 +117,8 @@ pub enum ExitStatus {
     LookupFailed(GuestTrap),
     /// By [`InterruptHandle::terminate`], or by [`InterruptHandle::interrupt`] having no way to handle that.
     Interrupted,
+    /// By another signal that it does not handle.
+    Killed(Signal),
 }
 
 /// One instance of an image, ready to run.
@@ -113,10 +127,10 @@ pub struct Process {
     image: Image,
     search: Arc<SearchPath>,
     working_directory: Option<String>,
-    arguments: Vec<String>,
+    arguments: Vec<OsString>,
     interrupt: InterruptHandle,
-    /// Kept until the guest has ended: removes the copies of its files.
-    _staging: Option<Staging>,
+    /// Wheels whose byte code is made before the guest starts.
+    uncompiled: Vec<Arc<Wheel>>,
 }
 
 impl Process {
@@ -130,30 +144,25 @@ impl Process {
         options.mounts.iter().try_for_each(|mount| keep_cache_private(image.compiler.cache(), mount))?;
         let packages =
             Packages::open(image.path(), &options.wheels, &options.package_folders, image.compiler.cache())?;
-        let (staging, wasi, emscripten) = match image.start {
-            Start::Wasi(_) => {
-                let options = &with_packages(options, image, &packages)?;
-                let staging = Staging::of(&files)?;
-                let mounts = options.mounts.iter().cloned().chain(staging.mounts());
-                let wasi = system::wasi::context(options, mounts)?;
-                (Some(staging), wasi, None)
-            }
+        let system = match image.start {
+            Start::Wasi(_) => System::Wasi(Box::new(wasi_system(image, options, &files, &packages)?)),
             Start::Emscripten(_) => {
-                let system = emscripten_system(image, options, &files, &packages)?;
-                (None, system::wasi::context(&ProcessOptions::new(""), [])?, Some(Box::new(system)))
+                System::Emscripten(Box::new(emscripten_system(image, options, &files, &packages)?))
             }
         };
         let interrupt = InterruptHandle::new(image.compiler.engine());
-        let mut state = ProcessState::idle(wasi, &image.compiler);
-        state.emscripten = emscripten;
+        let mut state = ProcessState::idle(&image.compiler);
+        state.system = system;
         state.trace = options.trace.clone();
-        state.limits = limits(options.most_instances);
+        if let Ok(kernel) = state.system.kernel_mut() {
+            state.budget = kernel.budget.clone();
+        }
+        state.limits = Limits::new(options.most_instances, options.most_memory, state.budget.clone());
         state.instances = (options.most_instances, 0);
         state.binds_now = options.variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         state.interrupt = interrupt.state().clone();
         let mut store = Store::new(image.compiler.engine(), state);
         store.limiter(|state| &mut state.limits);
-        store.set_hostcall_fuel(system::wasi::HOST_MEMORY);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(at_epoch);
         let search = Arc::new(SearchPath {
@@ -167,18 +176,38 @@ impl Process {
             working_directory: options.working_directory.clone(),
             arguments: options.arguments.clone(),
             interrupt,
-            _staging: staging,
+            uncompiled: if image.python.is_some() {
+                Python::uncompiled(image, &packages)
+            } else {
+                Vec::new()
+            },
         })
     }
 
-    /// The system of an Emscripten process, to furnish it.
-    pub(crate) fn system_mut(&mut self) -> Option<&mut Emscripten> {
-        self.store.data_mut().emscripten.as_deref_mut()
+    /// The kernel of the process, to furnish it.
+    pub(crate) fn kernel_mut(&mut self) -> Option<&mut Kernel> {
+        self.store.data_mut().system.kernel_mut().ok()
+    }
+
+    /// What this process is denied of the network while it runs, and after: nothing yet.
+    pub fn denied_network(&self) -> DeniedNetwork {
+        let kernel = self.store.data().system.kernel();
+        kernel.map(|kernel| kernel.network.denied.clone()).unwrap_or_default()
     }
 
     /// Interrupts this process from other threads.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         self.interrupt.clone()
+    }
+
+    /// The terminal that the guest was given, to put it right before this program ends while the guest runs. When the guest has ended,
+    /// that has happened.
+    pub fn terminal(&self) -> Terminal {
+        match &self.store.data().system {
+            System::Idle => Terminal::default(),
+            System::Wasi(system) => system.kernel.streams.settings.clone(),
+            System::Emscripten(system) => system.kernel.streams.settings.clone(),
+        }
     }
 
     /// Runs the guest to its end, on a thread of its own with the stack it needs. Output that goes to captured streams
@@ -212,7 +241,10 @@ impl Process {
                 Stop::Refused(error) => error,
                 Stop::Guest(error) => LoadError::NotRunnable {
                     name: process.image.path().display().to_string(),
-                    why: format!("it ends before it has begun: {:?}", exit_status(&error)),
+                    why: format!(
+                        "it ends before it has begun: {:?}",
+                        exit_status(&mut process.store.as_context_mut(), &error)
+                    ),
                 },
             })?;
             let result = work(&mut Libraries::of(process.store.as_context_mut()));
@@ -272,25 +304,55 @@ impl Process {
     fn run_here(&mut self) -> Result<ExitStatus, LoadError> {
         match self.start() {
             Ok(()) => {}
-            Err(Stop::Guest(error)) => return Ok(exit_status(&error)),
+            Err(Stop::Guest(error)) => return Ok(self.ended(&error)),
             Err(Stop::Refused(error)) => return Err(error),
         }
         let main = self.store.data().running.as_ref().map(|running| running.main);
         if let (Some(main), Start::Emscripten(_)) = (main, &self.image.start) {
-            return Ok(match emscripten_main::run(&mut self.store, &main, &self.arguments) {
-                Ok(status) => ExitStatus::Exited(status),
-                Err(error) => exit_status(&error),
-            });
+            return match emscripten_main::run(&mut self.store, &self.image, &main, &self.arguments) {
+                Ok(status) => Ok(ExitStatus::Exited(status)),
+                Err(Stop::Guest(error)) => Ok(self.ended(&error)),
+                Err(Stop::Refused(error)) => Err(error),
+            };
         }
         let start = main.map(|main| main.get_typed_func::<(), ()>(&mut self.store, START));
         match start.map(|start| start.and_then(|start| start.call(&mut self.store, ()))) {
-            Some(Err(error)) => Ok(exit_status(&error)),
+            Some(Err(error)) => Ok(self.ended(&error)),
             _ => Ok(ExitStatus::Exited(0)),
         }
     }
 
+    /// How the guest has ended. Where it is a crash, its Python tells what it was doing, as after a signal.
+    fn ended(&mut self, error: &wasmtime::Error) -> ExitStatus {
+        let mut store = self.store.as_context_mut();
+        let status = exit_status(&mut store, error);
+        if matches!(status, ExitStatus::Trapped(_) | ExitStatus::LookupFailed(_)) {
+            traceback::dump(&mut store);
+        }
+        status
+    }
+
+    /// Makes the byte code that wheels have none of yet, once. It takes the guest's compiler, and is interrupted as the guest is.
+    fn compile_packages(&mut self) -> Result<(), Stop> {
+        let Some(python) = self.image.python.clone() else { return Ok(()) };
+        for wheel in std::mem::take(&mut self.uncompiled) {
+            let (image, handle) = (self.image.clone(), self.interrupt.clone());
+            if handle.is_pending() {
+                break;
+            }
+            if let Some(kernel) = self.kernel_mut() {
+                python.compile(kernel, &image, &wheel, &handle).map_err(Stop::Refused)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Instantiates the main module and sets its working directory.
     fn start(&mut self) -> Result<(), Stop> {
+        self.compile_packages()?;
+        self.interrupt.state().check().map_err(Stop::Guest)?;
+        let (code, name) = (self.image.code().clone(), file_name(&self.image));
+        self.store.data_mut().code.note(&code, &name, Weak::new());
         let (main, shared, instantiated) = match self.image.start.clone() {
             Start::Wasi(pre) => {
                 let name = self.image.path().display().to_string();
@@ -383,6 +445,18 @@ fn with_packages(
     Ok(if path.is_empty() { options } else { options.env(PYTHONPATH, path.join(":")) })
 }
 
+/// The system of a WASI process: what the options name.
+fn wasi_system(
+    image: &Image,
+    options: &ProcessOptions,
+    files: &[GuestFile],
+    packages: &Packages,
+) -> Result<Wasi, LoadError> {
+    let mut system = Wasi::new(&with_packages(options, image, packages)?)?;
+    show(&mut system.kernel, options, files)?;
+    Ok(system)
+}
+
 /// The system of an Emscripten process: what the options name, and what Python needs.
 fn emscripten_system(
     image: &Image,
@@ -392,17 +466,28 @@ fn emscripten_system(
 ) -> Result<Emscripten, LoadError> {
     let mut system = Emscripten::new(options)?;
     if let Some(python) = image.python.as_ref().filter(|_| options.is_python) {
-        python.furnish(&mut system, image, packages)?;
+        python.furnish(&mut system.kernel, image, packages)?;
     }
-    options.mounts.iter().try_for_each(|mount| system.mount(mount))?;
-    for file in files {
-        let bytes = std::fs::read(&file.host).map_err(|error| LoadError::file(&file.host, error))?;
-        system.show(&file.guest, bytes.into(), 0o755)?;
-    }
+    show(&mut system.kernel, options, files)?;
     if let Some(folder) = &options.working_directory {
-        system.change_directory(folder)?;
+        system.kernel.change_directory(folder)?;
     }
     Ok(system)
+}
+
+/// Shows what the options name to the guest: folders, those in others last, and files.
+fn show(kernel: &mut Kernel, options: &ProcessOptions, files: &[GuestFile]) -> Result<(), LoadError> {
+    let mut mounts: Vec<&Mount> = options.mounts.iter().collect();
+    mounts.sort_by_key(|mount| Path::new(&mount.guest).components().count());
+    mounts.into_iter().try_for_each(|mount| kernel.mount(mount))?;
+    kernel.show_time_zones();
+    for file in files {
+        let is_library = options.side_modules.contains(&file.host);
+        let read = if is_library { read_regular_file(&file.host) } else { read_program(&file.host) };
+        let bytes = read.map_err(|error| LoadError::file(&file.host, error))?;
+        kernel.show(&file.guest, bytes.into(), 0o755)?;
+    }
+    Ok(())
 }
 
 /// Why a guest does not get to its `_start`.
@@ -416,29 +501,62 @@ pub(crate) enum Stop {
 /// Whether an error is an end of the guest rather than a failure of the host.
 pub(crate) fn is_of_guest(error: &wasmtime::Error) -> bool {
     // Whatever came up while the guest ran has a backtrace.
-    error.is::<I32Exit>() || error.is::<Interrupted>() || error.is::<Trap>() || error.is::<WasmBacktrace>()
+    error.is::<Exit>() || is_end_by_signal(error) || error.is::<Trap>() || error.is::<WasmBacktrace>()
 }
 
-pub(crate) fn exit_status(error: &wasmtime::Error) -> ExitStatus {
-    match error.downcast_ref::<I32Exit>() {
-        Some(I32Exit(status)) => ExitStatus::Exited(*status),
-        None if error.is::<Interrupted>() => ExitStatus::Interrupted,
-        None if error.is::<LookupError>() => ExitStatus::LookupFailed(GuestTrap::of(error)),
-        None => ExitStatus::Trapped(GuestTrap::of(error)),
+/// Whether the guest was ended from outside.
+pub(crate) fn is_end_by_signal(error: &wasmtime::Error) -> bool {
+    error.is::<Interrupted>() || error.is::<Killed>()
+}
+
+/// How a guest has ended, by the engine's error.
+pub(crate) fn exit_status(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    error: &wasmtime::Error,
+) -> ExitStatus {
+    status_of(error, || trap_of(store, error))
+}
+
+/// The same where the guest has exited or was interrupted, so that there is nothing to be named.
+pub(crate) fn end_of_guest(error: &wasmtime::Error) -> ExitStatus {
+    status_of(error, || GuestTrap::of(error, None, &CodeNames::default()))
+}
+
+fn status_of(error: &wasmtime::Error, trap: impl FnOnce() -> GuestTrap) -> ExitStatus {
+    if let Some(Killed(signal)) = error.downcast_ref() {
+        return ExitStatus::Killed(*signal);
     }
+    match error.downcast_ref::<Exit>() {
+        Some(Exit(status)) => ExitStatus::Exited(*status),
+        None if error.is::<Interrupted>() => ExitStatus::Interrupted,
+        None if error.is::<LookupError>() => ExitStatus::LookupFailed(trap()),
+        None => ExitStatus::Trapped(trap()),
+    }
+}
+
+/// What an error of the engine says of the guest, in names.
+pub(crate) fn trap_of(store: &mut StoreContextMut<'_, ProcessState>, error: &wasmtime::Error) -> GuestTrap {
+    let exception = cpp_exception::uncaught(store, error);
+    // A main module that was found good earlier is read when something is asked of it, as now.
+    let image = store.data().running.as_ref().map(|running| running.image.clone());
+    let main = image.as_ref().and_then(|image| Some((image, image.main_module().ok()?)));
+    if let Some((image, main)) = &main {
+        store.data_mut().code.note(image.code(), &file_name(image), Arc::downgrade(main.module()));
+    }
+    GuestTrap::of(error, exception, &store.data().code)
+}
+
+/// What the main module is called in backtraces.
+fn file_name(image: &Image) -> String {
+    image.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 /// What happens at the next function entry or loop of a guest after [`InterruptHandle::interrupt`], for every process
 /// of the engine.
 fn at_epoch(mut store: StoreContextMut<'_, ProcessState>) -> wasmtime::Result<UpdateDeadline> {
-    if store.data().interrupt.is_terminated() {
-        return Err(Interrupted.into());
-    }
-    if store.data().interrupt.take() {
-        // The guest runs to be told: its own deadline must not come up again meanwhile.
-        store.set_epoch_deadline(1);
-        system::deliver_interrupt(&mut store)?;
-    }
+    // The guest runs to be told: its own deadline must not come up again meanwhile.
+    store.set_epoch_deadline(1);
+    system::signals::deliver_pending(&mut store)?;
     Ok(UpdateDeadline::Continue(1))
 }
 

@@ -2,62 +2,33 @@
 //! by the guest's own `pydl_read_file`. Remembers what was tried. Must not know what is in the files.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use pydl_linker::{
-    Address, FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, Requester,
+    Address, FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, PATH_LIMIT, Place,
+    Requester, SearchPath,
 };
 use wasmtime::{StoreContextMut, TypedFunc};
 
 use crate::address_space::AddressSpace;
+use crate::budget::{Budget, Charge};
+use crate::interrupt::{InterruptState, Interrupted};
 use crate::process::ProcessState;
-use crate::system::emscripten::{Fault, Files};
+use crate::system::kernel::errno::Fault;
+use crate::system::kernel::files::Files;
 use crate::trace::Trace;
 
-/// The most bytes of a path; longer ones are an error (`PATH_MAX` of musl).
-const PATH_LIMIT: usize = 4096;
 /// The most bytes of a library file. What `pydl_read_file` reads must fit the guest's memory anyway.
 const FILE_LIMIT: u32 = 1 << 30;
 /// Bytes of `struct pydl_file` (`loader/guest/wasi/libdl.c`).
 const FILE_RECORD: u32 = 32;
-
-/// The folders of names without a slash: what does not change while a process runs.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SearchPath {
-    /// `LD_LIBRARY_PATH` of the guest's initial environment.
-    pub environment: Vec<String>,
-    /// The loader's own folders, last.
-    pub own: Vec<String>,
-}
-
-impl SearchPath {
-    /// The paths to try for a request, in order: as it is when it has a slash; else `LD_LIBRARY_PATH`, the requester's
-    /// `RUNTIME_PATH`, and the loader's own folders (ld.so(8), without its cache and default folders). `caller` is the library that
-    /// calls `dlopen`, the requester of what no library's NEEDED names.
-    fn candidates(&self, request: LibraryRequest<'_>, caller: Option<&Requester>) -> Vec<String> {
-        if request.name.contains('/') {
-            return vec![request.name.to_owned()];
-        }
-        let runtime_path = request.requester.or(caller).into_iter().flat_map(|requester| {
-            requester.runtime_path.iter().map(|folder| expand_origin(folder, requester))
-        });
-        let folders = self.environment.iter().cloned().chain(runtime_path).chain(self.own.iter().cloned());
-        folders.map(|folder| format!("{}/{}", folder.trim_end_matches('/'), request.name)).collect()
-    }
-}
-
-/// Replaces `$ORIGIN` and `${ORIGIN}` by the folder of the requesting library (tool-conventions, `DynamicLinking.md`).
-fn expand_origin(folder: &str, requester: &Requester) -> String {
-    let origin = requester.path.rsplit_once('/').map_or(".", |(folder, _)| folder);
-    let origin = if origin.is_empty() { "/" } else { origin };
-    folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
-}
 
 /// A [`LibrarySource`] that asks the guest.
 pub(crate) struct GuestSearch<'a, 'store> {
     pub store: &'a mut StoreContextMut<'store, ProcessState>,
     pub space: &'a AddressSpace,
     pub read_file: &'a TypedFunc<(u32, u32), u32>,
-    pub path: &'a SearchPath,
+    pub path: &'a Arc<SearchPath>,
     /// The library that calls `dlopen`.
     pub caller: Option<&'a Requester>,
     /// Set when the guest ended while it read a file.
@@ -69,26 +40,30 @@ impl LibrarySource for GuestSearch<'_, '_> {
         let mut tried = Vec::new();
         let trace = self.store.data().trace.clone();
         trace.find(request);
-        // Once the guest has ended, nothing of it runs any more.
-        let candidates =
-            if self.ended.is_some() { Vec::new() } else { self.path.candidates(request, self.caller) };
-        for path in candidates {
+        let (places, caller) = (self.path.clone(), self.caller);
+        for place in places.places(request, caller) {
+            // Once the guest has ended, nothing of it runs any more.
+            if self.ended.is_some() {
+                break;
+            }
+            let path = match place {
+                Place::Path(path) => path,
+                Place::Impossible(shown, why) => {
+                    LibraryNotFound::note(&mut tried, shown, why);
+                    continue;
+                }
+            };
             trace.trying(&path);
             match self.read(&path) {
                 Ok(found) => return Ok(found),
-                Err(ReadError::Errno(errno)) => tried.push((path, describe_errno(errno))),
-                Err(ReadError::Words(why)) => tried.push((path, why.to_owned())),
-                Err(ReadError::Ended(error)) => {
-                    self.ended = Some(error);
-                    break;
+                Err(ReadError::Errno(errno)) => {
+                    LibraryNotFound::note(&mut tried, path, describe_errno(errno));
                 }
+                Err(ReadError::Words(why)) => LibraryNotFound::note(&mut tried, path, why),
+                Err(ReadError::Ended(error)) => self.ended = Some(error),
             }
         }
-        Err(LibraryNotFound {
-            name: request.name.to_owned(),
-            requester: request.requester.map(|requester| requester.path.clone()),
-            tried,
-        })
+        Err(not_found(request, tried))
     }
 }
 
@@ -99,29 +74,68 @@ pub(crate) struct SystemSearch<'a> {
     /// The library that calls `dlopen`.
     pub caller: Option<&'a Requester>,
     pub trace: &'a Trace,
+    pub interrupt: &'a InterruptState,
+    pub budget: &'a Budget,
+    /// What is kept of the files that were found, as long as they are loaded.
+    pub kept: Vec<Charge>,
+    /// Set when the guest is to end.
+    pub ended: Option<wasmtime::Error>,
+}
+
+impl SystemSearch<'_> {
+    /// Reads a file. Errs in words.
+    fn read(&mut self, path: &str) -> Result<FoundLibrary, String> {
+        match self.files.read_whole(Path::new(path), FILE_LIMIT.into()) {
+            Ok((bytes, path, status)) => {
+                let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                self.kept.push(self.budget.charge(size).map_err(|exhausted| exhausted.to_string())?);
+                let identity = FileIdentity { device: status.device, inode: status.inode };
+                let path = path.to_string_lossy().into_owned();
+                Ok(FoundLibrary { path, identity: Some(identity), bytes })
+            }
+            Err(Fault::Errno(errno)) => Err(describe_errno(errno.0.into())),
+            Err(Fault::Ended(error)) => {
+                let why = error.to_string();
+                self.ended = Some(error);
+                Err(why)
+            }
+        }
+    }
+}
+
+fn not_found(request: LibraryRequest<'_>, tried: Vec<(String, String)>) -> LibraryNotFound {
+    LibraryNotFound {
+        name: request.name.to_owned(),
+        requester: request.requester.map(|requester| requester.path.clone()),
+        tried,
+    }
 }
 
 impl LibrarySource for SystemSearch<'_> {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let mut tried = Vec::new();
         self.trace.find(request);
-        for candidate in self.path.candidates(request, self.caller) {
-            self.trace.trying(&candidate);
-            match self.files.read_whole(Path::new(&candidate), FILE_LIMIT.into()) {
-                Ok((bytes, path, status)) => {
-                    let identity = FileIdentity { device: status.device, inode: status.inode };
-                    let path = path.to_string_lossy().into_owned();
-                    return Ok(FoundLibrary { path, identity: Some(identity), bytes });
+        for place in self.path.places(request, self.caller) {
+            if self.interrupt.is_terminated() {
+                self.ended = Some(Interrupted.into());
+            }
+            if self.ended.is_some() {
+                break;
+            }
+            let path = match place {
+                Place::Path(path) => path,
+                Place::Impossible(shown, why) => {
+                    LibraryNotFound::note(&mut tried, shown, why);
+                    continue;
                 }
-                Err(Fault::Errno(errno)) => tried.push((candidate, describe_errno(errno.0.into()))),
-                Err(Fault::Ended(error)) => tried.push((candidate, error.to_string())),
+            };
+            self.trace.trying(&path);
+            match self.read(&path) {
+                Ok(found) => return Ok(found),
+                Err(why) => LibraryNotFound::note(&mut tried, path, why),
             }
         }
-        Err(LibraryNotFound {
-            name: request.name.to_owned(),
-            requester: request.requester.map(|requester| requester.path.clone()),
-            tried,
-        })
+        Err(not_found(request, tried))
     }
 }
 
@@ -204,42 +218,5 @@ fn describe_errno(errno: u32) -> String {
         63 => "Operation not permitted".to_owned(),
         76 => "No such file or directory: outside the folders given to the guest".to_owned(),
         other => format!("WASI error {other}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidates(name: &str, runtime_path: &[&str]) -> Vec<String> {
-        let path = SearchPath {
-            environment: vec!["/env".to_owned(), "/env2/".to_owned()],
-            own: vec!["/side".to_owned()],
-        };
-        let requester = Requester {
-            path: "/a/b/user.so".to_owned(),
-            runtime_path: runtime_path.iter().map(|s| (*s).to_owned()).collect(),
-        };
-        let asked = path.candidates(LibraryRequest { name, requester: Some(&requester) }, None);
-        // The library that calls `dlopen` is asked for what no library needs.
-        let called = path.candidates(LibraryRequest { name, requester: None }, Some(&requester));
-        assert_eq!(asked, called);
-        asked
-    }
-
-    #[test]
-    fn names_with_a_slash_are_not_searched() {
-        assert_eq!(candidates("./x.so", &["/r"]), ["./x.so"]);
-    }
-
-    #[test]
-    fn folders_are_tried_in_order() {
-        assert_eq!(candidates("x.so", &["/r"]), ["/env/x.so", "/env2/x.so", "/r/x.so", "/side/x.so"]);
-    }
-
-    #[test]
-    fn origin_is_the_folder_of_the_requester() {
-        let tried = candidates("x.so", &["$ORIGIN/lib", "${ORIGIN}", "$ORIGIN/../c"]);
-        assert_eq!(tried[2..5], ["/a/b/lib/x.so", "/a/b/x.so", "/a/b/../c/x.so"]);
     }
 }

@@ -130,6 +130,21 @@ pub(crate) fn construct(
     dlfcn::construct(&mut store.as_context_mut(), plan).map_err(|failure| stop(image, failure))
 }
 
+/// The program of a main module that has none itself: the `main` of a library that it needs, with its name.
+pub(crate) fn program(
+    store: &mut Store<ProcessState>,
+    image: &Image,
+) -> Result<Option<(&'static str, Func)>, Stop> {
+    if !image.needs_libraries {
+        return Ok(None);
+    }
+    let mut context = store.as_context_mut();
+    let linking = dlfcn::linking(&mut context).map_err(|failure| stop(image, failure))?;
+    let Some((library, name)) = linking.namespace.program_of_libraries() else { return Ok(None) };
+    let instance = linking.instances.get(library.index()).copied();
+    Ok(instance.and_then(|instance| instance.get_func(store, name)).map(|function| (name, function)))
+}
+
 fn stop(image: &Image, failure: Failure) -> Stop {
     match failure {
         Failure::Ended(error) => Stop::Guest(error),

@@ -153,11 +153,13 @@ impl Trace {
             for (import, binding) in imports {
                 let Some(bound) = Bound::of(binding, import.module.as_str()) else { continue };
                 if self.tells(TraceTopic::Symbols) {
-                    for id in resolved.scope().modules(namespace) {
-                        self.lookup(&import.name, name(id));
-                        if bound == Bound::To(id) {
-                            break;
-                        }
+                    let searched: Vec<ModuleId> = resolved.scope().modules(namespace).collect();
+                    let found = searched.iter().position(|id| bound == Bound::To(*id));
+                    let searched = searched.iter().take(found.map_or(searched.len(), |found| found + 1));
+                    searched.for_each(|id| self.lookup(&import.name, name(*id)));
+                    if let (Bound::To(id), None) = (&bound, found) {
+                        // Data that is one in the process is where it was first.
+                        self.lookup(&import.name, name(*id));
                     }
                 }
                 let kind = match (import.module.as_str(), &import.kind) {

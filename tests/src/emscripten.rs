@@ -14,6 +14,8 @@ use crate::{files, pydl, repository, testdata};
 pub const FIXTURES: &str = "PYDL_FIXTURES";
 /// The generation of Pyodide that most cases are about.
 pub const CURRENT: &str = "314.0.7";
+/// All generations whose main modules pydl runs, the oldest first. The last one is a pre-release.
+pub const GENERATIONS: [&str; 4] = ["0.27.7", "0.29.3", CURRENT, "315.0.0-alpha.2"];
 /// How long a run may take before it is taken for one that hangs.
 const PATIENCE: Duration = Duration::from_mins(5);
 

@@ -1,5 +1,6 @@
 //! Owns what the tests share: where things are, the built `pydl`, golden text, skips. Must not know any case.
 
+pub mod attacks;
 pub mod browser;
 pub mod emscripten;
 pub mod guest;

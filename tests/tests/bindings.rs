@@ -1,6 +1,6 @@
 //! Holds linking to rules over random inputs: what imports are bound to over several loads, against a model of ELF's lookup that
-//! shares no code with the linker, and what `dlsym` finds then; and loads that fail at a random step of a real process, which leave
-//! nothing behind.
+//! shares no code with the linker, and what `dlsym` finds then; loads that fail at a random step of a real process, which leave
+//! nothing behind; and constructors that open and close libraries, and fail, against a model of who runs when.
 //!
 //! That the model finds a wrong linker was tried by breaking one rule at a time. `imports_are_bound_as_elf_binds_them` found, after this
 //! many cases: search depth first (34), `RTLD_LOCAL` libraries in the global scope (2), the last definition instead of the first (2;
@@ -21,12 +21,16 @@ use pydl_linker::{
     Address, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource, LinkError,
     LoadOrder, LoadPlan, MainModule, ModuleId, Namespace, OpenMode, Placement, Scope, Start, TableSlot,
 };
-use pydl_loader::{Compiler, ExitStatus, Image, Process, ProcessOptions, Trace, TraceTopic};
+use pydl_loader::{Captured, Compiler, ExitStatus, Image, Process, ProcessOptions, Trace, TraceTopic};
 use pydl_tests::wasm::assemble;
 
 const LIBRARIES: usize = 12;
 /// Functions `f0` to `f5`; the main module defines the last.
 const FUNCTIONS: usize = 6;
+/// Data, after the functions: a plain variable; then what C++ has once in a process, of which the main module defines the last.
+const DATA: [&str; 4] = ["d", "_ZTS1a", "_ZZ1bvE1n", "_ZN1cIiE1nE"];
+/// Functions and data.
+const SYMBOLS: usize = FUNCTIONS + DATA.len();
 /// The number of the main module.
 const MAIN: usize = LIBRARIES;
 
@@ -34,16 +38,41 @@ const MAIN: usize = LIBRARIES;
 #[derive(Clone, Debug)]
 struct Source {
     needed: Vec<usize>,
-    /// By function: whether the definition is weak, which must make no difference.
+    /// By symbol: whether the definition is weak, which must make no difference.
     exports: BTreeMap<usize, bool>,
-    /// By function: whether its address is taken rather than it called, and whether it is weak.
+    /// By symbol: whether its address is taken rather than it called, and whether it is weak.
     imports: BTreeMap<usize, (bool, bool)>,
+}
+
+fn is_data(symbol: usize) -> bool {
+    symbol >= FUNCTIONS
+}
+
+/// Whether it is one in a process.
+fn is_one(symbol: usize) -> bool {
+    symbol > FUNCTIONS
+}
+
+fn symbol_name(symbol: usize) -> String {
+    match symbol.checked_sub(FUNCTIONS) {
+        Some(data) => DATA[data].to_owned(),
+        None => format!("f{symbol}"),
+    }
+}
+
+fn symbol_number(name: &str) -> usize {
+    (0..SYMBOLS).find(|symbol| symbol_name(*symbol) == name).unwrap()
 }
 
 fn sources() -> impl Strategy<Value = Vec<Source>> {
     let needed = prop::collection::btree_set(0..LIBRARIES, 0..3);
-    let exports = prop::collection::btree_map(0..FUNCTIONS, any::<bool>(), 0..3);
-    let imports = prop::collection::btree_map(0..FUNCTIONS, (any::<bool>(), any::<bool>()), 0..4);
+    let exports = prop::collection::btree_map(0..SYMBOLS, any::<bool>(), 0..5);
+    let imports =
+        prop::collection::btree_map(0..SYMBOLS, (any::<bool>(), any::<bool>()), 0..6).prop_map(|all| {
+            all.into_iter()
+                .map(|(symbol, (address, weak))| (symbol, (address || is_data(symbol), weak)))
+                .collect::<BTreeMap<_, _>>()
+        });
     let source = (needed, exports, imports).prop_map(|(needed, exports, imports)| Source {
         needed: needed.into_iter().collect(),
         exports,
@@ -73,26 +102,33 @@ fn text(source: &Source) -> String {
         let _ = write!(text, " \"l{needed}\"");
     }
     text.push(')');
-    for (function, _) in source.imports.iter().filter(|(_, (_, weak))| *weak) {
-        let _ = write!(text, r#"(import-info "env" "f{function}" binding-weak undefined)"#);
+    for (symbol, _) in source.imports.iter().filter(|(_, (_, weak))| *weak) {
+        let _ = write!(text, r#"(import-info "env" "{}" binding-weak undefined)"#, symbol_name(*symbol));
     }
-    for (function, _) in source.exports.iter().filter(|(_, weak)| **weak) {
-        let _ = write!(text, r#"(export-info "f{function}" binding-weak)"#);
+    for (symbol, _) in source.exports.iter().filter(|(_, weak)| **weak) {
+        let _ = write!(text, r#"(export-info "{}" binding-weak)"#, symbol_name(*symbol));
     }
     text.push(')');
-    for (function, (address, _)) in &source.imports {
-        let _ = match address {
-            true => write!(text, r#"(import "GOT.func" "f{function}" (global (mut i32)))"#),
-            false => write!(text, r#"(import "env" "f{function}" (func))"#),
+    for (symbol, (address, _)) in &source.imports {
+        let name = symbol_name(*symbol);
+        let _ = match (is_data(*symbol), address) {
+            (true, _) => write!(text, r#"(import "GOT.mem" "{name}" (global (mut i32)))"#),
+            (false, true) => write!(text, r#"(import "GOT.func" "{name}" (global (mut i32)))"#),
+            (false, false) => write!(text, r#"(import "env" "{name}" (func))"#),
         };
     }
-    for function in source.exports.keys() {
-        let _ = write!(text, r#"(func (export "f{function}"))"#);
+    for symbol in source.exports.keys() {
+        let name = symbol_name(*symbol);
+        let _ = if is_data(*symbol) {
+            write!(text, r#"(global (export "{name}") i32 (i32.const 0))"#)
+        } else {
+            write!(text, r#"(func (export "{name}"))"#)
+        };
     }
     text + r#"(func (export "own")))"#
 }
 
-/// ELF's rules (System V ABI, chapter 5; dlopen(3)), word for word and as slowly as that is.
+/// ELF's rules (System V ABI, chapter 5; dlopen(3); for `STB_GNU_UNIQUE`, ld.so's), word for word and as slowly as that is.
 struct Model<'a> {
     sources: &'a [Source],
     loaded: Vec<usize>,
@@ -105,7 +141,7 @@ impl Model<'_> {
     fn defines(&self, module: usize, function: usize) -> bool {
         match self.sources.get(module) {
             Some(source) => source.exports.contains_key(&function),
-            None => function == FUNCTIONS - 1,
+            None => function == FUNCTIONS - 1 || function == SYMBOLS - 1,
         }
     }
 
@@ -131,12 +167,20 @@ impl Model<'_> {
         let global: Vec<usize> = [MAIN].into_iter().chain(self.global.iter().copied()).collect();
         let deep = open.is_some_and(|open| open.deep);
         let scope = if deep { [local, global].concat() } else { [global, local].concat() };
-        scope.into_iter().find(|module| self.defines(*module, function))
+        self.first(scope, function)
+    }
+
+    /// The first definition; when it is of what is one in a process, the first of all that there are.
+    fn first(&self, scope: Vec<usize>, symbol: usize) -> Option<usize> {
+        let found = scope.into_iter().find(|module| self.defines(*module, symbol))?;
+        let mut all = [MAIN].into_iter().chain(self.loaded.iter().copied());
+        let first = all.find(|module| self.defines(*module, symbol)).filter(|_| is_one(symbol));
+        Some(first.unwrap_or(found))
     }
 
     /// What `dlsym` finds by the handle of a library.
     fn by_handle(&self, library: usize, function: usize) -> Option<usize> {
-        self.breadth_first(library).into_iter().find(|module| self.defines(*module, function))
+        self.first(self.breadth_first(library), function)
     }
 
     /// What comes after a library in the search order of its load, and the main program at last.
@@ -144,7 +188,7 @@ impl Model<'_> {
         let order = self.breadth_first(self.loaded_by[&library].library);
         let place = order.iter().position(|module| *module == library).unwrap();
         let rest = order[place + 1..].iter().copied().chain([MAIN]);
-        rest.into_iter().find(|module| self.defines(*module, function))
+        self.first(rest.collect(), function)
     }
 
     /// Whether the load succeeds; what is then bound is in `bindings`, by library and function.
@@ -190,6 +234,7 @@ fn namespace() -> Namespace {
     let text = r#"(module (memory (export "memory") 1)
         (table (export "__indirect_function_table") 2 funcref)
         (global (export "__stack_pointer") (mut i32) (i32.const 4096))
+        (global (export "_ZN1cIiE1nE") i32 (i32.const 8))
         (func (export "f5")))"#;
     let main = MainModule::parse("main", &assemble(text)).unwrap();
     Namespace::new(Arc::new(main), Arc::default())
@@ -242,8 +287,8 @@ proptest! {
             if let Some(thunks) = plan.ok().flatten().and_then(|plan| plan.thunk_module) {
                 lazy.push((step, thunks.lazy));
             }
-            for function in 0..FUNCTIONS {
-                let name = format!("f{function}");
+            for function in 0..SYMBOLS {
+                let name = symbol_name(function);
                 let found = |scope| namespace.lookup(&name, scope).map(|s| number(&namespace, s.definer));
                 prop_assert_eq!(found(Scope::Global), model.lookup(function, None));
                 for library in namespace.libraries() {
@@ -259,7 +304,7 @@ proptest! {
         for library in namespace.libraries() {
             let importer = number(&namespace, library.id);
             for (import, binding) in library.module.imports.iter().zip(library.bindings.iter()) {
-                let function: usize = import.name[1..].parse().unwrap();
+                let function = symbol_number(&import.name);
                 let bound = binding.definer().map(|id| number(&namespace, id));
                 prop_assert_eq!(bound, bindings[&(importer, function)], "{} of {}", import.name, importer);
             }
@@ -269,7 +314,7 @@ proptest! {
             for (position, symbol) in symbols.symbols.iter().enumerate() {
                 let bound = symbols.bind(&namespace, position).unwrap();
                 let bound = bound.ok().map(|late| number(&namespace, late.from.0));
-                prop_assert_eq!(bound, model.lookup(symbol.name[1..].parse().unwrap(), Some(*step)));
+                prop_assert_eq!(bound, model.lookup(symbol_number(&symbol.name), Some(*step)));
             }
         }
     }
@@ -495,5 +540,252 @@ proptest! {
         let status = Process::new(image(), &options).unwrap().run().unwrap();
         let said = String::from_utf8_lossy(&lines.lock().unwrap()).into_owned();
         prop_assert_eq!(status, ExitStatus::Exited(0), "{}", said);
+    }
+}
+
+/// What a constructor does, and the program.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Open {
+        library: usize,
+        noload: bool,
+    },
+    /// Closes what its open of this number has given.
+    Close(usize),
+}
+
+/// A library whose constructor does things.
+#[derive(Clone, Debug)]
+struct Busy {
+    needed: BTreeSet<usize>,
+    acts: Vec<Act>,
+    traps: bool,
+}
+
+const BUSY: usize = 6;
+
+fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
+    let open =
+        (0..BUSY, prop::bool::weighted(0.15)).prop_map(|(library, noload)| Act::Open { library, noload });
+    vec(prop_oneof![2 => open, 1 => (0..most).prop_map(Act::Close)], 0..most)
+}
+
+fn busy() -> impl Strategy<Value = Vec<Busy>> {
+    let needed = prop::collection::btree_set(0..BUSY, 0..3);
+    let library = (needed, acts(4), prop::bool::weighted(0.1));
+    vec(library.prop_map(|(needed, acts, traps)| Busy { needed, acts, traps }), BUSY)
+}
+
+/// The locals and the code of some acts: what each came to is printed.
+fn code(acts: &[Act]) -> (String, String) {
+    let locals = (0..acts.len()).fold(String::new(), |text, at| text + &format!("(local $h{at} i32)"));
+    let mut text = String::new();
+    for (at, act) in acts.iter().enumerate() {
+        let _ = match act {
+            Act::Open { library, noload } => write!(
+                text,
+                "(local.set $h{at} (call $dlopen (i32.add (global.get $base) (i32.const {})) (i32.const {})))
+                (drop (call $put (select (i32.const 43) (i32.const 45) (local.get $h{at}))))",
+                16 * library,
+                if *noload { 6 } else { 2 }
+            ),
+            Act::Close(which) if *which < at => write!(
+                text,
+                "(if (local.get $h{which}) (then
+                    (drop (call $put (select (i32.const 33) (i32.const 46) (call $dlclose (local.get $h{which})))))))"
+            ),
+            Act::Close(_) => Ok(()),
+        };
+    }
+    (locals, text)
+}
+
+fn busy_text(needed: &BTreeSet<usize>, body: &str) -> String {
+    let needed = needed.iter().fold(String::new(), |text, number| text + &format!(" \"l{number}.so\""));
+    let names = (0..BUSY).fold(String::new(), |text, number| {
+        text + &format!(
+            r#"(data (i32.add (global.get $base) (i32.const {})) "l{number}.so\00")"#,
+            16 * number
+        )
+    });
+    format!(
+        r#"(module (@dylink.0 (mem-info (memory 256 4)) (needed{needed}))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "putchar" (func $put (param i32) (result i32)))
+        (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+        (import "env" "dlclose" (func $dlclose (param i32) (result i32)))
+        {names} {body})"#
+    )
+}
+
+/// A library that is loaded.
+#[derive(Clone, Copy)]
+struct Loaded {
+    /// Which of its loads: another has another handle.
+    instance: usize,
+    references: usize,
+    is_waiting: bool,
+    has_failed: bool,
+}
+
+/// When constructors run: those that a library needs before its own, each once, in the load that first comes to it (System V ABI,
+/// chapter 5, "Initialization and Termination Functions"; as in musl and glibc 2.41, also when a library of a load under way is opened).
+struct Order<'a> {
+    sources: &'a [Busy],
+    loaded: BTreeMap<usize, Loaded>,
+    instances: usize,
+    /// Those whose load is under way.
+    held: Vec<usize>,
+    printed: String,
+}
+
+impl Order<'_> {
+    fn depth_first(&self, library: usize, order: &mut Vec<usize>, entered: &mut BTreeSet<usize>) {
+        if entered.insert(library) {
+            for needed in &self.sources[library].needed {
+                self.depth_first(*needed, order, entered);
+            }
+            order.push(library);
+        }
+    }
+
+    /// A library and all that it needs, dependencies first.
+    fn below(&self, library: usize) -> Vec<usize> {
+        let mut order = Vec::new();
+        self.depth_first(library, &mut order, &mut BTreeSet::new());
+        order
+    }
+
+    fn open(&mut self, library: usize, noload: bool) -> Option<usize> {
+        let order = self.below(library);
+        let is_new: BTreeSet<usize> =
+            order.iter().copied().filter(|n| !self.loaded.contains_key(n)).collect();
+        if noload && is_new.contains(&library) {
+            return None;
+        }
+        if order.iter().any(|needed| self.loaded.get(needed).is_some_and(|it| it.has_failed)) {
+            return None;
+        }
+        for new in &is_new {
+            self.instances += 1;
+            let loaded =
+                Loaded { instance: self.instances, references: 0, is_waiting: true, has_failed: false };
+            self.loaded.insert(*new, loaded);
+        }
+        self.loaded.get_mut(&library).unwrap().references += 1;
+        let instance = self.loaded[&library].instance;
+        let waiting: Vec<usize> = order.into_iter().filter(|n| self.loaded[n].is_waiting).collect();
+        let held = self.held.len();
+        self.held.extend(waiting.iter().chain(&is_new));
+        let constructed = waiting.iter().all(|waiting| self.construct(*waiting));
+        self.held.truncate(held);
+        let root = self.loaded.get_mut(&library).unwrap();
+        if !constructed {
+            root.references -= 1;
+            root.has_failed |= is_new.contains(&library);
+            for new in is_new {
+                let new = self.loaded.get_mut(&new).unwrap();
+                new.has_failed |= std::mem::take(&mut new.is_waiting);
+            }
+            return None;
+        }
+        if root.references == 0 {
+            self.collect();
+        }
+        Some(instance)
+    }
+
+    fn construct(&mut self, library: usize) -> bool {
+        let loaded = self.loaded.get_mut(&library).unwrap();
+        if loaded.has_failed || !std::mem::take(&mut loaded.is_waiting) {
+            return !loaded.has_failed;
+        }
+        let letter = b'A' + u8::try_from(library).unwrap();
+        self.printed.push(char::from(letter));
+        self.act(&self.sources[library].acts);
+        if self.sources[library].traps {
+            self.loaded.get_mut(&library).unwrap().has_failed = true;
+            return false;
+        }
+        self.printed.push(char::from(letter.to_ascii_lowercase()));
+        true
+    }
+
+    fn act(&mut self, acts: &[Act]) {
+        let mut handles = Vec::new();
+        for act in acts {
+            handles.push(match act {
+                Act::Open { library, noload } => {
+                    let instance = self.open(*library, *noload);
+                    self.printed.push(if instance.is_some() { '+' } else { '-' });
+                    instance.map(|instance| (*library, instance))
+                }
+                Act::Close(which) => {
+                    if let Some(Some((library, instance))) = handles.get(*which).copied() {
+                        let closed = self.close(library, instance);
+                        self.printed.push(if closed { '.' } else { '!' });
+                    }
+                    None
+                }
+            });
+        }
+    }
+
+    fn close(&mut self, library: usize, instance: usize) -> bool {
+        let loaded = self.loaded.get_mut(&library);
+        let Some(loaded) = loaded.filter(|it| it.instance == instance && it.references > 0) else {
+            return false;
+        };
+        loaded.references -= 1;
+        self.collect();
+        true
+    }
+
+    /// Lets go what nothing holds.
+    fn collect(&mut self) {
+        let is_held = |(_, loaded): &(&usize, &Loaded)| loaded.references > 0 || loaded.has_failed;
+        let roots =
+            self.loaded.iter().filter(is_held).map(|(library, _)| *library).chain(self.held.iter().copied());
+        let held: BTreeSet<usize> = roots.flat_map(|root| self.below(root)).collect();
+        self.loaded.retain(|library, _| held.contains(library));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    // row: dlopen | constructors_that_open_and_close_run_in_the_order_of_elf | Constructors run dependencies first and once, whatever loads, closes and failures are nested in them, in any graph | ELF gABI initialization functions; glibc; musl
+    // row: dlopen | constructors_that_open_and_close_run_in_the_order_of_elf | A library of a load under way that a constructor opens by its own name is constructed before dlopen returns | musl; glibc 2.41 | glibc before 2.41 gives the library with its constructors still to run, which is its bug 31986
+    #[test]
+    fn constructors_that_open_and_close_run_in_the_order_of_elf(libraries in busy(), program in acts(8)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = ProcessOptions::new("driver").args(["case.so"]);
+        let texts = libraries.iter().enumerate().map(|(number, library)| {
+            let letter = 65 + number;
+            let says = format!("(drop (call $put (i32.const {})))", letter + 32);
+            let end = if library.traps { "unreachable".to_owned() } else { says };
+            let (locals, code) = code(&library.acts);
+            let begin = format!("(drop (call $put (i32.const {letter})))");
+            let body = format!(r#"(func (export "__wasm_call_ctors") {locals} {begin} {code} {end})"#);
+            (format!("l{number}.so"), busy_text(&library.needed, &body))
+        });
+        let mut texts: Vec<(String, String)> = texts.collect();
+        let (locals, code) = code(&program);
+        let run = format!(
+            r#"(func (export "run_case") (result i32) {locals} {code} (drop (call $put (i32.const 124))) (i32.const 0))"#
+        );
+        texts.push(("case.so".to_owned(), busy_text(&BTreeSet::new(), &run)));
+        for (name, text) in texts {
+            fs::write(folder.path().join(&name), assemble(&text)).unwrap();
+            options = options.side_module(folder.path().join(name));
+        }
+        let stdout = Captured::new();
+        let status = Process::new(image(), &options.stdout(&stdout)).unwrap().run().unwrap();
+        let printed = String::from_utf8_lossy(&stdout.contents()).into_owned();
+        let mut model =
+            Order { sources: &libraries, loaded: BTreeMap::new(), instances: 0, held: Vec::new(), printed: String::new() };
+        model.act(&program);
+        prop_assert_eq!(status, ExitStatus::Exited(0), "{}", printed);
+        prop_assert_eq!(printed, model.printed + "|");
     }
 }

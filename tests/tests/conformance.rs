@@ -391,7 +391,7 @@ fn document(rows: &[Row], elsewhere: &[Elsewhere], needed: &BTreeSet<String>) ->
     }
     let _ = write!(
         text,
-        "\n## Emscripten's tests\n\nAll {} tests and gaps that `tests/cases/emscripten_tests.txt` lists have a row.\n",
+        "\n## Emscripten's tests\n\nEach of the {} tests and gaps that `tests/cases/emscripten_tests.txt` lists has a row about its subject.\n",
         needed.len()
     );
     text
@@ -408,8 +408,10 @@ fn introduction(rows: &[Row]) -> String {
         proof is a line of that case's output, which the tests compare with what pydl does: a program's with what the native build\n\
         of the same source prints under glibc as well; for tests in Rust it is the test's name. The form of a row is in\n\
         [tests/cases/program/README.md](../tests/cases/program/README.md).\n\n\
-        Sources: `core.X`, `other.X` and `browser.X` are tests of Emscripten (`test_X` of `test/test_core.py` and its\n\
-        neighbours), `gap.X` is what Emscripten's tests leave out; tool-conventions is `DynamicLinking.md`; ld.so is ld.so(8).\n\n\
+        Sources: `core.X`, `other.X` and `browser.X` name tests of Emscripten (`test_X` of `test/test_core.py` and its\n\
+        neighbours) that are about the same behaviour. What is proven is what the case does, built as the case is; that Emscripten's own\n\
+        program runs, in all the ways in which Emscripten builds it, is not said here. `gap.X` is what Emscripten's tests leave out;\n\
+        tool-conventions is `DynamicLinking.md`; ld.so is ld.so(8).\n\n\
         Main: which main modules the line is printed in, ours for WASI, Pyodide's for Emscripten, or both; nothing where the case has\n\
         none, or makes its own.\n\n\
         Emscripten: whether Emscripten's own loader gives the line, in Pyodide 314.0.7 under Node 20, for the same libraries, as\n\

@@ -10,15 +10,12 @@ use std::process::Output;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pydl_tests::emscripten::{CURRENT, cases, main_module};
+use pydl_tests::emscripten::{CURRENT, GENERATIONS, cases, main_module};
 use pydl_tests::wasm::assemble;
 use pydl_tests::{pydl, repository, skip};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use zip::write::{SimpleFileOptions, ZipWriter};
-
-/// The generations of Pyodide whose main modules pydl runs.
-const RUN: [&str; 3] = [CURRENT, "0.29.3", "0.27.7"];
 
 /// Opens the files that its arguments name, beneath `site-packages`, and prints how that went for each.
 const OPEN: &str = r"
@@ -75,7 +72,9 @@ fn openings<'a>(
 fn the_verdict_on_real_wheels_is_what_a_process_does() {
     let mut seen = BTreeSet::new();
     for case in cases(&repository().join("tests/cases/wheels")) {
-        if !RUN.contains(&case.main.as_str()) || !seen.insert((case.main.clone(), case.wheels.clone())) {
+        if !GENERATIONS.contains(&case.main.as_str())
+            || !seen.insert((case.main.clone(), case.wheels.clone()))
+        {
             continue;
         }
         let (main, wheels) = match (main_module(&case.main), case.wheel_files()) {
@@ -197,7 +196,7 @@ fn what_is_wrong_with_a_wheel_is_named() {
             Some("symbol `demo_answer` has another type"),
         ),
         (Parts::module("libdemo.so", "libdemos.so"), Some("libdemos.so: cannot be opened")),
-        (Parts::module("demo.libs", "demo.lib"), Some("tried $ORIGIN/../demo.lib/libdemo.so")),
+        (Parts::module("demo.libs", "demo.lib"), Some("/demo/../demo.lib/libdemo.so (not in the wheel)")),
         (Parts::renamed(LIBRARY, "demo.libs/libdemo.so.1"), Some("libdemo.so: cannot be opened")),
         (
             Parts::renamed(MODULE, "demo/native.cpython-313-wasm32-emscripten.so"),
@@ -220,6 +219,41 @@ fn what_is_wrong_with_a_wheel_is_named() {
         let reasons: usize = text.matches("Reasons against loading it (1)").count();
         assert_eq!(reasons, usize::from(fault.is_some()), "one thing is wrong\n{text}");
     }
+}
+
+/// apsw 3.54.1.0 is made so.
+#[test]
+fn a_package_may_be_an_extension_module_itself() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (good, bad) = ("native/__init__.cpython-314-wasm32-emscripten.so", "other/__init__.so");
+    for (path, is_found) in [(good, true), ("native/__init__.so", true), (bad, false)] {
+        let wheel = Parts::renamed(MODULE, path).write(folder.path());
+        let output = deps(&main, std::slice::from_ref(&wheel), &[]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.success(), is_found, "{path}: {text}");
+        assert_eq!(text.contains("Python does not find module `native`"), !is_found, "{path}: {text}");
+        let find = "import importlib.util, ctypes; ctypes.CDLL(importlib.util.find_spec('native').origin)";
+        let run = pydl().arg("run").arg(&main).arg("--with").arg(&wheel).args(["-c", find]).output().unwrap();
+        assert_eq!(run.status.success(), is_found, "{path}: {}", String::from_utf8_lossy(&run.stderr));
+    }
+}
+
+#[test]
+fn needed_entries_that_repeat_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("user.so");
+    let text = r#"(module (@dylink.0 (needed "liba.so" "libc.so" "liba.so" "liba.so")) (func (export "f")))"#;
+    fs::write(&file, assemble(text)).unwrap();
+    let output = pydl().arg("deps").arg(&file).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("  needed          liba.so (3 entries)\n                  libc.so (part of"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -332,6 +366,18 @@ fn features_are_found_in_the_code_and_refused_as_a_process_refuses_them() {
         assert!(is_named, "{feature}: {}", file["reasons"]);
     }
     assert_eq!(verdicts, ran, "{messages}");
+    // A process names the feature, and asks before it compiles.
+    for (feature, _) in FEATURES.iter().zip(verdicts.lines()).filter(|(_, line)| line.ends_with("False")) {
+        let feature = feature.0;
+        let is_named = messages
+            .lines()
+            .any(|line| line.contains("of WebAssembly that processes do not have") && line.contains(feature));
+        // A module that only has such a memory or table is refused before by the linker.
+        assert!(
+            is_named || ["memory64", "multimemory", "custom-page-sizes"].contains(&feature),
+            "{feature}: {messages}"
+        );
+    }
     assert!(verdicts.contains("True") && verdicts.contains("False"));
 }
 
@@ -375,6 +421,49 @@ fn what_only_javascript_has_is_told_and_fails_when_called() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), *provider == "host", "{name}: {stderr}");
         assert!(output.status.success() || stderr.contains(name), "{name}: {stderr}");
+    }
+}
+
+/// perspective-python 5.6.1 is made so.
+#[test]
+fn constructors_that_call_what_only_javascript_has_are_found() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let call = "i32.const 0 i32.const 0 i32.const 0 call $asm drop";
+    let maybe = "global.get $never if i32.const 0 i32.const 0 i32.const 0 call $asm drop end";
+    let cases = [
+        (
+            "constructor",
+            format!(r#"(func (export "__wasm_call_ctors") call $inner) (func $inner {call})"#),
+            false,
+        ),
+        ("start", format!("(start $s) (func $s {call})"), false),
+        ("condition", format!(r#"(func (export "__wasm_call_ctors") {maybe})"#), true),
+        ("nobody", r#"(func (export "__wasm_call_ctors") call $nobody)"#.to_owned(), false),
+    ];
+    for (name, functions, loads) in cases {
+        let text = format!(
+            r#"(module (@dylink.0) (global $never i32 (i32.const 0))
+                (import "env" "emscripten_asm_const_int" (func $asm (param i32 i32 i32) (result i32)))
+                (import "env" "written_nowhere" (func $nobody)) {functions})"#
+        );
+        // Imports come first.
+        let global = "(global $never i32 (i32.const 0))";
+        let text =
+            text.replacen(global, "", 1).replacen("(func $nobody))", &format!("(func $nobody)) {global}"), 1);
+        let file = folder.path().join(format!("{name}.so"));
+        fs::write(&file, assemble(&text)).unwrap();
+        let output = deps(&main, std::slice::from_ref(&file), &[]);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.success(), loads, "{name}: {told}");
+        assert_eq!(told.contains("when it is initialized"), !loads, "{name}: {told}");
+        let open = format!("import ctypes; ctypes.CDLL('/case/{name}.so')");
+        let mount = format!("{}::/case", folder.path().display());
+        let run = pydl().arg("run").arg("--dir").arg(mount).arg(&main).args(["-c", &open]).output().unwrap();
+        assert_eq!(run.status.success(), loads, "{name}: {}", String::from_utf8_lossy(&run.stderr));
     }
 }
 

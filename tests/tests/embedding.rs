@@ -147,7 +147,7 @@ fn names_of_functions_are_shown_as_they_are() {
     let image = Image::from_file(&compiler(), &main).unwrap();
     let status = Process::new(&image, &ProcessOptions::new("names")).unwrap().run().unwrap();
     let ExitStatus::Trapped(trap) = status else { panic!("{status:?}") };
-    assert!(trap.frames[0].contains("_Z1f1PI1AS0_ES_IS1_S1_E"), "{trap}");
+    assert!(trap.frames[0].function.contains("_Z1f1PI1AS0_ES_IS1_S1_E"), "{trap}");
     assert!(trap.to_string().len() < 1000);
 }
 
@@ -326,4 +326,59 @@ fn loads_beyond_the_limit_of_instances_are_refused() {
     let said = String::from_utf8(stdout.contents()).unwrap();
     assert_eq!(status, ExitStatus::Exited(7), "{said}");
     assert!(said.contains("x.so: the load takes 1 instances, and the process has made 8 of the 8"), "{said}");
+}
+
+/// How a main module ends for which the host may keep so many bytes.
+fn with_host_memory(text: &str, bytes: u64) -> ExitStatus {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("main.wasm");
+    std::fs::write(&main, assemble(text)).unwrap();
+    let image = Image::from_file(&compiler(), &main).unwrap();
+    Process::new(&image, &ProcessOptions::new("main").host_memory(bytes)).unwrap().run().unwrap()
+}
+
+/// A table of a million slots takes 8 MB, and as many exceptions that are kept some 32 MB more.
+#[test]
+fn what_the_engine_keeps_for_a_guest_is_bounded() {
+    let table = "(module (table 1 funcref) (func (export \"_start\")
+        (if (i32.eq (table.grow (ref.null func) (i32.const 1000000)) (i32.const -1)) (then unreachable))))";
+    assert_eq!(with_host_memory(table, 16 << 20), ExitStatus::Exited(0));
+    assert!(matches!(with_host_memory(table, 4 << 20), ExitStatus::Trapped(_)));
+    let exceptions = "(module (tag $t) (table $kept 1000000 exnref) (func (export \"_start\") (local $i i32)
+        (loop $again
+            (table.set $kept (local.get $i) (block $caught (result exnref)
+                (try_table (catch_all_ref $caught) (throw $t)) unreachable))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 1000000))))))";
+    assert_eq!(with_host_memory(exceptions, 1 << 30), ExitStatus::Exited(0));
+    assert!(matches!(with_host_memory(exceptions, 16 << 20), ExitStatus::Trapped(_)));
+}
+
+/// A library counts from when it is loaded until it is closed.
+#[test]
+fn libraries_count_to_what_the_host_keeps() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "(module (@dylink.0) (@custom \"padding\" \"{}\") (func (export \"f\")))",
+        "x".repeat(1_200_000)
+    );
+    let driver = pydl_tests::repository().join("tests/cases/program/driver/driver.wasm");
+    let image = Image::from_file(&compiler(), driver).unwrap();
+    let mut options = ProcessOptions::new("driver").host_memory(3 << 20);
+    for name in ["one.so", "two.so"] {
+        std::fs::write(folder.path().join(name), assemble(&text)).unwrap();
+        options = options.side_module(folder.path().join(name));
+    }
+    let work = |libraries: &mut pydl_loader::Libraries<'_>| {
+        let mode = OpenMode::default();
+        let one = libraries.open("one.so", mode).unwrap();
+        let why = libraries.open("two.so", mode).unwrap_err().to_string();
+        assert!(
+            why.contains("two.so: the memory that the host keeps for a guest is used up: 3145728 bytes"),
+            "{why}"
+        );
+        libraries.close(one).unwrap();
+        libraries.open("two.so", mode).unwrap();
+    };
+    Process::new(&image, &options).unwrap().with_libraries(work).unwrap();
 }

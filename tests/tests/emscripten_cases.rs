@@ -2,6 +2,7 @@
 //! Emscripten's own loader: in Pyodide's main module, where `ctypes` opens them, so that the guest's own `dlopen` does, and in main
 //! modules of their own, which need `case.so` when they start.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -267,4 +268,167 @@ fn libraries_that_throw_need_a_main_module_with_exceptions() {
             assert!(stderr.contains(words), "{library}: {stderr}");
         }
     }
+}
+
+/// What a program printed and how it ended, for each line of arguments in its `runs.txt`: as `build.sh` records it under Node.
+fn transcript(build: &Path, runs: &str) -> (String, String) {
+    let (mut printed, mut errors) = (String::new(), String::new());
+    for arguments in runs.lines() {
+        let command = pydl();
+        let sides = fs::read_dir(build).unwrap().flatten().map(|entry| entry.path());
+        let sides: Vec<PathBuf> =
+            sides.filter(|path| path.extension().is_some_and(|it| it == "so")).collect();
+        let sides =
+            sides.iter().map(|side| format!("--side '{}'", side.display())).collect::<Vec<_>>().join(" ");
+        let line = format!("\"$0\" run '{}' {sides} -- {arguments}", build.join("main.wasm").display());
+        let mut shell = std::process::Command::new("bash");
+        for (name, value) in command.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        let output = shell.args(["-c", &line]).arg(command.get_program()).output().unwrap();
+        let status = match output.status.code() {
+            Some(134) => "of an error".to_owned(),
+            Some(status) => status.to_string(),
+            None => "of a signal".to_owned(),
+        };
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        writeln!(printed, "$ {arguments}\n{stdout}status {status}").unwrap();
+        errors += &String::from_utf8_lossy(&output.stderr);
+    }
+    (printed, errors)
+}
+
+/// Whole programs by today's Emscripten, built as it builds by default and with its checks, do under pydl what they do under Node.
+#[test]
+fn programs_of_todays_emscripten_do_what_they_do_under_node() {
+    let mut faults = Vec::new();
+    let mut builds = 0;
+    let programs = fs::read_dir(testdata("emscripten/programs")).unwrap().flatten().map(|entry| entry.path());
+    for program in programs.filter(|program| program.join("runs.txt").is_file()) {
+        let runs = fs::read_to_string(program.join("runs.txt")).unwrap();
+        let expected = fs::read_to_string(program.join("node.txt")).unwrap();
+        let folders = fs::read_dir(&program).unwrap().flatten().map(|entry| entry.path());
+        for build in folders.filter(|folder| folder.join("main.wasm").is_file()) {
+            builds += 1;
+            let (printed, errors) = transcript(&build, &runs);
+            if printed != expected {
+                faults.push(format!("{}\n--- Node\n{expected}--- pydl\n{printed}{errors}", build.display()));
+            }
+        }
+    }
+    assert!(builds > 14, "only {builds} builds");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What ends a program that was built with checks says what went wrong, and what to do.
+#[test]
+fn checks_of_todays_emscripten_say_what_is_wrong() {
+    let cases = [
+        ("stack/O0", "library 1000", "stack overflow: the guest wants its C stack to reach to"),
+        ("stack/O0", "main 1000", "link the main module with a larger -sSTACK_SIZE"),
+        ("safe_heap/O1", "0", "segmentation fault"),
+        ("safe_heap/O1", "1", "-sSAFE_HEAP"),
+    ];
+    for (build, arguments, words) in cases {
+        let (_, errors) = transcript(&testdata("emscripten/programs").join(build), arguments);
+        assert!(errors.contains(words), "{build} {arguments}: {errors}");
+    }
+}
+
+/// A program's `main` may be a library's; where there is none, or one that C cannot have, the message says so.
+#[test]
+fn programs_without_main_are_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let side = folder.path().join("side.so");
+    let cases = [
+        (
+            "(func (export \"other\"))",
+            "it exports no function `main`, nor does any of the libraries that it needs",
+        ),
+        ("(func (export \"main\") (param f64) (result i32) i32.const 0)", "which C's `main` never has"),
+    ];
+    for (body, words) in cases {
+        fs::write(&side, assemble(&format!("(module (@dylink.0 (mem-info)) {body})"))).unwrap();
+        let main = testdata("emscripten/programs/main_in_library/O0/main.wasm");
+        let output = pydl().arg("run").arg(main).arg("--side").arg(&side).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(126), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    }
+}
+
+/// Kinds of programs that there are no processes for: the message says which kind it is, before anything is compiled.
+#[test]
+fn programs_for_threads_and_for_wasm64_are_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("main.wasm");
+    for (kind, memory) in [("threads", "1 1 shared"), ("wasm64", "i64 1")] {
+        let text = format!(
+            "(module (import \"env\" \"emscripten_resize_heap\" (func (param i32) (result i32)))
+              (memory (export \"memory\") {memory}) (func (export \"main\") (result i32) i32.const 0))"
+        );
+        fs::write(&main, assemble(&text)).unwrap();
+        let output = pydl().arg("run").arg(&main).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(126), "{kind}: {stderr}");
+        assert!(stderr.contains("its memory is shared or 64-bit"), "{kind}: {stderr}");
+    }
+}
+
+/// What the host keeps for a guest is one account: whatever uses it up, the guest is told by an error of its own, and what it gives back
+/// can be used again.
+#[test]
+fn what_the_host_keeps_for_a_guest_is_bounded() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let code = "
+import ctypes, errno, os, shutil, socket
+
+def fill(kind, step, limit):
+    for count in range(limit):
+        try: step(count)
+        except (OSError, MemoryError, RuntimeError) as error:
+            name = errno.errorcode.get(getattr(error, 'errno', None), type(error).__name__)
+            return print(kind, name, 10 < count)
+    print(kind, 'is not bounded')
+
+os.mkdir('/tmp/d')
+f = os.open('/tmp/d/f', os.O_RDWR | os.O_CREAT)
+fill('bytes of a file', lambda count: os.write(f, bytes(100000)) == 100000 or os.write(f, b'x'), 1000)
+os.ftruncate(f, 0)
+fill('names', lambda count: os.mkdir(f'/tmp/d/{count:0240}'), 10**6)
+shutil.rmtree('/tmp/d')
+os.mkdir('/tmp/d')
+fill('links', lambda count: os.symlink('x' * 4000, f'/tmp/d/{count}'), 10**5)
+shutil.rmtree('/tmp/d')
+pipes = []
+def pipe(count):
+    pipes.append(os.pipe())
+    os.set_blocking(pipes[-1][1], False)
+    os.write(pipes[-1][1], bytes(65536))
+fill('pipes', pipe, 2000)
+for pipe in pipes: os.close(pipe[0]); os.close(pipe[1])
+server = socket.create_server(('127.0.0.1', 0))
+clients = []
+def connect(count):
+    clients.append(socket.create_connection(server.getsockname()))
+    clients.append(server.accept()[0])
+    clients[-1].setblocking(False)
+    clients[-1].send(bytes(256 << 10))
+fill('sockets', connect, 500)
+for client in clients: client.close()
+closures = []
+fill('closures', lambda count: closures.append(ctypes.CFUNCTYPE(None)(id)), 10**6)
+closures.clear()
+for count in range(1000): ctypes.CFUNCTYPE(None)(id)
+print('closures again')
+";
+    let mut command = pydl();
+    command.arg("run").arg(main).args(["--host-memory", "24M", "-c", code]);
+    let (status, stdout, stderr) = run_of(&command.output().unwrap());
+    let expected = "bytes of a file ENOSPC True\nnames ENOSPC True\nlinks ENOSPC True\npipes ENOMEM True\nsockets ENOMEM True\n\
+                    closures RuntimeError True\nclosures again\n";
+    assert_eq!((status, stdout.as_str()), (Some(0), expected), "{stderr}");
 }

@@ -61,7 +61,7 @@ fn allocators_that_lie_or_fail() {
             "(global.set $sp (i32.const 64)) unreachable",
             "the guest's allocator: wasm trap: wasm `unreachable`",
         ),
-        ("(throw $tag)", "the guest's allocator: thrown Wasm exception"),
+        ("(throw $tag)", "the guest's allocator: an exception that nothing catches"),
     ];
     for (body, message) in cases {
         let guest = Guest::new(&[good()]).with("aligned_alloc", body).with("definitions", "(tag $tag)");
@@ -289,7 +289,7 @@ fn code_of_libraries_that_ends_badly() {
     let endings = [
         ("unreachable", "wasm trap: wasm `unreachable` instruction executed"),
         ("(call $f)", "wasm trap: call stack exhausted"),
-        ("(throw $tag (i32.const 1))", "thrown Wasm exception"),
+        ("(throw $tag (i32.const 1))", "an exception that nothing catches in /0: f"),
         ("(drop (i32.load (i32.const -1)))", "wasm trap: out of bounds memory access"),
         ("(drop (i32.div_u (i32.const 1) (i32.const 0)))", "wasm trap: integer divide by zero"),
     ];
@@ -519,11 +519,11 @@ fn python_programs_that_ask_too_much() {
         ("import os; os.abort()", 134, "  at "),
         ("import faulthandler; faulthandler._sigsegv()", 134, "  at "),
         ("t=()\nfor _ in range(10**6): t=(t,)\nhash(t)", 134, "  at python.wasm: "),
-        ("import os; os.link(os.__file__, '/w/os.py')", 1, "PermissionError: "),
-        ("import os; os.rename(os.__file__, '/w/os.py')", 1, "PermissionError: "),
+        ("import os; os.link(os.__file__, '/w/os.py')", 1, "OSError: [Errno 75] "),
+        ("import os; os.rename(os.__file__, '/w/os.py')", 1, "OSError: [Errno "),
         ("import os; os.symlink('/etc', '/w/etc')", 1, "PermissionError: "),
         ("import os; os.symlink('../../../../etc', '/w/e'); os.listdir('/w/e')", 1, "PermissionError: "),
-        ("open('/usr/local/lib/../../../etc/passwd')", 1, "PermissionError: "),
+        ("open('/usr/local/lib/../../../etc/passwd')", 1, "FileNotFoundError: "),
     ];
     let folder = private_folder();
     for (code, status, last) in cases {
@@ -601,7 +601,10 @@ fn names_of_files_are_taken_as_they_are() {
     for name in ["..so", "a\nb.so", "\u{1b}[31m.so", " .so", "json.so", &format!("{}.so", "n".repeat(252))] {
         let side = folder.path().join(name);
         fs::write(&side, good()).unwrap();
-        let code = "import json, os; print(ascii(os.listdir('/usr/local/lib/python3.13/lib-dynload')), json.dumps(1))";
+        let code = "
+import json, os
+names = set(os.listdir('/usr/local/lib/python3.13/lib-dynload')) - {'README'}
+print(ascii(sorted(names)), json.dumps(1))";
         let output = python().arg("--side").arg(side).args(["-c", code]).output().unwrap();
         let expected = format!("['{}'] 1\n", name.replace('\n', "\\n").replace('\u{1b}', "\\x1b"));
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected);

@@ -236,6 +236,64 @@ fn slots_that_are_spoilt_before_the_first_call() {
     }
 }
 
+/// A library that names so many others and so many folders.
+fn many_times_many(needed: usize, folders: usize) -> Vec<u8> {
+    let list = |count: usize, name: &str| {
+        (0..count).fold(String::new(), |text, n| text + &format!(r#" "{name}{n}""#))
+    };
+    let (needed, folders) = (list(needed, "n"), list(folders, "/p"));
+    assemble(&format!(r#"(module (@dylink.0 (needed{needed}) (runtime-path{folders})) (func (export "f")))"#))
+}
+
+/// 46 KB name nine million files. Neither the host nor a guest that reads its files itself looks for them all, nor keeps what was tried.
+// row: search | libraries_times_folders_are_bounded | A load looks for 65,536 files at most, whatever NEEDED and RUNTIME_PATH multiply to, and gives up after 1,000 missing libraries | pydl
+#[test]
+fn libraries_times_folders_are_bounded() {
+    let open = "(call $tell (call $open (i32.const 0)))";
+    let needs_l = emscripten(r#"(needed "l.so")"#, "", CALLOC, "(i32.const 7)");
+    for (needed, folders, expected) in [
+        (3000, 3000, "its RUNTIME_PATH, make more than 65536 files to look for"),
+        (3000, 0, "n999: cannot be opened, needed by /"),
+        (1, 3000, "/p15/n0 (No such file or directory), further places (not listed)"),
+    ] {
+        let library = many_times_many(needed, folders);
+        let said = guest(std::slice::from_ref(&library)).with("start", open).says();
+        // The buffer of this guest holds the beginning of a message.
+        assert!(said.contains(expected) || folders == 0, "{needed} {folders}: {said}");
+        let shown = show(run_emscripten(&needs_l, &[("l.so", library)]));
+        let expected = expected.replace("by /", "by /usr/local/lib/pydl/l.so");
+        assert!(shown.contains(&expected), "{needed} {folders}: {shown}");
+        assert!(
+            !shown.contains("n1000:") && shown.len() < 200_000,
+            "{needed} {folders}: {} bytes",
+            shown.len()
+        );
+    }
+}
+
+/// `$ORIGIN` a million times makes gigabytes; what is no path is not tried, nor shown in full.
+// row: search | tokens_make_no_long_paths | A path that tokens make longer than a path can be is not tried | pydl
+#[test]
+fn tokens_make_no_long_paths() {
+    let path = "$ORIGIN".repeat(1_000_000);
+    let name = "n".repeat(1_000_000);
+    let text = format!(
+        r#"(module (@dylink.0 (needed "x.so" "{path}" "{name}") (runtime-path "{path}" "/r")) (func (export "f")))"#
+    );
+    let main = emscripten(r#"(needed "l.so")"#, "", CALLOC, "(i32.const 7)");
+    let shown = show(run_emscripten(&main, &[("l.so", assemble(&text))]));
+    let short = format!("{}...", &path[..100]);
+    for expected in [
+        format!(
+            "x.so: cannot be opened, needed by /usr/local/lib/pydl/l.so; tried {short} (not a possible path), /r/x.so"
+        ),
+        format!("; tried {short} (not a possible path)"),
+        format!("; tried {}... (not a possible path)", &name[..100]),
+    ] {
+        assert!(shown.contains(&expected), "{expected}: {}", &shown[..2000.min(shown.len())]);
+    }
+}
+
 /// Runs an Emscripten main module with side modules of these names.
 fn run_emscripten(main: &str, sides: &[(&str, Vec<u8>)]) -> Result<(ExitStatus, String), LoadError> {
     static COMPILER: OnceLock<Compiler> = OnceLock::new();
@@ -369,18 +427,47 @@ fn main_modules_that_lie() {
     }
 }
 
+/// `dlopen` and the others as the host takes them over.
+const FAMILY: &str = r#"(func (export "dlopen") (param i32 i32) (result i32) unreachable)
+    (func (export "dlsym") (param i32 i32) (result i32) unreachable) (func (export "dlclose") (param i32) (result i32) unreachable)"#;
+
+/// The main module needs l2, which needs l1, whose constructor opens p, which needs l2, too. Each constructor adds a digit.
+// row: dlopen | what_the_main_module_needs_is_constructed_in_order_too | A constructor of what the main module needs opens a library that needs another of it, which is constructed before, and once | ELF gABI initialization functions; glibc
+#[test]
+fn what_the_main_module_needs_is_constructed_in_order_too() {
+    let library = |needed: &str, digit: u32, more: &str| {
+        let text = format!(
+            r#"(module (@dylink.0 (mem-info (memory 16 4)) (needed {needed}))
+            (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+            (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+            (data (global.get $base) "p.so")
+            (func (export "__wasm_call_ctors")
+                (i32.store (i32.const 0x8000) (i32.add (i32.mul (i32.load (i32.const 0x8000)) (i32.const 4)) (i32.const {digit})))
+                {more}))"#
+        );
+        assemble(&text)
+    };
+    let opens = "(if (i32.eqz (call $dlopen (global.get $base) (i32.const 2))) (then unreachable))";
+    let sides = [
+        ("l1.so", library("", 1, opens)),
+        ("l2.so", library("\"l1.so\"", 2, "")),
+        ("p.so", library("\"l2.so\"", 3, "")),
+    ];
+    let main =
+        emscripten(r#"(needed "l2.so")"#, "", &format!("{CALLOC} {FAMILY}"), "(i32.load (i32.const 0x8000))");
+    assert_eq!(show(run_emscripten(&main, &sides)), format!("Exited({}) ", (4 + 2) * 4 + 3));
+}
+
 /// The import that the host answers C's own functions through is called with what C does not call it with.
 #[test]
 fn the_hosts_functions_called_directly() {
-    let family = r#"(func (export "dlopen") (param i32 i32) (result i32) unreachable)
-        (func (export "dlsym") (param i32 i32) (result i32) unreachable) (func (export "dlclose") (param i32) (result i32) unreachable)"#;
     for call in 0..7 {
         for handle in ["0", "1", "2", "-1", "0x7fffff", "4096"] {
             for pointer in ["0", "-1", "0x7fffff", "4096"] {
                 let body = format!(
                     "(drop (call $dlsym_js (i32.const {handle}) (i32.const {pointer}) (i32.const {call}))) (drop (call $dlopen_js (i32.const {pointer}))) (i32.const 7)"
                 );
-                let main = emscripten(r#"(needed "l.so")"#, "", &format!("{CALLOC} {family}"), &body);
+                let main = emscripten(r#"(needed "l.so")"#, "", &format!("{CALLOC} {FAMILY}"), &body);
                 let (status, _) = run_emscripten(&main, &[("l.so", library(""))]).unwrap();
                 let is_address = call == 4;
                 assert!(

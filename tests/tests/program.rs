@@ -319,7 +319,8 @@ fn closed_libraries_give_back_memory_and_slots() {
     assert_eq!(run_text(&[("big.so", big), ("case.so", case)]), 0);
 }
 
-/// A handle is not valid after the last close, and is not that of a library loaded later; slots of a closed library are empty.
+/// A handle is not valid after the last close, and is not that of a library loaded later, nor of the same one loaded again; slots of a
+/// closed library are empty.
 // row: dlclose | handles_of_closed_libraries_are_refused | dlsym and dlclose refuse the handle of an unloaded library, also when another was loaded since | POSIX dlclose; musl
 #[test]
 fn handles_of_closed_libraries_are_refused() {
@@ -337,7 +338,7 @@ fn handles_of_closed_libraries_are_refused() {
         (data (global.get $base) "one.so\00two.so\00f\00")
         (func $f (param $library i32) (result i32)
             local.get $library global.get $base i32.const 14 i32.add call $dlsym)
-        (func (export "run_case") (result i32) (local $one i32) (local $slot i32) (local $two i32)
+        (func (export "run_case") (result i32) (local $one i32) (local $slot i32) (local $two i32) (local $again i32)
             global.get $base i32.const 2 call $dlopen local.tee $one
             call $f local.tee $slot
             table.get $table ref.is_null if i32.const 90 return end
@@ -348,8 +349,42 @@ fn handles_of_closed_libraries_are_refused() {
             global.get $base i32.const 7 i32.add i32.const 2 call $dlopen local.tee $two
             call $f local.get $slot i32.ne if i32.const 95 return end
             local.get $one call $f if i32.const 96 return end
-            global.get $base i32.const 2 call $dlopen local.get $one i32.eq))"#;
+            local.get $one call $dlclose i32.const -1 i32.ne if i32.const 97 return end
+            local.get $two call $f i32.eqz if i32.const 98 return end
+            global.get $base i32.const 2 call $dlopen local.tee $again
+            local.get $one i32.eq if i32.const 99 return end
+            local.get $one call $f if i32.const 100 return end
+            local.get $one call $dlclose i32.const -1 i32.ne if i32.const 101 return end
+            local.get $again call $f i32.eqz if i32.const 102 return end
+            local.get $again call $dlclose))"#;
     assert_eq!(run_text(&[("one.so", library), ("two.so", library), ("case.so", case)]), 0);
+}
+
+/// What is no handle: `RTLD_DEFAULT` and `RTLD_NEXT`, where `dlsym` alone takes them, and numbers that handles never had.
+// row: dlclose | wild_handles_are_refused | dlclose refuses NULL, RTLD_NEXT, handles that were never given and addresses | POSIX dlclose; musl
+#[test]
+fn wild_handles_are_refused() {
+    let case = r#"(module (@dylink.0 (mem-info (memory 64 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+        (import "env" "dlclose" (func $dlclose (param i32) (result i32)))
+        (import "env" "dlinfo" (func $dlinfo (param i32 i32 i32) (result i32)))
+        (data (global.get $base) "run_case\00")
+        (func $is_refused (param $handle i32) (result i32)
+            local.get $handle call $dlclose i32.const -1 i32.eq
+            local.get $handle i32.const 1 global.get $base i32.const 16 i32.add call $dlinfo i32.const -1 i32.eq
+            i32.and)
+        (func (export "run_case") (result i32)
+            i32.const 0 call $is_refused i32.eqz if i32.const 90 return end
+            i32.const -1 call $is_refused i32.eqz if i32.const 91 return end
+            i32.const -2 call $is_refused i32.eqz if i32.const 92 return end
+            i32.const 99 call $is_refused i32.eqz if i32.const 93 return end
+            i32.const 0x80000000 call $is_refused i32.eqz if i32.const 94 return end
+            global.get $base call $is_refused i32.eqz if i32.const 95 return end
+            i32.const 99 global.get $base call $dlsym if i32.const 96 return end
+            i32.const -2 global.get $base call $dlsym if i32.const 97 return end
+            i32.const 0 global.get $base call $dlsym i32.eqz))"#;
+    assert_eq!(run_text(&[("case.so", case)]), 0);
 }
 
 /// A library that opens and closes `other.so` once, and returns what `dlclose` does.

@@ -11,12 +11,15 @@ use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, ProcessMap, Sy
 use pydl_loader::{LoadError, PythonTarget, SystemInterface, WheelFile};
 
 use crate::args::{Deps, GraphFormat, MapFormat};
-use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, read};
+use crate::inputs::{Inputs, Item, Libraries, Place, Unreadable, open, read};
 use crate::mains;
 use crate::render::graph::{self, Graph};
+use crate::render::text::Detail;
 use crate::render::{json, map, text};
 use crate::report::{NOT_LOADABLE, say};
 
+/// The name without suffix of the file that a package's own module is in.
+const PACKAGE_STEM: &str = "__init__";
 /// Some file would not load.
 const WOULD_NOT_LOAD: u8 = 1;
 
@@ -67,6 +70,16 @@ pub enum Report {
 }
 
 impl Report {
+    /// Whether it is of a side module that nothing speaks against.
+    fn is_good_module(&self) -> bool {
+        matches!(self, Report::Module(report) if report.would_load() != Some(false))
+    }
+
+    /// Whether it is of a file in a wheel.
+    fn is_in_wheel(&self) -> bool {
+        matches!(self, Report::Module(report) if report.path.contains(".whl/"))
+    }
+
     fn status(&self) -> u8 {
         let is_good = match self {
             Report::Module(report) => report.would_load() != Some(false),
@@ -102,7 +115,7 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
                 Ok(())
             })
         } else {
-            write_text(&mut out, check, colour)
+            write_text(&mut out, check, deps.all, colour)
         };
         let written = written.map(|status| status.max(check.unheard()));
         let status = written.and_then(|status| out.flush().map(|()| status));
@@ -144,7 +157,12 @@ fn check<T>(deps: &Deps, work: impl FnOnce(&mut Check<'_>) -> T) -> Result<T> {
 }
 
 /// Prints each report as soon as it is there.
-fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::Result<u8> {
+fn write_text(out: &mut impl Write, check: &mut Check<'_>, all: bool, colour: bool) -> io::Result<u8> {
+    let detail = match check.inputs.candidates.len() {
+        _ if all => Detail::All,
+        0 | 1 => Detail::Summary,
+        _ => Detail::Verdict,
+    };
     let mut is_first = true;
     check.each(|report| {
         let report = match report {
@@ -154,10 +172,15 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, colour: bool) -> io::
                 return Ok(());
             }
         };
-        if !std::mem::take(&mut is_first) {
+        // The wheel's own report tells of those that are good.
+        let is_line = detail == Detail::Verdict && report.is_good_module();
+        if is_line && report.is_in_wheel() {
+            return Ok(());
+        }
+        if !std::mem::take(&mut is_first) && !is_line {
             writeln!(out)?;
         }
-        text::write(out, &report, colour)?;
+        text::write(out, &report, detail, colour)?;
         out.flush()
     })
 }
@@ -357,14 +380,18 @@ impl Check<'_> {
 }
 
 /// Why Python does not find an extension module under the name of its file; `None` for what it finds, and for other libraries.
+/// A module is found in a file of its own name, and a package in a file `__init__` in a folder of its name (`FileFinder.find_spec`
+/// of CPython's `importlib._bootstrap_external`).
 fn not_imported(report: &ModuleReport, path: &str, target: &PythonTarget) -> Option<String> {
-    let file = path.rsplit('/').next().unwrap_or(path);
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let package = folder.rsplit('/').next().unwrap_or(folder);
     let mut modules = report.python_modules().peekable();
     let first = (*modules.peek()?).to_owned();
-    let is_found = |module: &str| {
-        let suffix = file.strip_prefix(module);
+    let is_named = |stem: &str| {
+        let suffix = file.strip_prefix(stem);
         suffix.is_some_and(|suffix| target.extension_suffixes().any(|known| known == suffix))
     };
+    let is_found = |module: &str| is_named(module) || module == package && is_named(PACKAGE_STEM);
     if modules.any(is_found) {
         return None;
     }
@@ -380,6 +407,10 @@ fn not_imported(report: &ModuleReport, path: &str, target: &PythonTarget) -> Opt
 fn oddities(file: &WheelFile, modules: &[Inspected]) -> Vec<String> {
     let mut notes = Vec::new();
     let tags: Vec<String> = file.tags().collect();
+    if let Some(inner) = file.differing_tags() {
+        let inner = if inner.is_empty() { "none".to_owned() } else { inner.join(", ") };
+        notes.push(format!("its WHEEL file has other tags than its name, which installers go by: {inner}"));
+    }
     let is_generic = tags.iter().all(|tag| tag.ends_with("-any"));
     if is_generic && !modules.is_empty() {
         notes.push("it has side modules, and its tags say that it is for any platform".to_owned());
@@ -397,7 +428,9 @@ fn oddities(file: &WheelFile, modules: &[Inspected]) -> Vec<String> {
 
 fn read_main(path: &Path) -> Outcome<Arc<MainModule>> {
     let name = path.display().to_string();
-    let (_, bytes) = read(path).map_err(|error| Unreadable { path: name.clone(), why: error.to_string() })?;
+    let (_, bytes) = open(path, true)
+        .and_then(read)
+        .map_err(|error| Unreadable { path: name.clone(), why: error.to_string() })?;
     MainModule::parse(&name, &bytes)
         .map(Arc::new)
         .map_err(|error| Unreadable { path: name.clone(), why: error.to_string() })

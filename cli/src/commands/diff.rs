@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use pydl_linker::{ParsedModule, SymbolDifference};
 
 use crate::args::Deps;
-use crate::inputs::read;
+use crate::inputs::{open, read};
 use crate::mains;
 use crate::render::{json, text};
 use crate::report::Usage;
@@ -41,6 +41,6 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
 fn module(path: &Path) -> Result<ParsedModule> {
     let path = mains::resolve(path)?;
     let shown = path.display().to_string();
-    let (_, bytes) = read(&path).map_err(|error| anyhow!("{shown}: {error}"))?;
+    let (_, bytes) = open(&path, true).and_then(read).map_err(|error| anyhow!("{shown}: {error}"))?;
     ParsedModule::parse(&bytes).map_err(|error| anyhow!("{shown}: {error}"))
 }

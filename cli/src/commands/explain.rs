@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pydl_linker::ParsedModule;
+use pydl_linker::{ParsedModule, Requester};
 use pydl_loader::{ProcessOptions, RefusedLoad};
 
 use crate::args::{Deps, Run};
@@ -50,15 +50,15 @@ pub fn of_main(run: &Run) -> String {
 
 /// The folders in which a process looks for what a file of its own needs: `LD_LIBRARY_PATH`, then its runtime path.
 fn folders(run: &Run, options: &ProcessOptions, file: &Path) -> Vec<PathBuf> {
-    let path = run.env.iter().rev().find_map(|assignment| assignment.strip_prefix("LD_LIBRARY_PATH="));
+    let path =
+        run.env.iter().rev().find_map(|assignment| assignment.to_str()?.strip_prefix("LD_LIBRARY_PATH="));
     let path = path.unwrap_or_default().split([':', ';']).filter(|folder| !folder.is_empty());
     let mut folders: Vec<PathBuf> = path.filter_map(|folder| options.host_path(folder)).collect();
     let module = fs::read(file).ok().and_then(|bytes| ParsedModule::parse(&bytes).ok());
-    let own = file.parent().unwrap_or(Path::new("")).display().to_string();
-    let own = if own.is_empty() { ".".to_owned() } else { own };
-    for folder in module.and_then(|module| module.dylink).into_iter().flat_map(|dylink| dylink.runtime_path) {
-        folders.push(folder.replace("${ORIGIN}", &own).replace("$ORIGIN", &own).into());
-    }
+    let dylink = module.and_then(|module| module.dylink);
+    let runtime_path = dylink.iter().flat_map(|dylink| &dylink.runtime_path);
+    let file = Requester::new(&file.display().to_string(), runtime_path);
+    folders.extend(file.folders().map(PathBuf::from));
     folders.retain(|folder| folder.is_dir());
     folders
 }

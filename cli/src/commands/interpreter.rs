@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::args::{Arguments, Run};
+use crate::args::{self, Arguments, Run};
 use crate::commands::run;
 use crate::mains;
 
@@ -37,15 +37,16 @@ pub fn run(mut line: Vec<OsString>) -> Result<ExitCode> {
     };
     let here = std::env::current_dir().context("the current folder")?;
     let here = here.to_str().ok_or_else(|| anyhow!("the current folder: its path is not UTF-8"))?;
-    let variables = std::env::vars().filter(|(name, _)| is_shown(name));
-    let script = script(&line);
+    let variables = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_shown));
+    let script = args::script(&line);
     run::run(&Run {
+        host_memory: None,
         main,
         side: Vec::new(),
         with: environment.map(|environment| environment.packages).into_iter().collect(),
         dir: vec![here.to_owned()],
         allow_net: Vec::new(),
-        env: variables.map(|(name, value)| format!("{name}={value}")).collect(),
+        env: variables.map(|(name, value)| assignment(name, &value)).collect(),
         cwd: Some(here.to_owned()),
         cache_dir: None,
         no_cache: false,
@@ -53,31 +54,14 @@ pub fn run(mut line: Vec<OsString>) -> Result<ExitCode> {
     })
 }
 
-fn is_shown(name: &str) -> bool {
-    VARIABLES.iter().any(|variable| name.starts_with(variable)) && !OF_THE_MACHINE.contains(&name)
+fn assignment(mut name: OsString, value: &OsStr) -> OsString {
+    name.push("=");
+    name.push(value);
+    name
 }
 
-/// Which of Python's arguments is the script: the first that is no option, unless an option before it takes the place of a
-/// script. The options with a value are those of CPython's manual.
-fn script(arguments: &[OsString]) -> Option<usize> {
-    let mut position = 0;
-    loop {
-        let word = arguments.get(position)?.as_encoded_bytes();
-        match word {
-            b"-" => return None,
-            b"--check-hash-based-pycs" => position = position.checked_add(2)?,
-            [b'-', b'-', ..] => position = position.checked_add(1)?,
-            [b'-', flags @ ..] => {
-                // Flags of one letter may stand together; the first that takes a value takes the rest, or the next word.
-                match flags.iter().position(|flag| b"cmWX".contains(flag)) {
-                    Some(at) if matches!(flags.get(at), Some(b'c' | b'm')) => return None,
-                    Some(at) if at.checked_add(1)? == flags.len() => position = position.checked_add(2)?,
-                    _ => position = position.checked_add(1)?,
-                }
-            }
-            _ => return Some(position),
-        }
-    }
+fn is_shown(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| name.starts_with(variable)) && !OF_THE_MACHINE.contains(&name)
 }
 
 /// A virtual environment.
@@ -131,23 +115,6 @@ fn called_by(program: &OsStr) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn script_of(line: &str) -> Option<usize> {
-        script(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn the_script_is_the_first_word_that_is_no_option() {
-        assert_eq!(script_of("script.py -m x"), Some(0));
-        assert_eq!(script_of("-I -u script.py"), Some(2));
-        assert_eq!(script_of("-X dev -W error script.py"), Some(4));
-        assert_eq!(script_of("-Xdev -IW error script.py"), Some(3));
-        assert_eq!(script_of("--check-hash-based-pycs never script.py"), Some(2));
-        for line in ["-m pytest tests", "-c pass a", "-Ic pass a", "-", "-V", "-Im pip x", "-"] {
-            assert_eq!(script_of(line), None, "{line}");
-        }
-        assert_eq!(script(&[]), None);
-    }
 
     #[test]
     fn only_variables_for_python_are_shown() {

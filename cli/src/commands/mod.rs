@@ -7,3 +7,4 @@ mod explain;
 pub mod interpreter;
 pub mod python;
 pub mod run;
+mod signals;

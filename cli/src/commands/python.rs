@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::sys::signal::{SigSet, Signal};
 use serde::Deserialize;
 use sha2::{Digest, Sha512};
 
@@ -87,7 +88,9 @@ fn fetch(wanted: Option<&str>) -> Result<()> {
     fs::create_dir_all(mains.folder()).with_context(failed)?;
     let work = tempfile::Builder::new().prefix(".new-").tempdir_in(mains.folder()).with_context(failed)?;
     // npm is told of Ctrl-C too, and ends; this process then cleans up.
-    ctrlc::set_handler(|| {}).context("Ctrl-C cannot be handled")?;
+    let mut interrupt = SigSet::empty();
+    interrupt.add(Signal::SIGINT);
+    interrupt.thread_block().context("Ctrl-C cannot be handled")?;
     say(&format!("fetching {PACKAGE} {version} with npm"));
     let package = format!("{PACKAGE}@{version}");
     let integrity = pinned.map_or_else(|| npm::integrity(&package), |pinned| Ok(pinned.to_owned()))?;
@@ -113,12 +116,20 @@ fn release(wanted: Option<&str>) -> Result<(Version, Option<&'static str>)> {
     let known =
         |version: &str| RELEASES.iter().find(|r| r.python == version || r.version.to_string() == version);
     if let Some(release) = known(wanted) {
+        if release.version.is_pre_release() && release.python == wanted {
+            let (python, version) = (release.python, release.version);
+            let text = format!("{python}: there is a pre-release only, which is to be named: {version}");
+            return Err(anyhow!(Usage(text)));
+        }
         return Ok((release.version, Some(release.integrity)));
     }
     // Versions of Python have a 3 first; Pyodide has had no such version, and will not.
     let version = Version::parse(wanted).filter(|_| !wanted.starts_with("3."));
     version.map(|version| (version, None)).ok_or_else(|| {
-        let known = RELEASES.map(|release| format!("{} ({PACKAGE} {})", release.python, release.version));
+        let known = RELEASES.map(|release| {
+            let stage = if release.version.is_pre_release() { ", a pre-release" } else { "" };
+            format!("{} ({PACKAGE} {}{stage})", release.python, release.version)
+        });
         let text = format!(
             "{wanted}: not a version that is known; known are {}, and {PACKAGE}'s own, such as {}",
             known.join(", "),
@@ -321,7 +332,9 @@ mod tests {
         assert_eq!(version(Some("3.13")), known("0.29.3"));
         assert_eq!(version(Some("0.27.7")), known("0.27.7"));
         assert_eq!(version(Some("0.29.5")), Some(("0.29.5".to_owned(), false)));
-        for wanted in ["3.11", "3.14.2", "latest", "../x", ""] {
+        assert_eq!(version(Some("315.0.0-alpha.2")), known("315.0.0-alpha.2"));
+        // A pre-release is not taken for the release that it is to be.
+        for wanted in ["3.11", "3.15", "3.14.2", "latest", "../x", ""] {
             assert_eq!(version(Some(wanted)), None, "{wanted}");
         }
     }

@@ -1,22 +1,25 @@
 //! Owns `pydl run`: from arguments to a process, and from its end to an exit status. Must not know linking.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write as _};
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use pydl_loader::{
-    Cache, Compiler, ExitStatus, Image, InterruptHandle, Interruption, Mount, NetworkPermission, Process,
+    Cache, Compiler, ExitStatus, Image, Installation, Interruption, Mount, NetworkPermission, Process,
     ProcessOptions,
 };
 
 use crate::args::{Arguments, Run};
 use crate::commands::debug::{self, Debug};
 use crate::commands::explain;
+use crate::commands::signals::Signals;
 use crate::mains;
 use crate::render::progress::Progress;
-use crate::report::{INTERRUPTED, Usage, failure, guest_status, say, warn};
+use crate::report::{Usage, failure, guest_status, say, tell_denied, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
@@ -28,6 +31,7 @@ pub fn run(run: &Run) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
+    let signals = Signals::take()?;
     let main = mains::resolve(&run.main)?;
     let options = options(run, &main)?.trace(trace);
     let image = load(&compiler(run)?, &main)?;
@@ -35,7 +39,8 @@ pub fn run(run: &Run) -> Result<ExitCode> {
         warn(&missing_library(&main));
     }
     let process = Process::new(&image, &options)?;
-    interrupt_on_ctrl_c(process.interrupt_handle())?;
+    let denied = process.denied_network();
+    signals.give_to(process.interrupt_handle(), process.terminal());
     let ended = process.run_then(|libraries| libraries.last_refused().cloned());
     let (ended, refused) = match ended {
         Ok(ended) => ended,
@@ -46,11 +51,15 @@ pub fn run(run: &Run) -> Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
-    let status = guest_status(&ended);
-    if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted)
+    let is_wheel = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "whl");
+    let status = guest_status(&ended, |path| options.host_file(path).filter(is_wheel));
+    if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted | ExitStatus::Killed(_))
         && let Some(hint) = refused.and_then(|refused| explain::of_load(run, &options, &refused))
     {
         say(&hint);
+    }
+    if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted) {
+        tell_denied(&denied.hosts());
     }
     Ok(status)
 }
@@ -122,37 +131,51 @@ fn options(run: &Run, main: &Path) -> Result<ProcessOptions> {
     for part in &run.allow_net {
         options = options.network(network(part)?);
     }
-    let mounts = run.dir.iter().map(|dir| mount(dir)).collect::<Result<Vec<_>>>()?;
+    if let Some(bytes) = run.host_memory {
+        options = options.host_memory(bytes);
+    }
+    let mut mounts = run.dir.iter().map(|dir| mount(dir)).collect::<Result<Vec<_>>>()?;
     let cwd = run.cwd.as_deref().unwrap_or("/");
     let Arguments { words, script } = &run.python;
-    if let Some(script) = script.and_then(|position| words.get(position)) {
-        options = give_script(options, Path::new(script), cwd, &mounts)?;
+    let mut words = words.clone();
+    if let Some(word) = script.and_then(|position| words.get_mut(position)) {
+        options = give_script(options, Path::new(word), cwd, &mut mounts)?;
+        *word = called(cwd, Path::new(word)).into_os_string();
     }
     for mount in mounts {
         options = options.mount(mount);
     }
-    if words.is_empty() && std::io::stdin().is_terminal() {
-        // Python's new prompt needs a terminal interface that WASI has not, and would complain.
-        options = options.env("PYTHON_BASIC_REPL", "1");
+    if std::io::stdin().is_terminal() {
+        options = prompt(options, main);
     }
     for assignment in &run.env {
-        let (name, value) = assignment
-            .split_once('=')
-            .ok_or_else(|| Usage(format!("--env {assignment}: it should be NAME=VALUE")))?;
+        let (name, value) = variable(assignment).ok_or_else(|| {
+            Usage(format!("--env {}: it should be NAME=VALUE", assignment.to_string_lossy()))
+        })?;
         options = options.env(name, value);
     }
     if let Some(cwd) = &run.cwd {
         options = options.working_directory(cwd);
     }
-    for (position, argument) in words.iter().enumerate() {
-        let plain = plain_path(cwd, Path::new(argument));
-        let argument = if *script == Some(position) { plain.as_os_str() } else { argument };
-        let text = argument.to_str().ok_or_else(|| {
-            Usage(format!("argument {}: WASI passes UTF-8 only", argument.to_string_lossy()))
-        })?;
-        options = options.args([text]);
+    Ok(options.args(words))
+}
+
+/// What Python's prompt goes by: the kind of terminal, and that it is to be the plain one where the other would complain of what it lacks.
+fn prompt(options: ProcessOptions, main: &Path) -> ProcessOptions {
+    if !Installation::beside(main).is_some_and(|python| python.edits_lines()) {
+        return options.env("PYTHON_BASIC_REPL", "1");
     }
-    Ok(options)
+    match std::env::var_os("TERM") {
+        Some(terminal) => options.env("TERM", terminal),
+        None => options,
+    }
+}
+
+/// Reads `NAME=VALUE`; `None` when there is no name.
+fn variable(assignment: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    let bytes = assignment.as_bytes();
+    let at = bytes.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
+    Some((OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(&bytes[at + 1..])))
 }
 
 /// Adds what `--with` names.
@@ -172,12 +195,16 @@ fn give_packages(options: ProcessOptions, packages: &Path) -> Result<ProcessOpti
     Err(Usage(format!("--with {}: {why}", packages.display())).into())
 }
 
-/// Reads `HOST[:PORT]`, with brackets around an IPv6 address that has a port; nothing is everything.
+/// Reads `HOST[:PORT]`, with brackets around an IPv6 address that has a port; `*`, which is also meant without a value, is everything.
 fn network(text: &str) -> Result<NetworkPermission> {
-    if text.is_empty() {
+    if text == "*" {
         return Ok(NetworkPermission::all());
     }
-    let refused = || Usage(format!("--allow-net={text}: not HOST, HOST:PORT or [ADDRESS]:PORT"));
+    let refused = || {
+        Usage(format!(
+            "--allow-net={text}: not HOST, HOST:PORT or [ADDRESS]:PORT; --allow-net alone is everything, and there are no patterns"
+        ))
+    };
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
             (host, Some(port.parse().map_err(|_| refused())?))
@@ -185,7 +212,10 @@ fn network(text: &str) -> Result<NetworkPermission> {
         _ => (text, None),
     };
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if host.is_empty() {
+    // What no name and no address has would permit nothing.
+    let is_host = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
+    if host.is_empty() || !host.chars().all(is_host) || host.contains(':') && host.parse::<IpAddr>().is_err()
+    {
         return Err(refused().into());
     }
     Ok(NetworkPermission::host(host, port))
@@ -222,35 +252,69 @@ fn guest_path(from: &str, path: &Path) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
-/// A script's path as wasi-libc finds it beneath the folders it knows: without `.`, and absolute if there is a `..`.
-fn plain_path(cwd: &str, path: &Path) -> PathBuf {
+/// The absolute path of a script in the guest, seen from folder `from`: `..` of the root is the root, as everywhere. Errs when it is not
+/// UTF-8.
+fn script_path(from: &str, script: &Path) -> Result<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    let whole = Path::new(from).join(script);
+    for component in whole.components() {
+        match component {
+            Component::Normal(part) => parts.push(part.to_str().ok_or_else(|| {
+                Usage(format!("script {}: its path is not UTF-8; give it with --dir", script.display()))
+            })?),
+            Component::ParentDir => drop(parts.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    Ok(format!("/{}", parts.join("/")))
+}
+
+/// What a script is called in the guest: without `.`, as wasi-libc finds it beneath the folders it knows, and absolute if there is a `..`,
+/// or in the root, where Python would call it `//NAME` otherwise.
+fn called(cwd: &str, script: &Path) -> PathBuf {
     let is_up = |component: &Component<'_>| matches!(component, Component::ParentDir);
     let is_here = |component: &Component<'_>| matches!(component, Component::CurDir);
-    match guest_path(cwd, path) {
-        Some(absolute) if path.components().any(|component| is_up(&component)) => absolute.into(),
-        _ => path.components().filter(|component| !is_here(component)).collect(),
+    match script_path(cwd, script) {
+        Ok(absolute) if cwd == "/" || script.components().any(|component| is_up(&component)) => {
+            absolute.into()
+        }
+        _ if script.components().all(|component| is_here(&component)) => script.into(),
+        _ => script.components().filter(|component| !is_here(component)).collect(),
     }
 }
 
+/// The file that makes a folder a program.
+const MAIN: &str = "__main__.py";
+
 /// Shows the script to the guest under the path it is called by, unless a mounted folder does so already. Nothing else
-/// of its folder becomes visible.
+/// of its folder becomes visible. A folder with a `__main__.py` is shown as a whole, for reading.
 fn give_script(
     options: ProcessOptions,
     script: &Path,
     cwd: &str,
-    mounts: &[Mount],
+    mounts: &mut Vec<Mount>,
 ) -> Result<ProcessOptions> {
-    let guest = guest_path(cwd, script).ok_or_else(|| {
-        anyhow!(Usage(format!("script {}: its path leads out of the guest", script.display())))
-    })?;
-    if !script.is_file() {
-        let why = if script.exists() { "not a file" } else { "no such file" };
-        return Err(Usage(format!("can't open script {}: {why}", script.display())).into());
+    let refused = |why: &str| Usage(format!("can't open script {}: {why}", script.display()));
+    let guest = script_path(cwd, script)?;
+    if script.is_dir() && !script.join(MAIN).is_file() {
+        return Err(refused("a folder without a __main__.py").into());
+    }
+    if !script.is_file() && !script.is_dir() {
+        return Err(refused(if script.exists() { "not a file" } else { "no such file" }).into());
     }
     // The innermost folder counts, as it does for the guest.
     let inside = mounts.iter().filter(|mount| Path::new(&guest).starts_with(&mount.guest));
     let Some(mount) = inside.max_by_key(|mount| mount.guest.len()) else {
-        return Ok(options.file(script, guest));
+        if !script.is_dir() {
+            return Ok(options.file(script, guest));
+        }
+        if guest == "/" {
+            let why =
+                "it would be the root of the guest; show it with --dir, as in --dir .::/app, and run /app";
+            return Err(refused(why).into());
+        }
+        mounts.push(Mount { host: script.into(), guest, read_only: true });
+        return Ok(options);
     };
     let rest = Path::new(&guest).strip_prefix(&mount.guest).unwrap_or(Path::new(""));
     let seen = mount.host.join(rest);
@@ -263,21 +327,4 @@ fn give_script(
         seen.display()
     ))
     .into())
-}
-
-/// How long a guest has to notice a Ctrl-C before another one ends this program.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Hands Ctrl-C to the guest.
-fn interrupt_on_ctrl_c(guest: InterruptHandle) -> Result<()> {
-    let mut since = Instant::now();
-    let handler = move || {
-        if !guest.is_pending() {
-            since = Instant::now();
-        } else if since.elapsed() > PATIENCE {
-            std::process::exit(INTERRUPTED.into());
-        }
-        guest.interrupt();
-    };
-    ctrlc::set_handler(handler).context("Ctrl-C cannot be handled")
 }

@@ -2,13 +2,14 @@
 //! not know where the report comes from.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use pydl_linker::{
     ExceptionStyle, ExportKind, ExportReport, ImportKind, ImportReport, ModuleReport, Provider,
-    SymbolDifference, SymbolProblem, SymbolReport, abi,
+    SymbolDefinition, SymbolDifference, SymbolProblem, SymbolReport, abi,
 };
 
 use crate::commands::deps::{Report, WheelReport};
@@ -27,9 +28,31 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
+/// How much of a report is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Everything: a line for each import and export.
+    All,
+    /// What a file is, how many imports each provides, and what is wrong.
+    Summary,
+    /// What is wrong, and a line for the verdict.
+    Verdict,
+}
+
+impl Detail {
+    /// How many lines of a list, or reasons, are written before the others are only counted.
+    fn most(self) -> usize {
+        match self {
+            Detail::All => usize::MAX,
+            Detail::Summary => 20,
+            Detail::Verdict => 5,
+        }
+    }
+}
+
 /// Writes a report.
-pub fn write(out: &mut impl Write, report: &Report, colour: bool) -> io::Result<()> {
-    let mut page = Page { out, colour };
+pub fn write(out: &mut impl Write, report: &Report, detail: Detail, colour: bool) -> io::Result<()> {
+    let mut page = Page { out, colour, detail };
     match report {
         Report::Module(report) => page.module(report),
         Report::Wheel(report) => page.wheel(report),
@@ -59,6 +82,7 @@ pub fn write_difference(out: &mut impl Write, difference: &SymbolDifference) -> 
 struct Page<'a, W> {
     out: &'a mut W,
     colour: bool,
+    detail: Detail,
 }
 
 /// One line of a table.
@@ -80,24 +104,35 @@ struct Mark<'a> {
 
 impl<W: Write> Page<'_, W> {
     fn module(&mut self, report: &ModuleReport) -> io::Result<()> {
-        self.facts(report)?;
-        self.imports(report)?;
-        self.exports(report)?;
         let reasons: Vec<String> = report.reasons().collect();
+        match self.detail {
+            Detail::All | Detail::Summary => {
+                self.facts(report)?;
+                self.imports(report)?;
+                self.exports(report)?;
+            }
+            Detail::Verdict if reasons.is_empty() => {}
+            Detail::Verdict => self.heading(&report.path)?,
+        }
         self.reasons(&reasons)?;
+        if self.detail != Detail::Verdict || !reasons.is_empty() {
+            writeln!(self.out)?;
+        }
         self.verdict(&report.path, report.would_load(), report.checked_against.as_deref(), &reasons)
     }
 
     fn wheel(&mut self, report: &WheelReport) -> io::Result<()> {
-        let path = printable(&report.path);
-        let path = self.paint(HEADING, &path);
-        writeln!(self.out, "{path}")?;
+        self.heading(&report.path)?;
         self.fact("kind", ["wheel"])?;
         self.fact("tags", report.tags.iter().map(|tag| printable(tag)))?;
         self.fact("RECORD", [if report.record_is_good { "good" } else { "not good" }])?;
         let failing: Vec<&str> = report.failing().collect();
         let modules = count(report.modules.len(), "side module");
         match failing.len() {
+            0 if report.checked_against.is_some() && !report.modules.is_empty() => {
+                let all = if report.modules.len() == 1 { "which loads" } else { "all of which load" };
+                self.fact("contents", [format!("{modules}, {all}")])?;
+            }
             0 => self.fact("contents", [modules])?,
             bad => self.fact("contents", [format!("{modules}, {bad} of which do not load")])?,
         }
@@ -111,6 +146,7 @@ impl<W: Write> Page<'_, W> {
             several => Some(format!("{} do not", count(several.len(), "side module"))),
         };
         let reasons: Vec<String> = report.reasons.iter().cloned().chain(of_modules).collect();
+        writeln!(self.out)?;
         self.verdict(&report.path, report.would_load(), report.checked_against.as_deref(), &reasons)
     }
 
@@ -144,17 +180,29 @@ impl<W: Write> Page<'_, W> {
             format!("{} ({}{weak}): {end}", used.path, used.wanted)
         });
         self.fact("needed by", uses.map(|line| printable(&line).into_owned()))?;
+        let is_taken = |found: &SymbolDefinition| {
+            report.uses.iter().any(|used| used.provider.as_ref() == Some(&found.path))
+        };
         let definitions = report.definitions.iter().enumerate().map(|(position, found)| {
-            let shadowed = if position == 0 { "" } else { ", shadowed by the first" };
+            let shadowed = match position {
+                _ if is_taken(found) => "",
+                0 if report.definitions.iter().any(is_taken) => ", which is not what is needed",
+                0 => "",
+                _ => ", shadowed by the first",
+            };
             format!("{} ({}){shadowed}", printable(&found.path), printable(&found.kind))
         });
         self.fact("defined by", definitions)
     }
 
-    fn facts(&mut self, report: &ModuleReport) -> io::Result<()> {
-        let path = printable(&report.path);
+    fn heading(&mut self, path: &str) -> io::Result<()> {
+        let path = printable(path);
         let path = self.paint(HEADING, &path);
-        writeln!(self.out, "{path}")?;
+        writeln!(self.out, "{path}")
+    }
+
+    fn facts(&mut self, report: &ModuleReport) -> io::Result<()> {
+        self.heading(&report.path)?;
         match &report.not_a_side_module {
             None => self.fact("kind", ["side module"])?,
             Some(why) => self.fact("kind", [format!("not a side module: {}", printable(why))])?,
@@ -210,10 +258,48 @@ impl<W: Write> Page<'_, W> {
 
     fn imports(&mut self, report: &ModuleReport) -> io::Result<()> {
         for group in ImportGroup::ALL {
-            let members = report.imports.iter().filter(|i| ImportGroup::of(i) == group).collect();
-            self.table(group.heading(), members, |import| import_row(import, group))?;
+            let members: Vec<_> = report.imports.iter().filter(|i| ImportGroup::of(i) == group).collect();
+            let row = |import| import_row(import, group);
+            if self.detail == Detail::All {
+                self.table(group.heading(), members, row)?;
+            } else {
+                self.doubtful_imports(group.heading(), &members, row)?;
+            }
         }
         Ok(())
+    }
+
+    /// How many of the imports each provides, and a line for each that nobody does.
+    fn doubtful_imports<'r>(
+        &mut self,
+        heading: &str,
+        imports: &[&'r ImportReport],
+        row: impl Fn(&'r ImportReport) -> Row<'r>,
+    ) -> io::Result<()> {
+        if imports.is_empty() {
+            return Ok(());
+        }
+        let mut counts: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
+        for provider in imports.iter().filter_map(|import| import.provider.as_ref()) {
+            *counts.entry(mark(provider).text).or_default() += 1;
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| Reverse(*count));
+        let counts = counts.iter().map(|(provider, count)| format!("{count} {provider}"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
+        let painted = self.paint(HEADING, heading);
+        let line = format!("{heading} ({}){counts}", imports.len());
+        for (number, part) in fold(&line, WIDTH - 4).into_iter().enumerate() {
+            match number {
+                0 => writeln!(self.out, "\n  {painted}{}", part.strip_prefix(heading).unwrap_or(part))?,
+                _ => writeln!(self.out, "    {part}")?,
+            }
+        }
+        let is_doubtful = |import: &&&ImportReport| {
+            import.provider.as_ref().is_some_and(|it| mark(it).style != Style::new())
+        };
+        self.rows(imports.iter().filter(is_doubtful).map(|import| row(import)).collect())
     }
 
     fn exports(&mut self, report: &ModuleReport) -> io::Result<()> {
@@ -226,6 +312,15 @@ impl<W: Write> Page<'_, W> {
                 ExportKind::Data { .. } => data.push(export),
                 _ => others.push(export),
             }
+        }
+        if self.detail != Detail::All {
+            let counts =
+                [(functions.len(), "function"), (data.len(), "data symbol"), (others.len(), "other")];
+            let counts = counts.iter().filter(|(number, _)| *number > 0);
+            let counts = counts.map(|(number, unit)| count(*number, unit)).collect::<Vec<_>>().join(", ");
+            let heading = self.paint(HEADING, "Exports");
+            let counts = if counts.is_empty() { "none".to_owned() } else { counts };
+            return writeln!(self.out, "\n  {heading}: {counts}");
         }
         self.table("Exported functions", functions, export_row)?;
         self.table("Exported data", data, export_row)?;
@@ -242,8 +337,17 @@ impl<W: Write> Page<'_, W> {
         if items.is_empty() {
             return Ok(());
         }
-        let mut rows: Vec<Row<'_>> = items.into_iter().map(row).collect();
+        let heading = self.paint(HEADING, heading);
+        writeln!(self.out, "\n  {heading} ({})", items.len())?;
+        self.rows(items.into_iter().map(row).collect())
+    }
+
+    /// A line for each row, by name; after the most that are written, how many are left out.
+    fn rows(&mut self, mut rows: Vec<Row<'_>>) -> io::Result<()> {
+        let most = self.detail.most();
+        let left_out = rows.len().saturating_sub(most);
         rows.sort_by(|one, other| one.name.cmp(&other.name));
+        rows.truncate(most);
         let mut mark_width = 0;
         let mut name_width = 0;
         for Row { mark, name, .. } in &rows {
@@ -253,15 +357,22 @@ impl<W: Write> Page<'_, W> {
                 name_width = name_width.max(width);
             }
         }
-        let heading = self.paint(HEADING, heading);
-        writeln!(self.out, "\n  {heading} ({})", rows.len())?;
-        let colour = self.colour;
+        let (colour, detail) = (self.colour, self.detail);
         let mut texts = in_parts(&rows, |rows| {
             let mut out = Vec::new();
-            let mut page = Page { out: &mut out, colour };
+            let mut page = Page { out: &mut out, colour, detail };
             rows.iter().try_for_each(|row| page.row(row, mark_width, name_width)).map(|()| out)
         });
-        texts.try_for_each(|text| self.out.write_all(&text?))
+        texts.try_for_each(|text| self.out.write_all(&text?))?;
+        self.left_out(left_out)
+    }
+
+    /// Says how many more there are.
+    fn left_out(&mut self, number: usize) -> io::Result<()> {
+        match number {
+            0 => Ok(()),
+            _ => writeln!(self.out, "    and {number} more (--all lists them)"),
+        }
     }
 
     fn row(&mut self, row: &Row<'_>, mark_width: usize, name_width: usize) -> io::Result<()> {
@@ -308,13 +419,14 @@ impl<W: Write> Page<'_, W> {
         }
         let heading = self.paint(HEADING, "Reasons against loading it");
         writeln!(self.out, "\n  {heading} ({})", reasons.len())?;
-        for reason in reasons {
+        let most = self.detail.most();
+        for reason in reasons.iter().take(most) {
             for line in reason.lines() {
                 self.reason(line)?;
             }
             self.readable_names(reason)?;
         }
-        Ok(())
+        self.left_out(reasons.len().saturating_sub(most))
     }
 
     /// The names in a reason that C++ or Rust has written, as they are written there.
@@ -348,7 +460,7 @@ impl<W: Write> Page<'_, W> {
             None => (HEADING, "nothing was checked against a main module (see --main)".to_owned()),
         };
         let verdict = self.paint(style, &verdict);
-        writeln!(self.out, "\n  {}: {verdict}", printable(path))
+        writeln!(self.out, "  {}: {verdict}", printable(path))
     }
 
     /// A line of a reason, folded, with the indent it has in the reason.
@@ -521,9 +633,12 @@ fn needed(report: &ModuleReport) -> impl Iterator<Item = String> {
         let remark = match () {
             () if missing.contains(name.as_str()) => " (MISSING: not found)",
             () if abi::is_in_main(name) => " (part of every main module)",
+            () if abi::python_of(name).is_some() => " (part of main modules that are this Python)",
             () => "",
         };
-        format!("{}{remark}", printable(name))
+        let entries = 1 + report.repeated_needed.iter().filter(|other| *other == name).count();
+        let entries = if entries > 1 { format!(" ({entries} entries)") } else { String::new() };
+        format!("{}{entries}{remark}", printable(name))
     })
 }
 
@@ -585,16 +700,16 @@ mod tests {
     use super::*;
     use crate::commands::deps::sample;
 
-    fn text(colour: bool) -> String {
+    fn text(detail: Detail, colour: bool) -> String {
         let mut out = Vec::new();
-        write(&mut out, &Report::Module(sample::report().1), colour).unwrap();
+        write(&mut out, &Report::Module(sample::report().1), detail, colour).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_report_tells_everything_and_ends_in_the_verdict() {
         assert_eq!(
-            text(false),
+            text(Detail::All, false),
             r"dir/sample.so
   kind            side module
   memory          20 bytes, alignment 4
@@ -650,14 +765,57 @@ mod tests {
     }
 
     #[test]
+    fn a_summary_counts_what_is_good() {
+        let text = text(Detail::Summary, false);
+        let (_, imports) = text.split_once("Python modules  sample\n").unwrap();
+        let (imports, _) = imports.split_once("\n  Reasons").unwrap();
+        assert_eq!(
+            imports,
+            r"
+  Imported functions, env (3): 1 MISSING, 1 WRONG TYPE, 1 weak, undefined
+    WRONG TYPE       changed        needs function (i32) -> i32
+                                    main.wasm has function () -> i32
+    weak, undefined  hook           (i32) -> i32
+    MISSING          lost\u{1b}[2J  () -> i32
+
+  Imported data, GOT.mem (1): 1 main
+
+  Other imports: memory, table, globals, tags (1): 1 loader
+
+  Exports: 1 function, 1 data symbol
+"
+        );
+    }
+
+    #[test]
+    fn a_verdict_has_its_reasons() {
+        let text = text(Detail::Verdict, false);
+        assert!(text.starts_with("dir/sample.so\n\n  Reasons against loading it (4)\n"), "{text}");
+        assert!(text.ends_with("\n\n  dir/sample.so: does not load into main.wasm: 4 reasons\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let (_, mut report) = sample::report();
+        report.outside_reasons = (0..30).map(|number| format!("reason {number}")).collect();
+        for (detail, more) in [(Detail::Summary, 14), (Detail::Verdict, 29)] {
+            let mut out = Vec::new();
+            write(&mut out, &Report::Module(report.clone()), detail, false).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let more = format!("    and {more} more (--all lists them)\n");
+            assert!(text.contains(&more), "{text}");
+        }
+    }
+
+    #[test]
     fn colour_changes_no_text() {
         let mut plain = String::new();
-        let coloured = text(true);
+        let coloured = text(Detail::All, true);
         for (number, part) in coloured.split("\x1b[").enumerate() {
             plain.push_str(if number == 0 { part } else { part.split_once('m').unwrap().1 });
         }
         assert_ne!(coloured, plain);
-        assert_eq!(text(false), plain);
+        assert_eq!(text(Detail::All, false), plain);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use wasmparser::{BinaryReader, Parser, Payload, ProducersSectionReader, WasmFeat
 
 use super::used::{Reading, Used};
 use crate::abi;
+use crate::error::list_features;
 use crate::features;
 use crate::parse::{Import, ImportKind, ParsedModule};
 
@@ -101,6 +102,15 @@ pub(super) fn refused_features(module: &ParsedModule, bytes: &[u8]) -> Vec<&'sta
     let used = module.used_features.get().copied();
     let used = used.unwrap_or_else(|| BuildFacts::read(module, bytes).used);
     features::names(features::refused(used)).collect()
+}
+
+/// Why no process takes a module, if it uses features of WebAssembly that processes do not have, in its functions or elsewhere: in words
+/// that name them. The engine says the same less clearly, and of functions only after it has compiled others, which takes minutes.
+pub fn refused_features_in_words(bytes: &[u8]) -> Option<String> {
+    let mut reading = Reading::new();
+    Parser::new(0).parse_all(bytes).map_while(Result::ok).for_each(|payload| reading.take(payload));
+    let refused = features::refused(reading.end().features);
+    (!refused.is_empty()).then(|| list_features(&features::names(refused).collect::<Vec<_>>()))
 }
 
 /// How a module throws and catches.

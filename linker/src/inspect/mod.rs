@@ -3,6 +3,7 @@
 
 mod difference;
 mod facts;
+mod initialization;
 mod map;
 mod process;
 mod stand_in;
@@ -10,6 +11,7 @@ mod symbol;
 mod used;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::abi;
@@ -30,7 +32,7 @@ use crate::thunks::ThunkKind;
 use stand_in::StandIn;
 
 pub use difference::SymbolDifference;
-pub use facts::{BuildFacts, ExceptionStyle, Producer};
+pub use facts::{BuildFacts, ExceptionStyle, Producer, refused_features_in_words};
 pub use map::{MemoryRegion, Owner, ProcessMap, TableRegion};
 pub use symbol::{SymbolDefinition, SymbolReport, SymbolUse};
 
@@ -93,8 +95,10 @@ pub struct ModuleReport {
     pub facts: BuildFacts,
     /// Memory and table needs; all zero in a file without a `dylink.0` section.
     pub memory: MemoryInfo,
-    /// Names of the libraries it needs.
+    /// Names of the libraries it needs, each once.
     pub needed: Vec<String>,
+    /// NEEDED entries that repeat one of those, in order.
+    pub repeated_needed: Vec<String>,
     /// Folders to search for them.
     pub runtime_path: Vec<String>,
     /// All imports in file order.
@@ -245,7 +249,7 @@ impl Inspector {
             (Start::New(order), _) => {
                 let namespace = with_functions_of_host(namespace, &order, &*self.host);
                 let mut report = SymbolReport::of(&namespace, &order, symbol);
-                report.of_javascript = has_text(&order, symbol)
+                report.of_javascript |= has_text(&order, symbol)
                     || namespace.host_function(abi::ENV, symbol).is_some_and(|ty| {
                         is_of_javascript(namespace.family(), abi::ENV, symbol, ty, &*self.host)
                     });
@@ -279,6 +283,7 @@ fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
             .map(|(name, export)| ExportReport { name: name.to_owned(), export: export.clone() })
             .collect(),
         needed: dylink.needed.into_iter().collect(),
+        repeated_needed: dylink.repeated_needed,
         runtime_path: dylink.runtime_path.into_iter().collect(),
         checked_against: None,
         refused: refused.into_iter().collect(),
@@ -309,6 +314,14 @@ fn of_host(family: AbiFamily, import: &Import, host: &dyn Host) -> Provider {
     }
 }
 
+/// Who provides a function whose address a library has from the host.
+fn of_host_by_address(namespace: &Namespace, name: &str) -> Provider {
+    match namespace.host_address(name) {
+        Some(address) if !address.is_served => Provider::JavaScript,
+        _ => Provider::Host,
+    }
+}
+
 /// Whether nobody but JavaScript has a function that a main module imports.
 fn is_of_javascript(family: AbiFamily, module: &str, name: &str, ty: &Signature, host: &dyn Host) -> bool {
     family == AbiFamily::Emscripten && host.function(family, module, name, ty).is_none()
@@ -331,29 +344,50 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     let root = order.root().id;
     let is_of_host =
         |thunk: usize| matches!(thunks.get(thunk).map(|thunk| &thunk.kind), Some(ThunkKind::Host { .. }));
+    let mut failing = Vec::new();
     for (id, bindings) in results {
+        let mut fails = BTreeMap::new();
         let imports = if id == root { report.imports.as_mut_slice() } else { &mut [] };
         let mut imports = imports.iter_mut();
-        for binding in bindings {
+        for (position, binding) in bindings.into_iter().enumerate() {
             let binding = binding.map_err(Arc::new);
+            let import = order.new_library(id).and_then(|library| library.module.imports.get(position));
+            let thunk = match (&binding, import) {
+                (Ok(Binding::Thunk(thunk)), Some(import)) if is_of_host(*thunk) => {
+                    Some(of_host(namespace.family(), import, host))
+                }
+                (Ok(Binding::Thunk(thunk)), Some(import)) => {
+                    // One that is weak may stay undefined, whoever knows its name.
+                    let thunk = thunks.get(*thunk).map(|thunk| &thunk.kind);
+                    let is_known = !matches!(thunk, Some(ThunkKind::Undefined))
+                        && is_listed(namespace, &import.name, host);
+                    let is_of_javascript = has_text(&order, &import.name) || is_known;
+                    Some(if is_of_javascript { Provider::JavaScript } else { Provider::UndefinedUntilCalled })
+                }
+                _ => None,
+            };
+            if let Some(Provider::JavaScript | Provider::UndefinedUntilCalled) = thunk {
+                fails.insert(position, thunk == Some(Provider::JavaScript));
+            }
             if let Some(import) = imports.next() {
-                import.provider = Some(match &binding {
-                    Ok(Binding::Thunk(thunk)) if is_of_host(*thunk) => {
-                        of_host(namespace.family(), &import.import, host)
-                    }
-                    Ok(Binding::Thunk(_)) if has_text(&order, &import.import.name) => Provider::JavaScript,
-                    Ok(binding) => provider(import, binding, root, |id| path_of(namespace, &order, id)),
-                    Err(problem) => Provider::Missing(problem.clone()),
+                import.provider = Some(match (&binding, thunk) {
+                    (Ok(Binding::HostSlot(name)), _) => of_host_by_address(namespace, name),
+                    (Ok(Binding::Thunk(_)), Some(known @ (Provider::Host | Provider::JavaScript))) => known,
+                    (Ok(binding), _) => provider(import, binding, root, |id| path_of(namespace, &order, id)),
+                    (Err(problem), _) => Provider::Missing(problem.clone()),
                 });
             }
             report.problems.extend(binding.err());
         }
+        failing.extend(order.new_library(id).map(|library| (library, fails)));
     }
     report.problems.sort();
     report.problems.dedup();
     if report.problems.is_empty() && report.needed_missing.is_empty() {
         // In a load, libraries get to the engine when all is bound.
         report.refused.extend(order.in_initialization_order().find_map(refused_by_engine));
+        let at_once = failing.iter().filter_map(|(library, fails)| fails_when_initialized(library, fails));
+        report.refused.extend(at_once);
         report.refused.extend(Reservation::of(order.in_initialization_order(), slotless).err());
     }
 }
@@ -373,6 +407,11 @@ fn with_functions_of_host<'a>(
     Cow::Owned(namespace)
 }
 
+/// Whether a function that nobody defines is one that JavaScript is known to have.
+fn is_listed(namespace: &Namespace, name: &str, host: &dyn Host) -> bool {
+    host.address(namespace.family(), name).is_some_and(|address| !address.is_served)
+}
+
 /// Whether a library of the load has the text of a function in JavaScript.
 fn has_text(order: &LoadOrder, name: &str) -> bool {
     let name = format!("{}{name}", abi::EM_JS);
@@ -385,6 +424,22 @@ fn refused_by_engine(library: &NewLibrary) -> Option<LinkError> {
     (!features.is_empty()).then(|| LinkError::Features { library: library.file.path.clone(), features })
 }
 
+/// Why the initialization of a library ends in a failure, if that is certain: `fails` has the positions of the imports that fail when they are
+/// called, and whether each is JavaScript's.
+fn fails_when_initialized(library: &NewLibrary, fails: &BTreeMap<usize, bool>) -> Option<LinkError> {
+    if fails.is_empty() {
+        return None;
+    }
+    let called = initialization::surely_called(&library.module, &library.file.bytes);
+    let (position, of_javascript) = fails.iter().find(|(position, _)| called.contains(position))?;
+    let symbol = library.module.imports.get(*position)?.name.clone();
+    Some(LinkError::FailsWhenInitialized {
+        library: library.file.path.clone(),
+        symbol,
+        of_javascript: *of_javascript,
+    })
+}
+
 /// Fills in what a library was bound to that the main module needs itself.
 fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId, host: &dyn Host) {
     let Some(library) = namespace.library(id) else { return };
@@ -392,6 +447,7 @@ fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId, h
         let import = &report.import;
         let is_of_host = namespace.host_function(&import.module, &import.name).is_some();
         report.provider = Some(match binding {
+            Binding::HostSlot(name) => of_host_by_address(namespace, name),
             Binding::Thunk(_) if is_of_host => of_host(namespace.family(), import, host),
             binding => provider(report, binding, id, |id| namespace.name(id)),
         });

@@ -8,7 +8,8 @@ use crate::error::LinkError;
 use crate::host::Host;
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
-use crate::needed::{LibrarySource, LoadOrder, OpenMode, Requester};
+use crate::needed::{LibrarySource, LoadOrder, OpenMode};
+use crate::search_path::Requester;
 
 /// What is loaded in a process of `main` when it starts, and where. Errs when what the main module needs cannot be loaded.
 pub(super) fn started(
@@ -18,7 +19,7 @@ pub(super) fn started(
 ) -> Result<(Namespace, StandIn), LinkError> {
     let mut namespace = Namespace::new(main.clone(), Arc::new(Namespace::host_functions_of(main).collect()));
     let mut stand_in = StandIn::of(main);
-    let requester = Requester { path: main.name().to_owned(), runtime_path: Vec::new() };
+    let requester = Requester::new(main.name(), []);
     let Some(order) = LoadOrder::discover_needed_of_main(&namespace, &requester, libraries)? else {
         return Ok((namespace, stand_in));
     };

@@ -45,7 +45,7 @@ pub struct SymbolReport {
     pub path: String,
     /// Who imports it, in the order of initialization.
     pub uses: Vec<SymbolUse>,
-    /// Who defines it, in the order in which they are searched: the first counts, the others are shadowed by it.
+    /// Who defines it, in the order in which they are searched: the first that is of the type that is needed counts.
     pub definitions: Vec<SymbolDefinition>,
     /// Whether a host has a function of this name for those that import it.
     pub of_host: bool,
@@ -105,8 +105,9 @@ impl SymbolReport {
             uses: Vec::new(),
             definitions: Vec::new(),
             of_host: namespace.host_function(abi::ENV, symbol).is_some()
-                || namespace.host_function(abi::WASI_PREVIEW1, symbol).is_some(),
-            of_javascript: false,
+                || namespace.host_function(abi::WASI_PREVIEW1, symbol).is_some()
+                || namespace.host_address(symbol).is_some(),
+            of_javascript: namespace.host_address(symbol).is_some_and(|address| !address.is_served),
         }
     }
 }

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Library, Namespace};
+use super::{Library, Namespace, Stage};
 use crate::ids::{FuncIndex, ModuleId, TableSlot};
+use crate::needed::dependencies_first;
 use crate::plan::LoadPlan;
 use crate::resolve::FunctionRef;
 
@@ -21,10 +22,11 @@ pub struct Unloaded {
 impl Namespace {
     /// Counts one more `dlopen` of a library and, if asked for, makes it and its dependencies global.
     pub fn open(&mut self, id: ModuleId, global: bool) {
-        if let Some(library) = self.library_mut(id) {
-            library.references = library.references.saturating_add(1);
-        }
-        if global {
+        let Some(library) = self.library_mut(id) else { return };
+        library.references = library.references.saturating_add(1);
+        // It stays no longer for that: its destructors run already.
+        let is_leaving = library.stage >= Stage::Leaving;
+        if global && !is_leaving {
             let known: BTreeSet<ModuleId> = self.global.iter().copied().collect();
             let new = self.with_dependencies(id).into_iter().filter(|id| !known.contains(id));
             let new: Vec<ModuleId> = new.collect();
@@ -62,15 +64,58 @@ impl Namespace {
         }
     }
 
-    /// Notes that the initialization of a library of a load did not end well, and why: the library and those of
-    /// `uninitialized` cannot be opened or needed any more, and no library of the load is global.
-    pub fn fail(&mut self, load: &LoadPlan, uninitialized: &[ModuleId], why: &str) {
-        for id in uninitialized.iter().chain([&load.root]) {
-            if let Some(library) = self.library_mut(*id) {
-                library.failure = Some(why.to_owned());
+    /// Whether constructors of any library have still to begin: while a load is under way.
+    pub fn is_anything_waiting(&self) -> bool {
+        self.libraries.iter().any(|library| library.stage == Stage::Waiting)
+    }
+
+    /// The libraries whose constructors have still to begin among a library and all that it needs, dependencies first.
+    pub fn waiting_below(&self, id: ModuleId) -> Vec<ModuleId> {
+        if !self.is_anything_waiting() {
+            return Vec::new();
+        }
+        let mut order = dependencies_first(&[id], |id| self.needed(id));
+        order.retain(|id| self.library(*id).is_some_and(|library| library.stage == Stage::Waiting));
+        order
+    }
+
+    /// Notes that the constructors of a library begin now. False when they have begun before, and when it is not there.
+    pub fn begin(&mut self, id: ModuleId) -> bool {
+        let library = self.library_mut(id).filter(|library| library.stage == Stage::Waiting);
+        library.map(|library| library.stage = Stage::Begun).is_some()
+    }
+
+    /// Among a library and all that it needs, one whose initialization failed.
+    pub(crate) fn failed_below(&self, id: ModuleId) -> Option<&Library> {
+        if self.libraries.iter().all(|library| library.failure.is_none()) {
+            return None;
+        }
+        let all = dependencies_first(&[id], |id| self.needed(id));
+        all.into_iter().rev().filter_map(|id| self.library(id)).find(|library| library.failure.is_some())
+    }
+
+    /// Notes that the initialization of a library did not end well, and why: it cannot be opened or needed any more.
+    pub fn fail(&mut self, id: ModuleId, why: &str) {
+        if let Some(library) = self.library_mut(id) {
+            library.failure = Some(why.to_owned());
+            library.stage = library.stage.max(Stage::Begun);
+        }
+    }
+
+    /// Notes that the initialization of a load did not end well, and why: what it was for and those of its libraries whose constructors
+    /// have not begun cannot be opened or needed any more, and no library of it is global.
+    pub fn fail_load(&mut self, load: &LoadPlan, why: &str) {
+        for planned in &load.libraries {
+            let id = planned.library.id;
+            if id == load.root || self.library(id).is_some_and(|library| library.stage == Stage::Waiting) {
+                self.fail(id, why);
             }
         }
         self.global.retain(|id| load.libraries.iter().all(|planned| planned.library.id != *id));
+        let failed = load.libraries.iter().map(|planned| planned.library.id);
+        let failed = failed.filter(|id| self.library(*id).is_some_and(|library| library.failure.is_some()));
+        let failed: BTreeSet<ModuleId> = failed.collect();
+        self.share_no_more(&failed);
         self.close(load.root);
     }
 
@@ -78,7 +123,8 @@ impl Namespace {
     /// whoever asks.
     pub fn unused(&self, busy: &[ModuleId]) -> Vec<ModuleId> {
         let held = |library: &&Library| {
-            library.references > 0 || library.is_permanent || library.failure.is_some() || library.is_leaving
+            let stays = library.references > 0 || library.is_permanent || library.failure.is_some();
+            stays || library.stage >= Stage::Leaving
         };
         let held = self.libraries.iter().filter(held).map(|library| library.id).chain(busy.iter().copied());
         let used: BTreeSet<ModuleId> = self.used_first(held, &BTreeSet::new()).into_iter().collect();
@@ -124,7 +170,7 @@ impl Namespace {
     pub fn retire(&mut self, leaving: &[ModuleId]) {
         for id in leaving {
             let Some(library) = self.library_mut(*id) else { continue };
-            library.is_leaving = true;
+            library.stage = Stage::Leaving;
             library.references = 0;
             let (path, identity) = (library.path.clone(), library.identity);
             if self.by_path.get(&path) == Some(id) {
@@ -136,6 +182,23 @@ impl Namespace {
             self.retire_file_name(*id, file_name(&path));
         }
         self.global.retain(|id| !leaving.contains(id));
+        self.share_no_more(&leaving.iter().copied().collect());
+    }
+
+    /// Lets the data of other libraries serve those that come where that of these libraries did. Who is bound to it stays so.
+    fn share_no_more(&mut self, gone: &BTreeSet<ModuleId>) {
+        let before = self.shared_data.len();
+        self.shared_data.retain(|_, definer| !gone.contains(definer));
+        if self.shared_data.len() == before {
+            return;
+        }
+        let serving = |library: &&Library| library.stage < Stage::Leaving && library.failure.is_none();
+        let libraries: Vec<ModuleId> =
+            self.libraries.iter().filter(serving).map(|library| library.id).collect();
+        for id in libraries {
+            let Some(module) = self.module(id).cloned() else { continue };
+            self.share_data(id, &module);
+        }
     }
 
     /// Takes a library out of the names for NEEDED entries; the next one of the same name serves them from now on.
@@ -143,17 +206,25 @@ impl Namespace {
         if self.by_file_name.get(name) != Some(&id) {
             return;
         }
-        let same = |library: &&Library| !library.is_leaving && file_name(&library.path) == name;
+        let same = |library: &&Library| library.stage < Stage::Leaving && file_name(&library.path) == name;
         match self.libraries.iter().find(same).map(|library| library.id) {
             Some(next) => self.by_file_name.insert(name.to_owned(), next),
             None => self.by_file_name.remove(name),
         };
     }
 
+    /// Notes that the destructors of a library that is leaving have run.
+    pub fn end(&mut self, id: ModuleId) {
+        if let Some(library) = self.library_mut(id) {
+            library.stage = Stage::Ended;
+        }
+    }
+
     /// Takes a library that is leaving out; its id is not used again. `None` when there is none.
     pub fn remove(&mut self, id: ModuleId) -> Option<Unloaded> {
-        let position =
-            self.position(id).filter(|at| self.libraries.get(*at).is_some_and(|l| l.is_leaving))?;
+        let position = self
+            .position(id)
+            .filter(|at| self.libraries.get(*at).is_some_and(|l| l.stage >= Stage::Leaving))?;
         let function = |index| FunctionRef { definer: id, index: FuncIndex(index) };
         let given = self.slots.range(function(0)..=function(u32::MAX));
         let given: Vec<(FunctionRef, TableSlot)> = given.map(|(function, slot)| (*function, *slot)).collect();

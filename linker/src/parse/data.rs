@@ -1,4 +1,5 @@
-//! Owns the check of active data segments: a side module fills its own static data only. Must not know what is in it.
+//! Owns active data segments: their check, since a side module fills its own static data only, and what they put at an address. Must not
+//! know what is in it.
 
 use wasmparser::{DataKind, DataSectionReader};
 
@@ -30,6 +31,26 @@ pub(super) fn check(
             None => "a data segment goes to a place that cannot be told beforehand".to_owned(),
         };
         return Ok(Some(ParseError::new(position, problem)));
+    }
+    Ok(None)
+}
+
+/// The four bytes that active segments put at an address, counted as exported data symbols are: from the imported global `memory_base`
+/// on in a position-independent module. `None` when no segment does.
+pub(super) fn word_at(
+    section: DataSectionReader<'_>,
+    memory_base: Option<u32>,
+    address: u32,
+) -> Result<Option<u32>, ParseError> {
+    for segment in section {
+        let segment = segment?;
+        let DataKind::Active { offset_expr, .. } = segment.kind else { continue };
+        let start = offset(&offset_expr, memory_base)?;
+        let Some(ElementSlot::FromTableBase(start) | ElementSlot::Absolute(start)) = start else { continue };
+        let at = address.checked_sub(start).and_then(|at| segment.data.get(at as usize..));
+        if let Some(word) = at.and_then(<[u8]>::first_chunk::<4>) {
+            return Ok(Some(u32::from_le_bytes(*word)));
+        }
     }
     Ok(None)
 }

@@ -61,7 +61,9 @@ pub struct DylinkInfo {
     pub memory: MemoryInfo,
     /// File names of the libraries this one depends on, in link order, without repetition.
     pub needed: IndexSet<String>,
-    /// Folders to search for them, in order; may begin with `$ORIGIN`.
+    /// The NEEDED entries beyond the first of their name, in order: they add nothing.
+    pub repeated_needed: Vec<String>,
+    /// Folders to search for them, in order, with tokens such as `$ORIGIN` in them.
     pub runtime_path: IndexSet<String>,
     /// Names of imports that may stay undefined. `IMPORT_INFO` gives a module with each name, but wasm-ld always
     /// writes `env` there, even for `GOT.mem` imports: only the name counts.
@@ -87,7 +89,11 @@ impl DylinkInfo {
                     }
                 }
                 Dylink0Subsection::Needed(names) => {
-                    info.needed.extend(names.into_iter().map(str::to_owned));
+                    for name in names {
+                        if !info.needed.insert(name.to_owned()) {
+                            info.repeated_needed.push(name.to_owned());
+                        }
+                    }
                 }
                 Dylink0Subsection::RuntimePath(paths) => {
                     info.runtime_path.extend(paths.into_iter().map(str::to_owned));

@@ -55,10 +55,11 @@ impl ElementSlots {
 
     /// Whether some function has this slot.
     pub fn is_filled(&self, slot: ElementSlot) -> bool {
-        match slot {
-            ElementSlot::Absolute(slot) => self.absolute.contains(&slot),
-            ElementSlot::FromTableBase(slot) => self.from_table_base.contains(&slot),
-        }
+        let (slots, slot) = match slot {
+            ElementSlot::Absolute(slot) => (&self.absolute, slot),
+            ElementSlot::FromTableBase(slot) => (&self.from_table_base, slot),
+        };
+        slot != Self::NONE && slots.contains(&slot)
     }
 
     /// Gives `function`, of `count`, a slot if it has none. `None` when there is no such function.

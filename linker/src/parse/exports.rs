@@ -56,6 +56,13 @@ impl Exports {
         symbols.chain(self.others.iter().map(|(name, export)| (name.as_str(), export.clone())))
     }
 
+    /// The names of all data, sorted.
+    pub(crate) fn data_names(&self) -> impl Iterator<Item = &str> {
+        let data = (0..self.packed.count).filter_map(|position| self.packed.get(position));
+        let data = data.filter(|symbol| symbol.ty == PackedSymbol::DATA);
+        data.filter_map(|symbol| str::from_utf8(self.packed.name(symbol)?).ok())
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.packed.count == 0 && self.others.is_empty()

@@ -7,8 +7,11 @@ mod elements;
 mod exports;
 mod imports;
 mod outline;
+mod vtables;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use wasmparser::{
@@ -25,6 +28,7 @@ pub use elements::{ElementSlot, ElementSlots};
 use exports::Types;
 pub use exports::{Export, ExportKind, Exports};
 pub use imports::{Import, ImportKind};
+pub(crate) use vtables::VTABLE;
 
 /// Why a type is refused that is not a function's. The engine knows these types for the sake of generated code, and objects of
 /// them would take host memory that no limit of a process counts.
@@ -79,10 +83,14 @@ pub struct ParsedModule {
     pub has_start: bool,
     /// The positions in `imports` of the imported functions, which have the first function indexes.
     pub function_imports: Vec<usize>,
+    /// Of which Python 3 it is: 13 for one that exports the version of CPython 3.13.
+    pub python_minor: Option<u8>,
     /// What is wrong with the segments of a side module.
     segments_problem: Option<ParseError>,
     has_data: bool,
     has_own_memory: bool,
+    /// A number for each vtable that a side module exports, the same for those of the same class in other modules.
+    pub(crate) vtables: BTreeMap<String, u64>,
     first_section: FirstSection,
     /// Which features of WebAssembly it uses, functions included, once somebody has looked: it takes longer than all the rest.
     pub(crate) used_features: OnceLock<WasmFeatures>,
@@ -97,10 +105,11 @@ enum FirstSection {
 }
 
 /// How many functions a module defines, by its function section and by its code section.
-#[derive(Clone, Copy)]
 struct Functions {
     declared: usize,
     bodies: u32,
+    /// Where the contents of the code section are in the file, in bytes.
+    code: Range<usize>,
 }
 
 /// The tables of the walk: index spaces that later sections refer to.
@@ -137,7 +146,10 @@ impl ParsedModule {
     /// when the file ends early. What it does not look at (function bodies, data) is left to the engine's validator.
     pub fn parse(bytes: &[u8]) -> Result<ParsedModule, ParseError> {
         let (mut module, functions) = ParsedModule::read(bytes)?;
-        module.check_complete(functions, bytes.len())?;
+        module.check_complete(&functions, bytes.len())?;
+        if module.dylink.is_some() {
+            module.vtables = vtables::read(&module, bytes, functions.code);
+        }
         let asks_for_a_place =
             module.imports.iter().any(|import| import.module == abi::ENV && import.name == abi::MEMORY_BASE);
         if let (Some(dylink), true) = (&mut module.dylink, asks_for_a_place) {
@@ -156,9 +168,11 @@ impl ParsedModule {
             element_slots: ElementSlots::default(),
             has_start: false,
             function_imports: Vec::new(),
+            python_minor: None,
             segments_problem: None,
             has_data: false,
             has_own_memory: false,
+            vtables: BTreeMap::new(),
             first_section: FirstSection::Other,
             used_features: OnceLock::new(),
         };
@@ -176,7 +190,7 @@ impl ParsedModule {
             };
             let mut skip = consumed;
             if let Payload::CodeSectionStart { count, ref range, size } = payload {
-                code_bodies = Some(count);
+                code_bodies = Some((count, range.clone()));
                 parser.skip_section();
                 skip = consumed.saturating_add(size as usize);
                 if skip > rest.len() {
@@ -195,7 +209,8 @@ impl ParsedModule {
         }
         module.exports.set_types(spaces.types.clone());
         let defined = spaces.functions.len().saturating_sub(module.function_imports.len());
-        Ok((module, Functions { declared: defined, bodies: code_bodies.unwrap_or(0) }))
+        let (bodies, code) = code_bodies.unwrap_or_default();
+        Ok((module, Functions { declared: defined, bodies, code }))
     }
 
     /// The `dylink.0` contents of a side module, or in words why this is not one.
@@ -308,6 +323,12 @@ impl ParsedModule {
             }
             Payload::DataSection(section) => {
                 self.has_data = section.count() > 0;
+                if let Some(ExportKind::Data { offset }) =
+                    self.exports.get(abi::PYTHON_VERSION).map(|it| it.kind)
+                {
+                    let version = data::word_at(section.clone(), spaces.memory_base, offset)?;
+                    self.python_minor = version.filter(|hex| hex >> 24 == 3).map(|hex| hex.to_be_bytes()[1]);
+                }
                 if let Some(dylink) = &self.dylink {
                     let size = dylink.memory.memory_size;
                     self.note_problem(data::check(section, spaces.memory_base, size)?);
@@ -346,10 +367,10 @@ impl ParsedModule {
     }
 
     /// Refuses files that were cut between two sections, where that can be told from what is left.
-    fn check_complete(&self, functions: Functions, end: usize) -> Result<(), ParseError> {
+    fn check_complete(&self, functions: &Functions, end: usize) -> Result<(), ParseError> {
         let truncated =
             |what: String| Err(ParseError::new(end, format!("{what}: the file seems to be truncated")));
-        let Functions { declared, bodies } = functions;
+        let Functions { declared, bodies, .. } = *functions;
         if declared != bodies as usize {
             return truncated(format!(
                 "{declared} functions are declared, and the code section has {bodies}"

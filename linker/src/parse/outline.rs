@@ -86,7 +86,7 @@ impl ParsedModule {
 
     fn pack(&self) -> Vec<u8> {
         let ElementSlots { absolute, from_table_base } = &self.element_slots;
-        let mut packed = Vec::new();
+        let mut packed = vec![u8::from(self.python_minor.is_some()), self.python_minor.unwrap_or(0)];
         for numbers in [absolute, from_table_base] {
             packed.extend(u32::try_from(numbers.len()).unwrap_or(u32::MAX).to_le_bytes());
             packed.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
@@ -97,7 +97,9 @@ impl ParsedModule {
 
     /// Takes what begins at `begin` and goes on to the end: the custom section is the last one.
     fn unpack(&mut self, outline: Vec<u8>, begin: usize) -> Option<()> {
-        let (absolute, rest) = numbers(outline.get(begin..)?)?;
+        let (version, rest) = outline.get(begin..)?.split_first_chunk::<2>()?;
+        self.python_minor = (version[0] != 0).then_some(version[1]);
+        let (absolute, rest) = numbers(rest)?;
         let (from_table_base, rest) = numbers(rest)?;
         self.element_slots = ElementSlots { absolute, from_table_base };
         let symbols = outline.len() - rest.len();

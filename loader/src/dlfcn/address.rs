@@ -43,18 +43,23 @@ fn find(store: &mut Store<'_>, pointer: u32) -> Result<Option<AddressInfo>, Fail
     Ok(file.map(|file| AddressInfo { file, base: found.base, symbol }))
 }
 
+/// What a note of a string takes beside it, in bytes.
+const STRING: u64 = 128;
+
 /// A string in guest memory that stays there as long as the module it says something about.
 pub(super) fn intern(store: &mut Store<'_>, about: ModuleId, text: &str) -> Result<Option<Address>, Failure> {
     let linking = linking(store)?;
     let key = (about, text.to_owned());
-    if let Some(known) = linking.strings.get(&key) {
+    if let Some((known, _)) = linking.strings.get(&key) {
         return Ok(Some(*known));
     }
     let space = linking.space.clone();
+    let charge = store.data().budget.charge(STRING.saturating_add(text.len() as u64));
+    let charge = charge.map_err(|error| Failure::Refused(error.to_string()))?;
     let bytes: Vec<u8> = text.bytes().chain([0]).collect();
-    let address = space.copy_in(&mut *store, &bytes).map_err(|e| classify(e, "dladdr"))?;
+    let address = space.copy_in(&mut *store, &bytes).map_err(|e| classify(store, e, "dladdr"))?;
     if let Some(address) = address {
-        self::linking(store)?.strings.insert(key, address);
+        self::linking(store)?.strings.insert(key, (address, charge));
     }
     Ok(address)
 }

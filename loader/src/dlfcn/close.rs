@@ -42,6 +42,7 @@ fn rounds(store: &mut Store<'_>) -> Result<(), Failure> {
         linking.namespace_mut().retire(&leaving);
         for id in &leaving {
             failed = finish(store, *id)?.or(failed);
+            self::linking(store)?.namespace_mut().end(*id);
         }
         for id in &leaving {
             if let Err(failure) = reclaim(store, *id) {
@@ -60,7 +61,7 @@ fn finish(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Failure>, Failur
     let name = linking(store)?.namespace.name(id).to_owned();
     store.data().trace.fini(&name);
     let Err(error) = exits::run_all_of(store, id) else { return Ok(None) };
-    match classify(error, "a destructor failed") {
+    match classify(store, error, "a destructor failed") {
         Failure::Refused(why) => {
             exits::forget(store, id);
             Ok(Some(Failure::Refused(format!("{name}: {why}"))))
@@ -77,6 +78,7 @@ fn reclaim(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
     let space = linking.space.clone();
     let Some(Unloaded { library, slots }) = linking.namespace_mut().remove(id) else { return Ok(()) };
     let strings = linking.take_strings(id);
+    linking.charges.remove(&id);
     let dylink = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
     space.give_slots(&mut *store, library.table_base, dylink.table_size.get());
     for slot in slots {
@@ -84,6 +86,6 @@ fn reclaim(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
     }
     let memory = (dylink.memory_size > 0).then_some(library.memory_base);
     strings.into_iter().chain(memory).try_for_each(|address| {
-        space.give_back(&mut *store, address).map_err(|error| classify(error, "free"))
+        space.give_back(&mut *store, address).map_err(|error| classify(store, error, "free"))
     })
 }

@@ -65,7 +65,7 @@ fn free_file(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<()
     let data = word(store, space, at)?;
     if data != 0 {
         write(store, space, at, &[0; 8])?;
-        space.give_back(&mut *store, Address(data)).map_err(|error| super::classify(error, "free"))?;
+        space.give_back(&mut *store, Address(data)).map_err(|error| super::classify(store, error, "free"))?;
     }
     Ok(())
 }

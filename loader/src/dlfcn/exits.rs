@@ -9,6 +9,7 @@ use pydl_linker::{ModuleId, TableSlot, abi};
 use wasmtime::{AsContextMut, Caller, Func, Ref, Trap, WasmParams};
 
 use super::{Failure, Store, linking};
+use crate::budget::{Budget, Charge, Exhausted};
 use crate::execute::set_slot;
 use crate::process::ProcessState;
 
@@ -44,9 +45,25 @@ pub(crate) struct Exits {
     used: usize,
     /// The numbers of the entries of each library that have not run, oldest first.
     of_library: BTreeMap<ModuleId, Vec<usize>>,
+    charge: Option<Charge>,
 }
 
+/// What an entry takes, in bytes, with its number.
+const ENTRY: u64 = 64;
+
 impl Exits {
+    /// Charges the room for one more entry.
+    fn charge(&mut self, budget: &Budget) -> Result<(), Exhausted> {
+        let bytes = ENTRY.saturating_mul(self.entries.len() as u64 + 1);
+        match &mut self.charge {
+            Some(charge) => charge.resize(bytes),
+            charge => {
+                *charge = Some(budget.charge(bytes)?);
+                Ok(())
+            }
+        }
+    }
+
     /// Whether no more fit.
     fn is_full(&self) -> bool {
         self.used >= MOST
@@ -101,7 +118,11 @@ impl Exits {
 /// Registers a call for a library. 0, or what else the main module's `__cxa_atexit` returns when it has no room.
 pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> Result<u32, Failure> {
     let slot = runner(store)?;
+    let budget = store.data().budget.clone();
     let linking = linking(store)?;
+    if linking.exits.charge(&budget).is_err() {
+        return Err(Failure::Refused(Exhausted.to_string()));
+    }
     if linking.exits.is_full() {
         return Err(Failure::Refused(format!(
             "libraries have registered {MOST} exit handlers, which is the most"

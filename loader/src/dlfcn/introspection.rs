@@ -32,7 +32,7 @@ pub(crate) fn dlinfo(
         Ok(()) => return Ok(0),
         Err(failure) => failure,
     };
-    if store.data().emscripten.is_some() {
+    if store.data().system.is_emscripten() {
         emscripten::refuse(store, failure, 0)?;
     } else {
         match failure {
@@ -44,7 +44,7 @@ pub(crate) fn dlinfo(
 }
 
 fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Result<(), Failure> {
-    let is_emscripten = store.data().emscripten.is_some();
+    let is_emscripten = store.data().system.is_emscripten();
     let linking = linking(store)?;
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
     let library = match linking.handles.get(&handle) {
@@ -97,7 +97,7 @@ fn link_map(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Address>, Fail
         return Ok(Some(*known));
     }
     let space = linking.space.clone();
-    let map = space.copy_in(&mut *store, &[0; LINK_MAP]).map_err(|e| classify(e, "dlinfo"))?;
+    let map = space.copy_in(&mut *store, &[0; LINK_MAP]).map_err(|e| classify(store, e, "dlinfo"))?;
     if let Some(map) = map {
         self::linking(store)?.link_maps.insert(id, map);
     }

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use pydl_linker::{LateBinding, LazySymbols, LookupError, SymbolProblem};
+use pydl_linker::{AbiFamily, LateBinding, LazySymbols, LookupError, SymbolProblem};
 use wasmtime::{AsContextMut, Caller, Func};
 
 use super::lookup::{depend, give_slot};
 use super::{Failure, Store, linking};
 use crate::libraries::RefusedLoad;
 use crate::process::ProcessState;
+use crate::system::emscripten::topic_of_javascript;
 
 /// The function that binds function `number` of `symbols` and returns its slot. When there is no definition, the guest ends with
 /// a [`pydl_linker::LookupError`].
@@ -27,7 +28,8 @@ fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32
     let namespace = linking(store)?.namespace.clone();
     let bound = symbols.bind(&namespace, number as usize);
     let bound = bound.ok_or_else(|| Failure::Refused(format!("no function {number} is left to bind")))?;
-    let bound = bound.map_err(|error| {
+    let bound = bound.map_err(|mut error| {
+        error.note = note(&error.problem, namespace.family());
         store.data_mut().refused = refused(&error);
         Failure::Ended(error.into())
     })?;
@@ -43,6 +45,13 @@ fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32
     depend(store, importer, function.definer)?;
     depend(store, importer, definer)?;
     Ok(slot.0)
+}
+
+/// What a failed call is told of a function that programs for Emscripten have from JavaScript.
+fn note(problem: &SymbolProblem, family: AbiFamily) -> Option<String> {
+    let SymbolProblem::Undefined { symbol, .. } = problem else { return None };
+    let topic = (family == AbiFamily::Emscripten).then(|| topic_of_javascript(symbol)).flatten()?;
+    Some(format!("Emscripten has it in JavaScript ({topic}), and there is no JavaScript here"))
 }
 
 /// What a failed call is remembered as.

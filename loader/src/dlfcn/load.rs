@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
-    LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
-    Reservation, ResolvedModules, Start,
+    Library, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
+    Reservation, ResolvedModules, Stage, Start, abi,
 };
 use wasmtime::Module;
 
 use super::{Failure, Store, classify, close, exits, introspection, linking};
 use crate::address_space::{AddressSpace, NoRoom};
+use crate::budget::{Charge, Exhausted};
 use crate::execute::Execution;
 use crate::host::SystemInterface;
 use crate::image::offered_functions;
@@ -35,16 +36,18 @@ fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<Mod
     let trace = store.data().trace.clone();
     let mut watch = trace.watch();
     let snapshot = linking(store)?.namespace.clone();
-    let start = discover(store, &snapshot, name)?;
+    let Discovered { found, kept: _kept } = discover(store, &snapshot, name)?;
     watch.lap("finding files");
-    let id = match start {
+    let id = match found {
+        Start::Loaded(ModuleId::MAIN) => return Ok(ModuleId::MAIN),
         Start::Loaded(id) => {
             drop(snapshot);
             let linking = linking(store)?;
-            if linking.namespace.library(id).is_none_or(|library| library.is_leaving) {
+            if linking.namespace.library(id).is_none_or(|library| library.stage == Stage::Ended) {
                 return Err(Failure::Refused(format!("{name}: it was closed while it was looked for")));
             }
             linking.namespace_mut().open(id, mode.global);
+            construct_waiting(store, id)?;
             id
         }
         Start::New(_) if mode.noload => {
@@ -61,29 +64,21 @@ fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<Mod
     Ok(id)
 }
 
+/// What a search has found.
+struct Discovered<T> {
+    found: T,
+    /// What the host keeps of the files until they are loaded.
+    kept: Vec<Charge>,
+}
+
 /// Follows NEEDED with the guest's eyes.
-fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Start, Failure> {
+fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Discovered<Start>, Failure> {
     let linking = linking(store)?;
     let caller = linking.take_caller();
-    let caller = namespace.library(caller).map(|library| Requester {
-        path: library.path.clone(),
-        runtime_path: library.module.dylink.iter().flat_map(|it| it.runtime_path.iter().cloned()).collect(),
-    });
+    let caller = namespace.library(caller).map(requester);
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
-        let trace = store.data().trace.clone();
-        let system = store.data_mut().emscripten.as_mut();
-        let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
-        return Ok(LoadOrder::discover(
-            namespace,
-            name,
-            &mut SystemSearch {
-                files: &mut system.files,
-                path: &path,
-                caller: caller.as_ref(),
-                trace: &trace,
-            },
-        )?);
+        return in_system(store, caller.as_ref(), |source| LoadOrder::discover(namespace, name, source));
     };
     let mut source = GuestSearch {
         store,
@@ -95,9 +90,43 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
     };
     let result = LoadOrder::discover(namespace, name, &mut source);
     match source.ended {
-        Some(error) => Err(classify(error, "reading a library")),
-        None => Ok(result?),
+        Some(error) => Err(classify(store, error, "reading a library")),
+        None => Ok(Discovered { found: result?, kept: Vec::new() }),
     }
+}
+
+/// Searches the file system that the host has for the guest.
+fn in_system<T>(
+    store: &mut Store<'_>,
+    caller: Option<&Requester>,
+    search: impl FnOnce(&mut SystemSearch<'_>) -> Result<T, LinkError>,
+) -> Result<Discovered<T>, Failure> {
+    let path = linking(store)?.search.clone();
+    let (trace, interrupt) = (store.data().trace.clone(), store.data().interrupt.clone());
+    let kernel = store.data_mut().system.kernel_mut();
+    let kernel = kernel.map_err(|_| Failure::Refused("the process has no file system".to_owned()))?;
+    let budget = kernel.budget.clone();
+    let mut source = SystemSearch {
+        files: &mut kernel.files,
+        path: &path,
+        caller,
+        trace: &trace,
+        interrupt: &interrupt,
+        budget: &budget,
+        kept: Vec::new(),
+        ended: None,
+    };
+    let found = search(&mut source);
+    let SystemSearch { kept, ended, .. } = source;
+    match ended {
+        Some(error) => Err(classify(store, error, "reading a library")),
+        None => Ok(Discovered { found: found?, kept }),
+    }
+}
+
+fn requester(library: &Library) -> Requester {
+    let runtime_path = library.module.dylink.iter().flat_map(|dylink| &dylink.runtime_path);
+    Requester::new(&library.path, runtime_path)
 }
 
 /// Brings in what the main module itself needs, up to the constructors, and makes it global; `None` when it needs nothing.
@@ -107,24 +136,23 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
     let main = snapshot.main();
     // The main module has no path in the guest; what it needs lies where the loader itself looks.
     let folder = path.own.first().map_or("", String::as_str);
-    let runtime_path = main.module().dylink.iter().flat_map(|dylink| dylink.runtime_path.iter().cloned());
-    let requester = Requester {
-        path: format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default()),
-        runtime_path: runtime_path.collect(),
-    };
-    let trace = store.data().trace.clone();
-    let system = store.data_mut().emscripten.as_mut();
-    let system = system.ok_or_else(|| Failure::Refused("the process has no file system".to_owned()))?;
-    let mut source = SystemSearch { files: &mut system.files, path: &path, caller: None, trace: &trace };
-    let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, &mut source);
-    let order = order.map_err(|error| match error {
-        LinkError::NotFound(_) => Failure::Refused(format!(
-            "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
-        )),
-        error => error.into(),
+    let runtime_path = main.module().dylink.iter().flat_map(|dylink| &dylink.runtime_path);
+    let path = format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default());
+    let requester = Requester::new(&path, runtime_path);
+    let order = in_system(store, None, |source| {
+        let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, source);
+        // All that is missing is told at once.
+        match order {
+            Err(error @ LinkError::NotFound(_)) => Ok(Err(Failure::Refused(format!(
+                "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
+            )))),
+            order => order.map(Ok),
+        }
     })?;
-    let Some(order) = order else { return Ok(None) };
+    let Discovered { found, kept: _kept } = order;
+    let Some(order) = found? else { return Ok(None) };
     let roots = order.roots().to_vec();
+    let trace = store.data().trace.clone();
     let plan = bring_in(store, snapshot, order, OpenMode::default(), &mut trace.watch())?;
     let namespace = self::linking(store)?.namespace_mut();
     for root in roots {
@@ -150,10 +178,7 @@ fn load(
     watch.lap("placing, instantiating and relocating");
     construct(store, &plan)?;
     watch.end(&root_path(&plan), &plan);
-    if linking(store)?.namespace.library(plan.root).is_none_or(|root| root.references == 0) {
-        // Its constructor has closed it.
-        close::unload_unused(store)?;
-    }
+    unload_if_closed(store, plan.root)?;
     Ok(plan.root)
 }
 
@@ -165,25 +190,27 @@ fn bring_in(
     mode: OpenMode,
     watch: &mut Watch<'_>,
 ) -> Result<LoadPlan, Failure> {
-    let snapshot = if order.functions_of_host(&snapshot).next().is_some() {
-        know_more_of_host(store, snapshot, &order)?
-    } else {
-        snapshot
-    };
+    let asks_host = order.functions_of_host(&snapshot).next().is_some()
+        || order.addresses_of_host(&snapshot).next().is_some();
+    let snapshot = if asks_host { know_more_of_host(store, snapshot, &order)? } else { snapshot };
     let resolved = order.resolve(&snapshot, mode)?;
     watch.lap("symbol lookup");
     store.data().trace.resolved(&snapshot, &resolved);
+    let charges = charge(store, &resolved)?;
     let modules = compile(store, &resolved)?;
     watch.lap("compiled code");
     let reservation = resolved.reservation()?;
     let space = linking(store)?.space.clone();
     let placement = space.reserve(&mut *store, &reservation).map_err(|no_room| match no_room {
         NoRoom::Refused { library, why } => LinkError::DoesNotFit { library, why }.into(),
-        NoRoom::Guest(error) => classify(error, "the guest's allocator"),
+        NoRoom::Guest(error) => classify(store, error, "the guest's allocator"),
     })?;
     let mut reserved = Reserved { reservation, placement, space };
     match reserved.prepare(store, snapshot, resolved, &modules) {
-        Ok(plan) => Ok(plan),
+        Ok(plan) => {
+            linking(store)?.charges.extend(charges);
+            Ok(plan)
+        }
         Err(failure) => {
             // A guest that has ended cannot take its memory back, and need not.
             let released = match failure {
@@ -195,7 +222,7 @@ fn bring_in(
                 exits::forget(store, library.library);
             }
             // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
-            Err(match released.map_err(|error| classify(error, "free")) {
+            Err(match released.map_err(|error| classify(store, error, "free")) {
                 Err(ended @ Failure::Ended(_)) => ended,
                 _ => failure,
             })
@@ -210,7 +237,7 @@ fn know_more_of_host(
     order: &LoadOrder,
 ) -> Result<Arc<Namespace>, Failure> {
     let running = store.data().running.clone();
-    let host = match running.filter(|_| store.data().emscripten.is_none()) {
+    let host = match running.filter(|_| !store.data().system.is_emscripten()) {
         Some(running) => {
             SystemInterface::of_wasi(offered_functions(&mut *store, &running.image.host_functions))
         }
@@ -221,6 +248,18 @@ fn know_more_of_host(
     let linking = linking(store)?;
     linking.namespace_mut().add_host_functions(functions);
     Ok(linking.namespace.clone())
+}
+
+/// Charges what is kept of libraries until they leave: their files stand for it.
+fn charge(store: &Store<'_>, resolved: &ResolvedModules) -> Result<Vec<(ModuleId, Charge)>, Failure> {
+    let libraries = resolved.libraries().iter().map(|resolved| &resolved.library);
+    libraries
+        .map(|library| {
+            let charge = store.data().budget.charge(library.file.bytes.len() as u64);
+            let charge = charge.map_err(|error| beyond_budget(store, &library.file.path, error))?;
+            Ok((library.id, charge))
+        })
+        .collect()
 }
 
 fn compile(store: &mut Store<'_>, resolved: &ResolvedModules) -> Result<BTreeMap<ModuleId, Module>, Failure> {
@@ -274,8 +313,9 @@ impl Reserved {
             provided: BTreeMap::new(),
         };
         let name = root_path(&plan);
-        execution.prepare(&plan).map_err(|error| classify(error, &name))?;
+        let prepared = execution.prepare(&plan);
         let instances = execution.instances;
+        prepared.map_err(|error| classify(store, error, &name))?;
         let linking = linking(store)?;
         if !Arc::ptr_eq(&linking.namespace, &snapshot) {
             return Err(Failure::Refused(format!(
@@ -306,8 +346,23 @@ fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure
             root_path(plan)
         )));
     };
+    let imports: usize = plan.libraries.iter().map(|planned| planned.library.module.imports.len()).sum();
+    let bytes = INSTANCE.saturating_mul(wanted as u64).saturating_add(IMPORT.saturating_mul(imports as u64));
+    store.data_mut().limits.keep(bytes).map_err(|error| beyond_budget(store, &root_path(plan), error))?;
     store.data_mut().instances.1 = after;
     Ok(())
+}
+
+/// What the engine keeps of an instance and of what is made for one of its imports, in bytes, measured.
+const INSTANCE: u64 = 10 << 10;
+const IMPORT: u64 = 256;
+
+/// The refusal of a load for which the host would have to keep more than it may.
+fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {
+    let limit = store.data().budget.limit();
+    Failure::Refused(format!(
+        "{path}: {error}: {limit} bytes; close libraries, open fewer, or raise ProcessOptions::host_memory (--host-memory)"
+    ))
 }
 
 fn root_path(plan: &LoadPlan) -> String {
@@ -315,70 +370,130 @@ fn root_path(plan: &LoadPlan) -> String {
     root.map(|planned| planned.library.path.clone()).unwrap_or_default()
 }
 
-/// Runs the constructors of committed libraries. From here on their code has run and pointers to it may be anywhere: a
+/// Runs the constructors that a load has to run. From here on code of its libraries has run and pointers to it may be anywhere: a
 /// failure marks the libraries that are not initialized as failed, and leaves them in place.
 pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     introspection::refresh_link_maps(store)?;
-    let linking = linking(store)?;
-    let outer = linking.initializing.len();
-    linking.initializing.extend(plan.libraries.iter().map(|planned| planned.library.id));
-    let constructed = run_constructors(store, plan);
-    self::linking(store)?.initializing.truncate(outer);
-    constructed
-}
-
-fn run_constructors(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
-    let mut steps = plan.steps.iter().filter_map(|step| match step {
-        LoadStep::Construct(library) => Some((library, step)),
+    let order = plan.steps.iter().filter_map(|step| match step {
+        LoadStep::Construct(library) => Some(*library),
         _ => None,
     });
-    register_finis(store, plan)?;
-    while let Some((library, step)) = steps.next() {
-        let linking = linking(store)?;
-        let (space, loaded) = (linking.space.clone(), linking.instances.clone());
-        let name = linking.namespace.name(*library).to_owned();
-        store.data().trace.init(&name);
-        let modules = BTreeMap::new();
-        let mut execution = Execution {
-            store,
-            space: &space,
-            loaded: &loaded,
-            modules: &modules,
-            thunk_module: None,
-            instances: BTreeMap::new(),
-            thunks: None,
-            provided: BTreeMap::new(),
+    let order: Vec<ModuleId> = order.collect();
+    let new = plan.libraries.iter().map(|planned| planned.library.id);
+    let busy = new.chain(order.iter().copied()).collect();
+    let constructed = keeping(store, busy, |store| {
+        register_finis(store, plan)?;
+        run_constructors(store, &order)
+    });
+    if let Err(Failed { failure: Failure::Refused(_), why }) = &constructed {
+        linking(store)?.namespace_mut().fail_load(plan, why);
+    }
+    constructed.map_err(|failed| failed.failure)
+}
+
+/// Runs the constructors of a library of a load under way that have not begun, and of what it needs, as musl does and glibc since 2.41:
+/// whoever opens it may use it. When one fails, the library is not open.
+fn construct_waiting(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
+    let order = linking(store)?.namespace.waiting_below(id);
+    if order.is_empty() {
+        return Ok(());
+    }
+    let constructed = keeping(store, order.clone(), |store| run_constructors(store, &order));
+    if let Err(Failed { failure: Failure::Refused(_), .. }) = &constructed {
+        linking(store)?.namespace_mut().close(id);
+    }
+    constructed.map_err(|failed| failed.failure)?;
+    unload_if_closed(store, id)
+}
+
+/// Unloads a library that its own constructor has closed.
+fn unload_if_closed(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
+    let library = linking(store)?.namespace.library(id);
+    if library.is_none_or(|library| library.references == 0) { close::unload_unused(store) } else { Ok(()) }
+}
+
+/// Does something with libraries that stay meanwhile, whatever is closed.
+fn keeping<T>(
+    store: &mut Store<'_>,
+    libraries: Vec<ModuleId>,
+    work: impl FnOnce(&mut Store<'_>) -> Result<T, Failed>,
+) -> Result<T, Failed> {
+    let linking = linking(store)?;
+    let outer = linking.initializing.len();
+    linking.initializing.extend(libraries);
+    let result = work(store);
+    self::linking(store)?.initializing.truncate(outer);
+    result
+}
+
+/// A failure of an initialization.
+struct Failed {
+    /// As the caller is told.
+    failure: Failure,
+    /// How the library failed, without its name: what whoever needs it later is told.
+    why: String,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Failed {
+        let why = match &failure {
+            Failure::Refused(why) => why.clone(),
+            Failure::Ended(_) => String::new(),
         };
-        if let Err(error) = execution.step(plan, step) {
-            let why = match classify(error, "a static constructor failed") {
+        Failed { failure, why }
+    }
+}
+
+/// Runs constructors in this order, but for those that have begun: loads that constructors make run those of what they need before.
+fn run_constructors(store: &mut Store<'_>, order: &[ModuleId]) -> Result<(), Failed> {
+    for id in order {
+        let linking = linking(store)?;
+        let Some(library) = linking.namespace.library(*id) else { continue };
+        let name = library.path.clone();
+        let failed = |why: String| Failed { failure: Failure::Refused(format!("{name}: {why}")), why };
+        if let Some(why) = &library.failure {
+            return Err(failed(why.clone()));
+        }
+        if !linking.namespace_mut().begin(*id) {
+            continue;
+        }
+        store.data().trace.init(&name);
+        if let Err(error) = call_constructors(store, *id) {
+            let why = match classify(store, error, "a static constructor failed") {
                 Failure::Refused(why) => why,
-                ended @ Failure::Ended(_) => return Err(ended),
+                ended @ Failure::Ended(_) => return Err(ended.into()),
             };
-            let rest = std::iter::once(library).chain(steps.map(|(library, _)| library));
-            let rest: Vec<ModuleId> = rest.copied().collect();
-            self::linking(store)?.namespace_mut().fail(plan, &rest, &why);
-            return Err(Failure::Refused(format!("{name}: {why}")));
+            self::linking(store)?.namespace_mut().fail(*id, &why);
+            return Err(failed(why));
         }
     }
     Ok(())
 }
 
+fn call_constructors(store: &mut Store<'_>, id: ModuleId) -> wasmtime::Result<()> {
+    let Ok(linking) = linking(store) else { return Ok(()) };
+    let (space, instance) = (linking.space.clone(), linking.instance(id));
+    let Some(instance) = instance else { return Ok(()) };
+    let constructors = instance.get_typed_func::<(), ()>(&mut *store, abi::CALL_CTORS)?;
+    space.call(store, &constructors, ())
+}
+
 /// Registers the last functions of committed libraries. When the main module does not take one, none of the libraries is initialized.
-fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failed> {
     for planned in &plan.libraries {
         let registered = exits::register_fini(store, planned.library.id);
         let failure = match registered {
-            Err(Failure::Ended(error)) => classify(error, "the program's list of exit handlers"),
+            Err(Failure::Ended(error)) => classify(store, error, "the program's list of exit handlers"),
             Err(refused) => refused,
             Ok(()) => continue,
         };
-        let Failure::Refused(why) = failure else { return Err(failure) };
-        let all: Vec<ModuleId> = plan.libraries.iter().map(|planned| planned.library.id).collect();
-        for id in &all {
-            exits::forget(store, *id);
+        let Failure::Refused(why) = failure else { return Err(failure.into()) };
+        for planned in &plan.libraries {
+            exits::forget(store, planned.library.id);
+            linking(store)?.namespace_mut().fail(planned.library.id, &why);
         }
-        linking(store)?.namespace_mut().fail(plan, &all, &why);
-        return Err(Failure::Refused(format!("{}: {why}", planned.library.path)));
+        let failure = Failure::Refused(format!("{}: {why}", planned.library.path));
+        return Err(Failed { failure, why });
     }
     Ok(())
 }

@@ -5,18 +5,66 @@ use std::sync::Arc;
 use pydl_linker::{FunctionRef, ModuleId, Namespace, Scope, Symbol, SymbolValue, TableSlot};
 
 use super::{Failure, RTLD_DEFAULT, RTLD_NEXT, Store, handle_of, invalid_handle, library_of, linking};
-use crate::execute::set_slot;
+use crate::execute::{host_function, set_slot};
+use crate::host::SystemInterface;
 
 /// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. What a search that says nothing
-/// of who has the symbol finds, stays as long as the caller.
+/// of who has the symbol finds, stays as long as the caller; what is found by a handle, as long as what the handle is of.
 pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
     let caller = linking(store)?.take_caller();
-    let (symbol, value) = find(store, caller, handle, name)?;
     let is_anybodys = handle == RTLD_DEFAULT || handle == RTLD_NEXT || handle == handle_of(ModuleId::MAIN);
-    if is_anybodys && symbol.definer != ModuleId::MAIN {
+    let (symbol, value) = match find(store, caller, handle, name) {
+        // What the C library has from the host is the C library's, which is the main module's.
+        Err(Failure::Refused(why)) if is_anybodys => match symbol_of_host(store, name)? {
+            Some(value) => return Ok(value),
+            None => return Err(Failure::Refused(why)),
+        },
+        found => found?,
+    };
+    if symbol.definer == ModuleId::MAIN {
+        return Ok(value);
+    }
+    if is_anybodys {
         depend(store, caller, symbol.definer)?;
+    } else {
+        // Data that is one in the process may be another library's than the handle's and those that it needs.
+        let namespace = &linking(store)?.namespace;
+        let library = library_of(namespace, handle)?;
+        if !namespace.holds(library, symbol.definer) {
+            depend(store, library, symbol.definer)?;
+        }
     }
     Ok(value)
+}
+
+/// The table slot of a function that only the host has and that does something, which it gets now if it has none; `None` when there is
+/// no such function.
+fn symbol_of_host(store: &mut Store<'_>, name: &str) -> Result<Option<u32>, Failure> {
+    let namespace = linking(store)?.namespace.clone();
+    let known = namespace.host_address(name).cloned();
+    let address = known.or_else(|| namespace.ask_for_address(name, &SystemInterface::default()));
+    let Some(address) = address.filter(|address| address.is_served) else { return Ok(None) };
+    if let Some(slot) = namespace.host_slot(name) {
+        return Ok(Some(slot.0));
+    }
+    drop(namespace);
+    let space = linking(store)?.space.clone();
+    let function = host_function(store, name, &address.signature).map_err(Failure::Ended)?;
+    let slot = space.take_slot(&mut *store);
+    let slot = slot
+        .ok_or_else(|| Failure::Refused(format!("no table slot for `{name}`: the function table is full")))?;
+    set_slot(store, &space, slot, function).map_err(Failure::Ended)?;
+    record_host_slot(store, name, slot);
+    Ok(Some(slot.0))
+}
+
+/// Notes the one slot of a function of the host's, for libraries that want its address: also before there are any.
+pub(crate) fn record_host_slot(store: &mut Store<'_>, name: &str, slot: TableSlot) {
+    let state = store.data_mut();
+    match &mut state.linking {
+        Some(Ok(linking)) => linking.namespace_mut().record_host_slot(name, slot),
+        _ => state.host_slots.push((name.to_owned(), slot)),
+    }
 }
 
 /// A symbol with its address or table slot, as `caller` finds it.

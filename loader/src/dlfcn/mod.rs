@@ -15,21 +15,20 @@ pub(crate) mod wasi;
 
 pub(crate) use close::close;
 pub(crate) use load::{bring_in_needed_of_main, construct, open};
-pub(crate) use lookup::{find, symbol};
+pub(crate) use lookup::{find, record_host_slot, symbol};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pydl_linker::{Address, LinkError, ModuleId, Namespace, abi};
+use pydl_linker::{Address, LinkError, ModuleId, Namespace, SearchPath, Stage, abi};
 use wasmtime::{Instance, StoreContextMut, TypedFunc};
 
 use self::exits::Exits;
 use crate::address_space::AddressSpace;
-use crate::backtrace::GuestTrap;
+use crate::budget::Charge;
 use crate::error::LoadError;
-use crate::interrupt::Interrupted;
-use crate::process::ProcessState;
-use crate::search::SearchPath;
+use crate::process::{ProcessState, is_end_by_signal, trap_of};
+use crate::system::Exit;
 
 /// Everything that a process which can load libraries keeps of them.
 pub(crate) struct Linking {
@@ -45,7 +44,9 @@ pub(crate) struct Linking {
     /// Handles that are not ours to choose.
     handles: BTreeMap<u32, ModuleId>,
     /// Strings that the guest was given pointers to, each with the module that it says something about.
-    strings: BTreeMap<(ModuleId, String), Address>,
+    strings: BTreeMap<(ModuleId, String), (Address, Charge)>,
+    /// What is kept of each library.
+    charges: BTreeMap<ModuleId, Charge>,
     /// The `struct link_map` of each module, once the guest has asked for one.
     link_maps: BTreeMap<ModuleId, Address>,
     /// Which module's code calls the main module's `dlopen` or `dlsym`, until the host function behind it has taken it.
@@ -66,15 +67,19 @@ impl Linking {
         module.require_hosting().map_err(|error| error.to_string())?;
         let wrong = |what: &str| format!("{}: its {what} has another type than C's", module.name());
         let space = running.space.ok_or_else(|| wrong("allocator"))?;
-        let read_file = if store.data().emscripten.is_some() {
+        let read_file = if store.data().system.is_emscripten() {
             None
         } else {
             let read = running.main.get_typed_func(&mut *store, abi::READ_FILE);
             Some(read.map_err(|_| wrong(abi::READ_FILE))?)
         };
         let imported = Namespace::host_functions_of(&module).collect();
+        let mut namespace = Namespace::new(module, Arc::new(imported));
+        for (name, slot) in std::mem::take(&mut store.data_mut().host_slots) {
+            namespace.record_host_slot(&name, slot);
+        }
         Ok(Linking {
-            namespace: Arc::new(Namespace::new(module, Arc::new(imported))),
+            namespace: Arc::new(namespace),
             space,
             read_file,
             search: running.search,
@@ -82,6 +87,7 @@ impl Linking {
             instances: vec![running.main],
             handles: BTreeMap::new(),
             strings: BTreeMap::new(),
+            charges: BTreeMap::new(),
             link_maps: BTreeMap::new(),
             caller: ModuleId::MAIN,
             exits: Exits::default(),
@@ -110,7 +116,7 @@ impl Linking {
         let keys = (about, String::new())..;
         let of_it = |key: &&(ModuleId, String)| key.0 == about;
         let keys: Vec<_> = self.strings.range(keys).map(|(key, _)| key).take_while(of_it).cloned().collect();
-        let strings = keys.iter().filter_map(|key| self.strings.remove(key));
+        let strings = keys.iter().filter_map(|key| self.strings.remove(key)).map(|(address, _)| address);
         let strings: Vec<Address> = strings.collect();
         strings.into_iter().chain(self.link_maps.remove(&about)).collect()
     }
@@ -168,11 +174,11 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
 }
 
 /// Tells failures that the guest can be told about from its end.
-fn classify(error: wasmtime::Error, doing: &str) -> Failure {
-    if error.is::<wasmtime_wasi::I32Exit>() || error.is::<Interrupted>() {
+fn classify(store: &mut Store<'_>, error: wasmtime::Error, doing: &str) -> Failure {
+    if error.is::<Exit>() || is_end_by_signal(&error) {
         return Failure::Ended(error);
     }
-    Failure::Refused(format!("{doing}: {}", GuestTrap::of(&error).one_line()))
+    Failure::Refused(format!("{doing}: {}", trap_of(store, &error).one_line()))
 }
 
 /// What is loaded.
@@ -193,14 +199,14 @@ fn invalid_handle(handle: u32) -> Failure {
     Failure::Refused(format!("invalid library handle {handle:#x}"))
 }
 
-/// The library of an open handle.
+/// The library of an open handle, or of one whose library's destructors run since its last close.
 pub(crate) fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
     if handle == handle_of(ModuleId::MAIN) {
         return Ok(ModuleId::MAIN);
     }
     let open = namespace.libraries().iter().find(|library| handle_of(library.id) == handle);
     match open {
-        Some(library) if library.references > 0 => Ok(library.id),
+        Some(library) if library.references > 0 || library.stage == Stage::Leaving => Ok(library.id),
         _ => Err(invalid_handle(handle)),
     }
 }

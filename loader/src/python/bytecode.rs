@@ -3,26 +3,41 @@
 //! not know what a module is for.
 //!
 //! Byte code is as trusted as its source is: it runs in the guest that imports the archive, and is made from that archive alone, so
-//! that no archive can change another's.
+//! that no archive can change another's. Nothing of the archive runs while it is made: its sources are data to a Python that looks for
+//! modules in its own standard library only, and that has so much memory and time.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::archive::Archive;
+use crate::error::LoadError;
 use crate::image::Image;
+use crate::interrupt::InterruptHandle;
 use crate::options::{Captured, ProcessOptions};
 use crate::process::{ExitStatus, Process};
-use crate::system::emscripten::Emscripten;
+use crate::system::kernel::Kernel;
 
 /// What is run to compile an archive.
 const PROGRAM: &str = include_str!("compile_all.py");
+/// Python's options for it: without the environment and without `site`, which would run what `.pth` files and a `sitecustomize` of the
+/// archive say.
+const ISOLATED: [&str; 3] = ["-I", "-S", "-c"];
 
 /// What the cache calls it.
 const BYTE_CODE: &str = "byte code";
+
+/// How long it may take to compile an archive, and how much memory: of the guest and of the host. What takes more is left to
+/// Python, which compiles what is imported.
+const MOST_TIME: Duration = Duration::from_mins(2);
+const MOST_MEMORY: usize = 1 << 30;
+const MOST_HOST_MEMORY: u64 = 512 << 20;
 
 /// Where in the guest an archive's files are, and what below that is not its own.
 pub(crate) struct Place<'a> {
@@ -30,35 +45,82 @@ pub(crate) struct Place<'a> {
     pub excluded: &'a str,
 }
 
-/// The byte code of an archive whose files are shown by `show`, from the cache or made now: an archive of `.pyc` files under the
-/// paths of their sources. `None` without a cache, and when it cannot be made: then Python compiles as it goes.
-pub(crate) fn of(
+/// What there is of the byte code of an archive.
+pub(crate) enum Kept {
+    /// An archive of `.pyc` files under the paths of their sources.
+    Whole(Arc<Archive>),
+    /// It was not made yet.
+    Absent,
+    /// There is no cache that could keep it.
+    Nowhere,
+}
+
+/// The byte code of an archive, if the cache has it.
+pub(crate) fn kept(image: &Image, archive: &Archive) -> Kept {
+    let main = image.main.stamp();
+    let cache = image.compiler.cache().filter(|_| !archive.stamp().is_fresh() && !main.is_fresh());
+    let Some(cache) = cache else { return Kept::Nowhere };
+    let files = [(archive.path(), archive.stamp()), (image.path(), main)];
+    match cache.derived(&files, BYTE_CODE) {
+        Some(kept) => Archive::open(&kept).map_or(Kept::Nowhere, |archive| Kept::Whole(Arc::new(archive))),
+        None => Kept::Absent,
+    }
+}
+
+/// Makes the byte code of an archive whose files are shown by `show`, and keeps it. `None` when it cannot be made, then Python compiles as
+/// it goes; and when an interrupt came to `outer`, whose guest is to be told of it.
+pub(crate) fn make(
     image: &Image,
     archive: &Archive,
     place: &Place<'_>,
-    show: impl Fn(&mut Emscripten) -> Result<(), crate::error::LoadError>,
+    show: impl Fn(&mut Kernel) -> Result<(), LoadError>,
+    outer: Option<&InterruptHandle>,
 ) -> Option<Arc<Archive>> {
     let cache = image.compiler.cache()?;
-    let main = image.main.stamp();
-    if archive.stamp().is_fresh() || main.is_fresh() {
-        return None;
-    }
-    let files = [(archive.path(), archive.stamp()), (image.path(), main)];
-    if let Some(kept) = cache.derived(&files, BYTE_CODE) {
-        return Archive::open(&kept).ok().map(Arc::new);
-    }
-    let options =
-        ProcessOptions::python(image.path()).args(["-I", "-c", PROGRAM, place.root, place.excluded]);
     let stdout = Captured::new();
-    let options = options.stdout(&stdout);
+    let options = ProcessOptions::python(image.path())
+        .args(ISOLATED)
+        .args([PROGRAM, place.root, place.excluded])
+        .stdout(&stdout)
+        .most_memory(MOST_MEMORY)
+        .host_memory(MOST_HOST_MEMORY);
     let mut process = Process::new(image, &options).ok()?;
-    show(process.system_mut()?).ok()?;
-    if process.run().ok()? != ExitStatus::Exited(0) {
+    show(process.kernel_mut()?).ok()?;
+    let status = run(process, outer).ok()?;
+    if outer.is_some_and(InterruptHandle::is_pending) {
         return None;
     }
-    let bytes = pack(&stdout.contents())?;
+    let written = if status == ExitStatus::Exited(0) { stdout.contents() } else { Vec::new() };
+    // What cannot be made is not tried again: then it is empty.
+    let bytes = pack(&written).or_else(|| pack(&[]))?;
+    let files = [(archive.path(), archive.stamp()), (image.path(), image.main.stamp())];
     let kept = cache.keep_derived(&files, BYTE_CODE, &bytes).ok()?;
     Archive::open(&kept).ok().map(Arc::new)
+}
+
+/// Runs a process until it ends, its time is over, or somebody interrupts or ends the one it works for.
+fn run(process: Process, outer: Option<&InterruptHandle>) -> Result<ExitStatus, LoadError> {
+    /// How often it is looked whether the process has ended.
+    const STEP: Duration = Duration::from_millis(10);
+    let (inner, is_over) = (process.interrupt_handle(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let started = Instant::now();
+            while !is_over.load(Ordering::Relaxed) {
+                let is_interrupted = outer.is_some_and(|outer| outer.state().sleep(STEP));
+                if outer.is_none() {
+                    thread::sleep(STEP);
+                }
+                if is_interrupted || started.elapsed() > MOST_TIME {
+                    inner.terminate();
+                    return;
+                }
+            }
+        });
+        let status = process.run();
+        is_over.store(true, Ordering::Relaxed);
+        status
+    })
 }
 
 /// Makes an archive of what the program wrote; `None` when that is not in its form.

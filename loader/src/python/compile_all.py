@@ -1,6 +1,7 @@
 # Run by pydl in a process of its own, with nothing but the files to compile: writes the byte code of every module below a
 # folder to standard output, each as its path below the folder and the contents of its .pyc file, each of these after its length
-# (32 bits, little-endian). What does not compile is left out.
+# (32 bits, little-endian). What does not compile is left out, and so are sources of more than 4 MiB, since compiling them takes
+# too long at a time.
 import importlib.util
 import os
 import sys
@@ -22,6 +23,8 @@ for folder, folders, files in os.walk(root):
             continue
         path = os.path.join(folder, name)
         try:
+            if os.path.getsize(path) > 4 << 20:
+                continue
             with open(path, "rb") as file:
                 source = file.read()
             code = compile(source, path, "exec", dont_inherit=True)

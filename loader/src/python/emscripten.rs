@@ -2,13 +2,13 @@
 //! arguments than they are given. Must not know system calls.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use pydl_linker::trampolines;
 use wasmtime::{AsContextMut, Instance, Store, Val};
 
 use super::Installation;
-use super::bytecode::{self, Place};
+use super::bytecode::{self, Kept, Place};
 use super::packages::{PACKAGE_FOLDERS, Packages};
 use super::wheel::Wheel;
 use crate::address_space::AddressSpace;
@@ -17,10 +17,10 @@ use crate::engine::Kind;
 use crate::error::LoadError;
 use crate::execute::set_slot;
 use crate::image::Image;
-use crate::interrupt::Interruption;
+use crate::interrupt::{InterruptHandle, Interruption};
 use crate::options::Mount;
 use crate::process::ProcessState;
-use crate::system::emscripten::Emscripten;
+use crate::system::kernel::Kernel;
 
 /// Generates a module.
 type Generate = fn() -> Vec<u8>;
@@ -53,7 +53,11 @@ impl Python {
         image.python = Some(Arc::new(python.clone()));
         let root = python.installation.guest_library();
         let place = Place { root: &root, excluded: &python.site_packages() };
-        python.bytecode = bytecode::of(&image, &python.archive, &place, |_| Ok(()));
+        python.bytecode = match bytecode::kept(&image, &python.archive) {
+            Kept::Whole(bytecode) => Some(bytecode),
+            Kept::Absent => bytecode::make(&image, &python.archive, &place, |_| Ok(()), None),
+            Kept::Nowhere => None,
+        };
         Ok(Some(python))
     }
 
@@ -64,55 +68,76 @@ impl Python {
     /// Puts the standard library and packages where Python looks for them.
     pub(crate) fn furnish(
         &self,
-        system: &mut Emscripten,
+        kernel: &mut Kernel,
         image: &Image,
         packages: &Packages,
     ) -> Result<(), LoadError> {
         let library = PathBuf::from(self.installation.guest_library());
-        system.show(&self.installation.executable(), Arc::from(&b""[..]), 0o755)?;
-        system.show_folder(&library.join("lib-dynload"))?;
+        kernel.show(&self.installation.executable(), Arc::from(&b""[..]), 0o755)?;
+        kernel.show_folder(&library.join("lib-dynload"))?;
         for (index, entry) in self.archive.entries().iter().enumerate().filter(|(_, entry)| !entry.is_folder)
         {
-            system.show_archived(&library.join(&entry.name), &self.archive, index)?;
+            kernel.show_archived(&library.join(&entry.name), &self.archive, index)?;
         }
-        self.show_bytecode(system, &library, self.bytecode.as_ref())?;
+        self.show_bytecode(kernel, &library, self.bytecode.as_ref())?;
         let site_packages = PathBuf::from(self.site_packages());
-        system.show_folder(&site_packages)?;
+        kernel.show_folder(&site_packages)?;
         for wheel in &packages.wheels {
-            self.show_wheel(system, image, &site_packages, wheel)?;
+            self.show_wheel(kernel, image, &site_packages, wheel)?;
         }
-        mount_folders(system, &site_packages, &packages.folders)
+        mount_folders(kernel, &site_packages, &packages.folders)
     }
 
     /// Shows a wheel's files, but those that another wheel has shown, with their byte code.
     fn show_wheel(
         &self,
-        system: &mut Emscripten,
+        kernel: &mut Kernel,
         image: &Image,
         site_packages: &Path,
         wheel: &Wheel,
     ) -> Result<(), LoadError> {
-        let show = |system: &mut Emscripten| {
-            let mut files = wheel.files();
-            files.try_for_each(|(path, index)| {
-                system.show_archived(&site_packages.join(path), wheel.archive(), index)
-            })
-        };
         for (path, index) in wheel.files() {
             let guest = site_packages.join(path);
-            if !system.is_there(&guest) {
-                system.show_archived(&guest, wheel.archive(), index)?;
+            if !kernel.is_there(&guest) {
+                kernel.show_archived(&guest, wheel.archive(), index)?;
             }
         }
+        match bytecode::kept(image, wheel.archive()) {
+            Kept::Whole(bytecode) => self.show_bytecode(kernel, site_packages, Some(&bytecode)),
+            Kept::Absent | Kept::Nowhere => Ok(()),
+        }
+    }
+
+    /// The wheels whose byte code is still to be made.
+    pub(crate) fn uncompiled(image: &Image, packages: &Packages) -> Vec<Arc<Wheel>> {
+        let is_absent = |wheel: &&Arc<Wheel>| matches!(bytecode::kept(image, wheel.archive()), Kept::Absent);
+        packages.wheels.iter().filter(is_absent).cloned().collect()
+    }
+
+    /// Makes the byte code of a wheel and shows it to a process, which `handle` interrupts.
+    pub(crate) fn compile(
+        &self,
+        kernel: &mut Kernel,
+        image: &Image,
+        wheel: &Wheel,
+        handle: &InterruptHandle,
+    ) -> Result<(), LoadError> {
         let root = self.site_packages();
+        let site_packages = Path::new(&root);
+        let show = |kernel: &mut Kernel| {
+            let mut files = wheel.files();
+            files.try_for_each(|(path, index)| {
+                kernel.show_archived(&site_packages.join(path), wheel.archive(), index)
+            })
+        };
         let place = Place { root: &root, excluded: "" };
-        let bytecode = bytecode::of(image, wheel.archive(), &place, show);
-        self.show_bytecode(system, site_packages, bytecode.as_ref())
+        let bytecode = bytecode::make(image, wheel.archive(), &place, show, Some(handle));
+        self.show_bytecode(kernel, site_packages, bytecode.as_ref())
     }
 
     fn show_bytecode(
         &self,
-        system: &mut Emscripten,
+        kernel: &mut Kernel,
         root: &Path,
         bytecode: Option<&Arc<Archive>>,
     ) -> Result<(), LoadError> {
@@ -120,9 +145,9 @@ impl Python {
         for ((index, entry), archive) in entries.zip(std::iter::repeat(bytecode)) {
             let path = bytecode::path_of(&root.join(&entry.name), self.installation.minor());
             if let (Some(path), Some(archive)) = (path, archive)
-                && !system.is_there(&path)
+                && !kernel.is_there(&path)
             {
-                system.show_archived(&path, archive, index)?;
+                kernel.show_archived(&path, archive, index)?;
             }
         }
         Ok(())
@@ -130,15 +155,11 @@ impl Python {
 }
 
 /// Mounts folders of packages, and has Python's `site` module put them on `sys.path`.
-fn mount_folders(
-    system: &mut Emscripten,
-    site_packages: &Path,
-    folders: &[PathBuf],
-) -> Result<(), LoadError> {
+fn mount_folders(kernel: &mut Kernel, site_packages: &Path, folders: &[PathBuf]) -> Result<(), LoadError> {
     let mut paths = String::new();
     for (number, folder) in folders.iter().enumerate() {
         let guest = format!("{PACKAGE_FOLDERS}/{number}");
-        system.mount(&Mount { host: folder.clone(), guest: guest.clone(), read_only: true })?;
+        kernel.mount(&Mount { host: folder.clone(), guest: guest.clone(), read_only: true })?;
         paths.push_str(&guest);
         paths.push('\n');
     }
@@ -146,7 +167,7 @@ fn mount_folders(
         return Ok(());
     }
     let file = site_packages.join("pydl-packages.pth");
-    system.show(file.to_str().unwrap_or_default(), paths.into_bytes().into(), 0o644)
+    kernel.show(file.to_str().unwrap_or_default(), paths.into_bytes().into(), 0o644)
 }
 
 /// Has CPython ask for signals where nothing else tells it of them.
@@ -182,6 +203,9 @@ fn lost(_: wasmtime::MemoryAccessError) -> LoadError {
     LoadError::Engine("CPython's state is outside of its memory".to_owned())
 }
 
+/// What the generated module is called in backtraces.
+const GENERATED: &str = "pydl trampolines";
+
 /// Gives CPython its trampoline, if it has a place for one.
 pub(crate) fn install_trampoline(
     store: &mut Store<ProcessState>,
@@ -197,7 +221,7 @@ pub(crate) fn install_trampoline(
         memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
         let place = runtime.saturating_add(u32::from_le_bytes(offset));
         memory.write(&mut *store, place as usize, &slot.to_le_bytes()).map_err(lost)?;
-        if let Some(system) = &mut store.data_mut().emscripten {
+        if let Some(system) = store.data_mut().system.emscripten_mut() {
             system.trampoline = slot;
         }
     }
@@ -216,6 +240,7 @@ fn instantiate(
         .imports()
         .map(|import| if import.ty().memory().is_some() { space.memory.into() } else { space.table.into() })
         .collect();
+    store.data_mut().code.note(&module, GENERATED, Weak::new());
     let instance = Instance::new(&mut *store, &module, &imports).map_err(LoadError::engine)?;
     let function = instance.get_func(&mut *store, trampolines::FUNCTION);
     let (Some(function), Some(slot)) = (function, space.take_slot(&mut *store)) else { return Ok(None) };

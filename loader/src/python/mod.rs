@@ -7,7 +7,8 @@ pub(crate) mod packages;
 mod record;
 mod tags;
 mod target;
-mod wheel;
+pub(crate) mod traceback;
+pub(crate) mod wheel;
 mod wheel_file;
 
 use std::path::{Path, PathBuf};
@@ -86,6 +87,12 @@ impl Installation {
     /// The version, such as `3.13`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Whether its own prompt can edit lines here: Emscripten's has what the one of CPython 3.14 needs of a terminal, WASI's has not, and that
+    /// of 3.13 needs `curses`.
+    pub fn edits_lines(&self) -> bool {
+        self.archive().is_some() && self.minor().parse::<u32>().is_ok_and(|minor| minor >= 14)
     }
 
     /// The part of the version after `3.`.

@@ -39,7 +39,7 @@ pub(crate) struct Packages {
     /// The files of all wheels, by their path beneath `site-packages`.
     pub files: BTreeMap<String, PackageFile>,
     /// The wheels, in the order in which they were given.
-    pub wheels: Vec<Wheel>,
+    pub wheels: Vec<Arc<Wheel>>,
     /// Folders as `pip install --target` makes them, in the order in which they are searched.
     pub folders: Vec<PathBuf>,
 }
@@ -68,7 +68,7 @@ impl Packages {
                 target.fits(wheel.name()).map_err(|why| LoadError::Archive { path: path.clone(), why })?;
                 wheel.verify(cache)?;
                 add(&mut files, &wheel)?;
-                opened.push(wheel);
+                opened.push(Arc::new(wheel));
             }
         }
         if let Err(path) = check_tree(files.keys().map(|path| (path.as_str(), false))) {

@@ -1,12 +1,12 @@
 //! Owns wheels (PEP 427): archives whose contents are what their RECORD says, and where each file of them goes. A wheel is
 //! used as it lies there; nothing is unpacked. Must not know main modules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::record::{self, Recorded};
-use super::tags::{WheelName, expand};
+use super::tags::{Tag, WheelName, expand};
 use crate::archive::{Archive, check_tree};
 use crate::cache::Cache;
 use crate::error::LoadError;
@@ -20,6 +20,8 @@ const EXEMPT: [&str; 3] = [RECORD, "RECORD.jws", "RECORD.p7s"];
 pub(crate) struct Wheel {
     archive: Arc<Archive>,
     name: WheelName,
+    /// The tags in its `WHEEL` file.
+    inner_tags: BTreeSet<String>,
     /// What each file must be, by its name in the archive.
     recorded: BTreeMap<String, Recorded>,
     /// Where each file goes, beneath `site-packages`, with its place in the archive.
@@ -36,16 +38,22 @@ impl Wheel {
         let name = WheelName::parse(file).map_err(refused)?;
         let archive = Arc::new(Archive::open(path)?.with_cache(cache));
         let contents = Contents::of(&archive, &name).map_err(refused)?;
-        contents.check_metadata(&name).map_err(refused)?;
+        let inner_tags = contents.metadata().map_err(refused)?;
         let record = contents.read(RECORD).map_err(refused)?;
         let recorded = contents.recorded(&record).map_err(refused)?;
         let files = contents.files().map_err(refused)?;
-        Ok(Wheel { archive, name, recorded, files, record })
+        Ok(Wheel { archive, name, inner_tags, recorded, files, record })
     }
 
     /// What its file name says.
     pub(crate) fn name(&self) -> &WheelName {
         &self.name
+    }
+
+    /// The tags in its `WHEEL` file, where they are not those of its name; no installer goes by them.
+    pub(crate) fn differing_tags(&self) -> Option<impl Iterator<Item = &str>> {
+        let differs = self.inner_tags != shown(self.name.tags());
+        differs.then(|| self.inner_tags.iter().map(String::as_str))
     }
 
     /// The archive it is.
@@ -70,8 +78,10 @@ impl Wheel {
         let was_fresh = stamp.is_fresh();
         for (index, entry) in self.archive.entries().iter().enumerate() {
             let Some(recorded) = self.recorded.get(&entry.name) else { continue };
-            let contents = self.archive.unpack(index).map_err(|error| LoadError::file(path, error))?;
-            if !recorded.is_of(&contents) {
+            let mut hasher = recorded.hasher();
+            let read = self.archive.unpack_into(index, |piece| hasher.update(piece));
+            read.map_err(|error| LoadError::file(path, error))?;
+            if !recorded.is_of(hasher) {
                 let why = format!("{}: its hash is not the one in RECORD; get the wheel again", entry.name);
                 return Err(LoadError::Archive { path: path.to_owned(), why });
             }
@@ -82,6 +92,11 @@ impl Wheel {
         }
         Ok(())
     }
+}
+
+/// Tags as they are written.
+fn shown(tags: &BTreeSet<Tag>) -> BTreeSet<String> {
+    tags.iter().map(ToString::to_string).collect()
 }
 
 /// The archive of a wheel, with its folders found.
@@ -129,8 +144,9 @@ impl<'a> Contents<'a> {
         self.archive.read(*index).map_err(|error| error.to_string())
     }
 
-    /// Checks `WHEEL`, and that there is a `METADATA`.
-    fn check_metadata(&self, name: &WheelName) -> Result<(), String> {
+    /// Checks `WHEEL`, and that there is a `METADATA`; returns the tags that `WHEEL` has. It may differ from the file's name, which is what
+    /// installers go by, and may lack what has a default (pip, `utils/wheel.py`: `check_compatibility`, `wheel_root_is_purelib`).
+    fn metadata(&self) -> Result<BTreeSet<String>, String> {
         self.read("METADATA")?;
         let text = self.read("WHEEL")?;
         let text = String::from_utf8_lossy(&text);
@@ -138,22 +154,16 @@ impl<'a> Contents<'a> {
         let fields =
             || text.lines().filter_map(|line| line.split_once(':').map(|(k, v)| (k.trim(), v.trim())));
         let field = |key: &str| fields().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, v)| v);
-        match field("Wheel-Version").and_then(|version| version.split_once('.')) {
-            Some(("1", _)) => {}
+        let major = |version: &str| version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        match field("Wheel-Version").map(major) {
+            Some(Some(0 | 1)) => {}
             Some(_) => return wrong("its Wheel-Version is not 1.x, which is the one that is known"),
             None => return wrong("it has no Wheel-Version"),
         }
-        if field("Root-Is-Purelib").is_none() {
-            return wrong("it has no Root-Is-Purelib");
-        }
-        let tags = fields().filter(|(key, _)| key.eq_ignore_ascii_case("Tag")).map(|(_, tag)| expand(tag));
-        let Some(tags) = tags.collect::<Option<Vec<_>>>() else { return wrong("a Tag is not one") };
-        let tags: std::collections::BTreeSet<_> = tags.into_iter().flatten().collect();
-        if tags != *name.tags() {
-            let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-            return wrong(&format!("its tags ({}) are not those of the wheel's name", tags.join(", ")));
-        }
-        Ok(())
+        let tags = fields().filter(|(key, _)| key.eq_ignore_ascii_case("Tag"));
+        Ok(tags
+            .flat_map(|(_, tag)| expand(tag).map_or_else(|| [tag.to_owned()].into(), |tags| shown(&tags)))
+            .collect())
     }
 
     /// What `RECORD` says of the files. Errs unless it lists all of them, no others, and each with the size it has.
@@ -317,14 +327,11 @@ pub(super) mod tests {
                 *name = name.replace("demo-1.dist-info", new);
             }
         };
-        let tags = |files: &mut Vec<(String, String)>| {
-            *file(files, "/WHEEL") = WHEEL.replace("py3-none", "cp314-none");
-        };
         for (change, why) in [
             (refusal(|files| rename(files, "demo-2.dist-info")), "of another project or version"),
             (refusal(|files| rename(files, "other")), "has none"),
             (refusal(|files| files.push(("x-1.dist-info/a".to_owned(), String::new()))), "has demo-1, x-1"),
-            (refusal(tags), "(cp314-none-any) are not those"),
+            (refusal(|files| *file(files, "/WHEEL") = "Tag: py3-none-any\n".to_owned()), "no Wheel-Version"),
             (refusal(|files| *file(files, "/WHEEL") = WHEEL.replace("1.0", "2.0")), "is not 1.x"),
             (
                 refusal(|files| files.retain(|(name, _)| !name.ends_with("METADATA"))),
@@ -333,6 +340,30 @@ pub(super) mod tests {
         ] {
             assert!(change.contains(why), "{change}");
         }
+    }
+
+    #[test]
+    fn tags_are_those_of_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |text: &str| {
+            let mut files = good(&[]);
+            file(&mut files, "/WHEEL").replace_range(.., text);
+            let record = line("demo-1.dist-info/WHEEL", text.as_bytes());
+            let lines = file(&mut files, "/RECORD");
+            let lines_of_others = lines.lines().filter(|line| !line.contains("/WHEEL,"));
+            *lines = lines_of_others.chain([record.trim_end(), ""]).collect::<Vec<_>>().join("\n");
+            let wheel = Wheel::open(&write(folder.path(), NAME, &files), None).unwrap();
+            wheel.verify(None).unwrap();
+            wheel.differing_tags().map(|tags| tags.map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(open(WHEEL), None);
+        assert_eq!(open(&WHEEL.replace("py3-none", "py3.py3-none")), None);
+        assert_eq!(open(&WHEEL.replace("py3-none", "cp314-none")).unwrap(), ["cp314-none-any"]);
+        // As fcx-image 0.1.0 has it.
+        let platform = WHEEL.replace("py3-none-any", "pyodide_2026_0");
+        assert_eq!(open(&platform).unwrap(), ["pyodide_2026_0"]);
+        // What has a default, or is older.
+        assert_eq!(open("Wheel-Version: 0.9\nTag: py3-none-any\n"), None);
     }
 
     #[test]

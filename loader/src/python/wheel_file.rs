@@ -43,6 +43,11 @@ impl WheelFile {
         self.0.name().tags().iter().map(ToString::to_string)
     }
 
+    /// The tags that its `WHEEL` file has, as they stand there, if they are not those of its name; installers go by the name.
+    pub fn differing_tags(&self) -> Option<Vec<&str>> {
+        self.0.differing_tags().map(Iterator::collect)
+    }
+
     /// Errs, saying what the wheel is for and what would fit, when `target` cannot take it.
     pub fn fits(&self, target: &PythonTarget) -> Result<(), String> {
         target.0.fits(self.0.name())

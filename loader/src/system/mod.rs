@@ -1,24 +1,89 @@
-//! Owns the system interfaces of guests, one module for each ABI. Must not know linking.
+//! Owns the system interfaces of guests, one module for each ABI, over one kernel. Must not know linking.
 
 pub(crate) mod emscripten;
+pub(crate) mod guest;
+pub(crate) mod kernel;
+pub(crate) mod signals;
+pub(crate) mod sleep;
+pub(crate) mod transfer;
+pub(crate) mod wait;
 pub(crate) mod wasi;
 
-use wasmtime::StoreContextMut;
+use wasmtime::Memory;
 
-use crate::interrupt::Interrupted;
-use crate::process::ProcessState;
-use crate::python;
+use self::emscripten::Emscripten;
+use self::kernel::Kernel;
+use self::kernel::errno::{Fault, Result};
+use self::wasi::Wasi;
 
-/// Tells the guest of an interrupt, wherever it is: Python's flags are set. Errs, to end the guest, when it has no way to
-/// be told.
-pub(crate) fn deliver_interrupt(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
-    let Some(running) = store.data().running.clone() else { return Err(Interrupted.into()) };
-    let Ok(set) = running.main.get_typed_func::<(), ()>(&mut *store, python::SET_INTERRUPT) else {
-        return Err(Interrupted.into());
-    };
-    let Some(space) = running.space else { return set.call(store, ()) };
-    let before = space.skip_red_zone(&mut *store)?;
-    let told = set.call(&mut *store, ());
-    space.stack_pointer.set(store, before)?;
-    told
+/// The guest has ended itself, with this status.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("exited with status {0}")]
+pub(crate) struct Exit(pub i32);
+
+/// The system of one process.
+pub(crate) enum System {
+    /// Of a store that runs nothing.
+    Idle,
+    Wasi(Box<Wasi>),
+    Emscripten(Box<Emscripten>),
+}
+
+impl System {
+    /// The state of Emscripten's system, if it is that.
+    pub(crate) fn emscripten(&self) -> Option<&Emscripten> {
+        match self {
+            System::Emscripten(system) => Some(system),
+            _ => None,
+        }
+    }
+
+    /// The same, to change.
+    pub(crate) fn emscripten_mut(&mut self) -> Option<&mut Emscripten> {
+        match self {
+            System::Emscripten(system) => Some(system),
+            _ => None,
+        }
+    }
+
+    /// Whether it is Emscripten's.
+    pub(crate) fn is_emscripten(&self) -> bool {
+        matches!(self, System::Emscripten(_))
+    }
+
+    /// What the kernel keeps for the process; `None` in a store that runs nothing.
+    pub(crate) fn kernel(&self) -> Option<&Kernel> {
+        match self {
+            System::Idle => None,
+            System::Wasi(system) => Some(&system.kernel),
+            System::Emscripten(system) => Some(&system.kernel),
+        }
+    }
+
+    /// What the kernel keeps for the process. Errs, to end the guest, in a store that runs nothing.
+    pub(crate) fn kernel_mut(&mut self) -> Result<&mut Kernel> {
+        match self {
+            System::Idle => Err(Fault::Ended(wasmtime::Error::msg("the store has no system"))),
+            System::Wasi(system) => Ok(&mut system.kernel),
+            System::Emscripten(system) => Ok(&mut system.kernel),
+        }
+    }
+
+    /// The guest's memory, once it is known.
+    pub(crate) fn memory(&self) -> Option<Memory> {
+        match self {
+            System::Idle => None,
+            System::Wasi(system) => system.memory,
+            System::Emscripten(system) => system.memory,
+        }
+    }
+
+    /// Notes the guest's memory.
+    pub(crate) fn set_memory(&mut self, memory: Memory) {
+        match self {
+            System::Idle => {}
+            System::Wasi(system) => system.memory = Some(memory),
+            System::Emscripten(system) => system.memory = Some(memory),
+        }
+    }
 }

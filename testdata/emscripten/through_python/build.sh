@@ -19,5 +19,5 @@ for version in 1 2; do
     for name in thrower catcher; do
         em++ $flags -sWASM_LEGACY_EXCEPTIONS=$legacy $name.cpp -o "$work/$version/$name.so"
     done
-    python3 wheel.py "$work/$version" "$version" "$out"
+    python3 wheel.py through_python "$work/$version" "$version" "$out" pyodide_2025_0_wasm32 pyemscripten_2026_0_wasm32
 done

@@ -44,7 +44,8 @@ pub fn write(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
     writeln!(out, "<header><h1>pydl deps</h1><p>{title}</p>")?;
     writeln!(
         out,
-        "<div id=\"tools\" hidden=\"hidden\"><button type=\"button\" id=\"all\" title=\"show all (Escape)\">All</button>\
+        "<div id=\"tools\" hidden=\"hidden\"><input type=\"search\" id=\"find\" placeholder=\"find a module\" title=\"find a module (/)\" \
+         aria-label=\"find a module\"/><label><input type=\"checkbox\" id=\"problems\"/> problems only</label><button type=\"button\" id=\"all\" title=\"show all (Escape)\">All</button>\
          <button type=\"button\" id=\"farther\" title=\"farther (-)\" aria-label=\"zoom out\">\u{2212}</button>\
          <button type=\"button\" id=\"nearer\" title=\"nearer (+)\" aria-label=\"zoom in\">+</button>\
          <button type=\"button\" id=\"fit\" title=\"the whole graph (0)\">Fit</button></div></header>"
@@ -87,7 +88,12 @@ fn verdict(node: &Node<'_>) -> &'static str {
 fn write_files(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
     writeln!(out, "<section id=\"files\"><h2>Modules</h2>\n<ul>")?;
     for (position, node) in graph.nodes.iter().enumerate() {
-        writeln!(out, "<li><a href=\"#f{position}\">{}</a> {}</li>", name(node), verdict(node))?;
+        writeln!(
+            out,
+            "<li data-node=\"{position}\"><a href=\"#f{position}\">{}</a> {}</li>",
+            name(node),
+            verdict(node)
+        )?;
     }
     writeln!(out, "</ul>")?;
     for wheel in graph.wheels {

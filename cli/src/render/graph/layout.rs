@@ -1,5 +1,5 @@
-//! Owns where the nodes and edges of a graph are drawn. What is connected is laid out in layers by `dagre`; what is not stands in rows
-//! below. Must not know how anything is drawn.
+//! Owns where the nodes and edges of a graph are drawn. What is connected is laid out in layers by `dagre`; what is not stands in columns
+//! below, by folder. Must not know how anything is drawn.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,13 +7,13 @@ use dagre::graph::{Graph as Layers, GraphOptions};
 use dagre::layout::types::LabelPos;
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel, Point, RankDir};
 
-use super::node_text::{self, Line, SMALL, Style};
+use super::node_text::{self, Line, SMALL};
 use super::{Edge, Graph, Kind};
 use crate::render::paths;
 
-/// From so many edges on, those to the main module, and those to what nobody has, become lines in the nodes that take.
+/// From so many edges to one node on, those become lines in the nodes that take.
 const MOST_EDGES_TO_ONE: usize = 24;
-/// In a graph that is deeper, each of them would pass by many nodes: there fewer are drawn.
+/// In a graph that is deeper, each edge to the main module, or to what nobody has, would pass by many nodes: there fewer are drawn.
 const SHALLOW: usize = 3;
 const MOST_EDGES_TO_ONE_IF_DEEP: usize = 4;
 /// Up to so many nodes in a layer, on average, a graph is mainly a chain.
@@ -30,7 +30,7 @@ const EDGE_GAP: f64 = 12.0;
 const MARGIN: f64 = 14.0;
 /// Room around the label of an edge.
 pub const LABEL_PADDING: f64 = 4.0;
-/// Width to height of what is put into rows.
+/// Width to height of what is put into columns.
 const ASPECT: f64 = 1.5;
 
 /// A node with its place.
@@ -95,17 +95,25 @@ impl Layout {
             .collect();
         let depth = depths(graph.nodes.len(), &between).into_iter().max().unwrap_or(0);
         let most = if depth > SHALLOW { MOST_EDGES_TO_ONE_IF_DEEP } else { MOST_EDGES_TO_ONE };
-        let folds = |kind: Kind| graph.edges.iter().filter(|edge| is_to(kind)(edge)).count() > most;
-        let (folds_main, folds_nobody) = (folds(Kind::Main), folds(Kind::Nobody));
-        let drawn: Vec<usize> = (graph.edges.iter().enumerate())
-            .filter(|(_, edge)| !(folds_main && is_to(Kind::Main)(edge)))
-            .filter(|(_, edge)| !(folds_nobody && is_to(Kind::Nobody)(edge)))
-            .map(|(position, _)| position)
+        let mut edges_to = vec![0; graph.nodes.len()];
+        for edge in &graph.edges {
+            if let Some(edges) = edges_to.get_mut(edge.to) {
+                *edges += 1;
+            }
+        }
+        let folded: Vec<bool> = (edges_to.into_iter().enumerate())
+            .map(|(node, edges)| match graph.kind(node) {
+                Some(Kind::Main | Kind::Nobody) => edges > most,
+                _ => edges > MOST_EDGES_TO_ONE,
+            })
             .collect();
-        let nodes = placeless(graph, folds_main, folds_nobody);
+        let is_folded = |edge: &Edge| folded.get(edge.to).is_some_and(|folded| *folded);
+        let drawn = graph.edges.iter().enumerate().filter(|(_, edge)| !is_folded(edge));
+        let drawn: Vec<usize> = drawn.map(|(position, _)| position).collect();
+        let nodes = placeless(graph, &folded);
         let mut layout = Layout { nodes, routes: Vec::new(), width: 0.0, height: 0.0 };
         let is_done = layout.connected(graph, &drawn);
-        layout.rows(graph, if is_done { &drawn } else { &[] }, folds_nobody);
+        layout.columns(graph, if is_done { &drawn } else { &[] }, &folded);
         if !is_done {
             layout.straight(graph, &drawn);
         }
@@ -235,8 +243,42 @@ impl Layout {
         }
     }
 
-    /// Places what no edge is drawn to or from: in rows, below the rest.
-    fn rows(&mut self, graph: &Graph<'_>, drawn: &[usize], folds_nobody: bool) {
+    /// Places what no edge is drawn to or from: in columns below the rest, each folder together.
+    fn columns(&mut self, graph: &Graph<'_>, drawn: &[usize], folded: &[bool]) {
+        let alone = self.alone(graph, drawn, folded);
+        let height = |node: &usize| self.nodes.get(*node).map_or(0.0, |placed| placed.height + NODE_GAP);
+        let widths = alone.iter().filter_map(|node| self.nodes.get(*node)).map(|placed| placed.width);
+        let column = widths.fold(0.0, f64::max) + NODE_GAP;
+        let area: f64 = alone.iter().map(|node| column * height(node)).sum();
+        let limit = (area / ASPECT).sqrt();
+        let folder_of = |node: &usize| graph.nodes.get(*node).map_or("", |node| paths::folder(node.path));
+        let top = self.height.max(MARGIN);
+        let (mut x, mut y) = (MARGIN, top);
+        let mut places = Vec::with_capacity(alone.len());
+        for group in alone.chunk_by(|one, next| folder_of(one) == folder_of(next)) {
+            let whole: f64 = group.iter().map(height).sum();
+            // A folder that fits into a column is not divided.
+            if y > top && whole <= limit && y - top + whole > limit {
+                (x, y) = (x + column, top);
+            }
+            for node in group {
+                if y > top && y - top + height(node) > limit + NODE_GAP {
+                    (x, y) = (x + column, top);
+                }
+                places.push((*node, x, y));
+                y += height(node);
+            }
+        }
+        for (node, x, y) in places {
+            let Some(room) = self.nodes.get_mut(node) else { continue };
+            (room.x, room.y) = (x, y);
+            self.width = self.width.max(x + room.width + MARGIN);
+            self.height = self.height.max(y + room.height + MARGIN);
+        }
+    }
+
+    /// The nodes that no edge is drawn to or from, by folder; what is told of in lines is left out if it is nothing else.
+    fn alone(&self, graph: &Graph<'_>, drawn: &[usize], folded: &[bool]) -> Vec<usize> {
         let mut is_placed = vec![false; self.nodes.len()];
         for edge in drawn.iter().filter_map(|edge| graph.edges.get(*edge)) {
             for end in [edge.from, edge.to] {
@@ -245,55 +287,37 @@ impl Layout {
                 }
             }
         }
-        let is_shown = |node: usize| !(folds_nobody && graph.kind(node) == Some(Kind::Nobody));
-        let rest = |placed: &Placed| (placed.width + NODE_GAP, placed.height + NODE_GAP);
-        let alone: Vec<usize> = (0..self.nodes.len())
-            .filter(|node| is_placed.get(*node) == Some(&false) && is_shown(*node))
+        let is_told = |node: usize| graph.kind(node) == Some(Kind::Nobody) && folded.get(node) == Some(&true);
+        let mut alone: Vec<usize> = (0..self.nodes.len())
+            .filter(|node| is_placed.get(*node) == Some(&false) && !is_told(*node))
             .collect();
-        let sizes: Vec<(f64, f64)> =
-            alone.iter().filter_map(|node| self.nodes.get(*node)).map(rest).collect();
-        let column = sizes.iter().map(|(width, _)| *width).fold(0.0, f64::max);
-        let area: f64 = sizes.iter().map(|(_, height)| column * height).sum();
-        let limit = (area * ASPECT).sqrt().max(self.width).max(column + MARGIN);
-        let (mut x, mut y, mut row) = (MARGIN, self.height.max(MARGIN), 0.0_f64);
-        for node in alone {
-            let Some(placed) = self.nodes.get_mut(node) else { continue };
-            if x > MARGIN && x + column > limit + NODE_GAP {
-                (x, y, row) = (MARGIN, y + row, 0.0);
-            }
-            (placed.x, placed.y) = (x, y);
-            self.width = self.width.max(x + placed.width + MARGIN);
-            self.height = self.height.max(y + placed.height + MARGIN);
-            row = row.max(placed.height + NODE_GAP);
-            x += column;
-        }
+        // The main module first, and the files of a folder in their order.
+        alone.sort_by_key(|node| match graph.nodes.get(*node) {
+            Some(node) if node.kind != Kind::Main => (1, paths::folder(node.path)),
+            _ => (0, ""),
+        });
+        alone
     }
 }
 
-/// The nodes with what is written in them, and with no place yet.
-fn placeless(graph: &Graph<'_>, folds_main: bool, folds_nobody: bool) -> Vec<Placed> {
-    let mut from_main = vec![None; graph.nodes.len()];
-    let mut missing = vec![None; graph.nodes.len()];
-    for edge in &graph.edges {
-        let of = match graph.kind(edge.to) {
-            Some(Kind::Main) if folds_main => &mut from_main,
-            Some(Kind::Nobody) if folds_nobody => &mut missing,
-            _ => continue,
-        };
-        if let Some(count) = of.get_mut(edge.from) {
-            *count = Some(edge.count.to_string());
+/// The nodes with what is written in them, and with no place yet. Edges to nodes that are `folded` are lines.
+fn placeless(graph: &Graph<'_>, folded: &[bool]) -> Vec<Placed> {
+    let mut instead: Vec<Vec<Line>> = vec![Vec::new(); graph.nodes.len()];
+    for edge in graph.edges.iter().filter(|edge| folded.get(edge.to) == Some(&true)) {
+        if let (Some(lines), Some(to)) = (instead.get_mut(edge.from), graph.nodes.get(edge.to)) {
+            lines.push(node_text::instead_of_edge(to, edge.count));
         }
     }
-    let files = graph.nodes.iter().filter(|node| node.report.is_some());
-    let common = paths::common_folder(files.map(|node| node.path));
-    let placed = |((node, from_main), missing): ((_, &Option<String>), &Option<String>)| {
-        let mut lines = node_text::lines(node, &common, from_main.as_deref());
-        let missing = missing.as_ref().map(|count| format!("\u{2717} missing: {count}"));
-        lines.extend(missing.map(|text| Line { style: Style::Bad, text }));
+    let files = || graph.nodes.iter().filter(|node| node.report.is_some());
+    let common = paths::common_folder(files().map(|node| node.path));
+    let suffix = node_text::common_suffix(files().map(|node| node.path)).unwrap_or_default();
+    let placed = |(node, instead): (_, Vec<Line>)| {
+        let mut lines = node_text::lines(node, &common, suffix);
+        lines.extend(instead);
         let (width, height) = node_text::room(&lines);
         Placed { lines, x: 0.0, y: 0.0, width, height }
     };
-    graph.nodes.iter().zip(&from_main).zip(&missing).map(placed).collect()
+    graph.nodes.iter().zip(instead).map(placed).collect()
 }
 
 /// Width and height of the label of an edge.
@@ -378,7 +402,11 @@ mod tests {
                 assert!(apart, "{one:?} {other:?}");
             }
         }
-        assert_eq!(layout.routes.len(), edges.len());
+        let edges_to = |node: usize| edges.iter().filter(|(_, to)| *to == node).count();
+        let drawn = edges
+            .iter()
+            .filter(|(_, to)| edges.len() <= MOST_EDGES_TO_ONE || edges_to(*to) <= MOST_EDGES_TO_ONE);
+        assert_eq!(layout.routes.len(), drawn.count());
         assert!(layout.routes.iter().flat_map(|route| &route.points).all(|(x, y)| within(*x, *y)));
         layout
     }
@@ -416,14 +444,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_stands_in_rows() {
-        let edges: Vec<(usize, usize)> = (1..1000).map(|node| (node, 0)).collect();
+    fn what_is_too_much_stands_in_columns() {
+        let edges: Vec<(usize, usize)> = (0..500).map(|node| (node, 500 + node)).collect();
         let layout = check(1000, &edges);
         assert!(layout.routes.iter().all(|route| route.label.is_none()));
+        assert!(layout.width < 3.0 * layout.height && layout.height < 3.0 * layout.width);
+        // Edges that all lead to one node are lines.
+        let edges: Vec<(usize, usize)> = (1..1000).map(|node| (node, 0)).collect();
+        let layout = check(1000, &edges);
+        assert!(layout.nodes[1].lines.iter().any(|line| line.text == "lib.so: 1 function"));
         assert!(layout.width < 3.0 * layout.height && layout.height < 3.0 * layout.width);
         // So does what no edge is drawn to.
         let layout = check(1000, &[]);
         assert!(layout.width < 3.0 * layout.height && layout.height < 3.0 * layout.width);
+    }
+
+    #[test]
+    fn folders_stay_together() {
+        let paths = ["b/x.so", "a/x.so", "b/y.so", "a/y.so", "b/z.so", "c/x.so", "c/y.so", "c/z.so"];
+        let mut graph = graph(paths.len(), &[]);
+        for (node, path) in graph.nodes.iter_mut().zip(paths) {
+            node.path = path;
+        }
+        let layout = Layout::of(&graph);
+        let mut order: Vec<usize> = (0..paths.len()).collect();
+        order.sort_by(|one, other| {
+            let place = |node: &usize| (layout.nodes[*node].x, layout.nodes[*node].y);
+            place(one).partial_cmp(&place(other)).unwrap()
+        });
+        let order: Vec<&str> = order.into_iter().map(|node| paths[node]).collect();
+        assert_eq!(order, ["a/x.so", "a/y.so", "b/x.so", "b/y.so", "b/z.so", "c/x.so", "c/y.so", "c/z.so"]);
+        let column = |node: usize| layout.nodes[node].x.to_bits();
+        assert!(column(0) == column(2) && column(2) == column(4), "a folder that fits is one column");
     }
 
     #[test]

@@ -269,6 +269,9 @@ impl<'a> Builder<'a> {
             report.needed_missing.iter().filter(|missing| missing.requester.as_deref() == Some(&report.path));
         let absent: BTreeSet<&str> = own.map(|missing| missing.name.as_str()).collect();
         for name in report.needed.iter().filter(|name| !abi::is_in_main(name)) {
+            if abi::python_of(name).is_some() && !absent.contains(name.as_str()) {
+                continue;
+            }
             let to = match self.by_file_name.get(file_name(name)) {
                 _ if absent.contains(name.as_str()) => self.node(name, Kind::NotFound, None),
                 Some(known) => *known,

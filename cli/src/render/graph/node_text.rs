@@ -5,7 +5,7 @@
 
 use pydl_linker::ModuleReport;
 
-use super::{Kind, Node};
+use super::{Count, Kind, Node};
 use crate::render::paths::{file_name, folder};
 use crate::render::size::bytes;
 use crate::render::text::printable;
@@ -61,8 +61,26 @@ impl Line {
     }
 }
 
-/// The lines of a node. `common` is the folder that all have in common, which need not be told; `from_main` is what it takes from the main module when no edge shows that.
-pub fn lines(node: &Node<'_>, common: &str, from_main: Option<&str>) -> Vec<Line> {
+/// What stands in a node in place of an edge to another.
+pub fn instead_of_edge(to: &Node<'_>, count: Count) -> Line {
+    match to.kind {
+        Kind::Nobody => Line::new(Style::Bad, &format!("\u{2717} missing: {count}")),
+        Kind::NotFound => Line::new(Style::Bad, &format!("\u{2717} not found: {}", file_name(to.path))),
+        Kind::Main => Line::new(Style::Small, &format!("main: {count}")),
+        _ if count.is_zero() => Line::new(Style::Small, &format!("needs {}", file_name(to.path))),
+        _ => Line::new(Style::Small, &format!("{}: {count}", file_name(to.path))),
+    }
+}
+
+/// The long suffix of names, such as `.cpython-314-wasm32-emscripten.so`, if several have one and all of those have the same.
+pub fn common_suffix<'a>(paths: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut suffixes = paths.map(|path| suffix(file_name(path))).filter(|suffix| !suffix.is_empty());
+    let (first, second) = (suffixes.next()?, suffixes.next()?);
+    (first == second && suffixes.all(|suffix| suffix == first)).then_some(first)
+}
+
+/// The lines of a node. `common` is the folder that all have in common, and `suffix` the suffix of names, which need not be told.
+pub fn lines(node: &Node<'_>, common: &str, suffix: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     match node.kind {
         Kind::Nobody => {
@@ -87,10 +105,14 @@ pub fn lines(node: &Node<'_>, common: &str, from_main: Option<&str>) -> Vec<Line
     if !folder.is_empty() {
         lines.push(Line { style: Style::Small, text: last_columns(&printable(folder)) });
     }
-    let (stem, suffix) = broken(file_name(node.path));
+    let name = file_name(node.path);
+    let (stem, own_suffix) = match name.strip_suffix(suffix) {
+        Some(stem) if !suffix.is_empty() => (stem, ""),
+        _ => broken(name),
+    };
     lines.push(Line::new(Style::Name, stem));
-    if !suffix.is_empty() {
-        lines.push(Line::new(Style::Small, suffix));
+    if !own_suffix.is_empty() {
+        lines.push(Line::new(Style::Small, own_suffix));
     }
     match (node.kind, node.report) {
         (Kind::File { loads: true }, Some(report)) => {
@@ -103,7 +125,6 @@ pub fn lines(node: &Node<'_>, common: &str, from_main: Option<&str>) -> Vec<Line
         }
         _ => lines.push(Line::new(Style::Small, "library, not one of the files")),
     }
-    lines.extend(from_main.map(|count| Line::new(Style::Small, &format!("main: {count}"))));
     lines.extend(node.other.iter().map(|(word, count)| Line::new(Style::Small, &format!("{word}: {count}"))));
     lines
 }
@@ -139,11 +160,17 @@ fn reasons(report: &ModuleReport) -> String {
 
 /// A file name and, if it is long, its suffix apart, as `.cpython-314-wasm32-emscripten.so`.
 fn broken(name: &str) -> (&str, &str) {
+    match suffix(name) {
+        _ if name.len() <= SHORT_NAME => (name, ""),
+        suffix => name.split_at(name.len() - suffix.len()),
+    }
+}
+
+/// What a name ends in from its first dot on, if that is long.
+fn suffix(name: &str) -> &str {
     match name.find('.') {
-        Some(dot) if dot > 0 && name.len() > SHORT_NAME && name.len() - dot > SHORT_SUFFIX => {
-            name.split_at(dot)
-        }
-        _ => (name, ""),
+        Some(dot) if dot > 0 && name.len() - dot > SHORT_SUFFIX => &name[dot..],
+        _ => "",
     }
 }
 
@@ -196,5 +223,14 @@ mod tests {
         let name = "_umath.cpython-314-wasm32-emscripten.so";
         assert_eq!(broken(name), ("_umath", ".cpython-314-wasm32-emscripten.so"));
         assert_eq!(broken("libz.so"), ("libz.so", ""));
+    }
+
+    #[test]
+    fn a_suffix_that_all_have_is_no_news() {
+        let common = |paths: &[&'static str]| common_suffix(paths.iter().copied());
+        let (one, other) = ("a/x.cpython-314-wasm32-emscripten.so", "b/y.cpython-314-wasm32-emscripten.so");
+        assert_eq!(common(&[one, "libz.so", other]), Some(".cpython-314-wasm32-emscripten.so"));
+        assert_eq!(common(&[one]), None);
+        assert_eq!(common(&[one, other, "z.cpython-313-wasm32-emscripten.so"]), None);
     }
 }

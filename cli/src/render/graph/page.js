@@ -30,16 +30,6 @@
     show();
   }
 
-  // At first so near that it can be read, from the beginning.
-  function begin() {
-    fit();
-    if (scale >= 0.75) { return; }
-    zoom(0.75 / scale, { x: 0, y: 0 });
-    view.x = view.width > whole.width ? (whole.width - view.width) / 2 : 0;
-    view.y = view.height > whole.height ? (whole.height - view.height) / 2 : 0;
-    show();
-  }
-
   // A point of the window in the graph.
   function inGraph(x, y) {
     const box = svg.getBoundingClientRect();
@@ -98,6 +88,33 @@
     document.getElementById("all").hidden = !chosen;
   }
 
+  // Fades what is not looked for, in the picture, and leaves it out of the list.
+  const sought = document.getElementById("find");
+  const problems = document.getElementById("problems");
+  const items = Array.from(document.querySelectorAll("#files li[data-node]"));
+  function filter() {
+    const words = sought.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = new Set();
+    for (const node of nodes) {
+      const text = node.textContent.toLowerCase();
+      const named = words.every(function (word) { return text.includes(word); });
+      const wanted = problems.checked ? node.classList.contains("wrong") : true;
+      if (named) { if (wanted) { found.add(node.dataset.node); } }
+    }
+    const filters = words.length > 0 || problems.checked;
+    svg.classList.toggle("filtering", filters);
+    for (const node of nodes) { node.classList.toggle("found", found.has(node.dataset.node)); }
+    for (const item of items) { item.hidden = !found.has(item.dataset.node); }
+    return found;
+  }
+  sought.addEventListener("input", filter);
+  problems.addEventListener("change", filter);
+  sought.addEventListener("keydown", function (event) {
+    if (event.key !== "Enter") { return; }
+    const first = nodes.find(function (node) { return node.classList.contains("found"); });
+    if (first) { if (sought.value !== "") { choose(first.dataset.node); reveal(first); } }
+  });
+
   // Links to nodes, in the picture and beside it, choose them.
   document.addEventListener("click", function (event) {
     const link = event.target.closest("a");
@@ -120,7 +137,8 @@
     "=": function () { zoom(1.25, middle()); },
     "-": function () { zoom(0.8, middle()); },
     "0": fit,
-    Escape: function () { choose(null); },
+    "/": function () { sought.focus(); },
+    Escape: function () { sought.value = ""; problems.checked = false; filter(); choose(null); },
     ArrowLeft: function () { move(-view.width / 10, 0); },
     ArrowRight: function () { move(view.width / 10, 0); },
     ArrowUp: function () { move(0, -view.height / 10); },
@@ -183,7 +201,7 @@
     view = { x: view.x + (view.width - width) / 2, y: view.y + (view.height - height) / 2, width: width, height: height };
     show();
   });
-  begin();
+  fit();
   const asked = /^#f([0-9]+)$/.exec(location.hash);
   const node = asked ? svg.querySelector('[data-node="' + asked[1] + '"]') : null;
   choose(node ? asked[1] : null);

@@ -71,7 +71,9 @@ pub fn summary(graph: &Graph<'_>) -> String {
         refused => format!(", {refused} wheels are not in order"),
     };
     let into = if main.is_empty() { String::new() } else { format!(" and {}", file_name(main)) };
-    format!("Who takes symbols from whom: {files}{into}{bad}{refused}")
+    let paths = graph.nodes.iter().filter(|node| node.report.is_some()).map(|node| node.path);
+    let suffix = node_text::common_suffix(paths).map(|suffix| format!("; names without {suffix}"));
+    format!("Who takes symbols from whom: {files}{into}{bad}{refused}{}", suffix.unwrap_or_default())
 }
 
 fn draw_node(svg: &mut String, graph: &Graph<'_>, position: usize, placed: &Placed, is_in_page: bool) {
@@ -201,6 +203,23 @@ fn bend_freely(path: &mut String, points: &[(f64, f64)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// librsvg and programs that make PDF files know no variables.
+    #[test]
+    fn every_colour_stands_there_before_its_variable() {
+        let mut before = "";
+        let mut variables = 0;
+        for part in STYLE.split(['{', ';', '}']).map(str::trim) {
+            if let Some((property, value)) = part.split_once(':').filter(|(_, value)| value.contains("var("))
+            {
+                variables += 1;
+                let colour = before.strip_prefix(property).and_then(|rest| rest.strip_prefix(": #"));
+                assert!(colour.is_some_and(|digits| digits.len() == 6), "{property}:{value} after {before}");
+            }
+            before = part;
+        }
+        assert!(variables > 15);
+    }
 
     #[test]
     fn curves_begin_and_end_at_their_points() {

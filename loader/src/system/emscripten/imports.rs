@@ -5,9 +5,9 @@ use wasmtime::{AsContextMut, Caller, Extern, ExternRef, FuncType, Linker, Module
 
 use super::calls;
 use super::calls::exceptions::{self, INVOKE};
-use super::errno::{Fault, Result};
 use super::guest::Guest;
 use crate::process::ProcessState;
+use crate::system::kernel::errno::{Fault, Result};
 
 /// What a function returns to the guest.
 #[derive(Clone, Copy, Debug)]
@@ -183,15 +183,53 @@ fn serve(
     Ok(())
 }
 
-/// The answer in the type that the main module expects; `None` when it is of another kind.
+/// The answer in the type that the main module expects, as C converts numbers: results change between versions of Emscripten as
+/// parameters do. A function that has come to return a number has had no error to tell: it returns 0. `None` when a reference is
+/// expected of a number, or the other way round.
 #[expect(clippy::cast_possible_truncation, reason = "C's conversion of what a function returns")]
+#[expect(clippy::cast_precision_loss, reason = "C's conversion of what a function returns")]
 fn converted(answer: Answer, ty: &ValType) -> Option<Val> {
     Some(match (answer, ty) {
         (Answer::Integer(value), ValType::I32) => Val::I32(value as i32),
         (Answer::Integer(value), ValType::I64) => Val::I64(value),
+        (Answer::Integer(value), ValType::F64) => Val::F64((value as f64).to_bits()),
+        (Answer::Integer(value), ValType::F32) => Val::F32((value as f32).to_bits()),
         (Answer::Number(value), ValType::F64) => Val::F64(value.to_bits()),
+        (Answer::Number(value), ValType::F32) => Val::F32((value as f32).to_bits()),
+        (Answer::Number(value), ValType::I32) => Val::I32(value as i32),
+        (Answer::Number(value), ValType::I64) => Val::I64(value as i64),
+        (Answer::Nothing, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64) => {
+            return Val::default_for_ty(ty);
+        }
         (Answer::Nothing, ValType::Ref(_)) => Val::ExternRef(None),
         (Answer::Reference(reference), ValType::Ref(_)) => Val::ExternRef(Some(reference)),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_filled_in_as_the_importer_wants_them() {
+        let word = |answer, ty: ValType| match converted(answer, &ty) {
+            Some(Val::I32(value)) => Some(value.to_string()),
+            Some(Val::I64(value)) => Some(value.to_string()),
+            Some(Val::F64(bits)) => Some(f64::from_bits(bits).to_string()),
+            Some(Val::F32(bits)) => Some(f32::from_bits(bits).to_string()),
+            _ => None,
+        };
+        for ty in [ValType::I32, ValType::I64, ValType::F32, ValType::F64] {
+            assert_eq!(word(Answer::Nothing, ty.clone()).as_deref(), Some("0"));
+            assert_eq!(word(Answer::Integer(-7), ty.clone()).as_deref(), Some("-7"));
+            let number = word(Answer::Number(7.5), ty.clone()).unwrap();
+            assert!(["7", "7.5"].contains(&number.as_str()), "{number}");
+            assert!(converted(Answer::Integer(1), &ValType::EXTERNREF).is_none());
+        }
+        assert!(matches!(converted(Answer::Nothing, &ValType::EXTERNREF), Some(Val::ExternRef(None))));
+        // C's conversion of what does not fit is the host's choice, and never a panic.
+        assert!(converted(Answer::Number(f64::NAN), &ValType::I32).is_some());
+        assert!(converted(Answer::Number(1e300), &ValType::I64).is_some());
+    }
 }

@@ -1,42 +1,31 @@
 //! Owns the system interface of Emscripten main modules: what their C library asks the host for. It stands where Emscripten has
 //! JavaScript. Must not know libraries.
 //!
-//! `imports.rs` gives a main module's imports their functions, which are in `calls/`, by topic; the rest is the state behind
-//! them: `files.rs` on `tree.rs` and `folder.rs`, `descriptors.rs`, `streams.rs`, `network.rs`.
+//! `imports.rs` gives a main module's imports their functions, which are in `calls/`, by topic; files, descriptors and sockets are the
+//! kernel's.
 
 mod calls;
-mod descriptors;
-mod errno;
-mod files;
-mod folder;
 mod guest;
 pub(crate) mod imports;
-mod network;
-mod streams;
-mod tree;
-mod wait;
+mod library;
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
-use wasmtime::Memory;
+use pydl_linker::{HostAddress, abi};
+use wasmtime::{ExternRef, Memory, OwnedRooted, StoreContextMut};
 
 use self::calls::exceptions::Exceptions;
+use self::calls::ffi::Closures;
 use self::calls::memory::Mappings;
-use self::descriptors::{Descriptors, Object, flag};
-pub(crate) use self::errno::Fault;
-use self::errno::{Errno, Result};
-pub(crate) use self::files::Files;
-use self::folder::HostFolder;
-use self::network::Network;
-use self::streams::Streams;
-use self::tree::{Content, Data, Device, Node};
-use crate::archive::Archive;
+use self::calls::protocols::Protocols;
+use self::calls::timers::Timers;
 use crate::error::LoadError;
-use crate::options::{Mount, ProcessOptions};
+use crate::options::ProcessOptions;
+use crate::process::ProcessState;
+use crate::system::kernel::{HOME, Kernel};
 
 /// The state of the system of one process.
 pub(crate) struct Emscripten {
@@ -44,21 +33,23 @@ pub(crate) struct Emscripten {
     pub memory: Option<Memory>,
     /// The table slot of CPython's trampoline; 0 when there is none.
     pub trampoline: u32,
-    pub files: Files,
-    descriptors: Descriptors,
-    streams: Streams,
-    network: Network,
+    pub kernel: Kernel,
     mappings: Mappings,
-    /// The table slots of libffi's closures: no others are given back.
-    closures: BTreeSet<u32>,
+    closures: Closures,
+    /// What stands for an error where values of JavaScript are expected, once it was asked for.
+    sentinel: Option<OwnedRooted<ExternRef>>,
     exceptions: Exceptions,
+    protocols: Protocols,
+    timers: Timers,
     /// `NAME=VALUE`.
-    environment: Vec<String>,
-    program: String,
+    environment: Vec<Vec<u8>>,
+    program: OsString,
     started: Instant,
-    /// The time zone that the guest's `TZ` named last.
+    /// The time zone that the guest's `TZ` named last, and the value of `TZ` that the guest's C library knows.
     zone: TimeZone,
-    umask: u32,
+    zone_variable: Option<String>,
+    /// Where the name `TZ` lies in the guest's memory.
+    zone_name: Option<u32>,
 }
 
 /// Whether the system has a function of this name, in whatever type it is wanted; the others fail when they are called: only
@@ -67,146 +58,53 @@ pub(crate) fn serves(module: &str, name: &str) -> bool {
     name.starts_with(calls::exceptions::INVOKE) || calls::handler(module, name).is_some()
 }
 
-/// The home folder of a guest that is given none.
-const HOME: &str = "/home";
+/// The function behind the address of a name, in the type that Emscripten has it in; `None` when its library has no such function.
+pub(crate) fn address(name: &str) -> Option<HostAddress> {
+    let signature = library::signature(name)?;
+    Some(HostAddress { signature, is_served: serves(abi::ENV, name) })
+}
+
+/// What a function that only JavaScript has is a part of, for messages; `None` for names that Emscripten's library has not, and for
+/// functions that are served.
+pub(crate) fn topic_of_javascript(name: &str) -> Option<&'static str> {
+    library::topic(name).filter(|_| !serves(abi::ENV, name))
+}
+
+/// Calls what a program has set timers for, until none is left: what happens when its `main` has returned.
+pub(crate) fn run_timers(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
+    calls::timers::run(store)
+}
 
 impl Emscripten {
+    /// For an exception that the guest left to the host, which an error of the engine stands for: where the address of its type is, and
+    /// its object.
+    pub(crate) fn uncaught_object(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
+        self.exceptions.uncaught_object(error)
+    }
+
     /// The system of a process, with the folders and streams that the options name and nothing else of the host.
-    pub(crate) fn new(options: &ProcessOptions) -> std::result::Result<Emscripten, LoadError> {
-        let environment = options.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    pub(crate) fn new(options: &ProcessOptions) -> Result<Emscripten, LoadError> {
+        let assignment =
+            |(name, value): &(OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
+        let environment = options.environment.iter().map(assignment);
         // There are no users: without it `os.path.expanduser` and `Path.home` have nothing to go by.
-        let home = options.variable("HOME").is_none().then(|| format!("HOME={HOME}"));
-        let mut system = Emscripten {
+        let home = options.variable("HOME").is_none().then(|| format!("HOME={HOME}").into_bytes());
+        Ok(Emscripten {
             memory: None,
             trampoline: 0,
-            files: Files::new(),
-            descriptors: Descriptors::default(),
-            streams: Streams::of(options),
-            network: Network::new(options.network.clone()),
+            kernel: Kernel::new(options)?,
             mappings: Mappings::default(),
-            closures: BTreeSet::new(),
+            closures: Closures::default(),
+            sentinel: None,
             exceptions: Exceptions::default(),
+            protocols: Protocols::default(),
+            timers: Timers::default(),
             environment: environment.chain(home).collect(),
             program: options.arguments.first().cloned().unwrap_or_default(),
             started: Instant::now(),
             zone: calls::zone(options.variable("TZ").unwrap_or_default()),
-            umask: 0o022,
-        };
-        system
-            .furnish()
-            .map_err(|_| LoadError::Option("the guest's file system cannot be made".to_owned()))?;
-        Ok(system)
-    }
-
-    /// What every process finds: devices, standard streams, a folder for temporary files.
-    fn furnish(&mut self) -> Result<()> {
-        let devices = [
-            ("/dev/null", Device::Null),
-            ("/dev/zero", Device::Zero),
-            ("/dev/full", Device::Full),
-            ("/dev/random", Device::Random),
-            ("/dev/urandom", Device::Random),
-            ("/dev/stdin", Device::Stream(0)),
-            ("/dev/stdout", Device::Stream(1)),
-            ("/dev/stderr", Device::Stream(2)),
-            ("/dev/tty", Device::Terminal(self.streams.terminal())),
-        ];
-        for (path, device) in devices {
-            self.files.place(Path::new(path), Node::new(Content::Device(device), 0o666))?;
-        }
-        self.files.place_folder(Path::new(HOME))?;
-        let temporary = self.files.place_folder(Path::new("/tmp"))?;
-        self.files.set_node_mode(temporary, 0o1777)?;
-        for (stream, access) in [(0, 0), (1, flag::WRITE_ONLY), (2, flag::WRITE_ONLY)] {
-            let device = Object::Device(Device::Stream(stream));
-            self.descriptors.add(device, access, "/dev/tty".into())?;
-        }
-        Ok(())
-    }
-
-    /// Mounts a folder of the host.
-    pub(crate) fn mount(&mut self, mount: &Mount) -> std::result::Result<(), LoadError> {
-        let refused = |why: String| {
-            let (host, guest) = (mount.host.display(), &mount.guest);
-            LoadError::Option(format!("cannot show {host} to the guest as {guest}: {why}"))
-        };
-        let folder =
-            HostFolder::open(&mount.host, mount.read_only).map_err(|error| refused(error.to_string()))?;
-        let path = files::tidy(Path::new(&mount.guest));
-        if path == Path::new("/") {
-            return Err(refused("the root folder of the guest is its own".to_owned()));
-        }
-        // An empty folder that is there makes way.
-        let _ = self.files.remove(&path, true);
-        let node = Node::new(Content::Host(folder), 0o755);
-        self.files
-            .place(&path, node)
-            .map(drop)
-            .map_err(|_| refused("there is something else already".to_owned()))
-    }
-
-    /// Shows bytes as a file that cannot be changed.
-    pub(crate) fn show(
-        &mut self,
-        guest: &str,
-        bytes: Arc<[u8]>,
-        mode: u32,
-    ) -> std::result::Result<(), LoadError> {
-        let node = Node::new(Content::File(Data::Shared(bytes)), mode).read_only();
-        self.place(Path::new(guest), node)
-    }
-
-    /// Shows a file of an archive.
-    pub(crate) fn show_archived(
-        &mut self,
-        guest: &Path,
-        archive: &Arc<Archive>,
-        index: usize,
-    ) -> std::result::Result<(), LoadError> {
-        let size = archive.entries().get(index).map_or(0, |entry| entry.size);
-        let data = Data::Archived { archive: archive.clone(), index, size };
-        // The time that byte code in archives is compared with.
-        let node = Node::new(Content::File(data), 0o644).modified(ARCHIVED).read_only();
-        self.place(guest, node)
-    }
-
-    /// Whether there is something at a path.
-    pub(crate) fn is_there(&self, guest: &Path) -> bool {
-        self.files.status(guest, false).is_ok()
-    }
-
-    /// Makes a folder, and those that lead to it.
-    pub(crate) fn show_folder(&mut self, guest: &Path) -> std::result::Result<(), LoadError> {
-        let made = self.files.place_folder(guest);
-        made.map(drop).map_err(|_| LoadError::Option(format!("{} cannot be a folder", guest.display())))
-    }
-
-    fn place(&mut self, path: &Path, node: Node) -> std::result::Result<(), LoadError> {
-        self.files.place(path, node).map(drop).map_err(|_| {
-            LoadError::Option(format!(
-                "{}: there would be two files of this name in the guest",
-                path.display()
-            ))
+            zone_variable: None,
+            zone_name: None,
         })
     }
-
-    /// Sets the working directory.
-    pub(crate) fn change_directory(&mut self, folder: &str) -> std::result::Result<(), LoadError> {
-        self.files.change_directory(Path::new(folder)).map_err(|_| {
-            LoadError::Option(format!(
-                "working directory {folder}: there is no such folder in the guest; give it with --dir"
-            ))
-        })
-    }
-}
-
-/// When files of archives were last modified, as the guest sees it: 1980-01-01, where zip's own clock begins.
-const ARCHIVED: i128 = 315_532_800 * 1_000_000_000;
-
-/// Random bytes of the host.
-fn random(buffer: &mut [u8]) -> Result<()> {
-    use std::io::Read;
-    // The kernel's source, as a file: it has no other way in the standard library.
-    let read = std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(buffer));
-    read.map_err(|_| Errno::IO.into())
 }

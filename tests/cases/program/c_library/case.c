@@ -54,8 +54,16 @@ int run_case(void)
     int converted = (int)mbstowcs(wide, "text", 20);
     printf("wide-text: %d %d\n", converted, (int)wcslen(wide));
     char *copy = strdup("copied");
-    printf("strings: %s\n", copy);
+    int is_right = strcmp(copy, "copied") == 0;
     liba_free(copy);
+    int used_again = 0;
+    for (int i = 0; i < 1000; i++) {
+        /* What is not free is not given out again. */
+        char *other = strdup("copied");
+        used_again += other == copy;
+        liba_free(other);
+    }
+    printf("strings: copied %d, freed and used again %d times\n", is_right, used_again);
     char line[200];
     snprintf(line, sizeof line, "%d %u %x %o %c %s %lld %.2f %e %g %5d|%-5d|%05d %%", -1, 2U, 255, 8, 'c', "s", 1LL << 40, 1.005, 12345.678,
         0.0001, 42, 42, 42);

@@ -1,16 +1,18 @@
 //! Owns clocks and calendars. Must not know what time zone the host is in: the guest's is what its variable `TZ` says, else UTC.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::errno::{Errno, Fault, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
+use crate::system::kernel::errno::{Errno, Fault, Result};
+use crate::system::wait::wait;
 
 pub(super) const ENTRIES: &[Entry] = &[
+    ("emscripten_sleep", Handler::Plain(sleep)),
     ("clock_time_get", Handler::Wasi(clock_time_get)),
     ("clock_res_get", Handler::Wasi(clock_res_get)),
     ("emscripten_get_now", Handler::Plain(get_now)),
@@ -25,8 +27,15 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_timegm_js", Handler::Plain(timegm)),
 ];
 
-/// Clock ids (`time.h`): real time is 0; the others that there are count from the start of the process.
-const LAST_CLOCK: u32 = 3;
+/// Clock ids (`time.h`).
+mod clock {
+    pub const REALTIME: u32 = 0;
+    /// Counts from the start of the process.
+    pub const MONOTONIC: u32 = 1;
+    /// The time that the processor has worked for the process, and for its thread, which is all there is of it.
+    pub const PROCESS: u32 = 2;
+    pub const THREAD: u32 = 3;
+}
 
 fn realtime() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -37,19 +46,30 @@ fn monotonic(guest: &mut Guest<'_>) -> Result<u64> {
     Ok(u64::try_from(guest.system()?.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// What a clock shows.
+pub(super) fn nanoseconds(guest: &mut Guest<'_>, id: u32) -> Result<u64> {
+    match id {
+        clock::REALTIME => Ok(realtime()),
+        clock::MONOTONIC => monotonic(guest),
+        clock::PROCESS | clock::THREAD => Ok(processor()),
+        _ => Err(Errno::INVAL.into()),
+    }
+}
+
+/// The processor time of the thread that a guest has for itself.
+fn processor() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 fn clock_time_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    let now = match arguments.word(0)? {
-        0 => realtime(),
-        1..=LAST_CLOCK => monotonic(guest)?,
-        _ => return Err(Errno::INVAL.into()),
-    };
+    let now = nanoseconds(guest, arguments.word(0)?)?;
     guest.write(arguments.word(2)?, &now.to_le_bytes())
 }
 
 fn clock_res_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    if arguments.word(0)? > LAST_CLOCK {
-        return Err(Errno::INVAL.into());
-    }
+    nanoseconds(guest, arguments.word(0)?)?;
     guest.write(arguments.word(1)?, &1_u64.to_le_bytes())
 }
 
@@ -67,6 +87,20 @@ fn get_now(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer>
 #[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
 fn date_now(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Ok(Answer::Number((realtime() / 1_000_000) as f64))
+}
+
+/// `(milliseconds)`: waits to the end. In JavaScript it takes a program that was built to be left and entered again (`-sASYNCIFY`).
+fn sleep(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let deadline = Instant::now() + Duration::from_millis(arguments.word(0)?.into());
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match wait(guest, &[], Some(left)) {
+            Ok(_) => return Ok(Answer::Nothing),
+            // The guest was told of a signal, and sleeps on.
+            Err(Fault::Errno(Errno::INTR)) => {}
+            Err(fault) => return Err(ended(fault)),
+        }
+    }
 }
 
 /// A fault of a call that has no error number: the guest traps.
@@ -88,9 +122,13 @@ pub(crate) fn zone(variable: &str) -> TimeZone {
     TimeZone::get(name).or_else(|_| TimeZone::posix(name)).unwrap_or(TimeZone::UTC)
 }
 
-/// `tzset`: seconds west of UTC, whether there is daylight saving time, and both names of at most 16 bytes.
+/// `tzset`: seconds west of UTC, whether there is daylight saving time, and both names of at most 16 bytes. It is called before everything
+/// that has to do with local time, so that nothing is done while `TZ` stays as it is.
 fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let variable = super::process::variable(guest, c"TZ")?.unwrap_or_default();
+    let variable = super::process::time_zone(guest)?.unwrap_or_default();
+    if guest.system().map_err(ended)?.zone_variable.as_ref() == Some(&variable) {
+        return Ok(Answer::Nothing);
+    }
     let zone = zone(&variable);
     let year = Timestamp::now().to_zoned(TimeZone::UTC).year();
     let at = |month| {
@@ -112,13 +150,15 @@ fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
         let name: Vec<u8> = name.bytes().take(16).chain([0]).collect();
         put(index, &name)?;
     }
-    guest.system().map_err(ended)?.zone = zone;
+    let system = guest.system().map_err(ended)?;
+    (system.zone, system.zone_variable) = (zone, Some(variable));
     Ok(Answer::Nothing)
 }
 
-/// Writes the first fields of a `struct tm`, the last two only if `zone` tells them: the date and time that lie `seconds` after the
-/// start of 1970, on the Gregorian calendar of all years. A program has to see the year 10000 to refuse it.
-fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(bool, i32)>) -> Result<()> {
+/// The first fields of a `struct tm`, as it counts them: second, minute, hour, day of the month, month, year, day of the week, day of
+/// the year. They are those of the date and time that lie `seconds` after the start of 1970, on the Gregorian calendar of all years. A
+/// program has to see the year 10000 to refuse it.
+pub(super) fn calendar(seconds: i64) -> [i64; 8] {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Years that begin in March end in their leap day; 400 of them have 146097 days, and 1970 began 719468 days after March of year 0.
     let (period, day) = ((days + 719_468).div_euclid(146_097), (days + 719_468).rem_euclid(146_097));
@@ -132,22 +172,27 @@ fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(boo
     let day_of_year = if is_early { day - 306 } else { day + 59 + i64::from(is_leap) };
     let month = if is_early { month - 10 } else { month + 2 };
     let weekday = (days + 4).rem_euclid(7);
-    let mut fields = vec![
-        second % 60,
-        second / 60 % 60,
-        second / 3600,
-        day_of_month,
-        month,
-        year - 1900,
-        weekday,
-        day_of_year,
-    ];
+    [second % 60, second / 60 % 60, second / 3600, day_of_month, month, year - 1900, weekday, day_of_year]
+}
+
+/// Writes the fields of [`calendar`], and the two behind them only if `zone` tells them. False when the year is not one that C has
+/// room for: the nearest is written.
+fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(bool, i32)>) -> Result<bool> {
+    let mut fields = calendar(seconds).to_vec();
+    let fits = fields.iter().all(|field| i32::try_from(*field).is_ok());
     if let Some((is_daylight, offset)) = zone {
         fields.extend([i64::from(is_daylight), offset.into()]);
     }
     let nearest = |field: i64| i32::try_from(field).unwrap_or(if field < 0 { i32::MIN } else { i32::MAX });
     let bytes: Vec<u8> = fields.into_iter().flat_map(|field| nearest(field).to_le_bytes()).collect();
-    guest.write(address, &bytes)
+    guest.write(address, &bytes)?;
+    Ok(fits)
+}
+
+/// The offset from UTC of a time in a zone, in seconds, and whether there is daylight saving time.
+pub(super) fn local(zone: &TimeZone, time: i64) -> (bool, i32) {
+    let info = zone.to_offset_info(timestamp(time));
+    (info.dst().is_dst(), info.offset().seconds())
 }
 
 /// The start of 1970.
@@ -163,19 +208,26 @@ fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
+/// The answer of `(time, fields)` to C libraries that ask whether there was an error, those of Emscripten 6: the year that C has no room for
+/// is EOVERFLOW, which they leave to others to set.
+fn told_whether_it_fits(guest: &mut Guest<'_>, fits: bool) -> wasmtime::Result<Answer> {
+    if !fits {
+        guest.set_errno(Errno::OVERFLOW).map_err(ended)?;
+    }
+    Ok(Answer::Integer((!fits).into()))
+}
+
 fn localtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let time = arguments.long(0)?;
-    let zone = guest.system().map_err(ended)?.zone.clone();
-    let info = zone.to_offset_info(timestamp(time));
-    let (is_daylight, offset) = (info.dst().is_dst(), info.offset().seconds());
-    let local = time.saturating_add(offset.into());
-    write_tm(guest, arguments.word(1)?, local, Some((is_daylight, offset))).map_err(ended)?;
-    Ok(Answer::Nothing)
+    let zone = local(&guest.system().map_err(ended)?.zone, time);
+    let here = time.saturating_add(zone.1.into());
+    let fits = write_tm(guest, arguments.word(1)?, here, Some(zone)).map_err(ended)?;
+    told_whether_it_fits(guest, fits)
 }
 
 fn gmtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    write_tm(guest, arguments.word(1)?, arguments.long(0)?, None).map_err(ended)?;
-    Ok(Answer::Nothing)
+    let fits = write_tm(guest, arguments.word(1)?, arguments.long(0)?, None).map_err(ended)?;
+    told_whether_it_fits(guest, fits)
 }
 
 /// The time that the fields of a `struct tm` mean, which need not be within their bounds; `None` beyond the calendar.

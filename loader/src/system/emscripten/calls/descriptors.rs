@@ -3,14 +3,19 @@
 
 use std::time::Duration;
 
-use super::super::Emscripten;
-use super::super::descriptors::{Object, Readiness, flag};
-use super::super::errno::{Errno, Fault, Result};
-use super::super::files::kind;
-use super::super::guest::{Guest, io_vectors, slice, slice_mut};
-use super::super::imports::{Arguments, Entry, Handler};
-use super::super::wait::{Interest, patiently, wait};
+use pydl_linker::waiting::ASKS_TO_SLEEP;
+
+use super::super::guest::Guest;
+use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::files::write_status;
+use crate::system::kernel::descriptors::{Readiness, flag};
+use crate::system::kernel::errno::{Errno, Fault, Result};
+use crate::system::kernel::files::kind;
+use crate::system::kernel::locks::{Mode, Owner, Range};
+use crate::system::kernel::terminal;
+use crate::system::sleep::{self, Request};
+use crate::system::transfer;
+use crate::system::wait::{Interest, pause, wait};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("fd_read", Handler::Wasi(fd_read)),
@@ -29,6 +34,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_pipe", Handler::Syscall(pipe)),
     ("__syscall_pipe2", Handler::Syscall(pipe2)),
     ("__syscall_poll", Handler::Syscall(poll)),
+    ("__syscall_poll_nonblocking", Handler::Syscall(poll_at_once)),
+    // There is no `epoll`, as in Emscripten's own file system; programs go on with `poll`.
+    ("__syscall_epoll_create1", Handler::Constant(NOT_THERE)),
+    ("__syscall_epoll_ctl", Handler::Constant(NOT_THERE)),
+    ("__syscall_epoll_pwait", Handler::Constant(NOT_THERE)),
     ("__syscall__newselect", Handler::Syscall(select)),
     ("__syscall_fstat64", Handler::Syscall(fstat)),
     ("__syscall_ftruncate64", Handler::Syscall(ftruncate)),
@@ -36,125 +46,61 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_fallocate", Handler::Syscall(fallocate)),
 ];
 
-/// Reads into the buffers of an `iovec` array, until one is not filled.
-fn read_into(
-    guest: &mut Guest<'_>,
-    vectors: (u32, u32),
-    mut read: impl FnMut(&mut Emscripten, &mut [u8], u64) -> Result<usize>,
-) -> Result<u32> {
-    let (memory, system) = guest.split()?;
-    let mut total = 0_u32;
-    for (address, length) in io_vectors(memory, vectors.0, vectors.1)? {
-        let buffer = slice_mut(memory, address, length)?;
-        let count = match read(system, buffer, total.into()) {
-            Ok(count) => count,
-            Err(_) if total > 0 => break,
-            Err(error) => return Err(error),
-        };
-        total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
-        if count < length as usize {
-            break;
-        }
-    }
-    Ok(total)
-}
-
-/// Writes the buffers of an `iovec` array, until one is not taken whole.
-fn write_from(
-    guest: &mut Guest<'_>,
-    vectors: (u32, u32),
-    mut write: impl FnMut(&mut Emscripten, &[u8], u64) -> Result<usize>,
-) -> Result<u32> {
-    let (memory, system) = guest.split()?;
-    let mut total = 0_u32;
-    for (address, length) in io_vectors(memory, vectors.0, vectors.1)? {
-        if length == 0 {
-            continue;
-        }
-        let count = match write(system, slice(memory, address, length)?, total.into()) {
-            Ok(count) => count,
-            Err(_) if total > 0 => break,
-            Err(error) => return Err(error),
-        };
-        total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
-        if count < length as usize {
-            break;
-        }
-    }
-    Ok(total)
-}
+/// The answer of a call that there is not.
+const NOT_THERE: Answer = Answer::Integer(-(Errno::NOSYS.0 as i64));
 
 fn fd_read(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
-    let interest = Interest { fd, read: true, write: false };
-    let count = patiently(guest, interest, |guest| {
-        read_into(guest, vectors, |system, buffer, _| {
-            system.descriptors.read(&mut system.files, &mut system.streams, fd, buffer)
-        })
-    })?;
+    let count = transfer::read(guest, arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?))?;
     guest.write(arguments.word(3)?, &count.to_le_bytes())
 }
 
 fn fd_write(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
-    let interest = Interest { fd, read: false, write: true };
-    let count = patiently(guest, interest, |guest| {
-        write_from(guest, vectors, |system, bytes, _| {
-            system.descriptors.write(&mut system.files, &mut system.streams, fd, bytes)
-        })
-    })?;
+    let count = transfer::write(guest, arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?))?;
     guest.write(arguments.word(3)?, &count.to_le_bytes())
 }
 
 fn fd_pread(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
     let start = u64::try_from(arguments.long(3)?).map_err(|_| Errno::INVAL)?;
-    let count = read_into(guest, vectors, |system, buffer, done| {
-        system.descriptors.read_at(&mut system.files, fd, buffer, start.saturating_add(done))
-    })?;
+    let count = transfer::read_at(guest, fd, vectors, start)?;
     guest.write(arguments.word(4)?, &count.to_le_bytes())
 }
 
 fn fd_pwrite(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let (fd, vectors) = (arguments.word(0)?, (arguments.word(1)?, arguments.word(2)?));
     let start = u64::try_from(arguments.long(3)?).map_err(|_| Errno::INVAL)?;
-    let count = write_from(guest, vectors, |system, bytes, done| {
-        system.descriptors.write_at(&mut system.files, fd, bytes, start.saturating_add(done))
-    })?;
+    let count = transfer::write_at(guest, fd, vectors, start)?;
     guest.write(arguments.word(4)?, &count.to_le_bytes())
 }
 
 fn fd_seek(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let (fd, offset, whence) = (arguments.word(0)?, arguments.long(1)?, arguments.word(2)?);
     let system = guest.system()?;
-    let position = system.descriptors.seek(&system.files, fd, offset, whence)?;
+    let position = system.kernel.descriptors.seek(&system.kernel.files, fd, offset, whence)?;
     guest.write(arguments.word(3)?, &position.to_le_bytes())
 }
 
 fn fd_close(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let system = guest.system()?;
-    system.descriptors.close(&mut system.files, arguments.word(0)?)
+    system.kernel.descriptors.close(&mut system.kernel.files, arguments.word(0)?)
 }
 
 fn fd_sync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    match &guest.system()?.descriptors.get(arguments.word(0)?)?.object {
-        Object::Host(file) => Ok(file.sync_all()?),
-        Object::Node(_) | Object::Folder { .. } => Ok(()),
-        _ => Err(Errno::INVAL.into()),
-    }
+    transfer::synchronize(guest, arguments.word(0)?, false)
 }
 
 fn fdatasync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    fd_sync(guest, arguments).map(|()| 0)
+    transfer::synchronize(guest, arguments.word(0)?, true).map(|()| 0)
 }
 
 /// `struct fdstat`: file type (offset 0), flags (2), rights (8 and 16).
 fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     let system = guest.system()?;
     let fd = arguments.word(0)?;
-    let open = system.descriptors.get(fd)?;
-    let is_terminal = terminal_of(system, &open.object).is_some();
-    let mode = system.descriptors.status(&system.files, &system.streams, fd)?.mode & 0o170_000;
+    let open = system.kernel.descriptors.get(fd)?;
+    let is_terminal = system.kernel.is_terminal(&open.object);
+    let mode =
+        system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, fd)?.mode & 0o170_000;
     let file_type: u8 = match mode {
         _ if is_terminal => 2,
         kind::FOLDER => 3,
@@ -173,7 +119,7 @@ fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()>
 }
 
 fn dup(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    Ok(guest.system()?.descriptors.duplicate(arguments.word(0)?, 0)?.into())
+    Ok(guest.system()?.kernel.descriptors.duplicate(arguments.word(0)?, 0)?.into())
 }
 
 fn dup3(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -182,39 +128,93 @@ fn dup3(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         return Err(Errno::INVAL.into());
     }
     let system = guest.system()?;
-    Ok(system.descriptors.duplicate_to(&mut system.files, fd, new)?.into())
+    Ok(system.kernel.descriptors.duplicate_to(&mut system.kernel.files, fd, new)?.into())
 }
 
 /// `fcntl`; its further argument lies in memory.
 fn fcntl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, command, further) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     let argument = |guest: &Guest<'_>| if further == 0 { Ok(0) } else { guest.u32(further) };
-    guest.system()?.descriptors.get(fd)?;
+    guest.system()?.kernel.descriptors.get(fd)?;
     match command {
         // F_DUPFD, F_DUPFD_CLOEXEC
         0 | 1030 => {
             let from = argument(guest)?;
-            Ok(guest.system()?.descriptors.duplicate(fd, from)?.into())
+            Ok(guest.system()?.kernel.descriptors.duplicate(fd, from)?.into())
         }
-        // F_GETFD, F_SETFD, F_SETLK, F_SETLKW, F_SETOWN: a process alone has no one to close or lock for.
-        1 | 2 | 6 | 7 | 8 | 13 | 14 => Ok(0),
+        // F_GETFD, F_SETFD, F_SETOWN: a process alone has no one to close for, or to be signalled with.
+        1 | 2 | 8 => Ok(0),
         // F_GETFL
-        3 => Ok(guest.system()?.descriptors.get(fd)?.flags.into()),
+        3 => Ok(guest.system()?.kernel.descriptors.get(fd)?.flags.into()),
         // F_SETFL
         4 => {
-            let changeable = flag::APPEND | flag::NONBLOCK;
-            let flags = argument(guest)? & changeable;
-            let open = guest.system()?.descriptors.get_mut(fd)?;
-            open.flags = open.flags & !changeable | flags;
-            Ok(0)
+            let flags = argument(guest)?;
+            guest.system()?.kernel.descriptors.set_flags(fd, flags).map(|()| 0)
         }
-        // F_GETLK: `l_type` is F_UNLCK.
-        5 | 12 => {
+        // F_GETLK, F_SETLK, F_SETLKW by their numbers with and without 64 bits, then F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW.
+        5 | 12 | 36 => get_lock(guest, fd, argument(guest)?, command == 36),
+        6 | 13 | 37 => set_lock(guest, fd, argument(guest)?, command == 37),
+        7 | 14 | 38 => {
             let lock = argument(guest)?;
-            guest.write(lock, &2_u16.to_le_bytes())?;
-            Ok(0)
+            until_free(guest, |guest| set_lock(guest, fd, lock, command == 38))
         }
         _ => Err(Errno::INVAL.into()),
+    }
+}
+
+/// `struct flock`: type (offset 0), whence (2), start (8), length (16), process (24).
+fn read_lock(guest: &mut Guest<'_>, fd: u32, address: u32) -> Result<(Range, Option<Mode>)> {
+    let head = guest.u32(address)?;
+    let (start, length) = (guest.u64(address.saturating_add(8))?, guest.u64(address.saturating_add(16))?);
+    let mode = match head & 0xffff {
+        0 => Some(Mode::Shared),
+        1 => Some(Mode::Exclusive),
+        2 => None,
+        _ => return Err(Errno::INVAL.into()),
+    };
+    let system = guest.system()?;
+    let fields = (head >> 16, start.cast_signed(), length.cast_signed());
+    Ok((system.kernel.descriptors.range(&system.kernel.files, fd, fields)?, mode))
+}
+
+fn set_lock(guest: &mut Guest<'_>, fd: u32, address: u32, of_description: bool) -> Result<i64> {
+    let (range, mode) = read_lock(guest, fd, address)?;
+    guest.system()?.kernel.descriptors.lock(fd, of_description, range, mode).map(|()| 0)
+}
+
+/// Tells of a lock that is in the way: whose it is, is nobody's business but the guest's own, whose number is `OWN`.
+fn get_lock(guest: &mut Guest<'_>, fd: u32, address: u32, of_description: bool) -> Result<i64> {
+    /// The process number of the guest (`getpid`).
+    const OWN: i32 = 42;
+    const NONE: u16 = 2;
+    let (range, mode) = read_lock(guest, fd, address)?;
+    let mode = mode.ok_or(Errno::INVAL)?;
+    let held = guest.system()?.kernel.descriptors.lock_in_the_way(fd, of_description, range, mode)?;
+    let Some(held) = held else { return guest.write(address, &NONE.to_le_bytes()).map(|()| 0) };
+    let (start, length) = held.range.start_and_length();
+    let process = match held.owner {
+        Some(Owner::Process) => OWN,
+        Some(Owner::Description(_)) => -1,
+        None => 0,
+    };
+    guest.write(address, &u16::from(held.mode == Mode::Exclusive).to_le_bytes())?;
+    guest.write(address.saturating_add(2), &0_u16.to_le_bytes())?;
+    guest.write(address.saturating_add(8), &start.to_le_bytes())?;
+    guest.write(address.saturating_add(16), &length.to_le_bytes())?;
+    guest.write(address.saturating_add(24), &process.to_le_bytes())?;
+    Ok(0)
+}
+
+/// Tries until nobody else has a lock: the host does not tell when it is given free. Interrupts end the wait.
+fn until_free(guest: &mut Guest<'_>, mut attempt: impl FnMut(&mut Guest<'_>) -> Result<i64>) -> Result<i64> {
+    const LONGEST: Duration = Duration::from_millis(20);
+    let mut patience = Duration::from_micros(200);
+    loop {
+        match attempt(guest) {
+            Err(Fault::Errno(Errno::AGAIN)) => pause(guest, patience)?,
+            other => return other,
+        }
+        patience = (patience * 2).min(LONGEST);
     }
 }
 
@@ -225,61 +225,82 @@ fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, request, further) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     let argument = if further == 0 { 0 } else { guest.u32(further)? };
     let system = guest.system()?;
-    let open = system.descriptors.get(fd)?;
+    let open = system.kernel.descriptors.get(fd)?;
     match request {
         FIONBIO => {
             let value = guest.u32(argument)?;
-            let open = guest.system()?.descriptors.get_mut(fd)?;
+            let open = guest.system()?.kernel.descriptors.get_mut(fd)?;
             open.flags = open.flags & !flag::NONBLOCK | if value == 0 { 0 } else { flag::NONBLOCK };
             return Ok(0);
         }
         FIONREAD => {
-            let left = match &open.object {
-                Object::Node(id) => system.files.tree.size(*id)?.saturating_sub(open.position),
-                _ => 0,
-            };
-            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            let left = u32::try_from(system.kernel.bytes_left(fd)?).unwrap_or(u32::MAX);
             return guest.write(argument, &left.to_le_bytes()).map(|()| 0);
         }
         _ => {}
     }
-    let stream = terminal_of(system, &open.object).ok_or(Errno::NOTTY)?;
+    let stream = system.kernel.terminal(&open.object).ok_or(Errno::NOTTY)?;
     terminal(guest, stream, request, argument)
 }
 
-/// The standard stream behind what is open, if that is a terminal.
-fn terminal_of(system: &Emscripten, object: &Object) -> Option<u32> {
-    let Object::Device(device) = object else { return None };
-    device.output().filter(|stream| system.streams.is_terminal(*stream))
+/// Requests to terminals (`asm-generic/ioctls.h`).
+mod request {
+    pub const TCGETS: u32 = 0x5401;
+    pub const TCSETS: u32 = 0x5402;
+    pub const TCSETSW: u32 = 0x5403;
+    pub const TCSETSF: u32 = 0x5404;
+    pub const TCSBRK: u32 = 0x5409;
+    pub const TCXONC: u32 = 0x540A;
+    pub const TCFLSH: u32 = 0x540B;
+    pub const TIOCGPGRP: u32 = 0x540F;
+    pub const TIOCGWINSZ: u32 = 0x5413;
+    pub const TIOCSWINSZ: u32 = 0x5414;
 }
 
-/// What a terminal answers. The settings are the host's to change: setting them does nothing.
+/// The process, as Emscripten's `getpid` has it.
+const PROCESS: u32 = 42;
+
+/// What a terminal answers. Its settings are changed for real if the guest was given the terminal to read from.
 fn terminal(guest: &mut Guest<'_>, stream: u32, request: u32, argument: u32) -> Result<i64> {
-    const TCGETS: u32 = 21505;
-    const TCSETSF: u32 = 21508;
-    const TIOCGWINSZ: u32 = 21523;
-    const TIOCSWINSZ: u32 = 21524;
     match request {
-        TIOCGWINSZ => {
-            let system = guest.system()?;
-            let host = system.streams.host(stream).ok_or(Errno::NOTTY)?;
+        request::TIOCGWINSZ => {
+            let host = guest.system()?.kernel.streams.host(stream).ok_or(Errno::NOTTY)?;
             let size = rustix::termios::tcgetwinsize(host)?;
-            let mut record = [0; 8];
-            record[..2].copy_from_slice(&size.ws_row.to_le_bytes());
-            record[2..4].copy_from_slice(&size.ws_col.to_le_bytes());
-            guest.write(argument, &record).map(|()| 0)
+            let fields = [size.ws_row, size.ws_col, size.ws_xpixel, size.ws_ypixel];
+            guest.write(argument, &fields.map(u16::to_le_bytes).concat())?;
         }
-        TCGETS => {
-            // Input, output, control and local modes of a terminal that edits lines and echoes (termios(3)).
-            let mut record = [0; 60];
-            for (field, value) in [0x6d02_u32, 0x5, 0xbf, 0x8a3b].into_iter().enumerate() {
-                record[field * 4..field * 4 + 4].copy_from_slice(&value.to_le_bytes());
-            }
-            guest.write(argument, &record).map(|()| 0)
+        request::TIOCSWINSZ => {
+            let fields = guest.bytes(argument, 8)?.as_chunks::<2>().0.to_vec();
+            let field = |place: usize| fields.get(place).map_or(0, |bytes| u16::from_le_bytes(*bytes));
+            let (rows, columns, width, height) = (field(0), field(1), field(2), field(3));
+            let streams = &guest.system()?.kernel.streams;
+            let size = rustix::termios::Winsize {
+                ws_row: rows,
+                ws_col: columns,
+                ws_xpixel: width,
+                ws_ypixel: height,
+            };
+            streams.settings.resize(streams.changeable(stream)?, size)?;
         }
-        TCGETS..=TCSETSF | TIOCSWINSZ => Ok(0),
-        _ => Err(Errno::INVAL.into()),
+        request::TCGETS => {
+            let host = guest.system()?.kernel.streams.host(stream).ok_or(Errno::NOTTY)?;
+            let record = terminal::settings(host)?;
+            guest.write(argument, &record)?;
+        }
+        request::TCSETS | request::TCSETSW | request::TCSETSF => {
+            let record = guest.bytes(argument, 60)?.first_chunk().copied().ok_or(Errno::FAULT)?;
+            let streams = &guest.system()?.kernel.streams;
+            streams.settings.set(streams.changeable(stream)?, &record, request == request::TCSETSF)?;
+        }
+        request::TCFLSH => terminal::flush(guest.system()?.kernel.streams.changeable(stream)?, argument)?,
+        request::TCXONC => terminal::flow(guest.system()?.kernel.streams.changeable(stream)?, argument)?,
+        // Nothing waits to be written; a break means nothing to a terminal on a screen.
+        request::TCSBRK => {}
+        // The group of the one process that there is.
+        request::TIOCGPGRP => guest.write(argument, &PROCESS.to_le_bytes())?,
+        _ => return Err(Errno::INVAL.into()),
     }
+    Ok(0)
 }
 
 fn pipe(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -293,7 +314,7 @@ fn pipe2(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 fn new_pipe(guest: &mut Guest<'_>, address: u32, flags: u32) -> Result<i64> {
     guest.bytes(address, 8)?;
     let system = guest.system()?;
-    let (reader, writer) = system.descriptors.add_pipe(&mut system.files, flags)?;
+    let (reader, writer) = system.kernel.descriptors.add_pipe(&mut system.kernel.files, flags)?;
     guest.write(address, &reader.to_le_bytes())?;
     guest.write(address.saturating_add(4), &writer.to_le_bytes())?;
     Ok(0)
@@ -314,8 +335,22 @@ mod event {
 const MOST_POLLED: u32 = 4096;
 
 /// `poll`: 8 bytes for each descriptor, which are `fd`, `events` and `revents`.
+/// `(records, count, milliseconds)`: a negative time is for ever.
 fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (address, count, timeout) = (arguments.word(0)?, arguments.word(1)?, arguments.int(2)?);
+    if count & ASKS_TO_SLEEP != 0 {
+        return sleep_as_asked(guest, address, count, timeout.cast_unsigned());
+    }
+    poll_within(guest, address, count, u64::try_from(timeout).ok().map(Duration::from_millis))
+}
+
+/// `(records, count)`: the same without waiting.
+fn poll_at_once(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    poll_within(guest, arguments.word(0)?, arguments.word(1)?, Some(Duration::ZERO))
+}
+
+/// Waits until something happens to one of the descriptors of an array of `struct pollfd`, and says so there. Returns to how many.
+fn poll_within(guest: &mut Guest<'_>, address: u32, count: u32, timeout: Option<Duration>) -> Result<i64> {
     if count > MOST_POLLED {
         return Err(Errno::INVAL.into());
     }
@@ -332,7 +367,6 @@ fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
             places.push((place, events));
         }
     }
-    let timeout = u64::try_from(timeout).ok().map(Duration::from_millis);
     let ready = match wait(guest, &interests, timeout) {
         // Emscripten's C library, from version 5 on, makes `select` of this call, and forgets to set `errno`.
         Err(Fault::Errno(Errno::INTR)) => {
@@ -351,6 +385,17 @@ fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         at = at.saturating_add(8);
     }
     Ok(answers.iter().filter(|answer| **answer != 0).count().try_into().unwrap_or(0))
+}
+
+/// `clock_nanosleep`, as the linker has Emscripten's C library ask for it.
+fn sleep_as_asked(guest: &mut Guest<'_>, request: u32, count: u32, remaining: u32) -> Result<i64> {
+    let record = guest.bytes(request, 12)?.first_chunk().copied().ok_or(Errno::FAULT)?;
+    let request = Request::read(count, record, |clock| super::clock::nanoseconds(guest, clock))?;
+    let Some(left) = sleep::sleep(&mut guest.store(), request.time)? else { return Ok(0) };
+    if request.is_relative && remaining != 0 {
+        guest.write(remaining, &sleep::timespec(left))?;
+    }
+    Err(Errno::INTR.into())
 }
 
 fn poll_answer(events: u16, ready: Option<Readiness>) -> u16 {
@@ -383,7 +428,7 @@ fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     for fd in 0..count {
         let (read, write) = (has(guest, sets[0], fd)?, has(guest, sets[1], fd)?);
         if read || write || has(guest, sets[2], fd)? {
-            guest.system()?.descriptors.get(fd)?;
+            guest.system()?.kernel.descriptors.get(fd)?;
             interests.push(Interest { fd, read, write });
         }
     }
@@ -419,31 +464,25 @@ fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 
 fn fstat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let system = guest.system()?;
-    let status = system.descriptors.status(&system.files, &system.streams, arguments.word(0)?)?;
+    let status =
+        system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, arguments.word(0)?)?;
     write_status(guest, arguments.word(1)?, &status)
 }
 
 fn ftruncate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let size = u64::try_from(arguments.long(1)?).map_err(|_| Errno::INVAL)?;
     let system = guest.system()?;
-    system.descriptors.resize(&mut system.files, arguments.word(0)?, size).map(|()| 0)
+    system.kernel.descriptors.resize(&mut system.kernel.files, arguments.word(0)?, size).map(|()| 0)
 }
 
 fn fadvise(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    guest.system()?.descriptors.get(arguments.word(0)?).map(|_| 0)
+    guest.system()?.kernel.descriptors.get(arguments.word(0)?).map(|_| 0)
 }
 
 fn fallocate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, mode) = (arguments.word(0)?, arguments.word(1)?);
-    let end = arguments.long(2)?.checked_add(arguments.long(3)?).ok_or(Errno::FBIG)?;
-    let end = u64::try_from(end).map_err(|_| Errno::INVAL)?;
-    if mode != 0 {
-        return Err(Errno::NOTSUP.into());
-    }
+    let unsigned = |value: i64| u64::try_from(value).map_err(|_| Errno::INVAL);
+    let part = (unsigned(arguments.long(2)?)?, unsigned(arguments.long(3)?)?);
     let system = guest.system()?;
-    let size = system.descriptors.status(&system.files, &system.streams, fd)?.size;
-    if end > size {
-        system.descriptors.resize(&mut system.files, fd, end)?;
-    }
-    Ok(0)
+    system.kernel.descriptors.allocate(&mut system.kernel.files, fd, part, mode).map(|()| 0)
 }

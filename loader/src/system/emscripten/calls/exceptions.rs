@@ -3,13 +3,17 @@
 //! the frames of the guest. Facts: Emscripten, `src/lib/libexceptions.js`, `system/lib/libcxxabi/src/cxa_exception.h`. Must not know
 //! how calls get here.
 
-use wasmtime::{AsContextMut, Caller, FuncType, Ref, Val, WasmParams, WasmResults};
+use pydl_linker::abi;
+use wasmtime::{
+    AsContextMut, Caller, ExnRef, ExnRefPre, ExnType, FuncType, Ref, Val, WasmParams, WasmResults,
+};
 
-use super::super::errno::Result;
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
+use crate::execute::process_tag;
 use crate::process::ProcessState;
+use crate::system::kernel::errno::Result;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__cxa_throw", Handler::Plain(throw)),
@@ -20,9 +24,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__cxa_current_primary_exception", Handler::Plain(current_primary)),
     ("__cxa_uncaught_exceptions", Handler::Plain(uncaught)),
     ("__cxa_get_exception_ptr", Handler::Plain(get_object)),
+    ("__cxa_current_exception_type", Handler::Plain(current_type)),
     ("__resumeException", Handler::Plain(resume)),
     ("llvm_eh_typeid_for", Handler::Plain(type_id)),
     ("getTempRet0", Handler::Plain(get_temporary)),
+    ("setTempRet0", Handler::Plain(set_temporary)),
+    ("__throw_exception_with_stack_trace", Handler::Plain(throw_native)),
     ("_emscripten_throw_longjmp", Handler::Plain(throw_longjmp)),
 ];
 
@@ -49,6 +56,14 @@ pub(in super::super) struct Exceptions {
     uncaught: u32,
     /// The objects that are being handled, the innermost last.
     caught: Vec<u32>,
+}
+
+impl Exceptions {
+    /// For an error that is an exception on its way: where the address of its type is, and its object.
+    pub(in super::super) fn uncaught_object(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
+        let object = Some(self.last).filter(|object| *object != 0 && error.is::<Unwinding>())?;
+        Some((object.checked_sub(header::TYPE)?, object))
+    }
 }
 
 /// The most exceptions that are handled one within the other, which only a guest gone wrong has.
@@ -108,7 +123,19 @@ fn call<P: WasmParams, R: WasmResults>(
     let main = guest.state().running.as_ref().map(|running| running.main);
     let main = main.ok_or_else(|| wasmtime::Error::msg("the process has not started"))?;
     let mut store = guest.store();
-    main.get_typed_func::<P, R>(store.as_context_mut(), name)?.call(store, parameters)
+    let function = main.get_typed_func::<P, R>(store.as_context_mut(), name).map_err(|_| {
+        wasmtime::Error::msg(format!(
+            "an exception of C++ that is left to the host: the main module does not export `{name}`, as one linked with \
+             -fexceptions does"
+        ))
+    })?;
+    function.call(store, parameters)
+}
+
+/// Whether the main module exports a function of this name.
+fn exports(guest: &mut Guest<'_>, name: &str) -> bool {
+    let main = guest.state().running.as_ref().map(|running| running.main);
+    main.is_some_and(|main| main.get_func(guest.store(), name).is_some())
 }
 
 fn word(guest: &Guest<'_>, object: u32, field: u32) -> wasmtime::Result<u32> {
@@ -182,13 +209,38 @@ fn get_temporary(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<A
     call::<(), u32>(guest, GET_TEMPORARY, ()).map(Answer::from)
 }
 
+fn set_temporary(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    call::<u32, ()>(guest, SET_TEMPORARY, arguments.word(0)?)?;
+    Ok(Answer::Nothing)
+}
+
+/// `(exception)`: what `throw` calls, with WebAssembly's own exceptions, in programs built with assertions: JavaScript's exceptions
+/// know where they were thrown.
+fn throw_native(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let exception = Val::I32(arguments.int(0)?);
+    let main = guest.state().running.as_ref().map(|running| running.main);
+    let mut store = guest.store();
+    let own = main.and_then(|main| main.get_tag(&mut store, abi::CPP_EXCEPTION));
+    let tag = match own {
+        Some(tag) => tag,
+        None => process_tag(&mut store, abi::CPP_EXCEPTION)?,
+    };
+    let ty = ExnType::from_tag_type(&tag.ty(&store))?;
+    let allocator = ExnRefPre::new(&mut store, ty);
+    let exception = ExnRef::new(&mut store, &allocator, &tag, &[exception])?;
+    store.throw(exception)
+}
+
 /// The types that `catch` is chosen by are their own numbers.
 fn type_id(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     arguments.word(0).map(Answer::from)
 }
 
-/// What a handler gets to see of a thrown object.
+/// What a handler gets to see of a thrown object: from Emscripten 4 on the C++ library's own function tells.
 fn object_of(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<u32> {
+    if exports(guest, OBJECT) {
+        return call::<u32, u32>(guest, OBJECT, object);
+    }
     let ty = word(guest, object, header::TYPE)?;
     if call::<u32, i32>(guest, "__cxa_is_pointer_type", ty)? != 0 {
         return guest.u32(object).map_err(ended);
@@ -196,6 +248,9 @@ fn object_of(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<u32> {
     let adjusted = word(guest, object, header::ADJUSTED)?;
     Ok(if adjusted == 0 { object } else { adjusted })
 }
+
+/// The C++ library's function for what a handler gets to see.
+const OBJECT: &str = "__cxa_get_exception_ptr";
 
 fn get_object(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     object_of(guest, arguments.word(0)?).map(Answer::from)
@@ -261,6 +316,12 @@ fn current_primary(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result
     let Some(object) = exceptions(guest)?.caught.last().copied() else { return Ok(Answer::from(0)) };
     call::<u32, ()>(guest, "__cxa_increment_exception_refcount", object)?;
     Ok(Answer::from(object))
+}
+
+/// The type of the exception that is being handled; 0 for none.
+fn current_type(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let object = exceptions(guest)?.caught.last().copied();
+    object.map_or(Ok(0), |object| word(guest, object, header::TYPE)).map(Answer::from)
 }
 
 fn uncaught(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {

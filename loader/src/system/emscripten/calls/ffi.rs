@@ -2,15 +2,19 @@
 //! what `ctypes` stands on. How C types are passed is that of WebAssembly's C ABI (tool-conventions, `BasicCABI.md`); the
 //! layouts are libffi's (`include/ffi.h`). Must not know Python.
 
+use std::collections::BTreeMap;
+
 use wasmtime::{Func, FuncType, Ref, Val, ValType};
 
-use super::super::errno::{Errno, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
 use crate::address_space::AddressSpace;
+use crate::dlfcn;
 use crate::execute::set_slot;
+use crate::interrupt::PIECE;
+use crate::system::kernel::errno::{Errno, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("ffi_call_js", Handler::Plain(call)),
@@ -18,6 +22,56 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("ffi_closure_free_js", Handler::Plain(closure_free)),
     ("ffi_prep_closure_loc_js", Handler::Plain(prepare_closure)),
 ];
+
+/// What a function that the engine has made for closures takes of the host's memory, in bytes.
+const FUNCTION: u64 = 512;
+
+/// The closures of a process. The engine frees no function before the process ends: those of closures that were freed serve other
+/// closures of the same type.
+#[derive(Default)]
+pub(in super::super) struct Closures {
+    /// The table slots that closures were given, each with the number of its function once it has one: no others are given back.
+    slots: BTreeMap<u32, Option<usize>>,
+    functions: Vec<ClosureFunction>,
+    /// Functions that no closure uses, by type.
+    unused: BTreeMap<Vec<u8>, Vec<usize>>,
+}
+
+struct ClosureFunction {
+    function: Func,
+    ty: Vec<u8>,
+    target: Target,
+}
+
+/// What a closure calls: `function(cif, *result, **arguments, data)`.
+#[derive(Clone, Copy)]
+struct Target {
+    cif: u32,
+    function: u32,
+    data: u32,
+}
+
+impl Closures {
+    /// Takes a function of a type for the closure in a slot, which then calls `target`; `None` when one has to be made.
+    fn reuse(&mut self, slot: u32, ty: &[u8], target: Target) -> Option<Func> {
+        self.leave(slot);
+        let number = self.unused.get_mut(ty)?.pop()?;
+        self.slots.insert(slot, Some(number));
+        let known = self.functions.get_mut(number)?;
+        known.target = target;
+        Some(known.function)
+    }
+
+    /// Notes that the function of a slot is not its any more.
+    fn leave(&mut self, slot: u32) {
+        let number = self.slots.get_mut(&slot).and_then(Option::take);
+        if let Some((number, function)) =
+            number.and_then(|number| Some((number, self.functions.get(number)?)))
+        {
+            self.unused.entry(function.ty.clone()).or_default().push(number);
+        }
+    }
+}
 
 /// The most arguments of a call (`MAX_ARGS` of libffi's port).
 const MOST_ARGUMENTS: u32 = 1000;
@@ -102,8 +156,25 @@ impl Interface {
         matches!(self.result, CType::Aggregate(..) | CType::LongDouble)
     }
 
+    /// What stands for its type in WebAssembly: the same for the same type.
+    fn key(&self) -> Vec<u8> {
+        let (parameters, result) = self.types();
+        let letter = |ty: &ValType| match ty {
+            ValType::I32 => b'i',
+            ValType::I64 => b'l',
+            ValType::F32 => b'f',
+            _ => b'd',
+        };
+        parameters.iter().map(letter).chain([b':']).chain(result.iter().map(letter)).collect()
+    }
+
     /// Its type in WebAssembly.
     fn function_type(&self, guest: &mut Guest<'_>) -> FuncType {
+        let (parameters, result) = self.types();
+        FuncType::new(guest.store().engine(), parameters, result)
+    }
+
+    fn types(&self) -> (Vec<ValType>, Option<ValType>) {
         let mut parameters = Vec::new();
         if self.returns_in_memory() {
             parameters.push(ValType::I32);
@@ -128,7 +199,7 @@ impl Interface {
             CType::Double => Some(ValType::F64),
             CType::Void | CType::Aggregate(..) | CType::LongDouble => None,
         };
-        FuncType::new(guest.store().engine(), parameters, result)
+        (parameters, result)
     }
 }
 
@@ -225,6 +296,9 @@ fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
     stack.take(0, STACK_ALIGNMENT).map_err(ended)?;
     let ty = function.ty(guest.store());
     fit(&mut parameters, &ty);
+    if !parameters.iter().zip(ty.params()).all(|(value, ty)| is_of(value, &ty)) {
+        return Err(wrong_type(guest, slot, &ty, &interface));
+    }
     let mut results = vec![Val::I32(0); ty.results().len()];
     let before = space.stack_pointer.get(guest.store());
     space.stack_pointer.set(guest.store(), Val::I32(stack.top.cast_signed()))?;
@@ -237,12 +311,76 @@ fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
     Ok(Answer::Nothing)
 }
 
+/// Whether a value is of a type that C has.
+fn is_of(value: &Val, ty: &ValType) -> bool {
+    matches!(
+        (value, ty),
+        (Val::I32(_), ValType::I32)
+            | (Val::I64(_), ValType::I64)
+            | (Val::F32(_), ValType::F32)
+            | (Val::F64(_), ValType::F64)
+    )
+}
+
+/// What to say of a call with other types than the function has, which natively does whatever it does.
+fn wrong_type(
+    guest: &mut Guest<'_>,
+    slot: u32,
+    defined: &FuncType,
+    interface: &Interface,
+) -> wasmtime::Error {
+    let called = interface.function_type(guest);
+    let name = function_name(guest, slot).unwrap_or_else(|| format!("the function in slot {slot}"));
+    wasmtime::Error::msg(format!(
+        "{name} is of type {}, and libffi is to call it as one of type {}: its argument types, as ctypes has them in argtypes or \
+         finds them, are not the function's",
+        type_text(defined),
+        type_text(&called)
+    ))
+}
+
+/// The name of a function in a table slot, and its file; `None` for one that no module exports.
+fn function_name(guest: &mut Guest<'_>, slot: u32) -> Option<String> {
+    let namespace = dlfcn::namespace(&mut guest.store()).ok()?;
+    let found = namespace.find_address(slot)?;
+    let (name, _) = found.symbol?;
+    Some(format!("`{name}` of {}", namespace.name(found.module)))
+}
+
+/// A type as messages show it: `(i32, f64) -> i32`.
+fn type_text(ty: &FuncType) -> String {
+    let list = |types: &mut dyn Iterator<Item = ValType>| {
+        types.map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let results = list(&mut ty.results());
+    let results = if results.is_empty() { "()".to_owned() } else { results };
+    format!("({}) -> {results}", list(&mut ty.params()))
+}
+
 /// Gives a function as many arguments as it takes: more are left out, missing ones are 0, as in a call from JavaScript. Programs
 /// rely on it when they call a function with variable arguments and give none: then there is no pointer to them.
 fn fit(parameters: &mut Vec<Val>, ty: &FuncType) {
     let missing = ty.params().skip(parameters.len());
     parameters.extend(missing.map(|ty| Val::default_for_ty(&ty).unwrap_or(Val::I32(0))));
     parameters.truncate(ty.params().len());
+}
+
+/// Copies bytes of memory, however many they are, to where they may overlap themselves.
+fn copy_within(guest: &mut Guest<'_>, from: u32, to: u32, length: u32) -> Result<()> {
+    let interrupt = guest.state().interrupt.clone();
+    guest.bytes(from, length)?;
+    guest.bytes(to, length)?;
+    let (memory, _) = guest.split()?;
+    let (from, to, length) = (from as usize, to as usize, length as usize);
+    let pieces = length.div_ceil(PIECE);
+    for number in 0..pieces {
+        interrupt.check()?;
+        // What would be overwritten goes first.
+        let start = PIECE * if to > from { pieces - 1 - number } else { number };
+        let end = (start + PIECE).min(length);
+        memory.copy_within(from + start..from + end, to + start);
+    }
+    Ok(())
 }
 
 /// Reads the arguments behind the pointers in `values`. Structures are copied, since they are the callee's; variable arguments lie
@@ -259,8 +397,7 @@ fn push_arguments(
         let mut at = guest.u32(values.saturating_add(index * 4))?;
         if let CType::Aggregate(size, alignment) = ty {
             let copy = stack.take(size, alignment)?;
-            let bytes = guest.bytes(at, size)?.to_vec();
-            guest.write(copy, &bytes)?;
+            copy_within(guest, at, copy, size)?;
             at = copy;
         }
         if (index as usize) < interface.fixed {
@@ -312,7 +449,7 @@ fn closure_alloc(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::
         return Ok(Answer::Integer(0));
     };
     guest.write(code, &slot.0.to_le_bytes()).map_err(ended)?;
-    guest.system().map_err(ended)?.closures.insert(slot.0);
+    guest.system().map_err(ended)?.closures.slots.insert(slot.0, None);
     Ok(address.into())
 }
 
@@ -321,7 +458,9 @@ fn closure_free(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::R
     let closure = arguments.word(0)?;
     let slot = guest.u32(closure).map_err(ended)?;
     // What lies there is the guest's to change.
-    if !guest.system().map_err(ended)?.closures.remove(&slot) {
+    let closures = &mut guest.system().map_err(ended)?.closures;
+    closures.leave(slot);
+    if closures.slots.remove(&slot).is_none() {
         return Err(wasmtime::Error::msg(format!("libffi: slot {slot} is not that of a closure")));
     }
     let space = space(guest)?;
@@ -338,16 +477,45 @@ fn prepare_closure(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime
     let (closure, cif) = (arguments.word(0)?, arguments.word(1)?);
     let (function, data, code) = (arguments.word(2)?, arguments.word(3)?, arguments.word(4)?);
     let Ok(interface) = Interface::read(guest, cif) else { return Ok(Answer::Integer(BAD_TYPE)) };
-    let ty = interface.function_type(guest);
-    let body = Func::new(guest.store(), ty, move |caller, parameters, results| {
-        let mut guest = Guest::new(caller)?;
-        run_closure(&mut guest, cif, function, data, parameters, results)
-    });
+    let target = Target { cif, function, data };
     let space = space(guest)?;
     let fields = [code, cif, function, data].map(u32::to_le_bytes).concat();
     guest.write(closure, &fields).map_err(ended)?;
-    set_slot(&mut guest.store(), &space, pydl_linker::TableSlot(code), body)?;
+    let Some(function) = closure_function(guest, code, &interface, target)? else {
+        return Ok(Answer::Integer(BAD_TYPE));
+    };
+    set_slot(&mut guest.store(), &space, pydl_linker::TableSlot(code), function)?;
     Ok(Answer::Integer(0))
+}
+
+/// A function for the closure in a slot; `None` when the host may keep no more of them.
+fn closure_function(
+    guest: &mut Guest<'_>,
+    slot: u32,
+    interface: &Interface,
+    target: Target,
+) -> wasmtime::Result<Option<Func>> {
+    let key = interface.key();
+    if let Some(known) = guest.system().map_err(ended)?.closures.reuse(slot, &key, target) {
+        return Ok(Some(known));
+    }
+    if guest.state().limits.keep(FUNCTION).is_err() {
+        return Ok(None);
+    }
+    let ty = interface.function_type(guest);
+    let number = guest.system().map_err(ended)?.closures.functions.len();
+    let function = Func::new(guest.store(), ty, move |caller, parameters, results| {
+        let mut guest = Guest::new(caller)?;
+        let known = guest.system().map_err(ended)?.closures.functions.get(number);
+        let Some(Target { cif, function, data }) = known.map(|known| known.target) else {
+            return Err(wasmtime::Error::msg("libffi: a closure that is none was called"));
+        };
+        run_closure(&mut guest, cif, function, data, parameters, results)
+    });
+    let closures = &mut guest.system().map_err(ended)?.closures;
+    closures.functions.push(ClosureFunction { function, ty: key, target });
+    closures.slots.insert(slot, Some(number));
+    Ok(Some(function))
 }
 
 /// Called by the guest: hands the parameters on as pointers to them.

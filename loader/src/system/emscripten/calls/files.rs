@@ -1,16 +1,17 @@
 //! Owns the calls on paths. Must not know what lies behind a path.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::super::Emscripten;
-use super::super::descriptors::Object;
-use super::super::errno::{Errno, Result};
-use super::super::files::{Status, kind};
 use super::super::guest::Guest;
 use super::super::imports::{Arguments, Entry, Handler};
-use super::super::tree::now;
+use crate::system::kernel::descriptors::flag;
+use crate::system::kernel::errno::{Errno, Fault, Result};
+use crate::system::kernel::files::{At, FileSystem, Status, Time, kind};
+use crate::system::kernel::folder::DirectoryEntry;
+use crate::system::wait::pause;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_openat", Handler::Syscall(openat)),
@@ -30,6 +31,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_renameat", Handler::Syscall(renameat)),
     ("__syscall_symlinkat", Handler::Syscall(symlinkat)),
     ("__syscall_symlink", Handler::Syscall(symlink)),
+    ("__syscall_linkat", Handler::Syscall(linkat)),
     ("__syscall_truncate64", Handler::Syscall(truncate)),
     ("__syscall_chmod", Handler::Syscall(chmod)),
     ("__syscall_fchmod", Handler::Syscall(fchmod)),
@@ -41,47 +43,63 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_statfs64", Handler::Syscall(statfs)),
     ("__syscall_fstatfs64", Handler::Syscall(fstatfs)),
     ("__syscall_umask_js", Handler::Syscall(umask)),
+    ("__syscall_umask", Handler::Syscall(umask)),
+    ("__syscall_linkat", Handler::Syscall(linkat)),
 ];
 
 /// Flags of the `*at` calls (`fcntl.h`).
 const NO_FOLLOW: u32 = 0x100;
 const REMOVE_FOLDER: u32 = 0x200;
+const FOLLOW: u32 = 0x400;
 const EMPTY_PATH: u32 = 0x1000;
 
-/// The path that a folder's descriptor and a path mean together.
-fn path_at(guest: &mut Guest<'_>, folder: u32, address: u32) -> Result<PathBuf> {
+/// The path at an address, from the working directory on.
+fn path(guest: &mut Guest<'_>, address: u32) -> Result<At> {
+    Ok(PathBuf::from(guest.path(address)?).into())
+}
+
+/// The path that a folder's descriptor and a path mean together. Errs with `ENOENT` for an empty path, before anything else.
+fn path_at(guest: &mut Guest<'_>, folder: u32, address: u32) -> Result<At> {
+    if guest.path(address)?.is_empty() { Err(Errno::NOENT.into()) } else { path_from(guest, folder, address) }
+}
+
+/// The same, with an empty path as it is.
+fn path_from(guest: &mut Guest<'_>, folder: u32, address: u32) -> Result<At> {
     /// `AT_FDCWD`.
     const WORKING_DIRECTORY: u32 = (-100_i32).cast_unsigned();
     let path = PathBuf::from(guest.path(address)?);
-    if path.as_os_str().is_empty() {
-        return Err(Errno::NOENT.into());
+    if folder == WORKING_DIRECTORY || path.is_absolute() || path.as_os_str().is_empty() {
+        return Ok(path.into());
     }
-    if folder == WORKING_DIRECTORY || path.is_absolute() {
-        return Ok(path);
-    }
-    folder_path(guest.system()?, folder).map(|folder| folder.join(path))
-}
-
-fn folder_path(system: &Emscripten, fd: u32) -> Result<PathBuf> {
-    let open = system.descriptors.get(fd)?;
-    match open.object {
-        Object::Folder { .. } => Ok(open.path.clone()),
-        _ => Err(Errno::NOTDIR.into()),
-    }
+    Ok(At { from: Some(guest.system()?.kernel.descriptors.folder(folder)?), path })
 }
 
 /// A file that a mode is given for when it is made; what the process masks is taken off.
 fn masked(system: &Emscripten, mode: u32) -> u32 {
-    mode & !system.umask
+    mode & !system.kernel.umask
 }
 
 fn openat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    // Flags that cannot be come first.
+    let path = path_from(guest, arguments.word(0)?, arguments.word(1)?)?;
     let (flags, further) = (arguments.word(2)?, arguments.word(3)?);
     let mode = if further == 0 { 0 } else { guest.u32(further)? };
-    let system = guest.system()?;
-    let mode = masked(system, mode);
-    Ok(system.descriptors.open(&mut system.files, &path, flags, mode)?.into())
+    loop {
+        let system = guest.system()?;
+        let mode = masked(system, mode);
+        match system.kernel.descriptors.open(&mut system.kernel.files, &path, flags, mode) {
+            // A FIFO that is opened for writing waits for a reader.
+            Err(Fault::Errno(Errno::NXIO)) if flags & flag::NONBLOCK == 0 && is_fifo(system, &path) => {
+                pause(guest, Duration::from_millis(10))?;
+            }
+            opened => return Ok(opened?.into()),
+        }
+    }
+}
+
+fn is_fifo(system: &Emscripten, path: &At) -> bool {
+    let status = system.kernel.files.status(path, true);
+    status.is_ok_and(|status| status.mode & kind::MASK == kind::PIPE)
 }
 
 /// Writes a `struct stat` of 96 bytes (Emscripten, `bits/stat.h`).
@@ -98,7 +116,7 @@ pub(super) fn write_status(guest: &mut Guest<'_>, address: u32, status: &Status)
     put(8, &word(status.links));
     put(24, &status.size.to_le_bytes());
     put(32, &4096_u32.to_le_bytes());
-    put(36, &word(status.size.div_ceil(512)));
+    put(36, &word(status.blocks));
     for (at, time) in [(40, status.accessed), (56, status.modified), (72, status.changed)] {
         let seconds = i64::try_from(time.div_euclid(1_000_000_000)).unwrap_or(i64::MAX);
         let nanoseconds = u32::try_from(time.rem_euclid(1_000_000_000)).unwrap_or(0);
@@ -111,14 +129,14 @@ pub(super) fn write_status(guest: &mut Guest<'_>, address: u32, status: &Status)
 }
 
 fn stat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    let status = guest.system()?.files.status(&path, true)?;
+    let path = path(guest, arguments.word(0)?)?;
+    let status = guest.system()?.kernel.files.status(&path, true)?;
     write_status(guest, arguments.word(1)?, &status)
 }
 
 fn lstat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    let status = guest.system()?.files.status(&path, false)?;
+    let path = path(guest, arguments.word(0)?)?;
+    let status = guest.system()?.kernel.files.status(&path, false)?;
     write_status(guest, arguments.word(1)?, &status)
 }
 
@@ -127,10 +145,10 @@ fn newfstatat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let is_empty = guest.path(address)?.is_empty();
     let status = if is_empty && flags & EMPTY_PATH != 0 {
         let system = guest.system()?;
-        system.descriptors.status(&system.files, &system.streams, folder)?
+        system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, folder)?
     } else {
         let path = path_at(guest, folder, address)?;
-        guest.system()?.files.status(&path, flags & NO_FOLLOW == 0)?
+        guest.system()?.kernel.files.status(&path, flags & NO_FOLLOW == 0)?
     };
     write_status(guest, arguments.word(2)?, &status)
 }
@@ -141,7 +159,7 @@ fn faccessat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if mode & !7 != 0 {
         return Err(Errno::INVAL.into());
     }
-    guest.system()?.files.access(&path, mode, flags & NO_FOLLOW == 0)?;
+    guest.system()?.kernel.files.access(&path, mode, flags & NO_FOLLOW == 0)?;
     Ok(0)
 }
 
@@ -151,60 +169,38 @@ fn readlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if size == 0 {
         return Err(Errno::INVAL.into());
     }
-    let target = guest.system()?.files.read_link(&path)?;
+    let target = guest.system()?.kernel.files.read_link(&path)?;
     let bytes = target.as_bytes();
     let bytes = bytes.get(..size as usize).unwrap_or(bytes);
     guest.write(buffer, bytes)?;
     Ok(bytes.len().try_into().unwrap_or(0))
 }
 
-/// `getdents64`: records of 280 bytes, which are inode (offset 0), offset of the next record (8), size of the record (16), type (18)
-/// and name (19).
+/// `getdents64`: records as Linux has them, which are inode (offset 0), position behind it (8), size of the record (16), type (18) and
+/// name with its NUL (19).
 fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    const RECORD_SIZE: u16 = 280;
-    const RECORD: usize = RECORD_SIZE as usize;
-    const FOLDER: u8 = 4;
     let (fd, buffer, size) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     guest.bytes(buffer, size)?;
     let system = guest.system()?;
-    let path = folder_path(system, fd)?;
-    let open = system.descriptors.get_mut(fd)?;
-    let Object::Folder { listing } = &mut open.object else { return Err(Errno::NOTDIR.into()) };
-    if listing.is_none() {
-        let own = system.files.status(&path, true)?.inode;
-        let mut entries = vec![(".".into(), FOLDER, own), ("..".into(), FOLDER, own)];
-        entries.extend(system.files.list(&path)?);
-        *listing = Some(entries);
-    }
-    // The position counts bytes, as the offsets in the records do.
-    let first = usize::try_from(open.position).unwrap_or(usize::MAX) / RECORD;
-    let entries = listing.as_ref().and_then(|entries| entries.get(first..)).unwrap_or_default();
     let mut records = Vec::new();
-    let mut position = open.position;
-    for (name, kind, inode) in entries.iter().take(size as usize / RECORD) {
-        position += RECORD as u64;
-        let mut record = [0_u8; RECORD];
-        record[..8].copy_from_slice(&inode.to_le_bytes());
-        record[8..16].copy_from_slice(&position.to_le_bytes());
-        record[16..18].copy_from_slice(&RECORD_SIZE.to_le_bytes());
-        record[18] = *kind;
-        let name = name.as_bytes();
-        let name = name.get(..255).unwrap_or(name);
-        record[19..19 + name.len()].copy_from_slice(name);
-        records.extend(record);
+    for entry in system.kernel.descriptors.entries(&system.kernel.files, fd, size as usize)? {
+        let start = records.len();
+        let length = DirectoryEntry::record_size(&entry.name);
+        records.extend(entry.inode.to_le_bytes());
+        records.extend(entry.next.to_le_bytes());
+        records.extend(u16::try_from(length).map_err(|_| Errno::NAMETOOLONG)?.to_le_bytes());
+        records.push(entry.kind);
+        records.extend(entry.name.as_bytes());
+        records.resize(start + length, 0);
     }
-    if records.is_empty() && !entries.is_empty() {
-        return Err(Errno::INVAL.into());
-    }
-    open.position = position;
     guest.write(buffer, &records)?;
     Ok(records.len().try_into().unwrap_or(0))
 }
 
 fn getcwd(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (buffer, size) = (arguments.word(0)?, arguments.word(1)?);
-    let directory = guest.system()?.files.directory().as_os_str().as_bytes();
-    let bytes: Vec<u8> = directory.iter().copied().chain([0]).collect();
+    let directory = guest.system()?.kernel.files.directory()?;
+    let bytes: Vec<u8> = directory.as_os_str().as_bytes().iter().copied().chain([0]).collect();
     if size == 0 {
         return Err(Errno::INVAL.into());
     }
@@ -216,14 +212,14 @@ fn getcwd(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 }
 
 fn chdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    guest.system()?.files.change_directory(&path).map(|()| 0)
+    let path = path(guest, arguments.word(0)?)?;
+    guest.system()?.kernel.files.change_directory(&path).map(|()| 0)
 }
 
 fn fchdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let system = guest.system()?;
-    let path = folder_path(system, arguments.word(0)?)?;
-    system.files.change_directory(&path).map(|()| 0)
+    let folder = system.kernel.descriptors.folder(arguments.word(0)?)?;
+    system.kernel.files.work_in(folder).map(|()| 0)
 }
 
 fn mkdirat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -231,106 +227,89 @@ fn mkdirat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let mode = arguments.word(2)?;
     let system = guest.system()?;
     let mode = masked(system, mode);
-    system.files.make_folder(&path, mode).map(|()| 0)
+    system.kernel.files.make_folder(&path, mode).map(|()| 0)
 }
 
-/// Makes a plain file; devices are the host's to make, and a FIFO would have nobody at its other end.
 fn mknodat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
     let mode = arguments.word(2)?;
-    match mode & 0o170_000 {
-        0 | kind::FILE => {}
-        _ => return Err(Errno::PERM.into()),
-    }
     let system = guest.system()?;
-    let flags = super::super::descriptors::flag::CREATE | super::super::descriptors::flag::EXCLUSIVE;
     let mode = masked(system, mode);
-    let fd = system.descriptors.open(&mut system.files, &path, flags, mode)?;
-    system.descriptors.close(&mut system.files, fd).map(|()| 0)
+    system.kernel.files.make_node(&path, mode).map(|()| 0)
 }
 
 fn rmdir(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    guest.system()?.files.remove(&path, true).map(|()| 0)
+    let path = path(guest, arguments.word(0)?)?;
+    guest.system()?.kernel.files.remove(&path, true).map(|()| 0)
 }
 
 fn unlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
     let is_folder = arguments.word(2)? & REMOVE_FOLDER != 0;
-    guest.system()?.files.remove(&path, is_folder).map(|()| 0)
+    guest.system()?.kernel.files.remove(&path, is_folder).map(|()| 0)
 }
 
 fn renameat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let from = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
     let to = path_at(guest, arguments.word(2)?, arguments.word(3)?)?;
-    guest.system()?.files.rename(&from, &to).map(|()| 0)
+    guest.system()?.kernel.files.rename(&from, &to).map(|()| 0)
 }
 
 fn symlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let target = guest.path(arguments.word(0)?)?;
     let path = path_at(guest, arguments.word(1)?, arguments.word(2)?)?;
-    make_link(guest, &target, &path)
+    guest.system()?.kernel.files.make_link(&target, &path).map(|()| 0)
 }
 
 fn symlink(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let target = guest.path(arguments.word(0)?)?;
-    let path = PathBuf::from(guest.path(arguments.word(1)?)?);
-    make_link(guest, &target, &path)
+    let path = path(guest, arguments.word(1)?)?;
+    guest.system()?.kernel.files.make_link(&target, &path).map(|()| 0)
 }
 
-fn make_link(guest: &mut Guest<'_>, target: &OsStr, path: &Path) -> Result<i64> {
-    if target.is_empty() {
-        return Err(Errno::NOENT.into());
-    }
-    guest.system()?.files.make_link(target, path).map(|()| 0)
+fn linkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let from = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
+    let to = path_at(guest, arguments.word(2)?, arguments.word(3)?)?;
+    let follow = arguments.word(4)? & FOLLOW != 0;
+    guest.system()?.kernel.files.link(&from, &to, follow).map(|()| 0)
 }
 
 fn truncate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
+    let path = path(guest, arguments.word(0)?)?;
     let size = u64::try_from(arguments.long(1)?).map_err(|_| Errno::INVAL)?;
     let system = guest.system()?;
-    let fd =
-        system.descriptors.open(&mut system.files, &path, super::super::descriptors::flag::WRITE_ONLY, 0)?;
-    let resized = system.descriptors.resize(&mut system.files, fd, size);
-    system.descriptors.close(&mut system.files, fd)?;
+    let fd = system.kernel.descriptors.open(&mut system.kernel.files, &path, flag::WRITE_ONLY, 0)?;
+    let resized = system.kernel.descriptors.resize(&mut system.kernel.files, fd, size);
+    system.kernel.descriptors.close(&mut system.kernel.files, fd)?;
     resized.map(|()| 0)
 }
 
 fn chmod(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    guest.system()?.files.set_mode(&path, arguments.word(1)?, true).map(|()| 0)
+    let path = path(guest, arguments.word(0)?)?;
+    guest.system()?.kernel.files.set_mode(&path, arguments.word(1)?, true).map(|()| 0)
 }
 
 fn fchmodat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
     let follow = arguments.word(3)? & NO_FOLLOW == 0;
-    guest.system()?.files.set_mode(&path, arguments.word(2)?, follow).map(|()| 0)
+    guest.system()?.kernel.files.set_mode(&path, arguments.word(2)?, follow).map(|()| 0)
 }
 
 fn fchmod(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let mode = arguments.word(1)?;
+    let (fd, mode) = (arguments.word(0)?, arguments.word(1)?);
     let system = guest.system()?;
-    let open = system.descriptors.get(arguments.word(0)?)?;
-    match &open.object {
-        Object::Node(id) => system.files.set_node_mode(*id, mode),
-        Object::Host(_) | Object::Folder { .. } => {
-            let path = open.path.clone();
-            system.files.set_mode(&path, mode, true)
-        }
-        _ => Ok(()),
-    }
-    .map(|()| 0)
+    system.kernel.descriptors.set_mode(&mut system.kernel.files, fd, mode).map(|()| 0)
 }
 
 /// Everything belongs to the guest's one user; giving it to that user succeeds.
 fn fchownat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
-    guest.system()?.files.status(&path, arguments.word(4)? & NO_FOLLOW == 0)?;
+    guest.system()?.kernel.files.status(&path, arguments.word(4)? & NO_FOLLOW == 0)?;
     own(arguments.int(2)?, arguments.int(3)?)
 }
 
 fn fchown(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    guest.system()?.descriptors.get(arguments.word(0)?)?;
+    guest.system()?.kernel.descriptors.get(arguments.word(0)?)?;
     own(arguments.int(1)?, arguments.int(2)?)
 }
 
@@ -343,67 +322,65 @@ fn utimensat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     const NOW: u32 = 0x3fff_ffff;
     const OMIT: u32 = 0x3fff_fffe;
     let (folder, address, at) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
-    let mut times = [Some(now()); 2];
+    let mut times = [Time::Now; 2];
     if at != 0 {
         for (place, time) in times.iter_mut().enumerate() {
             let at = at.saturating_add(if place == 0 { 0 } else { 16 });
             let seconds = i128::from(guest.u64(at)?.cast_signed());
             let nanoseconds = guest.u32(at.saturating_add(8))?;
             *time = match nanoseconds {
-                NOW => *time,
-                OMIT => None,
-                0..1_000_000_000 => Some(seconds * 1_000_000_000 + i128::from(nanoseconds)),
+                NOW => Time::Now,
+                OMIT => Time::Kept,
+                0..1_000_000_000 => Time::At(seconds * 1_000_000_000 + i128::from(nanoseconds)),
                 _ => return Err(Errno::INVAL.into()),
             };
         }
     }
     if address == 0 {
         let system = guest.system()?;
-        let open = system.descriptors.get(folder)?;
-        if let Object::Node(id) = open.object {
-            return system.files.set_node_times(id, times).map(|()| 0);
-        }
-        let path = open.path.clone();
-        return system.files.set_times(&path, times, true).map(|()| 0);
+        return system.kernel.descriptors.set_times(&mut system.kernel.files, folder, times).map(|()| 0);
     }
     let path = path_at(guest, folder, address)?;
     let follow = arguments.word(3)? & NO_FOLLOW == 0;
-    guest.system()?.files.set_times(&path, times, follow).map(|()| 0)
+    guest.system()?.kernel.files.set_times(&path, times, follow).map(|()| 0)
 }
 
-/// `struct statfs`: a file system of blocks of 4096 bytes. Its counts have 64 bits, and it 88 bytes, since Emscripten 5; they had 32,
-/// and it 64, before (`bits/statfs.h`, `bits/alltypes.h`). The guest tells its size.
-fn write_statfs(guest: &mut Guest<'_>, size: u32, address: u32) -> Result<i64> {
-    const BLOCK: u32 = 4096;
-    const COUNTS: [u32; 5] = [1 << 20, 1 << 19, 1 << 19, 1 << 20, 1 << 19];
+/// `struct statfs`. Its counts have 64 bits, and it 88 bytes, since Emscripten 5; they had 32, and it 64, before (`bits/statfs.h`,
+/// `bits/alltypes.h`): counts that do not fit are the greatest that do. The guest tells its size.
+fn write_statfs(guest: &mut Guest<'_>, size: u32, address: u32, told: FileSystem) -> Result<i64> {
     const LONGEST_NAME: u32 = 255;
-    let (width, names) = if size < 88 { (4, 36) } else { (8, 56) };
-    let mut record = vec![0_u8; if size < 88 { 64 } else { 88 }];
-    let mut put = |at: usize, value: u32| record[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    put(4, BLOCK);
-    for (index, count) in COUNTS.into_iter().enumerate() {
-        put(8 + index * width, count);
+    let is_narrow = size < 88;
+    let (width, names) = if is_narrow { (4, 36) } else { (8, 56) };
+    let mut record = vec![0_u8; if is_narrow { 64 } else { 88 }];
+    let mut put = |at: usize, bytes: &[u8]| record[at..at + bytes.len()].copy_from_slice(bytes);
+    let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+    put(4, &narrow(told.block_size));
+    let [all, free, available] = told.blocks;
+    for (index, count) in [all, free, available, told.files[0], told.files[1]].into_iter().enumerate() {
+        let at = 8 + index * width;
+        if is_narrow { put(at, &narrow(count)) } else { put(at, &count.to_le_bytes()) }
     }
-    put(names, LONGEST_NAME);
-    put(names + 4, BLOCK);
+    put(names, &LONGEST_NAME.to_le_bytes());
+    put(names + 4, &narrow(told.block_size));
     guest.write(address, &record)?;
     Ok(0)
 }
 
 fn statfs(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    let path = PathBuf::from(guest.path(arguments.word(0)?)?);
-    guest.system()?.files.status(&path, true)?;
-    write_statfs(guest, arguments.word(1)?, arguments.word(2)?)
+    let path = path(guest, arguments.word(0)?)?;
+    let told = guest.system()?.kernel.files.file_system(&path)?;
+    write_statfs(guest, arguments.word(1)?, arguments.word(2)?, told)
 }
 
 fn fstatfs(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    guest.system()?.descriptors.get(arguments.word(0)?)?;
-    write_statfs(guest, arguments.word(1)?, arguments.word(2)?)
+    let system = guest.system()?;
+    let told = system.kernel.descriptors.file_system(&system.kernel.files, arguments.word(0)?)?;
+    write_statfs(guest, arguments.word(1)?, arguments.word(2)?, told)
 }
 
 fn umask(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let system = guest.system()?;
-    let before = system.umask;
-    system.umask = arguments.word(0)? & 0o777;
+    let before = system.kernel.umask;
+    system.kernel.umask = arguments.word(0)? & 0o777;
     Ok(before.into())
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use wasmtime::TypedFunc;
 
-use super::super::descriptors::{Object, flag};
-use super::super::errno::{Errno, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
+use crate::interrupt::PIECE;
+use crate::system::guest::{slice, slice_mut};
+use crate::system::kernel::descriptors::{Object, flag};
+use crate::system::kernel::errno::{Errno, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_resize_heap", Handler::Plain(resize_heap)),
@@ -68,7 +70,7 @@ fn mmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let offset = u64::try_from(arguments.long(4)?).map_err(|_| Errno::INVAL)?;
     let is_shared = flags & SHARED != 0;
     let system = guest.system()?;
-    let open = system.descriptors.get(fd)?;
+    let open = system.kernel.descriptors.get(fd)?;
     match open.object {
         Object::Node(_) | Object::Host(_) => {}
         _ => return Err(Errno::NODEV.into()),
@@ -80,13 +82,18 @@ fn mmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if length == 0 {
         return Err(Errno::INVAL.into());
     }
-    let own = guest.system()?.descriptors.duplicate(fd, 0)?;
+    // Who locks parts of a file and maps it talks with other processes through that memory, as the index of SQLite's write-ahead log does. A
+    // copy would seem to work and lose what the others write.
+    if is_shared && system.kernel.descriptors.shares_by_locks(fd) {
+        return Err(Errno::NODEV.into());
+    }
+    let own = guest.system()?.kernel.descriptors.duplicate(fd, 0)?;
     let mapped = map(guest, length, own, offset);
     let system = guest.system()?;
     let address = match mapped {
         Ok(address) => address,
         Err(error) => {
-            system.descriptors.close(&mut system.files, own)?;
+            system.kernel.descriptors.close_mapped(&mut system.kernel.files, own)?;
             return Err(error);
         }
     };
@@ -109,17 +116,25 @@ fn map(guest: &mut Guest<'_>, length: u32, fd: u32, offset: u64) -> Result<u32> 
     if address == 0 {
         return Err(Errno::NOMEM.into());
     }
-    guest.bytes_mut(address, size)?.fill(0);
+    let interrupt = guest.state().interrupt.clone();
     let (memory, system) = guest.split()?;
-    let mut buffer = super::super::guest::slice_mut(memory, address, length)?;
-    let mut position = offset;
+    let mut buffer = slice_mut(memory, address, size)?;
+    let mut position = Some(offset);
+    let mut left = length as usize;
     while !buffer.is_empty() {
-        let count = system.descriptors.read_at(&mut system.files, fd, buffer, position)?;
-        if count == 0 {
-            break;
+        interrupt.check()?;
+        let (piece, rest) = buffer.split_at_mut(buffer.len().min(PIECE));
+        let wanted = piece.len().min(left);
+        let mut filled = 0;
+        while let Some(at) = position.filter(|_| filled < wanted) {
+            let to = &mut piece[filled..wanted];
+            let count = system.kernel.descriptors.read_at(&mut system.kernel.files, fd, to, at)?;
+            filled += count;
+            position = at.checked_add(count as u64).filter(|_| count > 0);
         }
-        position += count as u64;
-        buffer = buffer.get_mut(count..).unwrap_or_default();
+        piece[filled..].fill(0);
+        left -= wanted;
+        buffer = rest;
     }
     Ok(address)
 }
@@ -130,7 +145,7 @@ fn munmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     write_back(guest, address, arguments.word(1)?)?;
     let system = guest.system()?;
     if let Some(mapping) = system.mappings.mapped.remove(&address) {
-        system.descriptors.close(&mut system.files, mapping.fd)?;
+        system.kernel.descriptors.close_mapped(&mut system.kernel.files, mapping.fd)?;
     }
     Ok(0)
 }
@@ -141,17 +156,24 @@ fn msync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 
 /// Writes a shared mapping to its file, which keeps its size.
 fn write_back(guest: &mut Guest<'_>, address: u32, length: u32) -> Result<()> {
+    let interrupt = guest.state().interrupt.clone();
     let (memory, system) = guest.split()?;
     let Some(mapping) = system.mappings.mapped.get(&address).filter(|mapping| mapping.is_shared) else {
         return Ok(());
     };
-    if system.descriptors.get(mapping.fd)?.flags & flag::ACCESS != flag::READ_WRITE {
+    if system.kernel.descriptors.get(mapping.fd)?.flags & flag::ACCESS != flag::READ_WRITE {
         return Ok(());
     }
-    let size = system.descriptors.status(&system.files, &system.streams, mapping.fd)?.size;
+    let size =
+        system.kernel.descriptors.status(&system.kernel.files, &system.kernel.streams, mapping.fd)?.size;
     let left = u32::try_from(size.saturating_sub(mapping.offset)).unwrap_or(u32::MAX);
-    let bytes = super::super::guest::slice(memory, address, length.min(mapping.length).min(left))?;
-    system.descriptors.write_at(&mut system.files, mapping.fd, bytes, mapping.offset)?;
+    let bytes = slice(memory, address, length.min(mapping.length).min(left))?;
+    let mut position = mapping.offset;
+    for piece in bytes.chunks(PIECE) {
+        interrupt.check()?;
+        system.kernel.descriptors.write_at(&mut system.kernel.files, mapping.fd, piece, position)?;
+        position = position.saturating_add(piece.len() as u64);
+    }
     Ok(())
 }
 

@@ -1,33 +1,53 @@
 //! Owns the list of all functions that the system interface has: one file for each topic. Must not know how they get their
 //! arguments.
 
+mod checks;
 mod clock;
+mod console;
 mod descriptors;
+mod embedded;
 pub(super) mod exceptions;
-mod ffi;
+pub(super) mod ffi;
 mod files;
 mod linking;
+mod math;
 pub(crate) mod memory;
 mod network;
 mod process;
+pub(super) mod protocols;
 mod python;
+mod runtime;
+mod stack;
 mod strftime;
+mod strptime;
+pub(super) mod timers;
+mod uuid;
 
 pub(super) use self::clock::zone;
 use super::imports::{Entry, Handler};
 
-const TOPICS: [&[Entry]; 11] = [
+const TOPICS: [&[Entry]; 21] = [
+    checks::ENTRIES,
     clock::ENTRIES,
+    console::ENTRIES,
     descriptors::ENTRIES,
+    embedded::ENTRIES,
     exceptions::ENTRIES,
     ffi::ENTRIES,
     files::ENTRIES,
     linking::ENTRIES,
+    math::ENTRIES,
     memory::ENTRIES,
     network::ENTRIES,
     process::ENTRIES,
+    protocols::ENTRIES,
     python::ENTRIES,
+    runtime::ENTRIES,
+    stack::ENTRIES,
     strftime::ENTRIES,
+    strptime::ENTRIES,
+    timers::ENTRIES,
+    uuid::ENTRIES,
 ];
 
 /// The import modules that functions come from; names do not repeat among them. The last one is Pyodide's.
@@ -45,8 +65,9 @@ pub(super) fn handler(module: &str, name: &str) -> Option<Handler> {
 
 /// The message of a call that nothing serves.
 pub(super) fn unavailable(name: &str) -> String {
-    format!(
-        "the guest called `{name}`, which pydl does not have: it is a part of Emscripten's or Pyodide's bridge to JavaScript, and \
-         there is no JavaScript here"
-    )
+    let what = match super::library::topic(name) {
+        Some(topic) => format!("Emscripten has it in JavaScript ({topic})"),
+        None => "it is a part of Emscripten's or Pyodide's bridge to JavaScript".to_owned(),
+    };
+    format!("the guest called `{name}`, which pydl does not have: {what}, and there is no JavaScript here")
 }

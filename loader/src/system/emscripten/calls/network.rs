@@ -1,16 +1,18 @@
 //! Owns the calls on sockets, and looking names up. Must not know where a socket leads.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
 
-use super::super::descriptors::{Object, flag};
-use super::super::errno::{Errno, Fault, Result};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use super::super::network::{Socket, Transport};
-use super::super::wait::{Interest, patiently};
 use super::clock::ended;
 use super::memory::allocate;
+use crate::interrupt::InterruptState;
+use crate::system::kernel::descriptors::{Object, flag};
+use crate::system::kernel::errno::{Errno, Fault, Result};
+use crate::system::kernel::network::{Socket, Transport};
+use crate::system::signals::Effect;
+use crate::system::transfer::io_vectors;
+use crate::system::wait::{Interest, patiently, told, wait};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_socket", Handler::Syscall(socket)),
@@ -28,7 +30,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_recvmsg", Handler::Syscall(recvmsg)),
     ("getaddrinfo", Handler::Plain(getaddrinfo)),
     ("getnameinfo", Handler::Plain(getnameinfo)),
-    ("getprotobyname", Handler::Plain(getprotobyname)),
+    ("__syscall_setsockopt", Handler::Syscall(setsockopt)),
     ("_emscripten_lookup_name", Handler::Plain(lookup_name)),
 ];
 
@@ -56,17 +58,17 @@ fn socket(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
         _ => return Err(Errno::PROTONOSUPPORT.into()),
     };
     let system = guest.system()?;
-    let socket = system.network.socket(transport, is_v6);
+    let socket = system.kernel.network.socket(transport, is_v6)?;
     add(guest, socket, kind & NONBLOCK)
 }
 
 fn add(guest: &mut Guest<'_>, socket: Socket, flags: u32) -> Result<i64> {
-    let descriptors = &mut guest.system()?.descriptors;
-    Ok(descriptors.add(Object::Socket(socket), flags | flag::READ_WRITE, PathBuf::from("socket"))?.into())
+    let descriptors = &mut guest.system()?.kernel.descriptors;
+    Ok(descriptors.add(Object::Socket(socket), flags | flag::READ_WRITE)?.into())
 }
 
 fn socket_of<'g>(guest: &'g mut Guest<'_>, fd: u32) -> Result<&'g mut Socket> {
-    match &mut guest.system()?.descriptors.get_mut(fd)?.object {
+    match &mut guest.system()?.kernel.descriptors.get_mut(fd)?.object {
         Object::Socket(socket) => Ok(socket),
         _ => Err(Errno::NOTSOCK.into()),
     }
@@ -146,12 +148,12 @@ fn accept(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 fn connect(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let fd = arguments.word(0)?;
     let address = read_address(guest, arguments.word(1)?, arguments.word(2)?)?;
-    let is_patient = guest.system()?.descriptors.get(fd)?.flags & NONBLOCK == 0;
+    let is_patient = guest.system()?.kernel.descriptors.get(fd)?.flags & NONBLOCK == 0;
     match socket_of(guest, fd)?.connect(address) {
         Err(Fault::Errno(Errno::INPROGRESS)) if is_patient => {}
         other => return other.map(|()| 0),
     }
-    super::super::wait::wait(guest, &[Interest { fd, read: false, write: true }], None)?;
+    wait(guest, &[Interest { fd, read: false, write: true }], None)?;
     match socket_of(guest, fd)?.pending_error()? {
         0 => Ok(0),
         error => Err(Errno(u16::try_from(error).unwrap_or(Errno::IO.0)).into()),
@@ -185,6 +187,18 @@ fn getsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     guest.write(arguments.word(3)?, &value.to_le_bytes())?;
     guest.write(arguments.word(4)?, &4_u32.to_le_bytes())?;
     Ok(0)
+}
+
+/// `(descriptor, level, option, value, length)`: those that a program may set blindly have no effect, as in Emscripten's C library, which
+/// asks the host from version 6 on.
+fn setsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    const SOL_SOCKET: u32 = 1;
+    const IPPROTO_TCP: u32 = 6;
+    socket_of(guest, arguments.word(0)?)?;
+    match arguments.word(1)? {
+        SOL_SOCKET | IPPROTO_TCP => Ok(0),
+        _ => Err(Errno::NOPROTOOPT.into()),
+    }
 }
 
 fn shutdown(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -271,7 +285,7 @@ impl Message {
         let field = |guest: &Guest<'_>, offset: u32| guest.u32(at.saturating_add(offset));
         let (name, name_length) = (field(guest, 0)?, field(guest, 4)?);
         let (vectors, count) = (field(guest, 8)?, field(guest, 12)?);
-        let buffers = super::super::guest::io_vectors(guest.split()?.0, vectors, count)?;
+        let buffers = io_vectors(guest.split()?.0, (vectors, count))?;
         Ok(Message { name, name_length, buffers })
     }
 }
@@ -316,6 +330,7 @@ fn recvmsg(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
 /// Error numbers of `getaddrinfo` (`netdb.h`).
 mod lookup {
     pub const NONAME: i64 = -2;
+    pub const AGAIN: i64 = -3;
     pub const FAMILY: i64 = -6;
     pub const MEMORY: i64 = -10;
     pub const OVERFLOW: i64 = -12;
@@ -329,11 +344,20 @@ fn addresses_of(guest: &mut Guest<'_>, name: &str) -> Result<Vec<IpAddr>> {
     if name == "localhost" {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
-    let network = guest.system()?.network.clone();
+    let network = guest.system()?.kernel.network.clone();
     if !network.permits_name(name) {
         return Err(Errno::ACCES.into());
     }
-    let found: Vec<IpAddr> = (name, 0).to_socket_addrs()?.map(|address| address.ip()).collect();
+    let interrupt = guest.state().interrupt.clone();
+    let found = loop {
+        let asked = name.to_owned();
+        let resolve = move || (asked.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>);
+        if let Some(found) = interrupt.aside(InterruptState::is_pending, resolve)? {
+            break found;
+        }
+        told(guest, Effect::Restarts)?;
+    };
+    let found: Vec<IpAddr> = found?.into_iter().map(|address| address.ip()).collect();
     network.resolved(name, &found);
     Ok(found)
 }
@@ -369,7 +393,12 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
         None => Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]),
         Some(name) => addresses_of(guest, name),
     };
-    let Ok(found) = found else { return Ok(Answer::Integer(lookup::NONAME)) };
+    let found = match found {
+        Ok(found) => found,
+        Err(Fault::Errno(Errno::INTR | Errno::AGAIN)) => return Ok(Answer::Integer(lookup::AGAIN)),
+        Err(Fault::Errno(_)) => return Ok(Answer::Integer(lookup::NONAME)),
+        Err(Fault::Ended(error)) => return Err(error),
+    };
     let wanted = |ip: &IpAddr| match u16::try_from(family) {
         Ok(0) => true,
         Ok(AF_INET) => ip.is_ipv4(),
@@ -379,6 +408,10 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     if found.is_empty() || !matches!(u16::try_from(family), Ok(0 | AF_INET | AF_INET6)) {
         return Ok(Answer::Integer(lookup::FAMILY));
     }
+    // CPython is built without IPv6, as Pyodide's is, and takes such addresses apart wrongly: who asks for any family gets them only where
+    // there are no others.
+    let has_v4 = family == 0 && found.iter().any(IpAddr::is_ipv4);
+    let wanted = |ip: &IpAddr| wanted(ip) && (ip.is_ipv4() || !has_v4);
     let found: Vec<SocketAddr> =
         found.into_iter().filter(wanted).map(|ip| SocketAddr::new(ip, port)).collect();
     if found.is_empty() {
@@ -447,27 +480,14 @@ fn getnameinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     Ok(Answer::Integer(0))
 }
 
-/// `getprotobyname`: a `struct protoent` of name, aliases and number.
-fn getprotobyname(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let name = text(guest, arguments.word(0)?)?.unwrap_or_default();
-    let number = match name.as_str() {
-        "ip" => 0_u32,
-        "icmp" => 1,
-        "tcp" => 6,
-        "udp" => 17,
-        _ => return Ok(Answer::Integer(0)),
-    };
-    let bytes: Vec<u8> = [0; 16].into_iter().chain(name.bytes()).chain([0]).collect();
-    let Some(place) = allocate(guest, &bytes)? else { return Ok(Answer::Integer(0)) };
-    let fields = [place.saturating_add(16), place.saturating_add(12), number].map(u32::to_le_bytes).concat();
-    guest.write(place, &fields).map_err(ended)?;
-    Ok(place.into())
-}
-
 /// The IPv4 address of a name, as a number in network order; 0 when there is none.
 fn lookup_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let name = text(guest, arguments.word(0)?)?.unwrap_or_default();
-    let found = addresses_of(guest, &name).unwrap_or_default();
+    let found = match addresses_of(guest, &name) {
+        Ok(found) => found,
+        Err(Fault::Errno(_)) => Vec::new(),
+        Err(Fault::Ended(error)) => return Err(error),
+    };
     let v4 = found.iter().find_map(|ip| match ip {
         IpAddr::V4(ip) => Some(u32::from_le_bytes(ip.octets())),
         IpAddr::V6(_) => None,

@@ -1,15 +1,16 @@
 //! Owns what a process is to itself: arguments, environment, users, signals, its end. Must not know libraries.
 
 use std::ffi::CStr;
+use std::os::unix::ffi::OsStrExt as _;
 
 use wasmtime::{Ref, TypedFunc};
-use wasmtime_wasi::I32Exit;
 
-use super::super::errno::{Errno, Result};
-use super::super::guest::Guest;
+use super::super::guest::{Guest, table};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
+use crate::system::Exit;
+use crate::system::kernel::errno::{Errno, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("environ_sizes_get", Handler::Wasi(environ_sizes_get)),
@@ -28,6 +29,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_emscripten_get_progname", Handler::Plain(get_program_name)),
     ("_emscripten_system", Handler::Plain(system)),
     ("__syscall_getuid32_js", Handler::Constant(Answer::Integer(0))),
+    ("__syscall_getuid32", Handler::Constant(Answer::Integer(0))),
+    ("__syscall_geteuid32", Handler::Constant(Answer::Integer(0))),
+    ("__syscall_getgid32", Handler::Constant(Answer::Integer(0))),
+    ("__syscall_getegid32", Handler::Constant(Answer::Integer(0))),
     ("emscripten_runtime_keepalive_push", Handler::Constant(Answer::Nothing)),
     ("emscripten_runtime_keepalive_pop", Handler::Constant(Answer::Nothing)),
     ("_emscripten_runtime_keepalive_clear", Handler::Constant(Answer::Nothing)),
@@ -36,7 +41,8 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// All variables as C strings, one after the other.
 fn environment(guest: &mut Guest<'_>) -> Result<Vec<Vec<u8>>> {
     let variables = guest.system()?.environment.iter();
-    Ok(variables.map(|variable| variable.bytes().filter(|byte| *byte != 0).chain([0]).collect()).collect())
+    let text = |variable: &Vec<u8>| variable.iter().copied().filter(|byte| *byte != 0).chain([0]).collect();
+    Ok(variables.map(text).collect())
 }
 
 fn environ_sizes_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
@@ -59,21 +65,28 @@ fn environ_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The value of an environment variable as the guest has it now.
-pub(super) fn variable(guest: &mut Guest<'_>, name: &CStr) -> wasmtime::Result<Option<String>> {
+/// The value of the environment variable `TZ` as the guest has it now; `None` when it has none.
+pub(super) fn time_zone(guest: &mut Guest<'_>) -> wasmtime::Result<Option<String>> {
+    const NAME: &CStr = c"TZ";
     let own = |guest: &mut Guest<'_>| {
-        let name = name.to_str().unwrap_or_default();
-        let prefix = format!("{name}=");
         let variables = guest.system().map(|system| system.environment.clone()).unwrap_or_default();
-        variables.iter().find_map(|variable| variable.strip_prefix(&prefix).map(str::to_owned))
+        let value = variables.iter().find_map(|variable| variable.strip_prefix(b"TZ="));
+        value.map(|value| String::from_utf8_lossy(value).into_owned())
     };
     let Some(running) = guest.state().running.clone() else { return Ok(own(guest)) };
     let getenv: Option<TypedFunc<u32, u32>> = running.main.get_typed_func(guest.store(), "getenv").ok();
-    let free: Option<TypedFunc<u32, ()>> = running.main.get_typed_func(guest.store(), "free").ok();
-    let (Some(getenv), Some(free)) = (getenv, free) else { return Ok(own(guest)) };
-    let Some(address) = allocate(guest, name.to_bytes_with_nul())? else { return Ok(own(guest)) };
-    let value = getenv.call(guest.store(), address)?;
-    free.call(guest.store(), address)?;
+    let Some(getenv) = getenv else { return Ok(own(guest)) };
+    let known = guest.system().map_err(ended)?.zone_name;
+    // It stays there, since it is asked for often.
+    let name = match known {
+        Some(name) => name,
+        None => match allocate(guest, NAME.to_bytes_with_nul())? {
+            Some(name) => name,
+            None => return Ok(own(guest)),
+        },
+    };
+    guest.system().map_err(ended)?.zone_name = Some(name);
+    let value = getenv.call(guest.store(), name)?;
     if value == 0 {
         return Ok(None);
     }
@@ -82,22 +95,21 @@ pub(super) fn variable(guest: &mut Guest<'_>, name: &CStr) -> wasmtime::Result<O
 }
 
 fn random_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
-    super::super::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)
+    crate::system::transfer::random(guest, arguments.word(0)?, arguments.word(1)?)
 }
 
 fn getentropy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    super::super::random(guest.bytes_mut(arguments.word(0)?, arguments.word(1)?)?)?;
-    Ok(0)
+    random_get(guest, arguments).map(|()| 0)
 }
 
 fn proc_exit(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    Err(I32Exit(arguments.int(0)?).into())
+    Err(Exit(arguments.int(0)?).into())
 }
 
 /// `exit`: what is registered for the end runs and buffers are written out first, as Emscripten's `exitRuntime` has it.
 fn exit(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     finish(guest)?;
-    Err(I32Exit(arguments.int(0)?).into())
+    Err(Exit(arguments.int(0)?).into())
 }
 
 /// Runs what the guest has registered with `atexit` and writes its buffers out.
@@ -106,10 +118,11 @@ fn finish(guest: &mut Guest<'_>) -> wasmtime::Result<()> {
     crate::emscripten_main::finish(&mut guest.store(), &running.main)
 }
 
-/// Ends `main` and keeps the runtime for events, of which there are none.
+/// Ends `main` and keeps the runtime for events: timers.
 fn end(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    super::super::run_timers(&mut guest.store())?;
     finish(guest)?;
-    Err(I32Exit(0).into())
+    Err(Exit(0).into())
 }
 
 fn abort(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
@@ -131,9 +144,7 @@ fn assert_fail(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
 /// Calls a signal handler of the guest: `raise` does.
 fn call_signal_handler(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (slot, signal) = (arguments.word(0)?, arguments.int(1)?);
-    let running = guest.state().running.clone();
-    let table = running.and_then(|running| running.space).map(|space| space.table);
-    let table = table.ok_or_else(|| wasmtime::Error::msg("no function table for a signal handler"))?;
+    let table = table(&mut guest.store())?;
     let Some(Ref::Func(Some(handler))) = table.get(guest.store(), slot.into()) else {
         return Err(wasmtime::Error::msg(format!("slot {slot} has no signal handler")));
     };
@@ -150,7 +161,7 @@ fn setitimer(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
 fn get_program_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let size = arguments.word(1)? as usize;
     let program = guest.system().map_err(ended)?.program.clone();
-    let mut name: Vec<u8> = program.bytes().take(size.saturating_sub(1)).collect();
+    let mut name: Vec<u8> = program.as_bytes().iter().copied().take(size.saturating_sub(1)).collect();
     if size > 0 {
         name.push(0);
     }

@@ -5,7 +5,8 @@ use wasmtime::{ExternRef, Ref, Val};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use crate::interrupt::Interrupted;
+use super::clock::ended;
+use crate::system::signals;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("_Py_emscripten_runtime", Handler::Constant(Answer::Integer(0))),
@@ -27,21 +28,17 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("is_sentinel", Handler::Plain(is_sentinel)),
 ];
 
-/// The signal that the guest is to handle now: 0 for none.
+/// The signal that the guest is to handle now: 0 for none, since it has handled them when this returns.
 fn pending_signal(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    const SIGINT: i64 = 2;
-    let interrupt = &guest.state().interrupt;
-    if interrupt.is_terminated() {
-        return Err(Interrupted.into());
-    }
-    let is_interrupted = interrupt.is_pending() && interrupt.take();
-    Ok(Answer::Integer(if is_interrupted { SIGINT } else { 0 }))
+    signals::deliver_pending(&mut guest.store())?;
+    guest.state().interrupt.noticed();
+    Ok(Answer::Integer(0))
 }
 
 /// The table slot of the function that counts arguments.
 #[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
 fn trampoline(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let system = guest.state().emscripten.as_ref();
+    let system = guest.state().system.emscripten();
     Ok(Answer::from(system.map_or(0, |system| system.trampoline)))
 }
 
@@ -49,8 +46,16 @@ fn trampoline(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answ
 /// makes it in a module of its own, since it must be known without JavaScript (Pyodide, `src/core/sentinel.wat`).
 struct Sentinel;
 
+/// Every sentinel is the same one: the engine keeps what it is asked for until the process ends.
 fn create_sentinel(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    ExternRef::new(guest.store(), Sentinel).map(Answer::Reference)
+    let known = guest.system().map_err(ended)?.sentinel.clone();
+    if let Some(known) = known {
+        return Ok(Answer::Reference(known.to_rooted(guest.store())));
+    }
+    let sentinel = ExternRef::new(guest.store(), Sentinel)?;
+    let kept = sentinel.to_owned_rooted(guest.store())?;
+    guest.system().map_err(ended)?.sentinel = Some(kept);
+    Ok(Answer::Reference(sentinel))
 }
 
 /// Whether a reference is one.

@@ -1,15 +1,19 @@
-//! Owns `strftime`, which Emscripten has in JavaScript up to 3.1: C's, in the C locale (ISO C, 7.27.3.5). Must not know clocks.
+//! Owns `strftime` and `asctime`, which Emscripten has in JavaScript up to 3.1: C's, in the C locale (ISO C, 7.27.3.5). Must not know clocks.
 
-use super::super::errno::Result;
 use super::super::guest::{Guest, slice};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
+use crate::system::kernel::errno::{Errno, Result};
 
-pub(super) const ENTRIES: &[Entry] =
-    &[("strftime", Handler::Plain(strftime)), ("strftime_l", Handler::Plain(strftime))];
+pub(super) const ENTRIES: &[Entry] = &[
+    ("strftime", Handler::Plain(strftime)),
+    ("strftime_l", Handler::Plain(strftime)),
+    ("__asctime_r", Handler::Plain(asctime)),
+];
 
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTHS: [&str; 12] = [
+pub(super) const DAYS: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(super) const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -23,8 +27,10 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-/// The most bytes of a format, and of the name of a time zone.
+/// The most bytes of a format.
 const LONGEST: usize = 1 << 16;
+/// The most bytes of the name of a time zone that are looked at: a format may have it many times.
+const LONGEST_NAME: usize = 255;
 
 /// The numbers of a `struct tm`, in its order and as it counts them.
 #[derive(Clone, Copy, Default, Debug)]
@@ -44,14 +50,30 @@ struct Time {
 fn strftime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let format = guest.c_string(arguments.word(2)?, LONGEST).map_err(ended)?.to_vec();
     let (time, zone) = read(guest, arguments.word(3)?).map_err(ended)?;
+    let size = arguments.word(1)? as usize;
     let mut text = Vec::new();
-    expand(&format, &time, &zone, &mut text);
+    expand(&format, &time, &zone, size, &mut text);
     text.push(0);
-    if text.len() > arguments.word(1)? as usize {
+    if text.len() > size {
         return Ok(Answer::from(0));
     }
     guest.write(arguments.word(0)?, &text).map_err(ended)?;
     Ok(Answer::from(u32::try_from(text.len() - 1)?))
+}
+
+/// `(time, buffer)`: the buffer, of 26 bytes. Null, with EOVERFLOW, when the year makes it more, as glibc has it.
+fn asctime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    const SIZE: usize = 26;
+    let (time, _) = read(guest, arguments.word(0)?).map_err(ended)?;
+    let mut text = Vec::new();
+    expand(b"%a %b %e %T %Y\n", &time, &[], SIZE, &mut text);
+    text.push(0);
+    if text.len() > SIZE {
+        guest.set_errno(Errno::OVERFLOW).map_err(ended)?;
+        return Ok(Answer::from(0));
+    }
+    guest.write(arguments.word(1)?, &text).map_err(ended)?;
+    arguments.word(1).map(Answer::from)
 }
 
 fn read(guest: &Guest<'_>, address: u32) -> Result<(Time, Vec<u8>)> {
@@ -59,7 +81,7 @@ fn read(guest: &Guest<'_>, address: u32) -> Result<(Time, Vec<u8>)> {
     let field = |index: usize| fields.get(index).map_or(0, |bytes| i32::from_le_bytes(*bytes));
     let zone = match field(10).cast_unsigned() {
         0 => Vec::new(),
-        name => guest.c_string(name, LONGEST)?.to_vec(),
+        name => guest.c_string_within(name, LONGEST_NAME)?.to_vec(),
     };
     let time = Time {
         second: field(0),
@@ -75,9 +97,13 @@ fn read(guest: &Guest<'_>, address: u32) -> Result<(Time, Vec<u8>)> {
     Ok((time, zone))
 }
 
-fn expand(format: &[u8], time: &Time, zone: &[u8], text: &mut Vec<u8>) {
+/// Writes the time as the format has it. Stops when it is longer than `size`: then nobody gets it.
+fn expand(format: &[u8], time: &Time, zone: &[u8], size: usize, text: &mut Vec<u8>) {
     let mut rest = format;
     while let Some((&first, after)) = rest.split_first() {
+        if text.len() > size {
+            return;
+        }
         rest = after;
         if first != b'%' {
             text.push(first);
@@ -95,7 +121,7 @@ fn expand(format: &[u8], time: &Time, zone: &[u8], text: &mut Vec<u8>) {
         if conversion == b'Z' {
             text.extend(zone);
         } else if let Some(longer) = composite(conversion) {
-            expand(longer, time, zone, text);
+            expand(longer, time, zone, size, text);
         } else if let Some(value) = time.convert(conversion) {
             text.extend(value.as_bytes());
         } else {
@@ -105,9 +131,9 @@ fn expand(format: &[u8], time: &Time, zone: &[u8], text: &mut Vec<u8>) {
 }
 
 /// The conversions that stand for several.
-fn composite(conversion: u8) -> Option<&'static [u8]> {
+pub(super) fn composite(conversion: u8) -> Option<&'static [u8]> {
     Some(match conversion {
-        b'c' => b"%a %b %d %H:%M:%S %Y",
+        b'c' => b"%a %b %e %H:%M:%S %Y",
         b'D' | b'x' => b"%m/%d/%y",
         b'F' => b"%Y-%m-%d",
         b'r' => b"%I:%M:%S %p",
@@ -189,7 +215,7 @@ mod tests {
 
     fn format(format: &str, time: Time) -> String {
         let mut text = Vec::new();
-        expand(format.as_bytes(), &time, b"CET", &mut text);
+        expand(format.as_bytes(), &time, b"CET", usize::MAX, &mut text);
         String::from_utf8(text).unwrap()
     }
 
@@ -212,6 +238,13 @@ mod tests {
         assert_eq!(written, "Fri Friday Jan  1|01 2027-01-01 00:05:09 12AM 001 27 20 -0330 CET % 27 01");
         assert_eq!(format("100%", NEW_YEAR), "100%");
         assert_eq!(format("%Q", NEW_YEAR), "%Q");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_written_to_its_end() {
+        let mut text = Vec::new();
+        expand("%Z".repeat(30_000).as_bytes(), &NEW_YEAR, &[b'x'; LONGEST_NAME], 1000, &mut text);
+        assert!((1001..1001 + LONGEST_NAME).contains(&text.len()), "{}", text.len());
     }
 
     #[test]

@@ -1,0 +1,185 @@
+//! Owns what can be said of an exception of C++ that nothing caught: its type and its text, read from the guest's memory. None of
+//! the guest's code runs for it, which has just gone wrong. Facts: libc++abi (`cxa_exception.h`, `private_typeinfo.h`), libc++
+//! (`__refstring`), for 32-bit memory. Must not know what is done about it.
+
+use wasmtime::{StoreContextMut, ThrownException, Val};
+
+use crate::backtrace::GuestException;
+use crate::process::ProcessState;
+
+/// The most bytes of a text that are read.
+const TEXT: usize = 1000;
+/// The most bases that are gone through.
+const BASES: usize = 64;
+/// `exception_class` of what C++ throws, without its last byte, in memory order: `CLNGC++`.
+const CLASS: &[u8] = b"++CGNLC";
+/// From the `_Unwind_Exception` that a tag carries back to the type, and on to the object.
+const TYPE: u32 = 48;
+const OBJECT: u32 = 32;
+/// From there back to the object of an exception that is thrown again (`__cxa_dependent_exception`), whose class says so.
+const PRIMARY: u32 = 4;
+const IS_DEPENDENT: u8 = 1;
+/// The classes whose objects hold their text, behind the vtable's address.
+const WITH_TEXT: [&str; 2] = ["St11logic_error", "St13runtime_error"];
+/// The kinds of classes with bases (Itanium C++ ABI, section 2.9.5).
+const ONE_BASE: &str = "N10__cxxabiv120__si_class_type_infoE";
+const SEVERAL_BASES: &str = "N10__cxxabiv121__vmi_class_type_infoE";
+
+/// The exception that an error of the engine stands for; `None` when it is another error, or the exception no C++ one.
+pub(crate) fn uncaught(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    error: &wasmtime::Error,
+) -> Option<GuestException> {
+    // What the host throws itself, for modules that leave exceptions to it.
+    let of_host = store.data().system.emscripten().and_then(|system| system.uncaught_object(error));
+    let thrown = match of_host {
+        Some(_) => None,
+        None if error.is::<ThrownException>() => {
+            match store.take_pending_exception()?.field(&mut *store, 0).ok()? {
+                Val::I32(address) => Some(address.cast_unsigned()),
+                _ => None,
+            }
+        }
+        None => None,
+    };
+    let space = store.data().running.as_ref()?.space.clone()?;
+    let memory = View(space.memory.data(&*store));
+    let (ty, object) = match (of_host, thrown) {
+        (Some((ty, object)), _) => (memory.word(ty)?, object),
+        (None, Some(thrown)) => memory.thrown(thrown)?,
+        (None, None) => return None,
+    };
+    Some(GuestException { type_name: memory.type_name(ty)?, what: memory.what(ty, object) })
+}
+
+/// The guest's memory.
+struct View<'a>(&'a [u8]);
+
+impl View<'_> {
+    fn bytes(&self, address: u32, size: usize) -> Option<&[u8]> {
+        let start = address as usize;
+        self.0.get(start..start.checked_add(size)?)
+    }
+
+    fn word(&self, address: u32) -> Option<u32> {
+        Some(u32::from_le_bytes(self.bytes(address, 4)?.try_into().ok()?))
+    }
+
+    /// A C string; what is longer than is good is cut.
+    fn text(&self, address: u32) -> Option<String> {
+        if address == 0 {
+            return None;
+        }
+        let rest = self.0.get(address as usize..)?;
+        let rest = rest.get(..TEXT).unwrap_or(rest);
+        let text = rest.split(|byte| *byte == 0).next()?;
+        Some(String::from_utf8_lossy(text).into_owned())
+    }
+
+    /// The type and the object of what a tag of C++ carries.
+    fn thrown(&self, header: u32) -> Option<(u32, u32)> {
+        let (dependent, class) = self.bytes(header, 8)?.split_first()?;
+        if class != CLASS {
+            return None;
+        }
+        let object = match *dependent {
+            IS_DEPENDENT => self.word(header.checked_sub(PRIMARY)?)?,
+            _ => header.checked_add(OBJECT)?,
+        };
+        Some((self.word(header.checked_sub(TYPE)?)?, object))
+    }
+
+    /// What `std::type_info::name` says of a type.
+    fn type_name(&self, ty: u32) -> Option<String> {
+        self.text(self.word(ty.checked_add(4)?)?).filter(|name| !name.is_empty())
+    }
+
+    /// The text of an object whose class has one of those as a base that hold it.
+    fn what(&self, ty: u32, object: u32) -> Option<String> {
+        let (mut ty, mut object) = (ty, object);
+        for _ in 0..BASES {
+            if WITH_TEXT.contains(&self.type_name(ty)?.as_str()) {
+                return self.text(self.word(object.checked_add(4)?)?);
+            }
+            // The description's own class is told by the word before the functions of its vtable.
+            let kind = self.word(self.word(ty)?.checked_sub(4)?)?;
+            match self.type_name(kind)?.as_str() {
+                ONE_BASE => ty = self.word(ty.checked_add(8)?)?,
+                SEVERAL_BASES => {
+                    // Flags and a count, then for each base its type and where it is: the offset above eight bits, of which the
+                    // first means that it is virtual.
+                    let place = self.word(ty.checked_add(20)?)?;
+                    if place & 1 != 0 {
+                        return None;
+                    }
+                    object = object.checked_add(place >> 8)?;
+                    ty = self.word(ty.checked_add(16)?)?;
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory with words at addresses.
+    fn memory(words: &[(usize, u32)], texts: &[(usize, &str)]) -> Vec<u8> {
+        let mut memory = vec![0; 1024];
+        for (address, word) in words {
+            memory[*address..address + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        for (address, text) in texts {
+            memory[*address..address + text.len()].copy_from_slice(text.as_bytes());
+        }
+        memory
+    }
+
+    #[test]
+    fn texts_are_found_behind_bases() {
+        let words = [
+            // The header at 148 has the type 300; the object is at 180.
+            (100, 300),
+            (180 + 4, 700),
+            // A class with one base, whose base is a runtime_error.
+            (300, 404),
+            (304, 500),
+            (308, 320),
+            (320, 404),
+            (324, 520),
+            // The vtable of descriptions with one base, at 404, and the description of that class.
+            (400, 420),
+            (424, 600),
+        ];
+        let texts = [
+            (148, "\0++CGNLC"),
+            (500, "3Err"),
+            (520, "St13runtime_error"),
+            (600, ONE_BASE),
+            (700, "what it says"),
+        ];
+        let memory = memory(&words, &texts);
+        let view = View(&memory);
+        assert_eq!(view.thrown(148), Some((300, 180)));
+        assert_eq!(view.type_name(300).as_deref(), Some("3Err"));
+        assert_eq!(view.what(300, 180).as_deref(), Some("what it says"));
+    }
+
+    #[test]
+    fn memory_that_makes_no_sense_says_nothing() {
+        // A class that is its own base, and addresses at both ends.
+        let memory = memory(
+            &[(300, 404), (304, 500), (308, 300), (400, 420), (424, 600)],
+            &[(500, "3Err"), (600, ONE_BASE)],
+        );
+        let view = View(&memory);
+        assert_eq!(view.what(300, 0), None);
+        for address in [0, 3, 1020, 1023, 1024, u32::MAX - 3, u32::MAX] {
+            assert_eq!(view.thrown(address), None);
+            assert_eq!(view.what(address, address), None);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Owns what a Python that ended in a trap says of its own: which Python code was running, on the guest's standard error, as CPython
+//! itself says it when it is killed by a signal (`faulthandler`). Must not know traps.
+
+use wasmtime::{Instance, StoreContextMut, Val};
+
+use crate::process::ProcessState;
+
+/// Says whether there is an interpreter.
+const IS_INITIALIZED: &str = "Py_IsInitialized";
+/// Pyodide's way to have it told: takes nothing.
+const DUMP_OF_PYODIDE: &str = "dump_traceback";
+/// CPython's: a descriptor, and the state of the thread, which the next one tells.
+const DUMP: &str = "_Py_DumpTraceback";
+const THREAD_STATE: &str = "PyGILState_GetThisThreadState";
+/// The guest's descriptors.
+const STDOUT: u32 = 1;
+const STDERR: u32 = 2;
+
+/// Lets CPython tell the Python frames of the guest. It reads them with care, since it is made for interpreters that have just
+/// crashed; should it trap, that is all. `None` when there is nothing to tell.
+pub(crate) fn dump(store: &mut StoreContextMut<'_, ProcessState>) -> Option<()> {
+    let main = store.data().running.as_ref()?.main;
+    let is_initialized = main.get_typed_func::<(), i32>(&mut *store, IS_INITIALIZED).ok()?;
+    if is_initialized.call(&mut *store, ()).ok()? == 0 {
+        return None;
+    }
+    let of_pyodide =
+        main.get_func(&mut *store, DUMP_OF_PYODIDE).filter(|dump| dump.ty(&*store).params().len() == 0);
+    match of_pyodide {
+        Some(dump) => {
+            write_to_standard_error(store);
+            let mut results = vec![Val::I32(0); dump.ty(&*store).results().len()];
+            dump.call(&mut *store, &[], &mut results).ok()
+        }
+        None => dump_of_thread(store, main),
+    }
+}
+
+/// Makes standard output standard error for the rest, which is what Pyodide's function writes: what a program gives out is not the place
+/// for it, and the program is over.
+fn write_to_standard_error(store: &mut StoreContextMut<'_, ProcessState>) {
+    if let Some(system) = store.data_mut().system.emscripten_mut() {
+        let kernel = &mut system.kernel;
+        let _ = kernel.descriptors.duplicate_to(&mut kernel.files, STDERR, STDOUT);
+    }
+}
+
+fn dump_of_thread(store: &mut StoreContextMut<'_, ProcessState>, main: Instance) -> Option<()> {
+    let dump = main.get_typed_func::<(u32, i32), ()>(&mut *store, DUMP).ok()?;
+    let thread =
+        main.get_typed_func::<(), i32>(&mut *store, THREAD_STATE).ok()?.call(&mut *store, ()).ok()?;
+    if thread == 0 {
+        return None;
+    }
+    dump.call(&mut *store, (STDERR, thread)).ok()
+}

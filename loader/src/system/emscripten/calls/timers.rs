@@ -1,0 +1,197 @@
+//! Owns the timers of a program (Emscripten, `emscripten/eventloop.h`): functions of the table that are called later. Later is when `main`
+//! has returned, as in Emscripten, where no event comes while a program runs: then they are called one after the other until none is
+//! left. A program that calls `exit`, and CPython, whose interpreter is gone when its `main` returns, end without. Must not know what
+//! the functions do.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use wasmtime::{Func, Ref, StoreContextMut};
+
+use super::super::guest::{Guest, table};
+use super::super::imports::{Answer, Arguments, Entry, Handler};
+use super::clock::ended;
+use crate::budget::Charge;
+use crate::process::ProcessState;
+use crate::system::signals;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("emscripten_set_timeout", Handler::Plain(set_timeout)),
+    ("emscripten_clear_timeout", Handler::Plain(clear)),
+    ("emscripten_set_timeout_loop", Handler::Plain(set_timeout_loop)),
+    ("emscripten_set_interval", Handler::Plain(set_interval)),
+    ("emscripten_clear_interval", Handler::Plain(clear)),
+    ("emscripten_set_immediate", Handler::Plain(set_immediate)),
+    ("emscripten_clear_immediate", Handler::Plain(clear)),
+    ("emscripten_set_immediate_loop", Handler::Plain(set_immediate_loop)),
+    ("emscripten_async_call", Handler::Plain(async_call)),
+];
+
+/// When a timer is set again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Repeat {
+    Never,
+    /// Always.
+    Every(Duration),
+    /// As long as the function, which gets its data alone, returns something.
+    While(Duration),
+    /// The same of a function that gets the time first, in milliseconds.
+    WhileAt(Duration),
+}
+
+#[derive(Debug)]
+struct Timer {
+    id: u32,
+    /// The slot of the function, and its argument.
+    slot: u32,
+    data: u32,
+    repeat: Repeat,
+    /// What the host keeps for it.
+    #[expect(dead_code, reason = "it is held, not read")]
+    charge: Charge,
+}
+
+/// The timers of a process, in the order in which they are due; those that are due together in the order in which they were set.
+#[derive(Default)]
+pub(in super::super) struct Timers {
+    pending: BTreeMap<(Instant, u64), Timer>,
+    /// How many were set.
+    set: u64,
+}
+
+impl Timers {
+    fn push(&mut self, timer: Timer, after: Duration) {
+        self.set = self.set.saturating_add(1);
+        let now = Instant::now();
+        // What is further away than the clock goes never comes.
+        if let Some(due) = now.checked_add(after) {
+            self.pending.insert((due, self.set), timer);
+        }
+    }
+}
+
+/// A time in milliseconds, as JavaScript takes it: what is no time is at once.
+fn milliseconds(number: f64) -> Duration {
+    Duration::try_from_secs_f64((number / 1000.0).max(0.0)).unwrap_or(if number > 0.0 {
+        Duration::MAX
+    } else {
+        Duration::ZERO
+    })
+}
+
+/// Sets a timer, and returns its number. Traps when the host keeps as much for the guest as it may.
+fn set(
+    guest: &mut Guest<'_>,
+    function: (u32, u32),
+    after: Duration,
+    repeat: Repeat,
+) -> wasmtime::Result<Answer> {
+    /// Bytes of a timer with its place in the map.
+    const SIZE: u64 = 128;
+    let system = guest.system().map_err(ended)?;
+    let charge = system.kernel.budget.charge(SIZE)?;
+    let timers = &mut system.timers;
+    let id = u32::try_from(timers.set & 0x7fff_ffff).unwrap_or(0).saturating_add(1);
+    timers.push(Timer { id, slot: function.0, data: function.1, repeat, charge }, after);
+    Ok(Answer::from(id))
+}
+
+/// `(function, milliseconds, data)`.
+fn set_timeout(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let function = (arguments.word(0)?, arguments.word(2)?);
+    set(guest, function, milliseconds(arguments.number(1)?), Repeat::Never)
+}
+
+/// The same of a function that gets the time and the data, and says whether it wants to be called again.
+fn set_timeout_loop(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let (function, period) = ((arguments.word(0)?, arguments.word(2)?), milliseconds(arguments.number(1)?));
+    set(guest, function, Duration::ZERO, Repeat::WhileAt(period))
+}
+
+fn set_interval(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let (function, period) = ((arguments.word(0)?, arguments.word(2)?), milliseconds(arguments.number(1)?));
+    set(guest, function, period, Repeat::Every(period))
+}
+
+/// `(function, data)`.
+fn set_immediate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    set(guest, (arguments.word(0)?, arguments.word(1)?), Duration::ZERO, Repeat::Never)
+}
+
+fn set_immediate_loop(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let function = (arguments.word(0)?, arguments.word(1)?);
+    set(guest, function, Duration::ZERO, Repeat::While(Duration::ZERO))
+}
+
+/// `(function, data, milliseconds)`: a negative time is the next picture of a browser, which here is at once.
+fn async_call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let function = (arguments.word(0)?, arguments.word(1)?);
+    set(guest, function, milliseconds(arguments.int(2)?.into()), Repeat::Never)
+}
+
+/// `(number)`: one that is not there is nobody's error.
+fn clear(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let id = arguments.word(0)?;
+    guest.system().map_err(ended)?.timers.pending.retain(|_, timer| timer.id != id);
+    Ok(Answer::Nothing)
+}
+
+/// Calls the timers' functions, each when it is due, until no timer is left.
+pub(in super::super) fn run(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
+    let interrupt = store.data().interrupt.clone();
+    loop {
+        signals::deliver_pending(store)?;
+        let Some(timers) = store.data_mut().system.emscripten_mut().map(|system| &mut system.timers) else {
+            return Ok(());
+        };
+        let Some(first) = timers.pending.first_entry() else { return Ok(()) };
+        let left = first.key().0.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let timer = first.remove();
+            fire(store, timer)?;
+        } else {
+            interrupt.sleep(left);
+        }
+    }
+}
+
+/// Calls the function of a timer that is due, and sets it again if it is to be.
+fn fire(store: &mut StoreContextMut<'_, ProcessState>, timer: Timer) -> wasmtime::Result<()> {
+    let (slot, data) = (timer.slot, timer.data);
+    // Set before the call, in which the timer may be cleared.
+    if let Repeat::Every(period) = timer.repeat {
+        push(store, timer, period);
+        return function(store, slot)?.typed::<u32, ()>(&store)?.call(store, data);
+    }
+    let function = function(store, slot)?;
+    match timer.repeat {
+        Repeat::While(period) => {
+            if function.typed::<u32, u32>(&store)?.call(&mut *store, data)? != 0 {
+                push(store, timer, period);
+            }
+        }
+        Repeat::WhileAt(period) => {
+            let started = store.data().system.emscripten().map(|system| system.started.elapsed());
+            let now = started.unwrap_or_default().as_secs_f64() * 1000.0;
+            if function.typed::<(f64, u32), u32>(&store)?.call(&mut *store, (now, data))? != 0 {
+                push(store, timer, period);
+            }
+        }
+        Repeat::Never | Repeat::Every(_) => function.typed::<u32, ()>(&store)?.call(store, data)?,
+    }
+    Ok(())
+}
+
+fn push(store: &mut StoreContextMut<'_, ProcessState>, timer: Timer, after: Duration) {
+    if let Some(system) = store.data_mut().system.emscripten_mut() {
+        system.timers.push(timer, after);
+    }
+}
+
+/// The function in a slot.
+fn function(store: &mut StoreContextMut<'_, ProcessState>, slot: u32) -> wasmtime::Result<Func> {
+    match table(store)?.get(store, slot.into()) {
+        Some(Ref::Func(Some(function))) => Ok(function),
+        _ => Err(wasmtime::Error::msg(format!("slot {slot} has no function for a timer"))),
+    }
+}

@@ -1,0 +1,123 @@
+//! Owns what is known of the functions that Emscripten's library has in JavaScript (`library.txt`): their types, which an importer of
+//! an address does not tell, and what they are a part of. Must not know which of them are served.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use pydl_linker::{Signature, abi};
+use wasmparser::{FuncType, RefType, ValType};
+
+/// A topic begins with `[WORD] WHAT IT IS`; the lines behind it are of names and types.
+const LIST: &str = include_str!("library.txt");
+
+/// A function of Emscripten's library.
+#[derive(Clone, Copy, Debug)]
+struct Function {
+    /// Its result and parameters, a letter each.
+    letters: &'static str,
+    /// What it is a part of, in words.
+    topic: &'static str,
+}
+
+fn list() -> &'static HashMap<&'static str, Function> {
+    static PARSED: OnceLock<HashMap<&'static str, Function>> = OnceLock::new();
+    PARSED.get_or_init(|| {
+        let mut topic = "";
+        let mut functions = HashMap::new();
+        for line in LIST.lines().filter(|line| !line.starts_with('#')) {
+            match line.split_once(' ') {
+                Some((word, what)) if word.starts_with('[') => topic = what,
+                Some((name, letters)) => {
+                    functions.insert(name, Function { letters, topic });
+                }
+                None => {}
+            }
+        }
+        functions
+    })
+}
+
+/// What a function of Emscripten's library is a part of; `None` for a name that the library has not.
+pub(super) fn topic(name: &str) -> Option<&'static str> {
+    list().get(name).map(|function| function.topic)
+}
+
+/// The type of a function of Emscripten's library; `None` for a name that the library has not.
+pub(super) fn signature(name: &str) -> Option<Signature> {
+    match list().get(name) {
+        Some(function) => of_letters(function.letters),
+        None => of_pattern(name),
+    }
+}
+
+/// The type of those functions of which there is one for each type: a slot, then what is passed on; or the types to catch, which are
+/// two less than the name counts.
+fn of_pattern(name: &str) -> Option<Signature> {
+    /// The most parameters of a function (WebAssembly JavaScript API, implementation limitations).
+    const MOST: usize = 1000;
+    if let Some(letters) = name.strip_prefix(abi::INVOKE) {
+        let called = of_letters(letters).filter(|called| called.params().len() < MOST)?;
+        let parameters = [&[ValType::I32], called.params()].concat();
+        return Some(Signature::new(FuncType::new(parameters, called.results().to_vec())));
+    }
+    let count = name.strip_prefix(abi::FIND_MATCHING_CATCH)?.parse::<usize>().ok()?;
+    let count = count.checked_sub(2).filter(|count| *count <= MOST)?;
+    Some(Signature::new(FuncType::new(vec![ValType::I32; count], [ValType::I32])))
+}
+
+/// The type that Emscripten writes with these letters.
+fn of_letters(letters: &str) -> Option<Signature> {
+    let ty = |letter: char| {
+        Some(match letter {
+            'i' | 'p' => ValType::I32,
+            'j' => ValType::I64,
+            'f' => ValType::F32,
+            'd' => ValType::F64,
+            'e' => ValType::Ref(RefType::EXTERNREF),
+            _ => return None,
+        })
+    };
+    let (result, parameters) = letters.split_at_checked(1)?;
+    let results: Vec<ValType> = match result {
+        "v" => Vec::new(),
+        result => result.chars().map(ty).collect::<Option<_>>()?,
+    };
+    let parameters: Vec<ValType> = parameters.chars().map(ty).collect::<Option<_>>()?;
+    Some(Signature::new(FuncType::new(parameters, results)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_has_a_type_and_a_topic() {
+        let lines = LIST.lines().filter(|line| !line.starts_with(['#', '[']));
+        assert_eq!(lines.clone().count(), list().len(), "a name is there twice");
+        for line in lines {
+            let (name, _) = line.split_once(' ').unwrap();
+            assert!(
+                signature(name).is_some() && topic(name).is_some_and(|topic| !topic.is_empty()),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn types_are_told_by_letters_and_by_names() {
+        let text = |name| signature(name).map(|signature| signature.to_string());
+        assert_eq!(text("strptime").as_deref(), Some("(i32, i32, i32) -> i32"));
+        assert_eq!(text("invoke_viijd").as_deref(), Some("(i32, i32, i32, i64, f64) -> ()"));
+        assert_eq!(text("invoke_i").as_deref(), Some("(i32) -> i32"));
+        assert_eq!(text("__cxa_find_matching_catch_4").as_deref(), Some("(i32, i32) -> i32"));
+        for name in [
+            "invoke_",
+            "invoke_x",
+            "__cxa_find_matching_catch_1",
+            "__cxa_find_matching_catch_99999",
+            "printf",
+        ] {
+            assert_eq!(text(name), None, "{name}");
+        }
+    }
+}

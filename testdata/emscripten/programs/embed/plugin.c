@@ -1,0 +1,1 @@
+int plugged(int value) { return value * 3; }

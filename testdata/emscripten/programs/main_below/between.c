@@ -1,0 +1,2 @@
+int below(int);
+int between(int value) { return below(value) + 1; }

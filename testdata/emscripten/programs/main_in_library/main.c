@@ -1,0 +1,2 @@
+/* The main module has no `main`; the library that it needs has. */
+int answer(void) { return 42; }

@@ -1,0 +1,1 @@
+int get(int *address) { return *address; }

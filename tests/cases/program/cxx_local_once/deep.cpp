@@ -1,0 +1,4 @@
+// A third library, opened with RTLD_DEEPBIND.
+#define WHO 'd'
+#define START 3
+#include "both.h"

@@ -1,0 +1,4 @@
+// The second one.
+#define WHO 'b'
+#define START 2
+#include "both.h"

@@ -1,0 +1,2 @@
+/* Found by $ORIGIN alone. */
+int target_value = 21;
