@@ -261,7 +261,7 @@ impl Cache {
 
 /// Counts the changes of what entries depend on and their keys do not tell: how modules are rewritten, what makes a main
 /// module good, what is in an outline, how byte code is made. Count it up with any of them.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 /// The user whose folders all paths begin with.
 const ROOT: u32 = 0;
 /// Mode bits (stat(2)).

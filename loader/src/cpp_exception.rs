@@ -32,15 +32,14 @@ pub(crate) fn uncaught(
 ) -> Option<GuestException> {
     // What the host throws itself, for modules that leave exceptions to it.
     let of_host = store.data().system.emscripten().and_then(|system| system.uncaught_object(error));
-    let thrown = match of_host {
-        Some(_) => None,
-        None if error.is::<ThrownException>() => {
-            match store.take_pending_exception()?.field(&mut *store, 0).ok()? {
-                Val::I32(address) => Some(address.cast_unsigned()),
-                _ => None,
-            }
+    // What a tag carries is the engine's to keep until it is asked for.
+    let thrown = if of_host.is_none() && error.is::<ThrownException>() {
+        match store.take_pending_exception()?.field(&mut *store, 0).ok()? {
+            Val::I32(address) => Some(address.cast_unsigned()),
+            _ => return None,
         }
-        None => None,
+    } else {
+        None
     };
     let space = store.data().running.as_ref()?.space.clone()?;
     let memory = View(space.memory.data(&*store));

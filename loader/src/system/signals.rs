@@ -123,6 +123,8 @@ struct Target<'a> {
 mod layout {
     pub const FLAGS: usize = 132;
     pub const SIZE: usize = 140;
+    /// Room for one on the stack, aligned as that is.
+    pub const ROOM: u32 = 160;
     pub const SA_RESTART: u32 = 0x1000_0000;
     pub const SIG_DFL: u32 = 0;
     /// Emscripten, `signal.h`: 1 may be the slot of a function.
@@ -184,9 +186,9 @@ impl Target<'_> {
     /// Room for a record on the guest's stack, which the caller puts right again.
     fn room(&mut self) -> wasmtime::Result<Option<u32>> {
         let Val::I32(pointer) = self.space.stack_pointer.get(&mut self.store) else { return Ok(None) };
-        let place = pointer.wrapping_sub(layout::SIZE as i32 + 16) & !15;
-        self.space.stack_pointer.set(&mut self.store, Val::I32(place))?;
-        Ok(Some(place.cast_unsigned()))
+        let place = pointer.cast_unsigned().wrapping_sub(layout::ROOM) & !15;
+        self.space.stack_pointer.set(&mut self.store, Val::I32(place.cast_signed()))?;
+        Ok(Some(place))
     }
 
     /// By `signal`, which tells what there was when it is given something else: wasi-libc has no other. It ignores signals by a function.

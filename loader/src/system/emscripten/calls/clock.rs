@@ -28,7 +28,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// Clock ids (`time.h`).
-mod clock {
+mod id {
     pub const REALTIME: u32 = 0;
     /// Counts from the start of the process.
     pub const MONOTONIC: u32 = 1;
@@ -47,11 +47,11 @@ fn monotonic(guest: &mut Guest<'_>) -> Result<u64> {
 }
 
 /// What a clock shows.
-pub(super) fn nanoseconds(guest: &mut Guest<'_>, id: u32) -> Result<u64> {
-    match id {
-        clock::REALTIME => Ok(realtime()),
-        clock::MONOTONIC => monotonic(guest),
-        clock::PROCESS | clock::THREAD => Ok(processor()),
+pub(super) fn nanoseconds(guest: &mut Guest<'_>, clock: u32) -> Result<u64> {
+    match clock {
+        id::REALTIME => Ok(realtime()),
+        id::MONOTONIC => monotonic(guest),
+        id::PROCESS | id::THREAD => Ok(processor()),
         _ => Err(Errno::INVAL.into()),
     }
 }
