@@ -4,7 +4,7 @@
 use pydl_linker::features::ACCEPTED;
 use pydl_linker::{AbiFamily, SlotCount};
 use wasmparser::WasmFeatures;
-use wasmtime::{Config, Engine, ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{Config, Engine, Module, ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 
 use crate::budget::{Budget, Charge, Exhausted};
 use crate::error::LoadError;
@@ -72,23 +72,51 @@ pub(crate) struct Limits {
     budget: Budget,
     /// What is charged of it, which only becomes more.
     kept: Option<Charge>,
-    /// Bytes of the guest's memory and of the engine's heap of exceptions and references, once there are any. The engine does not tell which
-    /// it asks for.
-    memory: Option<usize>,
-    objects: Option<usize>,
-    /// What both were before the last request, which may fail yet.
-    before: (Option<usize>, Option<usize>),
+    /// The engine asks for the guest's memory and for its own heap of exceptions and references alike, and does not say for which.
+    memory: LinearMemory,
+    /// What it was before the last request, which may fail yet.
+    before: LinearMemory,
+}
+
+/// The guest's memory, in bytes: everything else that the engine asks memory for is its heap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LinearMemory {
+    Absent,
+    /// Main has one, which begins with so many.
+    Planned(usize),
+    /// It has so many.
+    Made(usize),
+}
+
+impl LinearMemory {
+    fn of(main: Option<&Module>) -> LinearMemory {
+        let pages = main.and_then(|main| main.resources_required().max_initial_memory_size);
+        let bytes = pages.map(|pages| usize::try_from(pages.saturating_mul(PAGE)).unwrap_or(usize::MAX));
+        bytes.map_or(LinearMemory::Absent, LinearMemory::Planned)
+    }
+
+    /// Whether it is what a request is about. Of two that have the same size, it is: a guest that has the one taken
+    /// for the other has no more of both together.
+    fn is_asked_for(self, current: usize, desired: usize) -> bool {
+        match self {
+            LinearMemory::Absent => false,
+            LinearMemory::Planned(begin) => current == 0 && desired == begin,
+            LinearMemory::Made(size) => current == size,
+        }
+    }
 }
 
 /// Bytes of that heap in the beginning.
 const OBJECTS: usize = 1 << 20;
+/// Bytes of a page of memory, in which the engine counts.
+const PAGE: u64 = 1 << 16;
 /// Bytes that a slot of a table takes.
 const SLOT: usize = 8;
 
 impl Limits {
     /// Limits of a process with a memory of so many bytes at most. wasmtime frees no instance before the process ends: `instances` is how many there may be of libraries and their
     /// thunks, which loads count themselves, beside what else a process needs.
-    pub(crate) fn new(instances: u32, memory: usize, budget: Budget) -> Limits {
+    pub(crate) fn new(instances: u32, memory: usize, main: Option<&Module>, budget: Budget) -> Limits {
         let engine = StoreLimitsBuilder::new()
             .memories(1)
             .memory_size(memory)
@@ -96,7 +124,8 @@ impl Limits {
             .table_elements(SlotCount::MAX as usize)
             .instances((instances as usize).saturating_add(OTHER_INSTANCES))
             .build();
-        Limits { engine, budget, kept: None, memory: None, objects: None, before: (None, None) }
+        let memory = LinearMemory::of(main);
+        Limits { engine, budget, kept: None, memory, before: memory }
     }
 
     /// Charges what is kept until the process ends.
@@ -118,41 +147,23 @@ impl ResourceLimiter for Limits {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        self.before = (self.memory, self.objects);
-        let more = match (current, self.memory, self.objects) {
-            // The heap begins with its size; a memory that happens to begin with the same comes first, as far as is known yet.
-            (0, Some(_), None) if desired == OBJECTS => {
-                self.objects = Some(desired);
-                desired
-            }
-            (0, Some(OBJECTS), None) => {
-                (self.memory, self.objects) = (Some(desired), Some(OBJECTS));
-                OBJECTS
-            }
-            (0, None, _) => {
-                self.memory = Some(desired);
-                0
-            }
-            // Of two that are equal, it is the memory: a guest that has the one taken for the other has no more together.
-            (_, memory, _) if memory == Some(current) => {
-                self.memory = Some(desired);
-                0
-            }
-            _ => {
-                self.objects = Some(desired);
-                desired.saturating_sub(current)
-            }
+        self.before = self.memory;
+        let more = if self.memory.is_asked_for(current, desired) {
+            self.memory = LinearMemory::Made(desired);
+            0
+        } else {
+            desired.saturating_sub(current)
         };
         let is_permitted = self.engine.memory_growing(current, desired, maximum)?;
         let is_permitted = is_permitted && (more == 0 || self.keep(more as u64).is_ok());
         if !is_permitted {
-            (self.memory, self.objects) = self.before;
+            self.memory = self.before;
         }
         Ok(is_permitted)
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        (self.memory, self.objects) = self.before;
+        self.memory = self.before;
         self.engine.memory_grow_failed(error)
     }
 
@@ -186,13 +197,18 @@ const OTHER_INSTANCES: usize = 10_000;
 mod tests {
     use super::*;
 
-    /// Limits, and what was charged after each request.
-    fn charged(requests: &[(usize, usize)]) -> Vec<u64> {
-        let budget = Budget::new(16 << 20);
-        let mut limits = Limits::new(1, 1 << 30, budget.clone());
+    /// Limits of a process whose memory begins with so many bytes.
+    fn limits(memory: LinearMemory, budget: u64) -> Limits {
+        let limits = Limits::new(1, 1 << 30, None, Budget::new(budget));
+        Limits { memory, ..limits }
+    }
+
+    /// What was charged after each request.
+    fn charged(memory: LinearMemory, requests: &[(usize, usize)]) -> Vec<u64> {
+        let mut limits = limits(memory, 16 << 20);
         let charge = |(current, desired): &(usize, usize)| {
             assert!(limits.memory_growing(*current, *desired, None).unwrap());
-            budget.used()
+            limits.budget.used()
         };
         requests.iter().map(charge).collect()
     }
@@ -200,20 +216,26 @@ mod tests {
     #[test]
     fn the_heap_of_objects_is_charged_and_the_memory_is_not() {
         const MEMORY: usize = 100 << 20;
-        let begun = OBJECTS as u64;
-        assert_eq!(charged(&[(0, MEMORY), (0, OBJECTS), (OBJECTS, 2 * OBJECTS)]), [0, begun, 2 * begun]);
-        // In the other order, and with a memory that begins as the heap does.
-        assert_eq!(charged(&[(0, OBJECTS), (0, MEMORY), (MEMORY, 2 * MEMORY)]), [0, begun, begun]);
-        assert_eq!(charged(&[(0, OBJECTS), (OBJECTS, MEMORY), (0, OBJECTS)]), [0, 0, begun]);
+        let (begun, large) = (OBJECTS as u64, LinearMemory::Planned(MEMORY));
         assert_eq!(
-            charged(&[(0, OBJECTS), (0, OBJECTS), (OBJECTS, MEMORY), (OBJECTS, 2 * OBJECTS)]),
+            charged(large, &[(0, MEMORY), (0, OBJECTS), (OBJECTS, 2 * OBJECTS)]),
+            [0, begun, 2 * begun]
+        );
+        // In the other order, with a memory that begins as the heap does, and with none.
+        assert_eq!(charged(large, &[(0, OBJECTS), (0, MEMORY), (MEMORY, 2 * MEMORY)]), [begun, begun, begun]);
+        let alike = LinearMemory::Planned(OBJECTS);
+        assert_eq!(charged(alike, &[(0, OBJECTS), (OBJECTS, MEMORY), (0, OBJECTS)]), [0, 0, begun]);
+        assert_eq!(
+            charged(alike, &[(0, OBJECTS), (0, OBJECTS), (OBJECTS, MEMORY), (OBJECTS, 2 * OBJECTS)]),
             [0, begun, begun, 2 * begun]
         );
+        let none = LinearMemory::Absent;
+        assert_eq!(charged(none, &[(0, OBJECTS), (OBJECTS, 2 * OBJECTS)]), [begun, 2 * begun]);
     }
 
     #[test]
     fn what_was_refused_is_not_taken_for_granted() {
-        let mut limits = Limits::new(1, 1 << 30, Budget::new(4 << 20));
+        let mut limits = limits(LinearMemory::Planned(100 << 20), 4 << 20);
         assert!(limits.memory_growing(0, 100 << 20, None).unwrap());
         assert!(limits.memory_growing(0, OBJECTS, None).unwrap());
         assert!(!limits.memory_growing(OBJECTS, 8 << 20, None).unwrap());

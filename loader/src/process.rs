@@ -89,7 +89,7 @@ impl ProcessState {
             system: System::Idle,
             compiler: compiler.clone(),
             interrupt: Arc::default(),
-            limits: Limits::new(MOST_INSTANCES, MOST_MEMORY, budget.clone()),
+            limits: Limits::new(MOST_INSTANCES, MOST_MEMORY, None, budget.clone()),
             budget,
             instances: (MOST_INSTANCES, 0),
             running: None,
@@ -157,7 +157,12 @@ impl Process {
         if let Ok(kernel) = state.system.kernel_mut() {
             state.budget = kernel.budget.clone();
         }
-        state.limits = Limits::new(options.most_instances, options.most_memory, state.budget.clone());
+        state.limits = Limits::new(
+            options.most_instances,
+            options.most_memory,
+            Some(image.code()),
+            state.budget.clone(),
+        );
         state.instances = (options.most_instances, 0);
         state.binds_now = options.variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         state.interrupt = interrupt.state().clone();
@@ -378,6 +383,11 @@ impl Process {
         }
         match self.working_directory.take() {
             None => Ok(()),
+            // A path without a name is that of no folder (POSIX, pathname resolution); wasi-libc takes it for its own.
+            Some(folder) if folder.is_empty() => {
+                let why = "working directory: an empty path names no folder";
+                Err(Stop::Refused(LoadError::Option(why.to_owned())))
+            }
             // Where every guest starts, even one that has no folder there.
             Some(folder) if folder == "/" => Ok(()),
             Some(folder) => self.change_directory(&folder, main, space),
@@ -452,8 +462,9 @@ fn wasi_system(
     files: &[GuestFile],
     packages: &Packages,
 ) -> Result<Wasi, LoadError> {
-    let mut system = Wasi::new(&with_packages(options, image, packages)?)?;
-    show(&mut system.kernel, options, files)?;
+    let options = with_packages(options, image, packages)?;
+    let mut system = Wasi::new(&options)?;
+    show(&mut system.kernel, &options, files)?;
     Ok(system)
 }
 

@@ -254,7 +254,7 @@ impl Files {
     /// The name that a path gives to something new. Errs with `EEXIST` when there is something, and with `ENOENT` when a `/` follows: only
     /// folders may be called so.
     fn new_name(&self, at: &At) -> Result<(Place, OsString)> {
-        let Last::Name(NamedIn { folder, name, slash }) = self.last(at)? else {
+        let Last::Name(NamedIn { folder, name, slash, .. }) = self.last(at)? else {
             return Err(Errno::EXIST.into());
         };
         let is_there = match &folder {
@@ -328,7 +328,7 @@ impl Files {
 
     /// Removes a file, link or, if `folder`, an empty folder.
     pub(crate) fn remove(&mut self, at: &At, folder: bool) -> Result<()> {
-        let NamedIn { folder: place, name, slash } = match (self.last(at)?, folder) {
+        let NamedIn { folder: place, name, slash, covers } = match (self.last(at)?, folder) {
             (Last::Name(name), _) => name,
             (Last::Folder(_, End::Dot), true) => return Err(Errno::INVAL.into()),
             (Last::Folder(_, End::DotDot), true) => return Err(Errno::NOTEMPTY.into()),
@@ -341,12 +341,14 @@ impl Files {
         };
         let id = self.tree.look_up(parent, &name)?.ok_or(Errno::NOENT)?;
         match (&self.tree.get(id)?.content, folder) {
+            (Content::Folder(_), true) if covers.is_some() => return Err(Errno::BUSY.into()),
             (Content::Folder(names), true) if names.is_empty() => {}
             (Content::Folder(_), true) => return Err(Errno::NOTEMPTY.into()),
             (Content::Host(_), true) => return Err(Errno::BUSY.into()),
             (Content::Folder(_) | Content::Host(_), false) => return Err(Errno::ISDIR.into()),
             (_, true) => return Err(Errno::NOTDIR.into()),
             (_, false) if slash => return Err(Errno::NOTDIR.into()),
+            (_, false) if covers.is_some() => return Err(Errno::BUSY.into()),
             (_, false) => {}
         }
         self.tree.unlink(parent, &name)
@@ -359,6 +361,9 @@ impl Files {
             return Err(Errno::XDEV.into());
         }
         let (Last::Name(from), Last::Name(to)) = (from, to) else { return Err(Errno::BUSY.into()) };
+        if from.covers.is_some() || to.covers.is_some() {
+            return Err(Errno::BUSY.into());
+        }
         match (&from.folder, &to.folder) {
             (Place::Host(_, place), Place::Host(_, other)) => {
                 place.rename((&from.name, from.slash), other, (&to.name, to.slash))
@@ -594,7 +599,7 @@ fn link_at(place: &HostPlace, name: &OsStr) -> Result<Option<OsString>> {
 
 fn place_of(last: &Last) -> &Place {
     match last {
-        Last::Name(name) => &name.folder,
+        Last::Name(name) => name.parent(),
         Last::Folder(place, _) => place,
     }
 }

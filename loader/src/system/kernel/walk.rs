@@ -58,6 +58,15 @@ pub(crate) struct NamedIn {
     pub name: OsString,
     /// Whether a `/` follows.
     pub slash: bool,
+    /// The mounted folder that it is a name of where something of the guest's own, in `folder`, lies over it: a mount point.
+    pub covers: Option<Place>,
+}
+
+impl NamedIn {
+    /// Where the name is, whatever lies over it.
+    pub(crate) fn parent(&self) -> &Place {
+        self.covers.as_ref().unwrap_or(&self.folder)
+    }
 }
 
 /// How a path ends that does not end with a name.
@@ -133,11 +142,11 @@ impl Walk {
                 }
                 _ if part.is_last && !(part.slash && self.slash == Slash::Enters) => {
                     let Part { name, slash, .. } = part;
-                    let folder = match self.cover(tree, &name)? {
-                        Some((folder, _)) => Place::Tree(folder),
-                        None => self.place.clone(),
+                    let (folder, covers) = match self.cover(tree, &name)? {
+                        Some((folder, _)) => (Place::Tree(folder), Some(self.place.clone())),
+                        None => (self.place.clone(), None),
                     };
-                    return Ok(Last::Name(NamedIn { folder, name, slash }));
+                    return Ok(Last::Name(NamedIn { folder, name, slash, covers }));
                 }
                 _ => self.down(tree, &part.name)?,
             }
