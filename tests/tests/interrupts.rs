@@ -99,29 +99,6 @@ print(len(seen))
     assert_eq!(String::from_utf8_lossy(&output.stdout), "ready\n3\n");
 }
 
-/// PEP 475: what a handler returns from goes on, for the time that is left.
-#[test]
-fn a_wait_goes_on_after_a_handler_that_returns() {
-    for wait in ["time.sleep(2)", "select.select([0], [], [], 2)", "select.select([], [], [], 2)"] {
-        for handler in ["lambda *_: seen.append(1)", "signal.SIG_IGN"] {
-            let code = format!(
-                "
-import select, signal, time
-seen = []
-signal.signal(signal.SIGINT, {handler})
-begun = time.monotonic()
-print('ready', flush=True)
-{wait}
-print(time.monotonic() - begun >= 2, len(seen) == (0 if signal.SIG_IGN == {handler} else 1))
-"
-            );
-            let output = interrupt(python(&pydl_tests::python_wasm(), &code), 1);
-            let stdout = String::from_utf8_lossy(&output.stdout);
-            assert_eq!(stdout, "ready\nTrue True\n", "{wait}, {handler}");
-        }
-    }
-}
-
 #[test]
 fn whatever_a_guest_does_it_can_be_terminated() {
     for main in [Some(pydl_tests::python_wasm()), emscripten(CURRENT)].into_iter().flatten() {
@@ -406,8 +383,9 @@ def measure(wait, seconds):
     start = time.monotonic()
     try: wait(seconds)
     except LookupError as error: return 'raised %s' % error, time.monotonic() - start < seconds - 1
-    return time.monotonic() - start >= seconds, bool(seen)
-waits = [time.sleep, lambda seconds: select.select([0], [], [], seconds)]
+    # The select of wasi-libc counts in milliseconds, and leaves out what is less.
+    return time.monotonic() - start >= seconds - 0.001, bool(seen)
+waits = [time.sleep, lambda seconds: select.select([0], [], [], seconds), lambda seconds: select.select([], [], [], seconds)]
 signal.signal(signal.SIGINT, note)
 print('ready', flush=True)
 for handler, seconds in (note, 1.5), (fail, 20), (signal.SIG_IGN, 0.7):
@@ -425,7 +403,12 @@ print('not reached')
 // PEP 475; natively the same.
 #[test]
 fn a_handler_that_returns_and_an_ignored_signal_end_no_wait() {
-    let expected = "ready\nTrue True\nTrue True\nraised 2 True\nraised 2 True\nTrue False\nTrue False\n";
+    let expected = format!(
+        "ready\n{}{}{}",
+        "True True\n".repeat(3),
+        "raised 2 True\n".repeat(3),
+        "True False\n".repeat(3)
+    );
     for main in mains() {
         let output = interrupt_until_the_end(python(&main, WAITS));
         let (stdout, stderr) = texts(&output);

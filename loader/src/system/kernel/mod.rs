@@ -120,7 +120,7 @@ impl Kernel {
         self.place(Path::new(guest), node)
     }
 
-    /// Shows a file of an archive.
+    /// Shows a file of an archive, of which the guest has a copy of its own as soon as it writes to it.
     pub(crate) fn show_archived(
         &mut self,
         guest: &Path,
@@ -130,7 +130,7 @@ impl Kernel {
         let size = archive.entries().get(index).map_or(0, |entry| entry.size);
         let data = Data::Archived { archive: archive.clone(), index, size, loaded: None };
         // The time that byte code in archives is compared with.
-        let node = Node::new(Content::File(data), 0o644).modified(ARCHIVED).read_only();
+        let node = Node::new(Content::File(data), 0o644).modified(ARCHIVED);
         self.place(guest, node)
     }
 

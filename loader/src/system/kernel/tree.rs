@@ -535,7 +535,7 @@ impl Tree {
 
     /// Changes the size of a file; new bytes are 0, and take nothing.
     pub(crate) fn resize(&mut self, id: NodeId, size: u64) -> Result<()> {
-        self.owned(id)?.set_len(size).map_err(|_| Errno::FBIG)?;
+        self.owned(id, size)?.set_len(size).map_err(|_| Errno::FBIG)?;
         self.get_mut(id)?.touch();
         Ok(())
     }
@@ -545,19 +545,36 @@ impl Tree {
         let end = position.checked_add(bytes.len() as u64).filter(|end| i64::try_from(*end).is_ok());
         end.ok_or(Errno::FBIG)?;
         let budget = self.budget.clone();
-        let count = self.owned(id)?.write(&budget, position, bytes).map_err(no_space)?;
+        let count = self.owned(id, u64::MAX)?.write(&budget, position, bytes).map_err(no_space)?;
         self.get_mut(id)?.touch();
         Ok(count)
     }
 
-    /// The bytes of a file that may be written to.
-    fn owned(&mut self, id: NodeId) -> Result<&mut Pages> {
+    /// The bytes of a file that may be written to: the guest's own, which what is shared with others is copied for, as far as it is kept.
+    fn owned(&mut self, id: NodeId, kept: u64) -> Result<&mut Pages> {
+        if matches!(self.get(id)?.content, Content::File(Data::Shared(_) | Data::Archived { .. })) {
+            let copy = self.copy(id, kept)?;
+            self.get_mut(id)?.content = Content::File(Data::Owned(copy));
+        }
         match &mut self.get_mut(id)?.content {
             Content::File(Data::Owned(pages)) => Ok(pages),
-            Content::File(_) => Err(Errno::ROFS.into()),
             Content::Folder(_) | Content::Host(_) => Err(Errno::ISDIR.into()),
             _ => Err(Errno::INVAL.into()),
         }
+    }
+
+    /// A copy of the first bytes of a file.
+    fn copy(&mut self, id: NodeId, size: u64) -> Result<Pages> {
+        let mut pages = Pages::default();
+        let size = size.min(self.size(id)?);
+        if size > 0 {
+            let bytes = self.shared(id)?;
+            let bytes = bytes.get(..usize::try_from(size).map_err(|_| Errno::FBIG)?).unwrap_or(&bytes);
+            if pages.write(&self.budget, 0, bytes).map_err(no_space)? < bytes.len() {
+                return Err(Errno::NOSPC.into());
+            }
+        }
+        Ok(pages)
     }
 
     /// Bytes of a file; of a link, of its target.
@@ -702,7 +719,7 @@ mod tests {
         let index = archive.entries().iter().position(small).unwrap();
         let size = archive.entries()[index].size;
         let mut tree = tree();
-        let data = Data::Archived { archive, index, size, loaded: None };
+        let data = Data::Archived { archive: archive.clone(), index, size, loaded: None };
         let id = tree.add(Tree::ROOT, "a".as_ref(), Node::new(Content::File(data), 0o644)).unwrap();
         assert_eq!(tree.shared(id).unwrap().len() as u64, size);
         assert_eq!(tree.budget.used(), NODE);
@@ -711,6 +728,15 @@ mod tests {
         assert_eq!(tree.read(id, 10, &mut buffer).unwrap() as u64, size - 10);
         assert_eq!(tree.budget.used(), NODE + size);
         tree.close(id);
+        assert_eq!(tree.budget.used(), NODE);
+        // What is written to is the guest's own from then on, and the archive's file is what it was.
+        let original = archive.read(index).unwrap();
+        assert_eq!(tree.write(id, 1, b"?").unwrap(), 1);
+        assert_eq!(tree.read(id, 0, &mut buffer).unwrap() as u64, size);
+        assert_eq!((buffer[0], buffer[1], &buffer[2..5]), (original[0], b'?', &original[2..5]));
+        assert_eq!(archive.read(index).unwrap(), original);
+        tree.resize(id, 0).unwrap();
+        assert_eq!(tree.read(id, 0, &mut buffer).unwrap(), 0);
         assert_eq!(tree.budget.used(), NODE);
     }
 

@@ -434,9 +434,10 @@ fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     }
     let timeout = match arguments.word(4)? {
         0 => None,
+        // No `struct timeval`: musl hands over two longs (`src/select/select.c`), of 32 bits each.
         at => {
-            let (seconds, microseconds) = (guest.u64(at)?, guest.u32(at.saturating_add(8))?);
-            Some(Duration::from_secs(seconds.min(1 << 40)) + Duration::from_micros(microseconds.into()))
+            let (seconds, microseconds) = (guest.u32(at)?, guest.u32(at.saturating_add(4))?);
+            Some(Duration::from_secs(seconds.into()) + Duration::from_micros(microseconds.into()))
         }
     };
     let ready = wait(guest, &interests, timeout)?;
