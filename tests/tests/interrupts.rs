@@ -262,9 +262,11 @@ fn waits_for_locks_are_interrupted() {
     assert_eq!(granted.join().unwrap().unwrap(), ExitStatus::Exited(0));
 }
 
-/// Python with a program that prints `ready` first.
+/// Python with a program that prints `ready` first, and with the signals that it may be sent, whatever these tests were told to ignore.
 fn python(main: &Path, code: &str) -> Command {
-    let mut command = pydl_tests::pydl();
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(pydl_tests::pydl_binary());
+    command.env("PYDL_CACHE_DIR", pydl_tests::cache_folder());
     command.arg("run").arg(main).args(["-c", code]);
     command
 }

@@ -98,6 +98,32 @@ True True
     );
 }
 
+/// What docs/main-modules.md offers for `asyncio.run`, and the time zones; the loop is the document's.
+#[test]
+fn what_preview_1_lacks_has_the_substitutes_of_the_documentation() {
+    let document = fs::read_to_string(pydl_tests::repository().join("docs/main-modules.md")).unwrap();
+    let (_, snippet) = document.split_once("```python\n").unwrap();
+    let (snippet, _) = snippet.split_once("```").unwrap();
+    let code = format!(
+        "
+import asyncio, datetime, zoneinfo
+async def say(what, after):
+    await asyncio.sleep(after)
+    return what
+async def main():
+    print(await asyncio.gather(say('b', 0.2), say('a', 0.1)))
+    try:
+        async with asyncio.timeout(0.1): await asyncio.sleep(100)
+    except TimeoutError: print('timeout')
+{snippet}
+print(datetime.datetime(2026, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Paris')).utcoffset())
+"
+    );
+    let output = python(&code).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(stdout, "['b', 'a']\ntimeout\n2:00:00\n", "{stderr}");
+}
+
 /// A mounted folder, one in it (which makes the folder between them a mount of its own), and the root; what the guest has of its own is not made on the host.
 #[test]
 fn folders_are_mounted_in_each_other() {
