@@ -8,7 +8,8 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use pydl_linker::{
     FoundLibrary, Host, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, MainModule, ParseError,
-    ParsedModule, Signature, AbiFamily, dlfcn_of_main, exceptions, refused_features_in_words, waiting,
+    ParsedModule, Signature, AbiFamily, dlfcn_of_main, exceptions, long_instructions, refused_features_in_words,
+    time_zone, waiting, waits_of_wasi,
 };
 use wasmparser::{Validator, WasmFeatures};
 
@@ -48,7 +49,14 @@ fuzz_target!(|bytes: &[u8]| {
 fn rewrite(bytes: &[u8]) {
     let was_valid = Validator::new_with_features(BEFORE).validate_all(bytes).is_ok();
     let mut current = bytes.to_vec();
-    for step in [exceptions::lower, waiting::wait_in_host, dlfcn_of_main::ask_host] {
+    for step in [
+        exceptions::lower,
+        waiting::sleep_in_host,
+        time_zone::always_ask,
+        dlfcn_of_main::ask_host,
+        waits_of_wasi::ask_host,
+        long_instructions::cut,
+    ] {
         match step(&current) {
             Ok(Some(rewritten)) => current = rewritten,
             Ok(None) => {}

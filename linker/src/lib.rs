@@ -31,6 +31,7 @@ mod ids;
 mod inspect;
 mod layout;
 mod lazy;
+pub mod long_instructions;
 mod main_module;
 mod main_placement;
 mod namespace;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use pydl_linker::{
-    AbiFamily, MainModule, ParseError, dlfcn_of_main, exceptions, refused_features_in_words, time_zone,
-    waiting, waits_of_wasi,
+    MainModule, ParseError, dlfcn_of_main, exceptions, long_instructions, refused_features_in_words,
+    time_zone, waiting, waits_of_wasi,
 };
 use wasmtime::{Engine, Module};
 
@@ -22,9 +22,10 @@ const WHERE_ASKED: Kind = Kind::Emscripten(Interruption::WhereAsked);
 /// A change to a module; `None` when there is nothing to change.
 type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, ParseError>;
 
-/// What is changed after exceptions were lowered, in order, for each ABI.
+/// What is changed after exceptions were lowered, in order, for each ABI; and at last where guests are interrupted anywhere.
 const OF_EMSCRIPTEN: [Rewrite; 3] = [waiting::sleep_in_host, time_zone::always_ask, dlfcn_of_main::ask_host];
 const OF_WASI: [Rewrite; 1] = [waits_of_wasi::ask_host];
+const FOR_INTERRUPTS: [Rewrite; 1] = [long_instructions::cut];
 
 /// Compiles modules, and keeps what it compiled if it has a cache. Cloning shares both.
 #[derive(Clone)]
@@ -126,11 +127,12 @@ impl Compiler {
         on_compile();
         let lowered = exceptions::lower(wasm).map_err(|error| refused(error.to_string()))?;
         let mut rewritten = lowered.map_or(Cow::Borrowed(wasm), Cow::Owned);
-        let rewrites: &[Rewrite] = match self.kind.family() {
-            AbiFamily::Emscripten => &OF_EMSCRIPTEN,
-            AbiFamily::Wasi => &OF_WASI,
+        let rewrites: [&[Rewrite]; 2] = match self.kind {
+            Kind::Wasi => [&OF_WASI, &FOR_INTERRUPTS],
+            Kind::Emscripten(Interruption::Anywhere) => [&OF_EMSCRIPTEN, &FOR_INTERRUPTS],
+            Kind::Emscripten(Interruption::WhereAsked) => [&OF_EMSCRIPTEN, &[]],
         };
-        for rewrite in rewrites {
+        for rewrite in rewrites.into_iter().flatten() {
             if let Some(other) = rewrite(&rewritten).map_err(|error| refused(error.to_string()))? {
                 rewritten = Cow::Owned(other);
             }

@@ -40,6 +40,8 @@ use crate::trace::Trace;
 const CHDIR: &str = "chdir";
 /// Where Python looks for modules, after the folder of the script (CPython's manual, environment variables).
 const PYTHONPATH: &str = "PYTHONPATH";
+/// Bytes of a guest's memory from which on giving it back takes longer than a new thread does.
+const LARGE_MEMORY: usize = 64 << 20;
 
 /// What the engine keeps for a process.
 pub(crate) struct ProcessState {
@@ -292,11 +294,32 @@ impl Process {
         mut self,
         work: impl FnOnce(&mut Process) -> Result<T, LoadError> + Send,
     ) -> Result<T, LoadError> {
+        let result = self.work_on_guest_thread(work);
+        self.leave();
+        result
+    }
+
+    /// Gives back what the process had: what others may wait for at once, such as files and locks, and a large memory on a thread of its
+    /// own, which takes the host's kernel a second for 4 GiB.
+    fn leave(mut self) {
+        let space = self.store.data().running.as_ref().and_then(|running| running.space.clone());
+        let size = space.map_or(0, |space| space.memory.data_size(&self.store));
+        self.store.data_mut().system = System::Idle;
+        if size > LARGE_MEMORY {
+            // Without a thread it is done here.
+            let _ = thread::Builder::new().name("memory".to_owned()).spawn(move || drop(self));
+        }
+    }
+
+    fn work_on_guest_thread<T: Send>(
+        &mut self,
+        work: impl FnOnce(&mut Process) -> Result<T, LoadError> + Send,
+    ) -> Result<T, LoadError> {
         thread::scope(|scope| {
             let guest = thread::Builder::new()
                 .name("guest".to_owned())
                 .stack_size(thread_stack(self.image.compiler.kind().family()));
-            let running = guest.spawn_scoped(scope, || work(&mut self));
+            let running = guest.spawn_scoped(scope, || work(self));
             let failed = |why: &str| Err(LoadError::Engine(why.to_owned()));
             match running.map(thread::ScopedJoinHandle::join) {
                 Ok(Ok(result)) => result,

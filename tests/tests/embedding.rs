@@ -382,3 +382,67 @@ fn libraries_count_to_what_the_host_keeps() {
     };
     Process::new(&image, &options).unwrap().with_libraries(work).unwrap();
 }
+
+/// A main module with 100 MiB of memory that does `body`; it ends with `unreachable` where a word is not what it should be.
+fn with_words(body: &str) -> ExitStatus {
+    let text = format!(
+        r#"(module (memory (export "memory") 1600)
+        (func $word (param $n i32) (result i32) (i32.mul (local.get $n) (i32.const 0x9e3779b1)))
+        (func $write (local $n i32)
+            (loop $next
+                (i32.store (i32.shl (local.get $n) (i32.const 2)) (call $word (local.get $n)))
+                (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 15000000)))))
+        (func $check (param $base i32) (param $count i32) (local $n i32)
+            (loop $next
+                (if (i32.ne (i32.load (i32.add (local.get $base) (i32.shl (local.get $n) (i32.const 2)))) (call $word (local.get $n)))
+                    (then unreachable))
+                (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (local.get $count)))))
+        (func $same (param $from i32) (param $to i32) (param $byte i32)
+            (loop $next
+                (if (i32.ne (i32.load8_u (local.get $from)) (local.get $byte)) (then unreachable))
+                (br_if $next (i32.lt_u (local.tee $from (i32.add (local.get $from) (i32.const 1))) (local.get $to)))))
+        (func $copy (param i32 i32 i32) (memory.copy (local.get 0) (local.get 1) (local.get 2)))
+        (func $fill (param i32 i32 i32) (memory.fill (local.get 0) (local.get 1) (local.get 2)))
+        (func (export "_start") (call $write) {body}))"#
+    );
+    with_host_memory(&text, 1 << 20)
+}
+
+/// Copying and filling of more than some megabytes is done by pieces, so that it can be interrupted; nobody sees it.
+#[test]
+fn long_copies_and_fills_are_as_if_done_at_once() {
+    for body in [
+        // Overlapping in both directions, by little and by much; of sizes at and around those of the pieces.
+        "(call $copy (i32.const 5) (i32.const 0) (i32.const 50000000)) (call $check (i32.const 5) (i32.const 12500000))",
+        "(call $copy (i32.const 20000000) (i32.const 0) (i32.const 50000000)) (call $check (i32.const 20000000) (i32.const 12500000))",
+        "(call $copy (i32.const 0x1000000) (i32.const 0) (i32.const 0x1000000)) (call $check (i32.const 0x1000000) (i32.const 0x400000))",
+        "(call $copy (i32.const 0x2000000) (i32.const 0) (i32.const 0x2000000)) (call $check (i32.const 0x2000000) (i32.const 0x800000))
+         (call $check (i32.const 0) (i32.const 0x800000))",
+        "(call $copy (i32.const 60000001) (i32.const 0) (i32.const 0x1000001)) (call $copy (i32.const 3) (i32.const 60000001) (i32.const 0x1000001))
+         (call $check (i32.const 3) (i32.const 0x400000))",
+        "(call $copy (i32.const 40000000) (i32.const 0) (i32.const 0)) (call $check (i32.const 0) (i32.const 15000000))",
+        "(call $copy (i32.const 0) (i32.const 0) (i32.const 60000000)) (call $check (i32.const 0) (i32.const 15000000))",
+        "(call $fill (i32.const 60000001) (i32.const 0x1ff) (i32.const 40000000)) (call $same (i32.const 60000001) (i32.const 100000001) (i32.const 255))
+         (call $same (i32.const 100000001) (i32.const 104857600) (i32.const 0)) (call $check (i32.const 0) (i32.const 15000000))",
+        "(call $copy (i32.const 20000000) (i32.const 0) (i32.const 50000000)) (call $copy (i32.const 5) (i32.const 20000000) (i32.const 50000000))
+         (call $check (i32.const 5) (i32.const 12500000))",
+        // To the last byte.
+        "(call $copy (i32.const 54857600) (i32.const 0) (i32.const 50000000)) (call $check (i32.const 54857600) (i32.const 12500000))",
+    ] {
+        assert_eq!(with_words(body), ExitStatus::Exited(0), "{body}");
+    }
+    for body in [
+        "(call $copy (i32.const 54857601) (i32.const 0) (i32.const 50000000))",
+        "(call $copy (i32.const 0) (i32.const 54857601) (i32.const 50000000))",
+        "(call $copy (i32.const -8) (i32.const 0) (i32.const 20000000))",
+        "(call $fill (i32.const 100000000) (i32.const 1) (i32.const 20000000))",
+        "(call $fill (i32.const 8) (i32.const 1) (i32.const -1))",
+    ] {
+        match with_words(body) {
+            ExitStatus::Trapped(trap) => {
+                assert!(trap.to_string().contains("out of bounds"), "{body}: {trap}")
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
