@@ -440,7 +440,7 @@ fn long_copies_and_fills_are_as_if_done_at_once() {
     ] {
         match with_words(body) {
             ExitStatus::Trapped(trap) => {
-                assert!(trap.to_string().contains("out of bounds"), "{body}: {trap}")
+                assert!(trap.to_string().contains("out of bounds"), "{body}: {trap}");
             }
             other => panic!("{body}: {other:?}"),
         }
