@@ -6,6 +6,7 @@ mod commands;
 mod inputs;
 mod mains;
 mod npm;
+mod prompt;
 mod render;
 mod report;
 

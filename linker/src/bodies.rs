@@ -79,6 +79,11 @@ impl Functions {
         self.exported.get(name).copied().filter(|index| *index >= self.imports)
     }
 
+    /// How many functions are imported.
+    pub(crate) fn imports(&self) -> u32 {
+        self.imports
+    }
+
     /// The type of a function.
     pub(crate) fn type_of(&self, function: u32) -> Option<&FuncType> {
         self.types.get(*self.type_of.get(function as usize)? as usize)?.as_ref()

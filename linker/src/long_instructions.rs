@@ -1,6 +1,6 @@
 //! Owns the cutting of instructions that copy and fill memory into pieces: one of them can work at 4 GiB for seconds, in which nothing
-//! interrupts it. Each becomes a call of a function that does the same by pieces, in a loop where interrupts are noticed; what traps
-//! does so before it changes anything, as before. Must not know what an interrupt is.
+//! interrupts it. Where there is much to do, each becomes a call of a function that does the same by pieces, in a loop where interrupts
+//! are noticed; what traps does so before it changes anything, as before. Must not know what an interrupt is.
 //!
 //! The functions are added behind the others, so that no index changes.
 
@@ -12,6 +12,7 @@ use wasmparser::{
     ValType,
 };
 
+use crate::bodies::Functions;
 use crate::error::ParseError;
 
 /// The most bytes that are worked at in one piece, which takes some milliseconds.
@@ -25,6 +26,8 @@ const SIZE: u32 = 2;
 /// Rewrites a module; `None` when it has no such instruction. Errs when it is malformed.
 pub fn cut(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
     let Some(added) = Added::of(wasm)? else { return Ok(None) };
+    let functions = Functions::of(wasm, &[])?;
+    let mut function = functions.imports();
     let mut module = Module::new();
     let mut code = CodeSection::new();
     let mut left = 0;
@@ -33,7 +36,9 @@ pub fn cut(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
         match &payload {
             Payload::CodeSectionStart { count, .. } => left = *count,
             Payload::CodeSectionEntry(body) => {
-                code.raw(&added.call_from(wasm, body)?);
+                let parameters = functions.type_of(function).map_or(0, |ty| ty.params().len());
+                code.raw(&added.cut_body(wasm, body, parameters)?);
+                function += 1;
                 left -= 1;
                 if left == 0 {
                     code.function(&copy_by_pieces()).function(&fill_by_pieces());
@@ -100,17 +105,50 @@ impl Added {
         Ok(None)
     }
 
-    /// A body with calls in the place of long instructions.
-    fn call_from(&self, wasm: &[u8], body: &FunctionBody<'_>) -> Result<Vec<u8>, ParseError> {
-        let (mut new, mut at) = (Vec::new(), body.range().start);
-        for found in long_instructions(body)? {
-            let Long { start, end, is_copy } = found?;
+    /// A body in which long instructions look at their size. Three local variables are added, behind the others.
+    fn cut_body(
+        &self,
+        wasm: &[u8],
+        body: &FunctionBody<'_>,
+        parameters: usize,
+    ) -> Result<Vec<u8>, ParseError> {
+        let mut found = long_instructions(body)?.peekable();
+        if found.peek().is_none() {
+            return Ok(wasm.get(body.range()).unwrap_or_default().to_vec());
+        }
+        let mut at = body.get_operators_reader()?.original_position();
+        let declared = wasm.get(body.range().start..at).unwrap_or_default();
+        // A group of three `i32` (0x7f).
+        let mut new = appended(declared, 1, &[3, 0x7f])?;
+        let locals = body.get_locals_reader()?.into_iter().try_fold(0_u32, |sum, local| {
+            let (count, _) = local?;
+            Ok::<_, ParseError>(sum.saturating_add(count))
+        })?;
+        let first = u32::try_from(parameters).unwrap_or(u32::MAX).saturating_add(locals);
+        for long in found {
+            let Long { start, end, is_copy } = long?;
             new.extend_from_slice(wasm.get(at..start).unwrap_or_default());
-            InstructionSink::new(&mut new).call(if is_copy { self.copy } else { self.copy + 1 });
+            self.look_at_size(&mut InstructionSink::new(&mut new), first, is_copy);
             at = end;
         }
         new.extend_from_slice(wasm.get(at..body.range().end).unwrap_or_default());
         Ok(new)
+    }
+
+    /// What a long instruction becomes; `first` is the first of three local variables.
+    fn look_at_size(&self, sink: &mut InstructionSink<'_>, first: u32, is_copy: bool) {
+        let [destination, source, size] = [first, first.saturating_add(1), first.saturating_add(2)];
+        sink.local_set(size).local_set(source).local_set(destination);
+        sink.local_get(size).i32_const(PIECE).i32_gt_u().if_(BlockType::Empty);
+        sink.local_get(destination).local_get(source).local_get(size);
+        sink.call(if is_copy { self.copy } else { self.copy + 1 }).else_();
+        sink.local_get(destination).local_get(source).local_get(size);
+        if is_copy {
+            sink.memory_copy(0, 0)
+        } else {
+            sink.memory_fill(0)
+        };
+        sink.end();
     }
 }
 
@@ -136,15 +174,15 @@ fn find_type(section: TypeSectionReader<'_>) -> Result<(u32, Option<u32>), Parse
     Ok((count, known))
 }
 
-/// A section with so many more entries.
+/// A list, such as a section, with so many more entries.
 fn appended(data: &[u8], more: u32, entries: &[u8]) -> Result<Vec<u8>, ParseError> {
     let mut reader = BinaryReader::new(data, 0);
     let count = reader.read_var_u32()?;
-    let mut section = Vec::with_capacity(data.len() + entries.len() + 5);
-    count.saturating_add(more).encode(&mut section);
-    section.extend_from_slice(data.get(reader.original_position()..).unwrap_or_default());
-    section.extend_from_slice(entries);
-    Ok(section)
+    let mut longer = Vec::with_capacity(data.len() + entries.len() + 5);
+    count.saturating_add(more).encode(&mut longer);
+    longer.extend_from_slice(data.get(reader.original_position()..).unwrap_or_default());
+    longer.extend_from_slice(entries);
+    Ok(longer)
 }
 
 /// An instruction that may work long, by where it is in the module.

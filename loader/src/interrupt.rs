@@ -140,7 +140,8 @@ pub(crate) struct InterruptState {
 }
 
 impl InterruptState {
-    fn raise(&self, signal: Signal) {
+    /// Notes a signal, of which the guest is told when it waits or is interrupted next.
+    pub(crate) fn raise(&self, signal: Signal) {
         self.unnoticed.store(true, Ordering::SeqCst);
         self.pending.fetch_or(signal.bit(), Ordering::SeqCst);
         self.wake();

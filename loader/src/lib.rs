@@ -43,6 +43,7 @@ mod host_file;
 mod image;
 mod interrupt;
 mod libraries;
+mod line_editor;
 mod options;
 mod pic_main;
 mod process;
@@ -64,6 +65,7 @@ pub use interrupt::{InterruptHandle, Interruption, Signal};
 pub use libraries::{
     Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, RefusedLoad, SymbolPlace,
 };
+pub use line_editor::{LineEditor, Typed};
 pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
 pub use pydl_linker::OpenMode;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::LoadError;
+use crate::line_editor::{LineEditor, SharedEditor};
 use crate::python::packages::PACKAGE_FOLDERS;
 use crate::python::{Installation, WheelFile};
 use crate::trace::Trace;
@@ -171,6 +172,7 @@ pub struct ProcessOptions {
     pub(crate) stdin: Input,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
+    pub(crate) editor: Option<SharedEditor>,
     pub(crate) trace: Trace,
     pub(crate) most_instances: u32,
     pub(crate) host_memory: u64,
@@ -196,6 +198,7 @@ impl ProcessOptions {
             stdin: Input::Empty,
             stdout: Output::Discard,
             stderr: Output::Discard,
+            editor: None,
             trace: Trace::default(),
             most_instances: MOST_INSTANCES,
             host_memory: HOST_MEMORY,
@@ -305,6 +308,14 @@ impl ProcessOptions {
         self.stdin = Input::Inherit;
         self.stdout = Output::Inherit;
         self.stderr = Output::Inherit;
+        self
+    }
+
+    /// Has lines edited that the guest reads from the terminal: where standard input and an output are inherited and are terminals, as
+    /// long as the guest leaves the terminal's settings such that lines are read. For a Python that has no editor of its own
+    /// ([`Installation::edits_lines`]).
+    pub fn line_editor(mut self, editor: impl LineEditor + 'static) -> ProcessOptions {
+        self.editor = Some(SharedEditor::new(editor));
         self
     }
 

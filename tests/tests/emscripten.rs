@@ -50,9 +50,10 @@ fn scripts_do_what_is_expected() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// What a script printed that is run with a folder as its argument, and one line of so many: by what comes before ` -> `.
-fn in_folder(mut command: Command, script: &Path, folder: &Path, every: u32) -> BTreeMap<String, String> {
-    let output = command.arg(script).arg(folder).arg(every.to_string()).output().unwrap();
+/// What `matrix.py` says in a folder, one line of so many: by what comes before ` -> `.
+fn calls_in(mut command: Command, folder: &Path, every: u32, modes: &str) -> BTreeMap<String, String> {
+    let script = repository().join("tests/cases/files/matrix.py");
+    let output = command.arg(&script).arg(folder).arg(every.to_string()).arg(modes).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {stderr}", script.display());
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -84,6 +85,19 @@ impl Difference<'_> {
     }
 }
 
+/// The differences that are meant, from their file.
+fn differences(text: &str) -> Vec<Difference<'_>> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let difference = |line| match str::splitn(line, 2, " | ").collect::<Vec<_>>()[..] {
+        [place, rest] => {
+            let (lines, why) = rest.rsplit_once(" | ").unwrap();
+            Difference { place, lines, why }
+        }
+        _ => panic!("differences.txt: {line}"),
+    };
+    lines.map(difference).collect()
+}
+
 /// Each call on files, with each kind of file, in a folder of the host and in memory, as on Linux: `tests/cases/files`. One of twelve; all of
 /// them when the page about the differences is made.
 #[test]
@@ -93,37 +107,34 @@ fn files_are_as_on_linux() {
         Err(why) => return skip(&why),
     };
     let every = if blessing() { 1 } else { 12 };
-    let cases = repository().join("tests/cases/files");
-    let script = cases.join("matrix.py");
-    let folder = tempfile::tempdir().unwrap();
-    let linux = in_folder(Command::new("python3"), &script, folder.path(), every);
-    let text = std::fs::read_to_string(cases.join("differences.txt")).unwrap();
-    let differences: Vec<Difference<'_>> = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| match line.split(" | ").collect::<Vec<_>>()[..] {
-            [place, lines, why] => Difference { place, lines, why },
-            _ => panic!("differences.txt: {line}"),
-        })
-        .collect();
-    let mut on_host = pydl();
-    on_host.arg("run").arg(&main).arg("--dir").arg(format!("{}::/data", folder.path().display()));
-    let mut in_memory = pydl();
-    in_memory.arg("run").arg(&main);
-    let mut faults = Vec::new();
+    let text = std::fs::read_to_string(repository().join("tests/cases/files/differences.txt")).unwrap();
+    let differences = differences(&text);
+    let (mut faults, mut calls) = (Vec::new(), 0);
     let mut found = vec![Vec::new(); differences.len()];
-    for (place, command, path) in [("host", on_host, "/data"), ("memory", in_memory, "/tmp")] {
-        let here = in_folder(command, &script, Path::new(path), every);
-        assert!(here.keys().eq(linux.keys()), "{place}: other calls than on Linux");
-        for ((label, outcome), native) in
-            here.iter().zip(linux.values()).filter(|(one, other)| one.1 != *other)
-        {
-            let line = format!("{label} -> {outcome}");
-            let row =
-                differences.iter().position(|row| ["both", place].contains(&row.place) && row.is_of(&line));
-            match row {
-                Some(row) => found[row].push((line, native.clone())),
-                None => faults.push(format!("{place}: {line}\n  Linux: {native}")),
+    // WASI has no permission bits.
+    for (abi, main, modes) in
+        [("Emscripten", main, "with-modes"), ("WASI", pydl_tests::python_wasm(), "without-modes")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let linux = calls_in(Command::new("python3"), folder.path(), every, modes);
+        calls = linux.len();
+        for (place, path) in [("host", "/data"), ("memory", "/tmp")] {
+            let mut command = pydl();
+            command.arg("run").arg(&main);
+            if place == "host" {
+                command.arg("--dir").arg(format!("{}::/data", folder.path().display()));
+            }
+            let here = calls_in(command, Path::new(path), every, modes);
+            let place = format!("{abi}, {place}");
+            assert!(here.keys().eq(linux.keys()), "{place}: other calls than on Linux");
+            let others = here.iter().zip(linux.values()).filter(|(one, other)| one.1 != *other);
+            for ((label, outcome), native) in others {
+                let line = format!("{label} -> {outcome}");
+                let is_of = |row: &Difference<'_>| [abi, &*place].contains(&row.place) && row.is_of(&line);
+                match differences.iter().position(is_of) {
+                    Some(row) => found[row].push((line, native.clone())),
+                    None => faults.push(format!("{place}: {line}\n  Linux: {native}")),
+                }
             }
         }
     }
@@ -131,48 +142,32 @@ fn files_are_as_on_linux() {
     faults.extend(stale.map(|(row, _)| format!("no line is so any more: {} | {}", row.place, row.lines)));
     assert!(faults.is_empty(), "{} differences\n{}", faults.len(), faults.join("\n"));
     if blessing() {
-        let page = document(linux.len(), &differences, &found);
+        let page = document(calls, &differences, &found);
         assert_golden(&repository().join("docs/conformance-files.md"), &page);
     }
 }
 
 /// The page about the differences.
 fn document(calls: usize, differences: &[Difference<'_>], found: &[Vec<(String, String)>]) -> String {
-    let outcome = |line: &str| line.split_once(" -> ").map_or("", |(_, outcome)| outcome).replace('|', "\\|");
-    let count = |place: &str| -> usize {
-        let rows = differences.iter().zip(found).filter(|(row, _)| row.place == place);
-        let both = differences.iter().zip(found).filter(|(row, _)| row.place == "both");
-        rows.map(|(_, found)| found.len()).sum::<usize>()
-            + both.map(|(_, found)| found.len() / 2).sum::<usize>()
-    };
     let mut text = format!(
         "<!-- Made by tests/tests/emscripten.rs from tests/cases/files; PYDL_BLESS=1 writes it anew. -->\n\
          # Files, compared with Linux\n\n\
          `tests/cases/files/matrix.py` makes {calls} calls, or short series of calls, on each kind of file, path and flag, natively by CPython on\n\
-         Linux and by the guest, in a folder of the host (`--dir`) and in memory (`/tmp`). In a folder of the host {} come to something else,\n\
-         in memory {}:\n\n\
-         | where | calls | of them | an example | Linux | here | why |\n|---|---|---|---|---|---|---|\n",
-        count("host"),
-        count("memory"),
+         Linux and by Pyodide's CPython 3.14 and our CPython 3.13 for WASI, each in a folder of the host (`--dir`) and in memory (`/tmp`). What comes to\n\
+         something else, counted in both places together:\n\n\
+         | where | calls | of them | an example | Linux | here | why |\n|---|---|---|---|---|---|---|\n"
     );
     for (row, found) in differences.iter().zip(found) {
         let Some((line, native)) = found.first() else { continue };
-        let label = line.split_once(" -> ").map_or("", |(label, _)| label).replace('|', "\\|");
-        let calls = row.lines.split(" -> ").next().unwrap_or_default().replace('|', "\\|").replace('*', "…");
-        let place = match row.place {
-            "host" => "a folder of the host",
-            place => place,
-        };
-        let (linux, here) = (native.replace('|', "\\|"), outcome(line));
-        let _ = writeln!(
-            text,
-            "| {place} | `{calls}` | {} | `{label}` | `{linux}` | `{here}` | {} |",
-            found.len(),
-            row.why
-        );
+        let (label, here) = line.split_once(" -> ").unwrap_or((line, ""));
+        let calls = row.lines.split(" -> ").next().unwrap_or_default().replace('*', "…");
+        let [calls, label, native, here] = [&calls, label, native, here].map(|text| text.replace('|', "\\|"));
+        let (place, count, why) = (row.place, found.len(), row.why);
+        let _ =
+            writeln!(text, "| {place} | `{calls}` | {count} | `{label}` | `{native}` | `{here}` | {why} |");
     }
     text + "\nWho may do what is not compared: natively it depends on the user, here folders of the host ask the host, and the tree in memory has \
-            one user\nwho is not exempt (`tests/cases/emscripten/permissions.py`).\n"
+            one user\nwho is not exempt (`tests/cases/emscripten/permissions.py`). Of WASI, permission bits are not compared, of which preview 1 has none.\n"
 }
 
 /// Writers of one database in one folder: two guests in programs of their own, and a native program. Each commit is there in the end, and

@@ -9,7 +9,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use pydl_loader::{
-    Cache, Captured, Compiler, ExitStatus, Image, Interruption, Mount, Process, ProcessOptions,
+    Cache, Captured, Compiler, ExitStatus, Image, Installation, Interruption, Mount, Process, ProcessOptions,
 };
 use pydl_tests::attacks::{self, ALLOWANCE, BUDGET, IDLE, Program};
 use pydl_tests::emscripten::{CURRENT, GENERATIONS, main_module};
@@ -629,4 +629,57 @@ fn the_prompt_has_a_history_and_edits_lines() {
     ];
     let Some((said, _)) = in_terminal(&main, &steps, &[]) else { return };
     assert_eq!(said, "status 0 restored\n");
+}
+
+/// Where Python has no line editor, pydl has one for it: history, arrows, completion by the guest's own names, and an interrupt.
+#[test]
+fn lines_are_edited_for_those_who_cannot() {
+    let steps = [
+        "wait:>>> ",
+        "type:value = 6*7\\r",
+        "wait:>>> ",
+        "type:valu\\t\\r",
+        "wait:\n42",
+        "wait:>>> ",
+        "type:\\x1b[A + 1\\r",
+        "wait:\n43",
+        "wait:>>> ",
+        "type:print(12)\\x1b[D\\x1b[D\\x1b[D3\\r",
+        "wait:\n312",
+        "wait:>>> ",
+        "type:input('name? ')\\r",
+        "wait:name? ",
+        "type:\u{e4}b\\x7fc\\r",
+        "wait:'\u{e4}c'",
+        "wait:>>> ",
+        "type:import sys\\r",
+        "wait:>>> ",
+        "type:sys.maxsi\\t\\r",
+        "wait:\n2147483647",
+        "wait:>>> ",
+        "type:for i in range(2):\\r",
+        "wait:... ",
+        "type:\\tprint(i + 70)\\r",
+        "wait:... ",
+        "type:\\r",
+        "wait:\n71",
+        "wait:>>> ",
+        "type:abandoned\\x03",
+        "wait:KeyboardInterrupt",
+        "wait:>>> ",
+        "type:\\x04",
+    ];
+    // The guest has written the prompt before the editor has the keyboard, which it tells when it has drawn the line.
+    let is_prompt = |step: &str| step.ends_with("> ") || step.ends_with("... ") || step.ends_with("? ");
+    let drawn = |step| if is_prompt(step) { vec![step, "wait:\\x1b[?2026l"] } else { vec![step] };
+    let steps: Vec<&str> = steps.into_iter().flat_map(drawn).collect();
+    let edits = |main: &Path| Installation::beside(main).is_some_and(|python| python.edits_lines());
+    for main in mains().into_iter().filter(|main| !edits(main)) {
+        let Some((said, output)) = in_terminal(&main, &steps, &[]) else { return };
+        assert_eq!(said, "status 0 restored\n", "{}: {output}", main.display());
+    }
+    // Whoever ends it in the middle of a line finds the terminal as it was.
+    let steps = ["wait:>>> ", "wait:\\x1b[?2026l", "type:unfinished", "settings", "signal:SIGTERM"];
+    let Some((said, output)) = in_terminal(&pydl_tests::python_wasm(), &steps, &[]) else { return };
+    assert_eq!(said, "echo=off lines=off signals=off\nstatus 143 restored\n", "{output}");
 }

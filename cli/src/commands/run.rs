@@ -1,7 +1,7 @@
 //! Owns `pydl run`: from arguments to a process, and from its end to an exit status. Must not know linking.
 
 use std::ffi::OsStr;
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -9,8 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use pydl_loader::{
-    Cache, Compiler, ExitStatus, Image, Installation, Interruption, Mount, NetworkPermission, Process,
-    ProcessOptions,
+    Cache, Compiler, ExitStatus, Image, Interruption, Mount, NetworkPermission, Process, ProcessOptions,
 };
 
 use crate::args::{Arguments, Run};
@@ -18,6 +17,7 @@ use crate::commands::debug::{self, Debug};
 use crate::commands::explain;
 use crate::commands::signals::Signals;
 use crate::mains;
+use crate::prompt;
 use crate::render::progress::Progress;
 use crate::report::{Usage, failure, guest_status, say, tell_denied, warn};
 
@@ -145,9 +145,7 @@ fn options(run: &Run, main: &Path) -> Result<ProcessOptions> {
     for mount in mounts {
         options = options.mount(mount);
     }
-    if std::io::stdin().is_terminal() {
-        options = prompt(options, main);
-    }
+    options = prompt::at_terminal(options, main);
     for assignment in &run.env {
         let (name, value) = variable(assignment).ok_or_else(|| {
             Usage(format!("--env {}: it should be NAME=VALUE", assignment.to_string_lossy()))
@@ -158,17 +156,6 @@ fn options(run: &Run, main: &Path) -> Result<ProcessOptions> {
         options = options.working_directory(cwd);
     }
     Ok(options.args(words))
-}
-
-/// What Python's prompt goes by: the kind of terminal, and that it is to be the plain one where the other would complain of what it lacks.
-fn prompt(options: ProcessOptions, main: &Path) -> ProcessOptions {
-    if !Installation::beside(main).is_some_and(|python| python.edits_lines()) {
-        return options.env("PYTHON_BASIC_REPL", "1");
-    }
-    match std::env::var_os("TERM") {
-        Some(terminal) => options.env("TERM", terminal),
-        None => options,
-    }
 }
 
 /// Reads `NAME=VALUE`; `None` when there is no name.

@@ -2,6 +2,7 @@
 //! how it is interrupted; in its files, which packages it takes. Must not know linking.
 
 mod bytecode;
+pub(crate) mod completion;
 pub(crate) mod emscripten;
 pub(crate) mod packages;
 mod record;

@@ -3,6 +3,7 @@
 pub(crate) mod emscripten;
 pub(crate) mod guest;
 pub(crate) mod kernel;
+pub(crate) mod line_editor;
 pub(crate) mod signals;
 pub(crate) mod sleep;
 pub(crate) mod transfer;

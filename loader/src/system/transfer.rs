@@ -7,6 +7,7 @@ use super::guest::{Guest, slice, slice_mut};
 use super::kernel::Kernel;
 use super::kernel::descriptors::Object;
 use super::kernel::errno::{Errno, Fault, Result};
+use super::line_editor;
 use super::wait::{Interest, patiently, wait};
 use crate::interrupt::{InterruptState, Interrupted, PIECE};
 
@@ -16,6 +17,7 @@ pub(crate) type Vectors = (u32, u32);
 /// Reads from a descriptor; returns how many bytes, 0 at the end.
 pub(crate) fn read(guest: &mut Guest<'_>, fd: u32, vectors: Vectors) -> Result<u32> {
     let interest = Interest { fd, read: true, write: false };
+    line_editor::edit(guest, fd)?;
     if let Some(patience) = patience(guest, fd)? {
         let ready = wait(guest, &[interest], Some(patience))?;
         if !ready.first().copied().flatten().is_some_and(|ready| ready.readable || ready.hung_up) {

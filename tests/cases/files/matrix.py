@@ -1,15 +1,15 @@
 """Calls on files, each with each kind of file, and what comes of it: one line `LABEL -> OUTCOME` for each.
 
-usage: matrix.py FOLDER [N], an empty one. Every Nth line alone, if it is given. Says nothing of inode numbers, times of the clock, owners or
-of who may do what.
+usage: matrix.py FOLDER [N [without-modes]], an empty one. Every Nth line alone, if it is given. Says nothing of inode numbers, times of the
+clock, owners or of who may do what, and, if it is to, nothing of permission bits.
 """
+import binascii
 import errno
 import itertools
 import os
 import stat
 import struct
 import sys
-import zlib
 
 try:
     import fcntl
@@ -18,11 +18,16 @@ except ImportError:
 
 ROOT = os.path.join(os.path.realpath(sys.argv[1]), "x", "w")
 EVERY = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+WITH_MODES = "without-modes" not in sys.argv[3:]
 
 
 def say(label, outcome):
     line = f"{label} -> {outcome}".replace(ROOT, "ROOT").replace("\n", "\\n")
     print(line.encode("ascii", "backslashreplace").decode())
+
+
+def permissions(status):
+    return f"{stat.S_IMODE(status.st_mode):o}" if WITH_MODES else "-"
 
 
 def attempt(function, *arguments, **options):
@@ -31,8 +36,11 @@ def attempt(function, *arguments, **options):
         result = function(*arguments, **options)
     except OSError as error:
         return errno.errorcode.get(error.errno, str(error.errno))
-    except (AttributeError, NotImplementedError, ValueError, OverflowError) as error:
-        return "absent" if isinstance(error, (AttributeError, NotImplementedError)) else type(error).__name__
+    except (AttributeError, NotImplementedError, TypeError):
+        # TypeError is a descriptor where this Python takes none.
+        return "absent"
+    except (ValueError, OverflowError) as error:
+        return type(error).__name__
     return "done" if result is None else repr(result)
 
 
@@ -81,7 +89,7 @@ def state(path=None):
     for name in sorted(os.listdir(path)):
         whole = os.path.join(path, name)
         status = os.lstat(whole)
-        bits = oct(stat.S_IMODE(status.st_mode))[2:]
+        bits = permissions(status)
         if stat.S_ISLNK(status.st_mode):
             found.append(f"{name}>{os.readlink(whole)}")
         elif stat.S_ISDIR(status.st_mode):
@@ -105,7 +113,7 @@ FRESH = state()
 
 def trial(label, function):
     """Makes a call among fresh files, and tells what it changed."""
-    if zlib.crc32(label.replace(ROOT, "ROOT").encode()) % EVERY:
+    if binascii.crc32(label.replace(ROOT, "ROOT").encode()) % EVERY:
         return
     outcome = function()
     os.chdir(ROOT)
@@ -163,7 +171,7 @@ for name in ["PATH", "TMPFILE", "NOATIME"]:
 
 # Calls on one path.
 def described(status):
-    return f"{stat.S_IFMT(status.st_mode) >> 12:o} {stat.S_IMODE(status.st_mode):o} {status.st_size if stat.S_ISREG(status.st_mode) else '-'}"
+    return f"{stat.S_IFMT(status.st_mode) >> 12:o} {permissions(status)} {status.st_size if stat.S_ISREG(status.st_mode) else '-'}"
 
 
 def times(path, **options):
@@ -372,7 +380,7 @@ def _():
 
 @session("a descriptor that is only a path")
 def _():
-    fd = os.open("file", getattr(os, "O_PATH", 0o10000000))
+    fd = os.open("file", os.O_RDONLY | getattr(os, "O_PATH", 0o10000000))
     found = [attempt(function) for function in [lambda: os.read(fd, 1), lambda: os.write(fd, b"x"), lambda: os.lseek(fd, 0, 0), lambda: os.fchmod(fd, 0o600), lambda: os.fstat(fd).st_size, lambda: os.ftruncate(fd, 0)]]
     os.close(fd)
     return found
@@ -461,7 +469,7 @@ def _():
 def many(count):
     os.mkdir("many")
     for number in range(count):
-        os.close(os.open(f"many/{number:04}", os.O_CREAT))
+        os.close(os.open(f"many/{number:04}", os.O_CREAT | os.O_RDONLY))
 
 
 @session("deleting while listing")

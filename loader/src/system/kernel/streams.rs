@@ -4,15 +4,18 @@
 //! Reading and writing never wait here, where no interrupt would reach the guest: what is not ready yet is `EAGAIN`, and waiting for it is
 //! the caller's work. The streams of this program themselves stay as they are, since other programs share them.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::termios::LocalModes;
 
 use super::errno::{Errno, Result};
 use super::files::kind;
 use super::terminal::Terminal;
+use crate::line_editor::{SharedEditor, Typed};
 use crate::options::{Captured, Input, Output, ProcessOptions};
 
 /// The three streams.
@@ -22,7 +25,16 @@ pub(crate) struct Streams {
     outputs: [Sink; 2],
     /// The settings of the terminal that standard input is, if it is one.
     pub settings: Terminal,
+    editor: Option<SharedEditor>,
+    /// What stands on the terminal's last line, and of what was typed through the editor what is still to be read.
+    line: Vec<u8>,
+    typed: VecDeque<u8>,
+    /// Whether the end of input was typed, which the next read tells.
+    is_at_end: bool,
 }
+
+/// The most bytes of a prompt; of a longer line its end is taken.
+const PROMPT: usize = 4096;
 
 enum Source {
     Inherited(Quick),
@@ -125,7 +137,16 @@ impl Streams {
             Output::Capture(captured) => Sink::Captured(captured.clone()),
         };
         let outputs = [sink(&options.stdout, own.1.as_fd()), sink(&options.stderr, own.2.as_fd())];
-        Streams { own, input, outputs, settings: Terminal::default() }
+        Streams {
+            own,
+            input,
+            outputs,
+            settings: Terminal::default(),
+            editor: options.editor.clone(),
+            line: Vec::new(),
+            typed: VecDeque::new(),
+            is_at_end: false,
+        }
     }
 
     fn sink(&self, stream: u32) -> Option<&Sink> {
@@ -159,6 +180,39 @@ impl Streams {
         if self.is_terminal(0) { Ok(host) } else { Err(Errno::PERM.into()) }
     }
 
+    /// Who edits the next line that is read, and the prompt that it stands behind. `None` when nobody does: without an editor, without a
+    /// terminal, while there is something typed to be read, and when the terminal's settings are such that keys are read or not shown.
+    pub(crate) fn editor(&self) -> Option<(SharedEditor, String)> {
+        let editor = self.editor.clone().filter(|_| self.typed.is_empty() && !self.is_at_end)?;
+        self.terminal()?;
+        let modes = rustix::termios::tcgetattr(self.own.0.as_fd()).ok()?.local_modes;
+        let reads_lines = modes.contains(LocalModes::ICANON | LocalModes::ECHO);
+        // The editor sets others, and may be in the middle of a line when the program ends.
+        self.settings.keep(self.own.0.as_fd()).ok().filter(|()| reads_lines)?;
+        Some((editor, String::from_utf8_lossy(&self.line).into_owned()))
+    }
+
+    /// Takes what was typed through the editor, which is read next.
+    pub(crate) fn type_in(&mut self, typed: Typed) {
+        self.line.clear();
+        match typed {
+            Typed::Line(line) => self.typed.extend(line.as_bytes().iter().chain(b"\n")),
+            Typed::End => self.is_at_end = true,
+            Typed::Interrupt => {}
+        }
+    }
+
+    /// Notes what stands on the terminal's last line.
+    fn note_line(&mut self, written: &[u8]) {
+        match written.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => self.line = written[end + 1..].to_vec(),
+            None => self.line.extend_from_slice(written),
+        }
+        if let Some(more) = self.line.len().checked_sub(PROMPT) {
+            self.line.drain(..more);
+        }
+    }
+
     /// The mode that `fstat` tells.
     pub(crate) fn mode(&self, stream: u32) -> u32 {
         match self.host(stream).map(rustix::fs::fstat) {
@@ -172,6 +226,13 @@ impl Streams {
     /// terminal that output goes to is none of the guest's business unless it is given as input.
     pub(crate) fn read(&mut self, stream: u32, buffer: &mut [u8]) -> Result<usize> {
         match (stream, &mut self.input) {
+            // musl reads into an empty buffer first.
+            (0, Source::Inherited(_)) if !buffer.is_empty() && std::mem::take(&mut self.is_at_end) => Ok(0),
+            (0, Source::Inherited(_)) if !self.typed.is_empty() => {
+                let count = self.typed.len().min(buffer.len());
+                buffer.iter_mut().zip(self.typed.drain(..count)).for_each(|(byte, typed)| *byte = typed);
+                Ok(count)
+            }
             (0, Source::Bytes { bytes, position }) => {
                 let left = bytes.get(*position..).unwrap_or_default();
                 let count = left.len().min(buffer.len());
@@ -187,7 +248,13 @@ impl Streams {
     /// Writes to standard output or error; returns how much. Errs with `EAGAIN` when there is no room yet.
     pub(crate) fn write(&mut self, stream: u32, bytes: &[u8]) -> Result<usize> {
         match (self.sink(stream), self.host(stream)) {
-            (Some(Sink::Inherited(quick)), Some(host)) => quick.write(host, bytes),
+            (Some(Sink::Inherited(quick)), Some(host)) => {
+                let count = quick.write(host, bytes)?;
+                if self.editor.is_some() {
+                    self.note_line(&bytes[..count]);
+                }
+                Ok(count)
+            }
             (Some(Sink::Captured(captured)), _) => Ok(captured.write(bytes)?),
             (Some(Sink::Discarded), _) => Ok(bytes.len()),
             _ => Err(Errno::BADF.into()),

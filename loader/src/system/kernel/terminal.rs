@@ -107,6 +107,11 @@ impl Terminal {
         is_timed.then(|| Duration::from_millis(u64::from(now.special_codes[SpecialCodeIndex::VTIME]) * 100))
     }
 
+    /// Keeps the settings for [`Terminal::restore`], since somebody else is about to change them.
+    pub(crate) fn keep(&self, terminal: BorrowedFd<'_>) -> Result<()> {
+        self.state().change(terminal).map(drop)
+    }
+
     /// Sets a terminal's settings to those of a guest's `struct termios`, after throwing away what was typed if it is to be. Output that is
     /// not written yet is not waited for, since nothing could end that.
     pub(crate) fn set(&self, terminal: BorrowedFd<'_>, record: &[u8; TERMIOS], flush: bool) -> Result<()> {

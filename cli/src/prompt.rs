@@ -1,0 +1,128 @@
+//! Owns Python's prompt at a terminal: what a guest is told of it, and the line editor for those whose Python has none. Must not know how
+//! the guest reads.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use pydl_loader::{Installation, LineEditor, ProcessOptions, Typed};
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::MemHistory;
+use rustyline::validate::Validator;
+use rustyline::{CompletionType, Config, Context, Helper};
+
+/// What the Tab key makes at the beginning of a line, as CPython's own prompt has it.
+const INDENTATION: &str = "    ";
+
+/// What Python's prompt goes by, if there is a terminal: the kind of terminal, or that it is to be the plain one, which complains of nothing
+/// that it lacks, with an editor of ours.
+pub fn at_terminal(options: ProcessOptions, main: &Path) -> ProcessOptions {
+    if !std::io::stdin().is_terminal() {
+        return options;
+    }
+    if !Installation::beside(main).is_some_and(|python| python.edits_lines()) {
+        return options.env("PYTHON_BASIC_REPL", "1").line_editor(Editor::default());
+    }
+    match std::env::var_os("TERM") {
+        Some(terminal) => options.env("TERM", terminal),
+        None => options,
+    }
+}
+
+/// The line editor: rustyline's, on a thread of its own, where it keeps what was typed ahead. The guest's thread asks it for lines, and
+/// answers what may become of a word meanwhile.
+#[derive(Default)]
+struct Editor {
+    thread: Option<EditorThread>,
+}
+
+struct EditorThread {
+    prompts: Sender<String>,
+    answers: Sender<Vec<String>>,
+    events: Receiver<Event>,
+}
+
+/// What the editor's thread says.
+enum Event {
+    /// What may become of this text?
+    Complete(String),
+    Typed(Typed),
+}
+
+impl LineEditor for Editor {
+    fn read_line(&mut self, prompt: &str, complete: &mut dyn FnMut(&str) -> Vec<String>) -> Typed {
+        let thread = self.thread.get_or_insert_with(EditorThread::start);
+        let mut is_asked = thread.prompts.send(prompt.to_owned()).is_ok();
+        while is_asked {
+            match thread.events.recv() {
+                Ok(Event::Complete(text)) => is_asked = thread.answers.send(complete(&text)).is_ok(),
+                Ok(Event::Typed(typed)) => return typed,
+                Err(_) => break,
+            }
+        }
+        Typed::End
+    }
+}
+
+impl EditorThread {
+    /// A thread that edits lines until nobody asks for them any more, or it cannot.
+    fn start() -> EditorThread {
+        let (prompts, asked) = mpsc::channel::<String>();
+        let (answers, completions) = mpsc::channel();
+        let (says, events) = mpsc::channel();
+        let edit = move || {
+            let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true);
+            let mut editor = rustyline::Editor::with_history(config.build(), MemHistory::new()).ok()?;
+            editor.set_helper(Some(Words { asks: says.clone(), completions }));
+            loop {
+                let typed = match editor.readline(&asked.recv().ok()?) {
+                    Ok(line) => Typed::Line(line),
+                    Err(ReadlineError::Interrupted) => Typed::Interrupt,
+                    Err(_) => Typed::End,
+                };
+                says.send(Event::Typed(typed)).ok()?;
+            }
+        };
+        // Without a thread, nobody answers, which is the end of input.
+        let _ = thread::Builder::new().name("line editor".to_owned()).spawn(move || -> Option<()> { edit() });
+        EditorThread { prompts, answers, events }
+    }
+}
+
+/// Completes the word in front of the cursor.
+struct Words {
+    asks: Sender<Event>,
+    completions: Receiver<Vec<String>>,
+}
+
+impl Completer for Words {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let before = line.get(..position).unwrap_or_default();
+        if before.trim().is_empty() {
+            return Ok((position, vec![INDENTATION.to_owned()]));
+        }
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let word = before.trim_end_matches(is_word).len();
+        let asked = self.asks.send(Event::Complete(before[word..].to_owned()));
+        Ok((word, asked.ok().and_then(|()| self.completions.recv().ok()).unwrap_or_default()))
+    }
+}
+
+impl Hinter for Words {
+    type Hint = String;
+}
+
+impl Highlighter for Words {}
+impl Validator for Words {}
+impl Helper for Words {}
