@@ -4,7 +4,7 @@ Owns: the terminal. usage: terminal.py STEP... -- COMMAND [ARGUMENT...]
 Steps, in order: `wait:TEXT` until the output since the last wait has it, `type:TEXT` (Python's escapes), `sleep:SECONDS`,
 `settings` (prints which of echo, lines and signals are on), `size:ROWS:COLUMNS`, `signal:NAME`, `stopped` (until the command is stopped, and
 whether the settings are those of the beginning then). At the end it prints the exit status and whether the settings are those of the beginning,
-and the output, on stdout. Exits with 1 when a step is not fulfilled in a minute.
+and the output, on stdout. Exits with 1 when a step is not fulfilled in three minutes.
 """
 import fcntl
 import os
@@ -16,7 +16,7 @@ import sys
 import termios
 import time
 
-PATIENCE = 60
+PATIENCE = 180
 
 steps, command = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
 child, master = pty.fork()
