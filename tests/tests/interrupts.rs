@@ -563,8 +563,8 @@ fn the_terminal_is_put_right() {
     let raw = "echo=off lines=off signals=off\n";
     for (rest, steps, end) in [
         ("print(os.read(0, 1), os.read(0, 1))", vec!["type:q\\x03"], "status 0 restored\n"),
-        ("os.abort()", vec![], "status 134 restored\n"),
-        ("os._exit(7)", vec![], "status 7 restored\n"),
+        ("os.read(0, 1); os.abort()", vec!["type:q"], "status 134 restored\n"),
+        ("os.read(0, 1); os._exit(7)", vec!["type:q"], "status 7 restored\n"),
         ("import time; time.sleep(60)", vec!["signal:SIGTERM"], "status 143 restored\n"),
         ("import itertools; sum(itertools.repeat(1))", vec!["signal:SIGTERM"], "status 143 restored\n"),
         (
@@ -574,7 +574,7 @@ fn the_terminal_is_put_right() {
         ),
         ("import time; time.sleep(60)", vec!["signal:SIGQUIT"], "status -3 restored\n"),
         (
-            "import time; time.sleep(3); print('end')",
+            "import time; time.sleep(8); print('end')",
             vec!["signal:SIGTSTP", "stopped", "signal:SIGCONT", "sleep:0.5", "settings"],
             "stopped, restored\necho=off lines=off signals=off\nstatus 0 restored\n",
         ),
@@ -591,9 +591,10 @@ fn the_terminal_is_put_right() {
 fn terminals_answer_as_they_do_natively() {
     let code = "
 import fcntl, os, signal, struct, sys, termios, time, tty
-signal.signal(signal.SIGWINCH, lambda *them: print('changed', tuple(os.get_terminal_size()), flush=True))
+signal.signal(signal.SIGWINCH, lambda *them: seen.append(os.write(1, b'changed %r\\n' % (tuple(os.get_terminal_size()),))))
+seen = []
 print('ready', flush=True)
-time.sleep(1.5)
+while not seen: time.sleep(0.05)
 before = termios.tcgetattr(0)
 print(before[6][termios.VEOF], before[3] & termios.ECHO != 0)
 tty.setcbreak(0)
