@@ -1,10 +1,12 @@
 //! Owns Python's prompt at a terminal: what a guest is told of it, and the line editor for those whose Python has none. Must not know how
 //! the guest reads.
 
+use std::cell::Cell;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use pydl_loader::{Installation, LineEditor, ProcessOptions, Typed};
 use rustyline::completion::Completer;
@@ -42,14 +44,17 @@ struct Editor {
 
 struct EditorThread {
     prompts: Sender<String>,
-    answers: Sender<Vec<String>>,
+    answers: Sender<(u64, Vec<String>)>,
     events: Receiver<Event>,
 }
 
+/// How long the Tab key waits for the guest: its code may go on for ever, and the keyboard must not.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What the editor's thread says.
 enum Event {
-    /// What may become of this text?
-    Complete(String),
+    /// What may become of this text? The number is to be told with the answer.
+    Complete(u64, String),
     Typed(Typed),
 }
 
@@ -59,7 +64,9 @@ impl LineEditor for Editor {
         let mut is_asked = thread.prompts.send(prompt.to_owned()).is_ok();
         while is_asked {
             match thread.events.recv() {
-                Ok(Event::Complete(text)) => is_asked = thread.answers.send(complete(&text)).is_ok(),
+                Ok(Event::Complete(number, text)) => {
+                    is_asked = thread.answers.send((number, complete(&text))).is_ok();
+                }
                 Ok(Event::Typed(typed)) => return typed,
                 Err(_) => break,
             }
@@ -77,7 +84,7 @@ impl EditorThread {
         let edit = move || {
             let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true);
             let mut editor = rustyline::Editor::with_history(config.build(), MemHistory::new()).ok()?;
-            editor.set_helper(Some(Words { asks: says.clone(), completions }));
+            editor.set_helper(Some(Words { asks: says.clone(), completions, asked: Cell::new(0) }));
             loop {
                 let typed = match editor.readline(&asked.recv().ok()?) {
                     Ok(line) => Typed::Line(line),
@@ -96,7 +103,26 @@ impl EditorThread {
 /// Completes the word in front of the cursor.
 struct Words {
     asks: Sender<Event>,
-    completions: Receiver<Vec<String>>,
+    completions: Receiver<(u64, Vec<String>)>,
+    /// How often it has asked.
+    asked: Cell<u64>,
+}
+
+impl Words {
+    /// What a text may become; nothing if the answer is late. A late answer is none to the next question.
+    fn ask(&self, text: &str) -> Option<Vec<String>> {
+        let number = self.asked.get().wrapping_add(1);
+        self.asked.set(number);
+        self.asks.send(Event::Complete(number, text.to_owned())).ok()?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let (of, words) = self.completions.recv_timeout(left).ok()?;
+            if of == number {
+                return Some(words);
+            }
+        }
+    }
 }
 
 impl Completer for Words {
@@ -114,8 +140,7 @@ impl Completer for Words {
         }
         let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
         let word = before.trim_end_matches(is_word).len();
-        let asked = self.asks.send(Event::Complete(before[word..].to_owned()));
-        Ok((word, asked.ok().and_then(|()| self.completions.recv().ok()).unwrap_or_default()))
+        Ok((word, self.ask(&before[word..]).unwrap_or_default()))
     }
 }
 

@@ -17,6 +17,8 @@ use crate::error::ParseError;
 
 /// The most bytes that are worked at in one piece, which takes some milliseconds.
 const PIECE: i32 = 16 << 20;
+/// The most local variables of a function to which more are added: engines agree on 50,000, parameters among them.
+const MOST_LOCALS: u32 = 49_997;
 /// The parameters of the functions.
 const DESTINATION: u32 = 0;
 /// Of a copy; of a fill it is the value.
@@ -79,7 +81,7 @@ impl Added {
                         functions += u32::from(matches!(import?.ty, TypeRef::Func(_)));
                     }
                 }
-                Payload::FunctionSection(section) => functions += section.count(),
+                Payload::FunctionSection(section) => functions = section.count().saturating_add(functions),
                 Payload::CodeSectionEntry(body) => {
                     wants = wants || long_instructions(&body)?.next().transpose()?.is_some();
                 }
@@ -118,21 +120,32 @@ impl Added {
         }
         let mut at = body.get_operators_reader()?.original_position();
         let declared = wasm.get(body.range().start..at).unwrap_or_default();
-        // A group of three `i32` (0x7f).
-        let mut new = appended(declared, 1, &[3, 0x7f])?;
         let locals = body.get_locals_reader()?.into_iter().try_fold(0_u32, |sum, local| {
             let (count, _) = local?;
             Ok::<_, ParseError>(sum.saturating_add(count))
         })?;
         let first = u32::try_from(parameters).unwrap_or(u32::MAX).saturating_add(locals);
+        let has_room = first <= MOST_LOCALS;
+        // A group of three `i32` (0x7f).
+        let mut new = if has_room { appended(declared, 1, &[3, 0x7f])? } else { declared.to_vec() };
         for long in found {
             let Long { start, end, is_copy } = long?;
             new.extend_from_slice(wasm.get(at..start).unwrap_or_default());
-            self.look_at_size(&mut InstructionSink::new(&mut new), first, is_copy);
+            let mut sink = InstructionSink::new(&mut new);
+            if has_room {
+                self.look_at_size(&mut sink, first, is_copy);
+            } else {
+                sink.call(self.function(is_copy));
+            }
             at = end;
         }
         new.extend_from_slice(wasm.get(at..body.range().end).unwrap_or_default());
         Ok(new)
+    }
+
+    /// The function that copies, or fills.
+    fn function(&self, is_copy: bool) -> u32 {
+        if is_copy { self.copy } else { self.copy.saturating_add(1) }
     }
 
     /// What a long instruction becomes; `first` is the first of three local variables.
@@ -141,7 +154,7 @@ impl Added {
         sink.local_set(size).local_set(source).local_set(destination);
         sink.local_get(size).i32_const(PIECE).i32_gt_u().if_(BlockType::Empty);
         sink.local_get(destination).local_get(source).local_get(size);
-        sink.call(if is_copy { self.copy } else { self.copy + 1 }).else_();
+        sink.call(self.function(is_copy)).else_();
         sink.local_get(destination).local_get(source).local_get(size);
         if is_copy {
             sink.memory_copy(0, 0)

@@ -2,7 +2,7 @@
 //! how a line is edited.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 /// What was typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,7 +19,8 @@ pub enum Typed {
 pub trait LineEditor: Send {
     /// Reads a line, which begins behind `prompt`; that is on the terminal already, as the guest has written it. `complete` tells what
     /// a Python expression that somebody begins to type may become: the guest's own names and attributes. An editor that cannot read
-    /// tells the end of input.
+    /// tells the end of input. The guest's thread is in this call: an interrupt, and
+    /// [`InterruptHandle::terminate`](crate::InterruptHandle::terminate), reach the guest when it returns, and end `complete` at once.
     fn read_line(&mut self, prompt: &str, complete: &mut dyn FnMut(&str) -> Vec<String>) -> Typed;
 }
 
@@ -32,8 +33,13 @@ impl SharedEditor {
         SharedEditor(Arc::new(Mutex::new(editor)))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, dyn LineEditor + 'static> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The editor, to be used; `None` while it edits a line already: nobody may wait for it who may be what it waits for.
+    pub(crate) fn lock(&self) -> Option<MutexGuard<'_, dyn LineEditor + 'static>> {
+        match self.0.try_lock() {
+            Ok(editor) => Some(editor),
+            Err(TryLockError::Poisoned(editor)) => Some(editor.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

@@ -431,6 +431,14 @@ fn long_copies_and_fills_are_as_if_done_at_once() {
     ] {
         assert_eq!(with_words(body), ExitStatus::Exited(0), "{body}");
     }
+    // A function that has no room for more local variables.
+    let locals = "i32 ".repeat(49_999);
+    let text = format!(
+        r#"(module (memory (export "memory") 1) (data (i32.const 0) "text")
+        (func (export "_start") (local {locals}) (memory.copy (i32.const 8) (i32.const 0) (local.tee 49998 (i32.const 4)))
+            (if (i32.ne (i32.load (i32.const 8)) (i32.load (i32.const 0))) (then unreachable))))"#
+    );
+    assert_eq!(with_host_memory(&text, 1 << 20), ExitStatus::Exited(0));
     for body in [
         "(call $copy (i32.const 54857601) (i32.const 0) (i32.const 50000000))",
         "(call $copy (i32.const 0) (i32.const 54857601) (i32.const 50000000))",

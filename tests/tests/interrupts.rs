@@ -679,6 +679,20 @@ fn lines_are_edited_for_those_who_cannot() {
         let Some((said, output)) = in_terminal(&main, &steps, &[]) else { return };
         assert_eq!(said, "status 0 restored\n", "{}: {output}", main.display());
     }
+    // What the guest does when it is asked for words: it reads, it goes on for ever, it ends.
+    let class =
+        |does: &str| format!("type:import os; x = type('X', (), {{'__dir__': lambda x: {does}}})()\\r");
+    let prompt = ["wait:>>> ", "wait:\\x1b[?2026l"];
+    let (reads, turns, exits) =
+        (class("[input()]"), class("[y for y in iter(int, 1)]"), class("os._exit(5)"));
+    let (first, then) =
+        (["type:x.a\\t", "sleep:0.5", "type:\\x15print(80)\\r", "wait:\n80"], ["type:x.a\\t\\r"]);
+    let goes_on = ["type:x.a\\t", "sleep:3", "type:\\x03", "sleep:1", "type:\\x03", "wait:KeyboardInterrupt"];
+    let parts: [&[&str]; 9] =
+        [&prompt, &[&reads], &prompt, &first, &prompt, &[&turns], &prompt, &goes_on, &prompt];
+    let steps: Vec<&str> = parts.concat().into_iter().chain([&*exits]).chain(prompt).chain(then).collect();
+    let Some((said, output)) = in_terminal(&pydl_tests::python_wasm(), &steps, &[]) else { return };
+    assert_eq!(said, "status 5 restored\n", "{output}");
     // Whoever ends it in the middle of a line finds the terminal as it was.
     let steps = ["wait:>>> ", "wait:\\x1b[?2026l", "type:unfinished", "settings", "signal:SIGTERM"];
     let Some((said, output)) = in_terminal(&pydl_tests::python_wasm(), &steps, &[]) else { return };

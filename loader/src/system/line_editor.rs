@@ -3,7 +3,7 @@
 
 use super::guest::Guest;
 use super::kernel::descriptors::Object;
-use super::kernel::errno::Result;
+use super::kernel::errno::{Fault, Result};
 use crate::interrupt::Signal;
 use crate::line_editor::Typed;
 use crate::python::completion;
@@ -16,14 +16,25 @@ pub(crate) fn edit(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
         return Ok(());
     }
     let Some((editor, prompt)) = kernel.streams.editor() else { return Ok(()) };
-    let typed = editor
-        .lock()
-        .read_line(&prompt, &mut |text| completion::of(&mut guest.store(), text).unwrap_or_default());
-    if typed == Typed::Interrupt {
-        // The read that follows finds nothing, and the signal ends it.
-        guest.state().interrupt.clone().raise(Signal::Interrupt);
+    let Some(mut editor) = editor.lock() else {
+        // The guest's own code, asked what a word may become, wants to read: the keyboard is the editor's.
+        kernel.streams.type_in(Typed::End);
         return Ok(());
+    };
+    let mut ended = None;
+    let typed = editor.read_line(&prompt, &mut |text| match completion::of(&mut guest.store(), text) {
+        Ok(answer) => answer.unwrap_or_default(),
+        Err(error) => {
+            ended.get_or_insert(error);
+            Vec::new()
+        }
+    });
+    drop(editor);
+    match (ended, typed) {
+        (Some(error), _) => return Err(Fault::Ended(error)),
+        // The read that follows finds nothing, and the signal ends it.
+        (None, Typed::Interrupt) => guest.state().interrupt.clone().raise(Signal::Interrupt),
+        (None, typed) => guest.kernel()?.streams.type_in(typed),
     }
-    guest.kernel()?.streams.type_in(typed);
     Ok(())
 }

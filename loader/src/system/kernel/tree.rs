@@ -192,6 +192,9 @@ pub(crate) struct Node {
     charge: Option<Charge>,
 }
 
+/// Bytes that are copied at once.
+const COPIED: usize = 1 << 20;
+
 /// The tree.
 pub(crate) struct Tree {
     nodes: Vec<Slot>,
@@ -553,8 +556,14 @@ impl Tree {
     /// The bytes of a file that may be written to: the guest's own, which what is shared with others is copied for, as far as it is kept.
     fn owned(&mut self, id: NodeId, kept: u64) -> Result<&mut Pages> {
         if matches!(self.get(id)?.content, Content::File(Data::Shared(_) | Data::Archived { .. })) {
-            let copy = self.copy(id, kept)?;
-            self.get_mut(id)?.content = Content::File(Data::Owned(copy));
+            let copy = self.copy(id, kept);
+            let node = self.get_mut(id)?;
+            if let (Err(_), 0, Content::File(Data::Archived { loaded, .. })) =
+                (&copy, node.opened, &mut node.content)
+            {
+                *loaded = None;
+            }
+            node.content = Content::File(Data::Owned(copy?));
         }
         match &mut self.get_mut(id)?.content {
             Content::File(Data::Owned(pages)) => Ok(pages),
@@ -563,16 +572,20 @@ impl Tree {
         }
     }
 
-    /// A copy of the first bytes of a file.
+    /// A copy of the first bytes of a file, by pieces; what of an archive is in memory for it is charged as for any reader.
     fn copy(&mut self, id: NodeId, size: u64) -> Result<Pages> {
-        let mut pages = Pages::default();
         let size = size.min(self.size(id)?);
-        if size > 0 {
-            let bytes = self.shared(id)?;
-            let bytes = bytes.get(..usize::try_from(size).map_err(|_| Errno::FBIG)?).unwrap_or(&bytes);
-            if pages.write(&self.budget, 0, bytes).map_err(no_space)? < bytes.len() {
+        let (mut pages, mut position, mut buffer) = (Pages::default(), 0, vec![0; COPIED]);
+        while position < size {
+            let piece = usize::try_from(size - position).unwrap_or(COPIED).min(COPIED);
+            let count = self.read(id, position, &mut buffer[..piece])?;
+            if count == 0 {
+                return Err(Errno::IO.into());
+            }
+            if pages.write(&self.budget, position, &buffer[..count]).map_err(no_space)? < count {
                 return Err(Errno::NOSPC.into());
             }
+            position += count as u64;
         }
         Ok(pages)
     }
@@ -738,6 +751,15 @@ mod tests {
         tree.resize(id, 0).unwrap();
         assert_eq!(tree.read(id, 0, &mut buffer).unwrap(), 0);
         assert_eq!(tree.budget.used(), NODE);
+        // Where there is no room for a copy, nothing is left of it.
+        let data = Data::Archived { archive, index, size, loaded: None };
+        let id = tree.add(Tree::ROOT, "b".as_ref(), Node::new(Content::File(data), 0o644)).unwrap();
+        let left = tree.budget.limit() - tree.budget.used() - size;
+        let taken = tree.budget.charge(left).unwrap();
+        assert!(tree.write(id, 0, b"?").is_err());
+        drop(taken);
+        assert_eq!(tree.budget.used(), 2 * NODE);
+        assert_eq!(tree.read(id, 0, &mut buffer).unwrap() as u64, size);
     }
 
     #[test]
