@@ -681,12 +681,15 @@ fn lines_are_edited_for_those_who_cannot() {
     }
     // What the guest does when it is asked for words: it reads, it goes on for ever, it ends.
     let class =
-        |does: &str| format!("type:import os; x = type('X', (), {{'__dir__': lambda x: {does}}})()\\r");
+        |does: &str| format!("type:import os, sys; x = type('X', (), {{'__dir__': lambda x: {does}}})()\\r");
     let prompt = ["wait:>>> ", "wait:\\x1b[?2026l"];
-    let (reads, turns, exits) =
-        (class("[input()]"), class("[y for y in iter(int, 1)]"), class("os._exit(5)"));
+    let (reads, turns, exits) = (
+        class("print('read', repr(sys.stdin.readline()))"),
+        class("[y for y in iter(int, 1)]"),
+        class("os._exit(5)"),
+    );
     let (first, then) =
-        (["type:x.a\\t", "sleep:0.5", "type:\\x15print(80)\\r", "wait:\n80"], ["type:x.a\\t\\r"]);
+        (["type:x.a\\t", "wait:read ''", "type:\\x15print(80)\\r", "wait:\n80"], ["type:x.a\\t\\r"]);
     let goes_on = ["type:x.a\\t", "sleep:3", "type:\\x03", "sleep:1", "type:\\x03", "wait:KeyboardInterrupt"];
     let parts: [&[&str]; 9] =
         [&prompt, &[&reads], &prompt, &first, &prompt, &[&turns], &prompt, &goes_on, &prompt];

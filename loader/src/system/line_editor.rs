@@ -21,6 +21,9 @@ pub(crate) fn edit(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
         kernel.streams.type_in(Typed::End);
         return Ok(());
     };
+    if !kernel.streams.is_for_lines() {
+        return Ok(());
+    }
     let mut ended = None;
     let typed = editor.read_line(&prompt, &mut |text| match completion::of(&mut guest.store(), text) {
         Ok(answer) => answer.unwrap_or_default(),

@@ -180,16 +180,20 @@ impl Streams {
         if self.is_terminal(0) { Ok(host) } else { Err(Errno::PERM.into()) }
     }
 
-    /// Who edits the next line that is read, and the prompt that it stands behind. `None` when nobody does: without an editor, without a
-    /// terminal, while there is something typed to be read, and when the terminal's settings are such that keys are read or not shown.
+    /// Who edits lines that are read, and the prompt that the next one stands behind. `None` without an editor, without a terminal, and while
+    /// there is something typed to be read.
     pub(crate) fn editor(&self) -> Option<(SharedEditor, String)> {
         let editor = self.editor.clone().filter(|_| self.typed.is_empty() && !self.is_at_end)?;
         self.terminal()?;
-        let modes = rustix::termios::tcgetattr(self.own.0.as_fd()).ok()?.local_modes;
-        let reads_lines = modes.contains(LocalModes::ICANON | LocalModes::ECHO);
-        // The editor sets others, and may be in the middle of a line when the program ends.
-        self.settings.keep(self.own.0.as_fd()).ok().filter(|()| reads_lines)?;
         Some((editor, String::from_utf8_lossy(&self.line).into_owned()))
+    }
+
+    /// Whether the terminal's settings are such that lines are read, and shown. They are kept to be put right, since the editor sets others,
+    /// and may be in the middle of a line when the program ends.
+    pub(crate) fn is_for_lines(&self) -> bool {
+        let Ok(settings) = rustix::termios::tcgetattr(self.own.0.as_fd()) else { return false };
+        settings.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO)
+            && self.settings.keep(self.own.0.as_fd()).is_ok()
     }
 
     /// Takes what was typed through the editor, which is read next.
