@@ -683,7 +683,7 @@ fn lines_are_edited_for_those_who_cannot() {
     let class =
         |does: &str| format!("type:import os, sys; x = type('X', (), {{'__dir__': lambda x: {does}}})()\\r");
     let prompt = ["wait:>>> ", "wait:\\x1b[?2026l"];
-    let (reads, turns, exits) = (
+    let (reads, turns, leaves) = (
         class("print('read', repr(sys.stdin.readline()))"),
         class("[y for y in iter(int, 1)]"),
         class("os._exit(5)"),
@@ -693,7 +693,7 @@ fn lines_are_edited_for_those_who_cannot() {
     let goes_on = ["type:x.a\\t", "sleep:3", "type:\\x03", "sleep:1", "type:\\x03", "wait:KeyboardInterrupt"];
     let parts: [&[&str]; 9] =
         [&prompt, &[&reads], &prompt, &first, &prompt, &[&turns], &prompt, &goes_on, &prompt];
-    let steps: Vec<&str> = parts.concat().into_iter().chain([&*exits]).chain(prompt).chain(then).collect();
+    let steps: Vec<&str> = parts.concat().into_iter().chain([&*leaves]).chain(prompt).chain(then).collect();
     let Some((said, output)) = in_terminal(&pydl_tests::python_wasm(), &steps, &[]) else { return };
     assert_eq!(said, "status 5 restored\n", "{output}");
     // Whoever ends it in the middle of a line finds the terminal as it was.
