@@ -88,6 +88,9 @@ const EXCEPTION_FUNCTIONS: &[&str] = &[
 pub const INVOKE: &str = "invoke_";
 /// The prefix of functions that choose a `catch`; what follows is two more than the count of types that they choose from.
 pub const FIND_MATCHING_CATCH: &str = "__cxa_find_matching_catch_";
+/// What the export of a function itself begins with, where that of its plain name passes 64-bit integers in halves of 32 bits: the
+/// address of the name is the function itself (Emscripten, `-sWASM_BIGINT=0`, `src/lib/libdylink.js`).
+pub(crate) const ORIGINAL: &str = "orig$";
 
 /// Whether a host that exceptions are left to has a function of this name.
 pub fn is_of_exceptions(name: &str) -> bool {

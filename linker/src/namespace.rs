@@ -6,6 +6,7 @@ mod lifetime;
 
 pub use lifetime::Unloaded;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -408,6 +409,19 @@ impl Namespace {
             };
             abi::MAIN_FUNCTIONS.iter().copied().find(is_function).map(|name| (library.id, name))
         })
+    }
+
+    /// What C has the address of under the name of a symbol, and its export there: most often the symbol itself
+    /// ([`Exports::pointed_at`]).
+    pub fn pointed_at<'n>(&self, symbol: Symbol, name: &'n str) -> (Symbol, Cow<'n, str>) {
+        let module = self.module(symbol.definer).filter(|_| matches!(symbol.kind, SymbolKind::Function(..)));
+        let export = module.map(|module| module.exports.pointed_at(name));
+        match export {
+            Some(export) if export != name => {
+                (self.definition(symbol.definer, &export).unwrap_or(symbol), export)
+            }
+            _ => (symbol, Cow::Borrowed(name)),
+        }
     }
 
     /// What `dlsym` answers for a symbol: its address or slot. `None` for symbols that C cannot point to.

@@ -8,6 +8,7 @@
 //! libraries of the load come first. Data of C++ that is to be one in a process is: what the first library to have it has, whatever
 //! the scope of the others ([`crate::vague`]).
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -493,12 +494,24 @@ impl<'a> Resolver<'a> {
                 Ok(Binding::DataAddress { definer: found.definer, offset: *offset })
             }
             (SymbolKind::Function(index, _), Got::Function) => {
-                let function = self.canonical(FunctionRef { definer: found.definer, index: *index });
-                let from = (found.definer, wanted.import.name.clone());
-                self.slots_used.entry(function).or_insert(from);
+                let (index, export) = self.pointed_at(found.definer, &wanted.import.name, *index);
+                let function = self.canonical(FunctionRef { definer: found.definer, index });
+                self.slots_used.entry(function).or_insert((found.definer, export));
                 Ok(Binding::FunctionSlot(function))
             }
             _ => Err(self.wrong_type(wanted, &found)),
+        }
+    }
+
+    /// The function of which C has the address under the name of one, with its export.
+    fn pointed_at(&self, definer: ModuleId, name: &str, index: FuncIndex) -> (FuncIndex, String) {
+        let exports = self.module(definer).map(|module| &module.exports);
+        match exports.map(|exports| (exports, exports.pointed_at(name))) {
+            Some((exports, Cow::Owned(export))) => match exports.get(&export).map(|it| it.kind) {
+                Some(ExportKind::Function { index, .. }) => (index, export),
+                _ => (index, name.to_owned()),
+            },
+            _ => (index, name.to_owned()),
         }
     }
 

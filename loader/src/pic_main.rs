@@ -136,6 +136,7 @@ fn slot_of(
     name: &str,
 ) -> wasmtime::Result<Option<TableSlot>> {
     let table_base = module.placement().map_or(TableSlot(0), |placement| placement.table_base);
+    let name = &*module.module().exports.pointed_at(name);
     let own = match module.module().exports.get(name).map(|export| export.kind) {
         Some(ExportKind::Function { index, .. }) => module.module().element_slots.get(index),
         _ => None,

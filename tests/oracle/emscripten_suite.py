@@ -111,7 +111,7 @@ def record(options):
                 continue
             recorder.test = f"{suite}.{name}"
             with open(folder / f"{suite}.{name}.log", "w") as log:
-                result = unittest.TextTestRunner(stream=log, verbosity=2).run(tests(name))
+                result = unittest.TextTestRunner(stream=log, verbosity=2).run(unittest.TestSuite([tests(name)]))
             recorder.test = None
             words = f"skipped: {result.skipped[0][1]}" if result.skipped else "passed" if result.wasSuccessful() else "failed"
             outcome.write_text(words)

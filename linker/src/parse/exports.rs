@@ -1,5 +1,6 @@
 //! Owns the reading of the export section, with the value of data symbols. Must not know what a name means.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use wasmparser::{
 };
 
 use super::{IndexSpaces, ParsedModule, Signature};
+use crate::abi;
 use crate::error::ParseError;
 use crate::ids::FuncIndex;
 
@@ -45,6 +47,16 @@ impl Exports {
     /// Whether there is an export of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+
+    /// The export of which C has the address when it has that of the function exported as `name`: most often that one itself
+    /// ([`abi::ORIGINAL`]).
+    pub fn pointed_at<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        if !self.packed.has_originals() {
+            return Cow::Borrowed(name);
+        }
+        let original = format!("{}{name}", abi::ORIGINAL);
+        if self.contains(&original) { Cow::Owned(original) } else { Cow::Borrowed(name) }
     }
 
     /// All exports: functions and data sorted by name, then the others.
@@ -162,19 +174,35 @@ impl PackedSymbols {
         self.bytes.get(start..start.checked_add(symbol.name_length as usize)?)
     }
 
-    /// Binary search.
     fn find(&self, name: &[u8]) -> Option<PackedSymbol> {
+        self.search(name).ok()
+    }
+
+    /// Whether a name begins with [`abi::ORIGINAL`].
+    fn has_originals(&self) -> bool {
+        let prefix = abi::ORIGINAL.as_bytes();
+        let first = match self.search(prefix) {
+            Ok(symbol) => Some(symbol),
+            Err(position) => self.get(position),
+        };
+        first.and_then(|symbol| self.name(symbol)).is_some_and(|name| name.starts_with(prefix))
+    }
+
+    /// Binary search: errs with the position of the first name behind.
+    fn search(&self, name: &[u8]) -> Result<PackedSymbol, usize> {
         let mut range = 0..self.count;
         while !range.is_empty() {
             let middle = usize::midpoint(range.start, range.end);
-            let symbol = self.get(middle)?;
-            match self.name(symbol)?.cmp(name) {
-                Ordering::Equal => return Some(symbol),
+            let Some((symbol, other)) = self.get(middle).and_then(|it| Some((it, self.name(it)?))) else {
+                return Err(self.count);
+            };
+            match other.cmp(name) {
+                Ordering::Equal => return Ok(symbol),
                 Ordering::Less => range.start = middle + 1,
                 Ordering::Greater => range.end = middle,
             }
         }
-        None
+        Err(range.start)
     }
 }
 

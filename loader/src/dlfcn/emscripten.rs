@@ -1,7 +1,7 @@
 //! Owns the host side of Emscripten's `dlopen` family: `_dlopen_js` and `_dlsym_js`, with the C library's `struct dso` (Emscripten,
 //! `system/lib/libc/dynlink.c`, `system/lib/libc/musl/src/internal/dynlink.h`). Must not know what loading a library takes.
 
-use pydl_linker::{Address, OpenMode, dlfcn_of_main};
+use pydl_linker::{Address, ModuleId, OpenMode, dlfcn_of_main};
 use wasmtime::StoreContextMut;
 
 use super::Failure;
@@ -90,6 +90,26 @@ fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure>
     };
     let name = name(store, &space, symbol)?;
     super::symbol(store, handle, &name)
+}
+
+/// The library, or the main module, whose handle is the C library's record of it: `emscripten_dlopen` gives such to its caller, also where
+/// `dlopen` is the host's. `None` for other handles.
+pub(super) fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleId>, Failure> {
+    /// The name in the record of the main program.
+    const MAIN: &[u8] = b"__main__";
+    let linking = super::linking(store)?;
+    if let Some(id) = linking.handles.get(&handle) {
+        return Ok(Some(*id));
+    }
+    let is_handle = handle == super::RTLD_DEFAULT
+        || handle == super::RTLD_NEXT
+        || super::library_of(&linking.namespace, handle).is_ok();
+    if is_handle {
+        return Ok(None);
+    }
+    let space = linking.space.clone();
+    let name = space.string(store, Address(handle.saturating_add(dso::NAME)), MAIN.len() + 1);
+    Ok(name.filter(|name| name == MAIN).map(|_| ModuleId::MAIN))
 }
 
 /// The result, or `failed` with the message left for `dlerror`.

@@ -89,7 +89,8 @@ pub(crate) fn find(
     store.data().trace.symbol(name, &place);
     let undefined = || Failure::Refused(format!("undefined symbol `{name}` in {place}"));
     let symbol = namespace.lookup(name, scope).ok_or_else(undefined)?;
-    let value = value(store, namespace, &symbol, name, &place)?;
+    let (symbol, export) = namespace.pointed_at(symbol, name);
+    let value = value(store, namespace, &symbol, &export, &place)?;
     Ok((symbol, value))
 }
 

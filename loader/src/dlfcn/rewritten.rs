@@ -23,7 +23,7 @@ pub(crate) fn call(mut store: Store<'_>, call: Call, first: u32, second: u32) ->
             emscripten::or_seterr(store, found, 0)
         }
         Call::Close => {
-            let closed = super::close(store, first).map(|()| 0);
+            let closed = close(store, first).map(|()| 0);
             emscripten::or_seterr(store, closed, u32::MAX)
         }
         Call::Address => address::dladdr(store, first, second),
@@ -45,5 +45,14 @@ fn open(store: &mut Store<'_>, file: u32, mode: u32) -> Result<u32, Failure> {
 fn symbol(store: &mut Store<'_>, handle: u32, name: u32) -> Result<u32, Failure> {
     let space = super::linking(store)?.space.clone();
     let name = emscripten::name(store, &space, name)?;
+    let handle = emscripten::module_of_record(store, handle)?.map_or(handle, super::handle_of);
     super::symbol(store, handle, &name)
+}
+
+/// What `emscripten_dlopen` has opened stays in the C library's own list, whose record its handle is: it is never closed.
+fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
+    match emscripten::module_of_record(store, handle)? {
+        Some(_) => Ok(()),
+        None => super::close(store, handle),
+    }
 }

@@ -84,8 +84,22 @@ levels() {
 }
 safe_heap() { build safe_heap O1 emcc "-O1 -sSAFE_HEAP" "$exits"; }
 sleep_() { build sleep O1 emcc "-O1 -sASYNCIFY -sASYNCIFY_IMPORTS=wait_in_library" "$exits"; }
+halves() { build halves O1 emcc "-O1 -sWASM_BIGINT=0" "$exits"; }
+# A library that is opened later, once by a module that exports nothing more than it must, and once by one that exports its C library.
+later() {
+    local kind folder
+    for kind in 1 2; do
+        folder=$here/later/main$kind
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        cd "$folder"
+        emcc -O1 -fPIC -sSIDE_MODULE=1 ../plugin.c -o side.so
+        emcc -O1 -sMAIN_MODULE=$kind $exits -sEXPORTED_FUNCTIONS=_main,_fflush,_printf,_puts,_iprintf -sNO_AUTOLOAD_DYLIBS --embed-file side.so@side.so ../main.c -o main.js
+        cd "$here"
+    done
+}
 
-for program in ${@:-main_in_library main_below throw stack embed exit levels safe_heap sleep}; do
+for program in ${@:-main_in_library main_below throw stack embed exit levels safe_heap sleep halves later}; do
     case $program in exit | sleep) ${program}_ ;; *) $program ;; esac
     record "$program"
 done

@@ -6,6 +6,8 @@ use wasmtime::{AsContextMut, Caller, Extern, ExternRef, FuncType, Linker, Module
 use super::calls;
 use super::calls::exceptions::{self, INVOKE};
 use super::guest::Guest;
+use super::halves::{self, Halves};
+use super::library;
 use crate::process::ProcessState;
 use crate::system::kernel::errno::{Fault, Result};
 
@@ -120,22 +122,43 @@ pub(crate) fn define_one(
     ty: &FuncType,
 ) -> wasmtime::Result<()> {
     if name.starts_with(INVOKE) {
-        let own = ty.clone();
-        linker.func_new(module, name, ty.clone(), move |caller, values, results| {
-            exceptions::invoke(caller, &own, values, results)
+        let (own, halves) = (ty.clone(), halves_of(name, ty));
+        linker.func_new(module, name, ty.clone(), move |mut caller, values, results| match &halves {
+            Some(halves) => exceptions::invoke_in_halves(caller, halves, &own, values, results),
+            None => exceptions::invoke(&mut caller, &own, values, results),
         })?;
         return Ok(());
     }
     let handler = calls::handler(module, name);
     let owned = name.to_owned();
     let result = ty.results().next();
-    linker.func_new(module, name, ty.clone(), move |caller, values, results| match handler {
-        Some(handler) => {
+    let halves = halves_of(name, ty);
+    linker.func_new(module, name, ty.clone(), move |caller, values, results| match (handler, &halves) {
+        (Some(handler), None) => {
             serve(handler, caller, &Arguments { name: &owned, values }, results, result.as_ref())
         }
-        None => Err(wasmtime::Error::msg(calls::unavailable(&owned))),
+        (Some(handler), Some(halves)) => {
+            serve_in_halves(handler, caller, &Arguments { name: &owned, values }, results, halves)
+        }
+        (None, _) => Err(wasmtime::Error::msg(calls::unavailable(&owned))),
     })?;
     Ok(())
+}
+
+/// How a function that is wanted in a type passes its 64-bit integers, when that is in halves.
+fn halves_of(name: &str, ty: &FuncType) -> Option<Halves> {
+    let known = library::signature(name)?;
+    let number = |ty: &wasmparser::ValType| match ty {
+        wasmparser::ValType::I32 => Some(ValType::I32),
+        wasmparser::ValType::I64 => Some(ValType::I64),
+        wasmparser::ValType::F32 => Some(ValType::F32),
+        wasmparser::ValType::F64 => Some(ValType::F64),
+        _ => None,
+    };
+    let parameters: Vec<ValType> = known.params().iter().map(number).collect::<Option<_>>()?;
+    let results: Vec<ValType> = known.results().iter().map(number).collect::<Option<_>>()?;
+    let wanted: (Vec<_>, Vec<_>) = (ty.params().collect(), ty.results().collect());
+    Halves::between((&wanted.0, &wanted.1), (&parameters, &results))
 }
 
 /// A function of a type that a library asks for, which the main module itself does not import.
@@ -158,29 +181,66 @@ fn serve(
     result: Option<&ValType>,
 ) -> wasmtime::Result<()> {
     let mut guest = Guest::new(caller)?;
-    let answer = match handler {
-        Handler::Syscall(call) => match call(&mut guest, arguments) {
-            Ok(value) => Answer::Integer(value),
-            Err(Fault::Errno(errno)) => Answer::Integer(-i64::from(errno.0)),
-            Err(Fault::Ended(error)) => return Err(error),
-        },
-        Handler::Wasi(call) => match call(&mut guest, arguments) {
-            Ok(()) => Answer::Integer(0),
-            Err(Fault::Errno(errno)) => Answer::Integer(errno.0.into()),
-            Err(Fault::Ended(error)) => return Err(error),
-        },
-        Handler::Plain(call) => call(&mut guest, arguments)?,
-        Handler::Constant(answer) => answer,
-    };
+    let answer = answer(handler, &mut guest, arguments)?;
     if let (Some(result), Some(ty)) = (results.first_mut(), result) {
-        *result = converted(answer, ty).ok_or_else(|| {
-            let name = arguments.name;
-            wasmtime::Error::msg(format!(
-                "{name}: the main module expects a result of type {ty}, which it has not"
-            ))
-        })?;
+        *result = expected(arguments, answer, ty)?;
     }
     Ok(())
+}
+
+/// Serves a call whose 64-bit integers come, and go, in halves.
+fn serve_in_halves(
+    handler: Handler,
+    caller: Caller<'_, ProcessState>,
+    arguments: &Arguments<'_>,
+    results: &mut [Val],
+    halves: &Halves,
+) -> wasmtime::Result<()> {
+    let mut guest = Guest::new(caller)?;
+    let values = halves.join(arguments.values);
+    let arguments = Arguments { name: arguments.name, values: &values };
+    let answer = answer(handler, &mut guest, &arguments)?;
+    let Some(result) = results.first_mut() else { return Ok(()) };
+    if halves.is_result_long {
+        let whole = expected(&arguments, answer, &ValType::I64)?.i64().unwrap_or_default();
+        let (low, high) = halves::split(whole);
+        *result = Val::I32(low);
+        return exceptions::set_second_result(&mut guest, high);
+    }
+    *result = expected(&arguments, answer, &ValType::I32)?;
+    Ok(())
+}
+
+/// Does what a call asks for.
+fn answer(
+    handler: Handler,
+    guest: &mut Guest<'_>,
+    arguments: &Arguments<'_>,
+) -> wasmtime::Result<Answer> {
+    match handler {
+        Handler::Syscall(call) => match call(guest, arguments) {
+            Ok(value) => Ok(Answer::Integer(value)),
+            Err(Fault::Errno(errno)) => Ok(Answer::Integer(-i64::from(errno.0))),
+            Err(Fault::Ended(error)) => Err(error),
+        },
+        Handler::Wasi(call) => match call(guest, arguments) {
+            Ok(()) => Ok(Answer::Integer(0)),
+            Err(Fault::Errno(errno)) => Ok(Answer::Integer(errno.0.into())),
+            Err(Fault::Ended(error)) => Err(error),
+        },
+        Handler::Plain(call) => call(guest, arguments),
+        Handler::Constant(answer) => Ok(answer),
+    }
+}
+
+/// The answer in the type that the main module expects; errs when it is none of that type.
+fn expected(arguments: &Arguments<'_>, answer: Answer, ty: &ValType) -> wasmtime::Result<Val> {
+    converted(answer, ty).ok_or_else(|| {
+        let name = arguments.name;
+        wasmtime::Error::msg(format!(
+            "{name}: the main module expects a result of type {ty}, which it has not"
+        ))
+    })
 }
 
 /// The answer in the type that the main module expects, as C converts numbers: results change between versions of Emscripten as

@@ -6,6 +6,7 @@
 
 mod calls;
 mod guest;
+mod halves;
 pub(crate) mod imports;
 mod library;
 

@@ -5,10 +5,11 @@
 
 use pydl_linker::abi;
 use wasmtime::{
-    AsContextMut, Caller, ExnRef, ExnRefPre, ExnType, FuncType, Ref, Val, WasmParams, WasmResults,
+    AsContextMut, Caller, ExnRef, ExnRefPre, ExnType, FuncType, Ref, Val, ValType, WasmParams, WasmResults,
 };
 
 use super::super::guest::Guest;
+use super::super::halves::{self, Halves};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use crate::execute::process_tag;
@@ -81,7 +82,7 @@ mod header {
 /// `invoke_*(slot, ...)`: calls the function in the slot; what is thrown there ends here, noted by `setThrew(1, 0)`, and zeros are
 /// returned. Everything else that ends a call passes.
 pub(in super::super) fn invoke(
-    mut caller: Caller<'_, ProcessState>,
+    caller: &mut Caller<'_, ProcessState>,
     ty: &FuncType,
     values: &[Val],
     results: &mut [Val],
@@ -93,21 +94,41 @@ pub(in super::super) fn invoke(
         return Err(wasmtime::Error::msg("a call of no function"));
     };
     let slot = slot.cast_unsigned();
-    let Some(Ref::Func(Some(function))) = table.get(&mut caller, slot.into()) else {
+    let Some(Ref::Func(Some(function))) = table.get(&mut *caller, slot.into()) else {
         return Err(wasmtime::Error::msg(format!("uninitialized element: slot {slot}")));
     };
-    let before = stack_pointer.get(&mut caller);
-    let Err(error) = function.call(&mut caller, arguments, results) else { return Ok(()) };
+    let before = stack_pointer.get(&mut *caller);
+    let Err(error) = function.call(&mut *caller, arguments, results) else { return Ok(()) };
     if !error.is::<Unwinding>() {
         return Err(error);
     }
-    stack_pointer.set(&mut caller, before)?;
+    stack_pointer.set(&mut *caller, before)?;
     for (result, ty) in results.iter_mut().zip(ty.results()) {
         *result = Val::default_for_ty(&ty).unwrap_or(Val::I32(0));
     }
     let main = caller.data().running.as_ref().map(|running| running.main);
     let main = main.ok_or_else(|| wasmtime::Error::msg("the process has not started"))?;
-    main.get_typed_func::<(i32, i32), ()>(&mut caller, "setThrew")?.call(&mut caller, (1, 0))
+    main.get_typed_func::<(i32, i32), ()>(&mut *caller, "setThrew")?.call(&mut *caller, (1, 0))
+}
+
+/// `invoke_*` of a module that knows 64-bit integers in halves: the function in the slot knows them whole.
+pub(in super::super) fn invoke_in_halves(
+    mut caller: Caller<'_, ProcessState>,
+    halves: &Halves,
+    ty: &FuncType,
+    values: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let values = halves.join(values);
+    if !halves.is_result_long {
+        return invoke(&mut caller, ty, &values, results);
+    }
+    let mut whole = [Val::I64(0)];
+    let result = FuncType::new(caller.engine(), [], [ValType::I64]);
+    invoke(&mut caller, &result, &values, &mut whole)?;
+    let (low, high) = halves::split(whole[0].i64().unwrap_or_default());
+    results.iter_mut().for_each(|result| *result = Val::I32(low));
+    set_second_result(&mut Guest::new(caller)?, high)
 }
 
 fn exceptions<'a>(guest: &'a mut Guest<'_>) -> wasmtime::Result<&'a mut Exceptions> {
@@ -178,7 +199,7 @@ fn resume(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<
 fn find_matching_catch(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let thrown = exceptions(guest)?.last;
     if thrown == 0 {
-        call::<u32, ()>(guest, SET_TEMPORARY, 0)?;
+        set_second_result(guest, 0)?;
         return Ok(Answer::from(0));
     }
     set(guest, thrown, header::ADJUSTED, &thrown.to_le_bytes())?;
@@ -197,7 +218,7 @@ fn find_matching_catch(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasm
             }
         }
     }
-    call::<u32, ()>(guest, SET_TEMPORARY, found)?;
+    set_second_result(guest, found)?;
     Ok(Answer::from(thrown))
 }
 
@@ -205,12 +226,17 @@ fn find_matching_catch(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasm
 const SET_TEMPORARY: &str = "_emscripten_tempret_set";
 const GET_TEMPORARY: &str = "_emscripten_tempret_get";
 
+/// Leaves the second result of a function with the C library.
+pub(in super::super) fn set_second_result(guest: &mut Guest<'_>, result: u32) -> wasmtime::Result<()> {
+    call::<u32, ()>(guest, SET_TEMPORARY, result)
+}
+
 fn get_temporary(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     call::<(), u32>(guest, GET_TEMPORARY, ()).map(Answer::from)
 }
 
 fn set_temporary(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    call::<u32, ()>(guest, SET_TEMPORARY, arguments.word(0)?)?;
+    set_second_result(guest, arguments.word(0)?)?;
     Ok(Answer::Nothing)
 }
 

@@ -1,14 +1,55 @@
 //! Owns the calls through which Emscripten's `dlopen` family asks the host; they are served by `dlfcn/rewritten.rs`, and by
 //! `dlfcn/emscripten.rs` for main modules that cannot be rewritten. Must not know what loading a library takes.
 
+use std::time::Duration;
+
 use pydl_linker::dlfcn_of_main::Call;
+use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
+use super::timers::{self, Task};
 use crate::dlfcn::{emscripten as dlfcn, rewritten};
+use crate::process::ProcessState;
 
-pub(super) const ENTRIES: &[Entry] =
-    &[("_dlopen_js", Handler::Plain(dlopen)), ("_dlsym_js", Handler::Plain(dlsym))];
+pub(super) const ENTRIES: &[Entry] = &[
+    ("_dlopen_js", Handler::Plain(dlopen)),
+    ("_dlsym_js", Handler::Plain(dlsym)),
+    ("_emscripten_dlopen_js", Handler::Plain(dlopen_later)),
+];
+
+/// A library that is opened when `main` has returned: what `emscripten_dlopen` asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LaterOpen {
+    /// The C library's record of it.
+    dso: u32,
+    /// The slots of the functions, of the record and the data, that are called when it is open, and when it is refused.
+    opened: u32,
+    refused: u32,
+    data: u32,
+}
+
+impl LaterOpen {
+    /// Opens it, and calls the one function or the other.
+    pub(super) fn open(self, store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
+        let is_open = dlfcn::dlopen(store.as_context_mut(), self.dso)? != 0;
+        let slot = if is_open { self.opened } else { self.refused };
+        let function = timers::function(store, slot)?.typed::<(u32, u32), ()>(&store)?;
+        function.call(store, (self.dso, self.data))
+    }
+}
+
+/// `(dso, opened, refused, data)`.
+fn dlopen_later(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
+    let library = LaterOpen {
+        dso: arguments.word(0)?,
+        opened: arguments.word(1)?,
+        refused: arguments.word(2)?,
+        data: arguments.word(3)?,
+    };
+    timers::set(guest, Task::Open(library), Duration::ZERO)?;
+    Ok(Answer::Nothing)
+}
 
 fn dlopen(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     dlfcn::dlopen(guest.store(), arguments.word(0)?).map(Answer::from)

@@ -1,7 +1,7 @@
-//! Owns the timers of a program (Emscripten, `emscripten/eventloop.h`): functions of the table that are called later. Later is when `main`
-//! has returned, as in Emscripten, where no event comes while a program runs: then they are called one after the other until none is
-//! left. A program that calls `exit`, and CPython, whose interpreter is gone when its `main` returns, end without. Must not know what
-//! the functions do.
+//! Owns what a program has asked for that happens later (Emscripten, `emscripten/eventloop.h`): timers, which are functions of the table,
+//! and libraries that are opened. Later is when `main` has returned, as in Emscripten, where no event comes while a program runs: then one
+//! happens after the other until none is left. A program that calls `exit`, and CPython, whose interpreter is gone when its `main`
+//! returns, end without. Must not know what the functions do.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use wasmtime::{Func, Ref, StoreContextMut};
 use super::super::guest::{Guest, table};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
+use super::linking::LaterOpen;
 use crate::budget::Charge;
 use crate::process::ProcessState;
 use crate::system::signals;
@@ -29,7 +30,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 /// When a timer is set again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Repeat {
+pub(super) enum Repeat {
     Never,
     /// Always.
     Every(Duration),
@@ -39,13 +40,19 @@ enum Repeat {
     WhileAt(Duration),
 }
 
+/// What happens when it is due.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Task {
+    /// The function of a slot is called with an argument.
+    Call { slot: u32, data: u32, repeat: Repeat },
+    /// A library is opened.
+    Open(LaterOpen),
+}
+
 #[derive(Debug)]
 struct Timer {
     id: u32,
-    /// The slot of the function, and its argument.
-    slot: u32,
-    data: u32,
-    repeat: Repeat,
+    task: Task,
     /// What the host keeps for it.
     #[expect(dead_code, reason = "it is held, not read")]
     charge: Charge,
@@ -80,53 +87,53 @@ fn milliseconds(number: f64) -> Duration {
 }
 
 /// Sets a timer, and returns its number. Traps when the host keeps as much for the guest as it may.
-fn set(
-    guest: &mut Guest<'_>,
-    function: (u32, u32),
-    after: Duration,
-    repeat: Repeat,
-) -> wasmtime::Result<Answer> {
+pub(super) fn set(guest: &mut Guest<'_>, task: Task, after: Duration) -> wasmtime::Result<Answer> {
     /// Bytes of a timer with its place in the map.
     const SIZE: u64 = 128;
     let system = guest.system().map_err(ended)?;
     let charge = system.kernel.budget.charge(SIZE)?;
     let timers = &mut system.timers;
     let id = u32::try_from(timers.set & 0x7fff_ffff).unwrap_or(0).saturating_add(1);
-    timers.push(Timer { id, slot: function.0, data: function.1, repeat, charge }, after);
+    timers.push(Timer { id, task, charge }, after);
     Ok(Answer::from(id))
+}
+
+fn call(slot: u32, data: u32, repeat: Repeat) -> Task {
+    Task::Call { slot, data, repeat }
 }
 
 /// `(function, milliseconds, data)`.
 fn set_timeout(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let function = (arguments.word(0)?, arguments.word(2)?);
-    set(guest, function, milliseconds(arguments.number(1)?), Repeat::Never)
+    let task = call(arguments.word(0)?, arguments.word(2)?, Repeat::Never);
+    set(guest, task, milliseconds(arguments.number(1)?))
 }
 
 /// The same of a function that gets the time and the data, and says whether it wants to be called again.
 fn set_timeout_loop(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let (function, period) = ((arguments.word(0)?, arguments.word(2)?), milliseconds(arguments.number(1)?));
-    set(guest, function, Duration::ZERO, Repeat::WhileAt(period))
+    let period = milliseconds(arguments.number(1)?);
+    let task = call(arguments.word(0)?, arguments.word(2)?, Repeat::WhileAt(period));
+    set(guest, task, Duration::ZERO)
 }
 
 fn set_interval(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let (function, period) = ((arguments.word(0)?, arguments.word(2)?), milliseconds(arguments.number(1)?));
-    set(guest, function, period, Repeat::Every(period))
+    let period = milliseconds(arguments.number(1)?);
+    set(guest, call(arguments.word(0)?, arguments.word(2)?, Repeat::Every(period)), period)
 }
 
 /// `(function, data)`.
 fn set_immediate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    set(guest, (arguments.word(0)?, arguments.word(1)?), Duration::ZERO, Repeat::Never)
+    set(guest, call(arguments.word(0)?, arguments.word(1)?, Repeat::Never), Duration::ZERO)
 }
 
 fn set_immediate_loop(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let function = (arguments.word(0)?, arguments.word(1)?);
-    set(guest, function, Duration::ZERO, Repeat::While(Duration::ZERO))
+    let task = call(arguments.word(0)?, arguments.word(1)?, Repeat::While(Duration::ZERO));
+    set(guest, task, Duration::ZERO)
 }
 
 /// `(function, data, milliseconds)`: a negative time is the next picture of a browser, which here is at once.
 fn async_call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let function = (arguments.word(0)?, arguments.word(1)?);
-    set(guest, function, milliseconds(arguments.int(2)?.into()), Repeat::Never)
+    let task = call(arguments.word(0)?, arguments.word(1)?, Repeat::Never);
+    set(guest, task, milliseconds(arguments.int(2)?.into()))
 }
 
 /// `(number)`: one that is not there is nobody's error.
@@ -136,7 +143,7 @@ fn clear(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     Ok(Answer::Nothing)
 }
 
-/// Calls the timers' functions, each when it is due, until no timer is left.
+/// Does what is to be done later, each when it is due, until nothing is left.
 pub(in super::super) fn run(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
     let interrupt = store.data().interrupt.clone();
     loop {
@@ -155,16 +162,19 @@ pub(in super::super) fn run(store: &mut StoreContextMut<'_, ProcessState>) -> wa
     }
 }
 
-/// Calls the function of a timer that is due, and sets it again if it is to be.
+/// Does what is due, and sets it again if it is to be.
 fn fire(store: &mut StoreContextMut<'_, ProcessState>, timer: Timer) -> wasmtime::Result<()> {
-    let (slot, data) = (timer.slot, timer.data);
+    let (slot, data, repeat) = match timer.task {
+        Task::Call { slot, data, repeat } => (slot, data, repeat),
+        Task::Open(library) => return library.open(store),
+    };
     // Set before the call, in which the timer may be cleared.
-    if let Repeat::Every(period) = timer.repeat {
+    if let Repeat::Every(period) = repeat {
         push(store, timer, period);
         return function(store, slot)?.typed::<u32, ()>(&store)?.call(store, data);
     }
     let function = function(store, slot)?;
-    match timer.repeat {
+    match repeat {
         Repeat::While(period) => {
             if function.typed::<u32, u32>(&store)?.call(&mut *store, data)? != 0 {
                 push(store, timer, period);
@@ -189,9 +199,9 @@ fn push(store: &mut StoreContextMut<'_, ProcessState>, timer: Timer, after: Dura
 }
 
 /// The function in a slot.
-fn function(store: &mut StoreContextMut<'_, ProcessState>, slot: u32) -> wasmtime::Result<Func> {
+pub(super) fn function(store: &mut StoreContextMut<'_, ProcessState>, slot: u32) -> wasmtime::Result<Func> {
     match table(store)?.get(store, slot.into()) {
         Some(Ref::Func(Some(function))) => Ok(function),
-        _ => Err(wasmtime::Error::msg(format!("slot {slot} has no function for a timer"))),
+        _ => Err(wasmtime::Error::msg(format!("slot {slot} has no function to call later"))),
     }
 }
