@@ -31,6 +31,8 @@ SECONDS = 100
 EXCUSED = (
     (r"called `(emscripten_asm_const_\w+|emscripten_run_script\w*)`|undefined symbol `emscripten_run_script`", "JavaScript in C (`EM_ASM`, `emscripten_run_script`)"),
     (r"called `_embind_\w+`", "embind"),
+    (r"called `emscripten_promise_\w+`", "promises of JavaScript (`emscripten_promise_create`)"),
+    (r"called `_wasmfs_\w+`", "WasmFS, which has its files from JavaScript"),
     (r"called `\w+`, which pydl does not have: it is a part of|first call of (?!emscripten_)\w+", "functions in JavaScript (`EM_JS`, `EM_ASYNC_JS`, JavaScript libraries)"),
     (r"exports no function `_start`", "not a dynamic program: its imports are JavaScript's alone"),
     (r"its memory is shared or 64-bit", "threads"),
@@ -118,6 +120,39 @@ def record(options):
             print(suite, name, words, flush=True)
 
 
+def needed_of(module):
+    """The libraries that a module says that it needs (tool-conventions, `DynamicLinking.md`)."""
+    data = module.read_bytes()
+
+    def number(at):
+        value = shift = 0
+        while True:
+            value |= (data[at] & 0x7f) << shift
+            shift, at = shift + 7, at + 1
+            if data[at - 1] < 0x80:
+                return value, at
+
+    def text(at):
+        size, at = number(at)
+        return data[at:at + size].decode(), at + size
+    size, at = number(9)
+    if data[8] != 0 or text(at)[0] != "dylink.0":
+        return []
+    end, at = at + size, text(at)[1]
+    needed = []
+    while at < end:
+        kind = data[at]
+        size, at = number(at + 1)
+        following = at + size
+        if kind == 2:
+            count, at = number(at)
+            for _ in range(count):
+                name, at = text(at)
+                needed.append(name)
+        at = following
+    return needed
+
+
 def run_in_pydl(pydl, place):
     """Status, stdout and stderr of a kept program."""
     kept = json.loads((place / "record.json").read_text())
@@ -126,16 +161,19 @@ def run_in_pydl(pydl, place):
     if not (files / program).exists():
         return kept, None
     script = (files / kept["program"]).read_text(errors="replace")
-    # Arguments that JavaScript gives.
+    # Arguments and environment that JavaScript gives.
     given = re.search(r"Module\['arguments'\] = (\[[^\]]*\])", script)
     arguments = kept["arguments"] or (ast.literal_eval(given[1]) if given else [])
+    environment = [word for name, value in re.findall(r"\bENV\['(\w+)'\] *= *'([^']*)'", script) for word in ("--env", f"{name}={value}")]
+    needed = needed_of(files / program)
     found = sorted(name for ending in ("so", "so.*", "wasm")
                    for name in glob.glob(f"**/*.{ending}", root_dir=files, recursive=True))
+    found += [name for name in needed if name not in found and (files / name).exists()]
     # One of a name, the nearest.
     nearest = {os.path.basename(name): name for name in sorted(found, key=len, reverse=True) if name != program}
     sides = [word for name in sorted(nearest.values()) for word in ("--side", name)]
     stdin = {"input": kept["input"]} if kept["input"] is not None else {"stdin": subprocess.DEVNULL}
-    line = [pydl, "run", program, *sides, "--", *arguments]
+    line = [pydl, "run", program, *sides, *environment, "--", *arguments]
     try:
         done = subprocess.run(line, cwd=files, capture_output=True, text=True, errors="replace", timeout=SECONDS, **stdin)
         return kept, (done.returncode, done.stdout, done.stderr)
@@ -146,11 +184,17 @@ def run_in_pydl(pydl, place):
 # Differences that are none of JavaScript's functions, by test, and what they are.
 KNOWN = (
     ("core*.test_dlfcn_rtld_local", "JavaScript is told not to load what the main module needs (`-sNO_AUTOLOAD_DYLIBS`); the module says that it needs it"),
+    ("other.test_dylink_no_autoload", "JavaScript is told not to load what the main module needs (`-sNO_AUTOLOAD_DYLIBS`); the module says that it needs it"),
+    ("other.test_dlopen_rpath", "JavaScript is told not to load what the main module needs (`-sNO_AUTOLOAD_DYLIBS`); the module says that it needs it"),
+    ("other.test_ld_library_path*", "a name without a slash is not looked for in the working directory, as in ELF"),
     ("core*.test_dlfcn_handle_alloc", "`dlclose` unloads: the constructor of a library that is opened again runs again, as in ELF"),
     ("core*.test_dlfcn_missing", "the message of `dlerror` is Node's there"),
     ("core*.test_dlfcn_preload", "`--preload-file`: JavaScript reads the files"),
-    ("core*no_bigint*", "NOT DONE: `-sWASM_BIGINT=0`, where 64-bit integers pass between modules in two halves"),
-    ("other.test_dlopen_async", "NOT DONE: `emscripten_dlopen`, which calls back when the library is loaded"),
+    ("other.test_preload_module*", "`--preload-file`: JavaScript reads the files"),
+    ("other.test_dlsym_rtld_default_js_symbol", "functions in JavaScript (`EM_JS`, `EM_ASYNC_JS`, JavaScript libraries)"),
+    ("other.test_export_all", "no `main`: JavaScript calls its functions"),
+    ("other.test_main_module_without_main", "no `main`: JavaScript calls its functions"),
+    ("other.test_split_main_module", "no `main`: JavaScript calls its functions"),
 )
 ADDRESS = re.compile(r"0x[0-9a-f]+")
 
