@@ -105,22 +105,31 @@ impl Archive {
     /// The contents of an entry, by its place in [`Archive::entries`]; from the cache if they were unpacked before. Takes no more
     /// memory than the size of the entry. Errs when the contents are damaged or not of that size.
     pub(crate) fn read(&self, index: usize) -> io::Result<Arc<[u8]>> {
+        self.read_unless(index, &|| false)
+    }
+
+    /// The same; errs with [`io::ErrorKind::Interrupted`] once `is_over` tells that nobody wants the contents any more.
+    pub(crate) fn read_unless(
+        &self,
+        index: usize,
+        is_over: &dyn Fn() -> bool,
+    ) -> io::Result<Arc<[u8]>> {
         let entry = self.entries.get(index).filter(|entry| entry.is_packed && entry.size >= WORTH_KEEPING);
-        let (Some(entry), Some(cache)) = (entry, &self.cache) else { return self.unpack(index) };
+        let (Some(entry), Some(cache)) = (entry, &self.cache) else { return self.unpack(index, is_over) };
         let files = [(self.path.as_path(), &self.stamp)];
         let kept = cache.derived(&files, &entry.name).and_then(|path| File::open(path).ok());
-        if let Some(bytes) = kept.and_then(|file| read_exactly(file, entry.size).ok()) {
+        if let Some(bytes) = kept.and_then(|file| read_exactly(file, entry.size, is_over).ok()) {
             return Ok(bytes);
         }
-        let bytes = self.unpack(index)?;
+        let bytes = self.unpack(index, is_over)?;
         // A full disk costs the next process some milliseconds.
         let _ = cache.keep_derived(&files, &entry.name, &bytes);
         Ok(bytes)
     }
 
     /// The same, from the archive itself.
-    pub(crate) fn unpack(&self, index: usize) -> io::Result<Arc<[u8]>> {
-        self.with_contents(index, |contents, size| read_exactly(contents, size))
+    fn unpack(&self, index: usize, is_over: &dyn Fn() -> bool) -> io::Result<Arc<[u8]>> {
+        self.with_contents(index, |contents, size| read_exactly(contents, size, is_over))
     }
 
     /// The same in pieces, none of which is kept.
@@ -154,6 +163,7 @@ impl Archive {
         let mut zip = self.zip.clone();
         let mut contents = zip.by_index(index).map_err(|error| damaged(&error.to_string()))?;
         read(&mut contents, entry.size).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
             io::ErrorKind::UnexpectedEof => {
                 damaged(&format!("its contents are not the {} bytes they should be", entry.size))
             }
@@ -163,11 +173,18 @@ impl Archive {
 }
 
 /// Reads `size` bytes and the end behind them, where the checksum of an entry is compared.
-fn read_exactly(mut from: impl Read, size: u64) -> io::Result<Arc<[u8]>> {
+fn read_exactly(mut from: impl Read, size: u64, is_over: &dyn Fn() -> bool) -> io::Result<Arc<[u8]>> {
+    /// Bytes that are read in some milliseconds.
+    const PIECE: usize = 4 << 20;
     let size = usize::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
     if let Some(bytes) = Arc::get_mut(&mut bytes) {
-        from.read_exact(bytes)?;
+        for piece in bytes.chunks_mut(PIECE) {
+            if is_over() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            from.read_exact(piece)?;
+        }
     }
     match from.read(&mut [0])? {
         0 => Ok(bytes),
@@ -487,7 +504,7 @@ mod tests {
         let cache = Cache::open(folder.path().join("cache")).unwrap();
         let archive = Archive::open(&wheel).unwrap().with_cache(Some(&cache));
         let large = archive.entries().iter().position(|entry| entry.size >= WORTH_KEEPING).unwrap();
-        let contents = archive.unpack(large).unwrap();
+        let contents = archive.unpack(large, &|| false).unwrap();
         let kept = || {
             let files = std::fs::read_dir(cache.directory()).unwrap().map(|file| file.unwrap().path());
             files.filter(|file| file.extension().is_some_and(|it| it == "derived")).collect::<Vec<_>>()
@@ -499,6 +516,9 @@ mod tests {
         }
         std::fs::write(&kept()[0], b"damaged").unwrap();
         assert!(archive.read(large).unwrap() == contents, "what was damaged counts as absent");
+        // Nobody waits for what nobody wants any more.
+        let ended = archive.unpack(large, &|| true).unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::Interrupted);
         assert!(std::fs::read(&kept()[0]).unwrap() == *contents, "and is made again");
     }
 

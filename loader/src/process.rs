@@ -158,6 +158,7 @@ impl Process {
         state.trace = options.trace.clone();
         if let Ok(kernel) = state.system.kernel_mut() {
             state.budget = kernel.budget.clone();
+            kernel.files.set_interrupt(interrupt.state().clone());
         }
         state.limits = Limits::new(
             options.most_instances,

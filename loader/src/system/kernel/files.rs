@@ -13,6 +13,7 @@ use super::pages::Pages;
 use super::tree::{Content, Data, Folder, Node, NodeId, Tree, permission};
 use super::walk::{End, Last, NamedIn, Place, Slash, Walk};
 use crate::budget::Budget;
+use crate::interrupt::InterruptState;
 
 /// File types in a mode (inode(7)).
 pub(crate) mod kind {
@@ -95,6 +96,11 @@ impl Files {
     /// An empty tree; what is put there is charged to `budget`.
     pub(crate) fn new(budget: Budget) -> Files {
         Files { tree: Tree::new(budget), working: Place::Tree(Tree::ROOT) }
+    }
+
+    /// Lets the end of the guest end what is done for it here.
+    pub(crate) fn set_interrupt(&mut self, interrupt: Arc<InterruptState>) {
+        self.tree.set_interrupt(interrupt);
     }
 
     /// The path of the working directory. Errs with `ENOENT` when it was removed.

@@ -14,6 +14,7 @@ use super::folder::HostFolder;
 use super::pages::Pages;
 use crate::archive::Archive;
 use crate::budget::{Budget, Charge, Exhausted};
+use crate::interrupt::InterruptState;
 
 /// What a node takes of the host's memory with a name of the usual length, in bytes.
 const NODE: u64 = 1 << 10;
@@ -200,6 +201,8 @@ pub(crate) struct Tree {
     nodes: Vec<Slot>,
     free: Vec<usize>,
     budget: Budget,
+    /// Tells when the guest is to end.
+    interrupt: Arc<InterruptState>,
     /// How many names were made.
     made: u64,
 }
@@ -215,11 +218,17 @@ impl Tree {
 
     /// A tree with an empty root folder; what is put there is charged to `budget`.
     pub(crate) fn new(budget: Budget) -> Tree {
-        let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), budget, made: 0 };
+        let interrupt = Arc::default();
+        let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), budget, interrupt, made: 0 };
         let mut root = Node::new(Content::Folder(Folder::default()), 0o755);
         root.names = 1;
         tree.nodes.push(Slot { node: Some(root), generation: 0 });
         tree
+    }
+
+    /// Lets the end of the guest end what is done for it here.
+    pub(crate) fn set_interrupt(&mut self, interrupt: Arc<InterruptState>) {
+        self.interrupt = interrupt;
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Result<&Node> {
@@ -495,8 +504,9 @@ impl Tree {
         let node = self.get(id)?;
         match &node.content {
             Content::File(Data::Shared(bytes)) => return Ok(bytes.clone()),
-            Content::File(Data::Archived { archive, index, loaded: None, .. }) if node.opened == 0 => {
-                return Ok(archive.read(*index)?);
+            Content::File(Data::Archived { archive, index, size, loaded: None }) if node.opened == 0 => {
+                let _room = self.budget.charge(*size)?;
+                return unpacked(archive, *index, &self.interrupt);
             }
             _ => {}
         }
@@ -527,11 +537,11 @@ impl Tree {
     }
 
     fn load(&mut self, id: NodeId) -> Result<()> {
-        let budget = self.budget.clone();
+        let (budget, interrupt) = (self.budget.clone(), self.interrupt.clone());
         let Content::File(data) = &mut self.get_mut(id)?.content else { return Ok(()) };
         if let Data::Archived { archive, index, size, loaded: loaded @ None } = data {
             let charge = budget.charge(*size)?;
-            *loaded = Some((archive.read(*index)?, charge));
+            *loaded = Some((unpacked(archive, *index, &interrupt)?, charge));
         }
         Ok(())
     }
@@ -599,6 +609,13 @@ impl Tree {
             Content::Device(_) => 0,
         })
     }
+}
+
+/// The contents of a file of an archive. Errs when the guest is to end before they are there.
+fn unpacked(archive: &Archive, index: usize, interrupt: &InterruptState) -> Result<Arc<[u8]>> {
+    let contents = archive.read_unless(index, &|| interrupt.is_terminated());
+    interrupt.check()?;
+    Ok(contents?)
 }
 
 impl Node {
