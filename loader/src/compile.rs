@@ -113,6 +113,12 @@ impl Compiler {
         }
     }
 
+    /// The compiled form of `wasm`, when the cache has it.
+    pub(crate) fn kept(&self, wasm: &[u8]) -> Option<Module> {
+        let cache = self.cache.as_ref()?;
+        cache.load(&self.engine, &Cache::key(&self.engine, wasm))
+    }
+
     /// The compiled form of `wasm`; `name` is what messages call it. `on_compile` is called before the compiler starts,
     /// which may take seconds, and not when the cache has the module. Errs when the module is invalid.
     pub fn compile(&self, name: &str, wasm: &[u8], on_compile: impl FnOnce()) -> Result<Module, LoadError> {

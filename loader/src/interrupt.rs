@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -190,7 +191,7 @@ impl InterruptState {
         let result = Arc::new(Mutex::new(None));
         let (state, kept) = (self.clone(), result.clone());
         let done = move || {
-            let made = work();
+            let made = panic::catch_unwind(AssertUnwindSafe(work));
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
             drop(place);
             state.wake_sleeper();
@@ -199,8 +200,11 @@ impl InterruptState {
         let take = || result.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut guard = self.sleeping.0.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(made) = take() {
-                return Ok(Some(made));
+            match take() {
+                Some(Ok(made)) => return Ok(Some(made)),
+                // As if it had been done here.
+                Some(Err(payload)) => panic::resume_unwind(payload),
+                None => {}
             }
             if is_over(self) {
                 return Ok(None);
@@ -249,7 +253,7 @@ impl InterruptState {
 pub(crate) const PIECE: usize = 4 << 20;
 
 /// Bytes of stack for what is done aside.
-const ASIDE_STACK: usize = 1 << 20;
+const ASIDE_STACK: usize = 8 << 20;
 /// The most threads of this program for what is done aside, those included that nobody waits for any more.
 const MOST_ASIDE: usize = 64;
 
@@ -291,6 +295,10 @@ mod tests {
     fn what_is_done_aside_is_waited_for_until_nobody_wants_it() {
         let state = Arc::<InterruptState>::default();
         assert_eq!(state.aside(InterruptState::is_terminated, || 5).unwrap(), Some(5));
+        // What panics there panics here, instead of being waited for.
+        let panics = || state.aside::<()>(InterruptState::is_terminated, || panic::resume_unwind(Box::new(7)));
+        let payload = panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+        assert_eq!(payload.downcast_ref::<i32>(), Some(&7));
         let other = state.clone();
         let interrupting = thread::spawn(move || {
             thread::sleep(Duration::from_millis(20));

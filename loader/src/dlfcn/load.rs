@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
-    Library, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
+    FoundLibrary, Library, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
     Reservation, ResolvedModules, Stage, Start, abi,
 };
 use wasmtime::Module;
@@ -16,6 +16,7 @@ use crate::budget::{Charge, Exhausted};
 use crate::execute::Execution;
 use crate::host::SystemInterface;
 use crate::image::offered_functions;
+use crate::interrupt::{InterruptState, Interrupted};
 use crate::libraries::RefusedLoad;
 use crate::search::{GuestSearch, SystemSearch};
 use crate::trace::Watch;
@@ -263,14 +264,26 @@ fn charge(store: &Store<'_>, resolved: &ResolvedModules) -> Result<Vec<(ModuleId
 }
 
 fn compile(store: &mut Store<'_>, resolved: &ResolvedModules) -> Result<BTreeMap<ModuleId, Module>, Failure> {
-    let compiler = store.data().compiler.clone();
     let libraries = resolved.libraries().iter().map(|resolved| &resolved.library);
-    libraries
-        .map(|library| {
-            let module = compiler.compile(&library.file.path, &library.file.bytes, || {})?;
-            Ok((library.id, module))
-        })
-        .collect()
+    libraries.map(|library| Ok((library.id, compile_one(store, &library.file)?))).collect()
+}
+
+/// The compiled form of a library. The end of the guest does not wait for the compiler, which then goes on alone: it may take minutes.
+fn compile_one(store: &mut Store<'_>, file: &FoundLibrary) -> Result<Module, Failure> {
+    let (compiler, interrupt) = (store.data().compiler.clone(), store.data().interrupt.clone());
+    interrupt.check().map_err(Failure::Ended)?;
+    if let Some(module) = compiler.kept(&file.bytes) {
+        return Ok(module);
+    }
+    let (aside, path, bytes) = (compiler.clone(), file.path.clone(), file.bytes.clone());
+    let compiled = interrupt.aside(InterruptState::is_terminated, move || aside.compile(&path, &bytes, || {}));
+    let compiled = match compiled {
+        Ok(Some(compiled)) => compiled,
+        Ok(None) => return Err(Failure::Ended(Interrupted.into())),
+        // There is no thread for it.
+        Err(_) => compiler.compile(&file.path, &file.bytes, || {}),
+    };
+    Ok(compiled?)
 }
 
 /// What a load has taken from the process and must give back if it fails.
