@@ -24,7 +24,7 @@ pub struct GuestTrap {
 pub struct GuestException {
     /// Its type, as `std::type_info::name` tells it: mangled, without `_Z`.
     pub type_name: String,
-    /// Its text, when that lies in the object: in what is derived from `std::logic_error` or `std::runtime_error`.
+    /// What its `what()` says, when it is derived from `std::exception`.
     pub what: Option<String>,
 }
 

@@ -1,16 +1,18 @@
-//! Owns what can be said of an exception of C++ that nothing caught: its type and its text, read from the guest's memory. None of
-//! the guest's code runs for it, which has just gone wrong. Facts: libc++abi (`cxa_exception.h`, `private_typeinfo.h`), libc++
-//! (`__refstring`), for 32-bit memory. Must not know what is done about it.
+//! Owns what can be said of an exception of C++ that nothing caught: its type and its text, as C++'s own `terminate` tells both. They are
+//! read from the guest's memory; what no object holds, its `what()` is asked for. Facts: libc++abi (`cxa_exception.h`,
+//! `private_typeinfo.h`), libc++ (`__refstring`), the Itanium C++ ABI (2.5, 2.9.5), for 32-bit memory. Must not know what is done about
+//! it.
 
-use wasmtime::{StoreContextMut, ThrownException, Val};
+use wasmtime::{Ref, StoreContextMut, ThrownException, Val};
 
+use crate::address_space::AddressSpace;
 use crate::backtrace::GuestException;
 use crate::process::ProcessState;
 
 /// The most bytes of a text that are read.
 const TEXT: usize = 1000;
 /// The most bases that are gone through.
-const BASES: usize = 64;
+const BASES: u32 = 64;
 /// `exception_class` of what C++ throws, without its last byte, in memory order: `CLNGC++`.
 const CLASS: &[u8] = b"++CGNLC";
 /// From the `_Unwind_Exception` that a tag carries back to the type, and on to the object.
@@ -19,8 +21,11 @@ const OBJECT: u32 = 32;
 /// From there back to the object of an exception that is thrown again (`__cxa_dependent_exception`), whose class says so.
 const PRIMARY: u32 = 4;
 const IS_DEPENDENT: u8 = 1;
-/// The classes whose objects hold their text, behind the vtable's address.
+/// The classes whose objects hold a text, behind the vtable's address.
 const WITH_TEXT: [&str; 2] = ["St11logic_error", "St13runtime_error"];
+/// The class whose `what()` all that is derived from it have: the third function of their vtables, behind two destructors.
+const WITH_WHAT: &str = "St9exception";
+const WHAT: u32 = 8;
 /// The kinds of classes with bases (Itanium C++ ABI, section 2.9.5).
 const ONE_BASE: &str = "N10__cxxabiv120__si_class_type_infoE";
 const SEVERAL_BASES: &str = "N10__cxxabiv121__vmi_class_type_infoE";
@@ -48,7 +53,28 @@ pub(crate) fn uncaught(
         (None, Some(thrown)) => memory.thrown(thrown)?,
         (None, None) => return None,
     };
-    Some(GuestException { type_name: memory.type_name(ty)?, what: memory.what(ty, object) })
+    let type_name = memory.type_name(ty)?;
+    let what = memory.what(ty, object).and_then(|what| ask(store, &space, &what).or(what.kept));
+    Some(GuestException { type_name, what })
+}
+
+/// What `what()` says; `None` when it does not return, or what it returns is no text.
+fn ask(store: &mut StoreContextMut<'_, ProcessState>, space: &AddressSpace, what: &What) -> Option<String> {
+    store.data().interrupt.check().ok()?;
+    let Some(Ref::Func(Some(function))) = space.table.get(&mut *store, what.slot.into()) else { return None };
+    let function = function.typed::<u32, u32>(&*store).ok()?;
+    let text = space.call(&mut *store, &function, what.object).ok()?;
+    View(space.memory.data(&*store)).text(text)
+}
+
+/// The text of an object whose class is derived from `std::exception`.
+#[derive(PartialEq, Eq, Debug)]
+struct What {
+    /// The slot of its `what()`, and the object for that.
+    slot: u32,
+    object: u32,
+    /// What is in the object itself.
+    kept: Option<String>,
 }
 
 /// The guest's memory.
@@ -93,31 +119,56 @@ impl View<'_> {
         self.text(self.word(ty.checked_add(4)?)?).filter(|name| !name.is_empty())
     }
 
-    /// The text of an object whose class has one of those as a base that hold it.
-    fn what(&self, ty: u32, object: u32) -> Option<String> {
-        let (mut ty, mut object) = (ty, object);
-        for _ in 0..BASES {
-            if WITH_TEXT.contains(&self.type_name(ty)?.as_str()) {
-                return self.text(self.word(object.checked_add(4)?)?);
+    /// The text of an object whose class is derived from `std::exception`; `None` of others.
+    fn what(&self, ty: u32, object: u32) -> Option<What> {
+        let mut classes = vec![(ty, object)];
+        let mut looked_at = 0;
+        while let Some((ty, object)) = classes.pop() {
+            if let Some(what) = self.own_what(ty, object) {
+                return Some(what);
             }
-            // The description's own class is told by the word before the functions of its vtable.
-            let kind = self.word(self.word(ty)?.checked_sub(4)?)?;
-            match self.type_name(kind)?.as_str() {
-                ONE_BASE => ty = self.word(ty.checked_add(8)?)?,
-                SEVERAL_BASES => {
-                    // Flags and a count, then for each base its type and where it is: the offset above eight bits, of which the
-                    // first means that it is virtual.
-                    let place = self.word(ty.checked_add(20)?)?;
-                    if place & 1 != 0 {
-                        return None;
-                    }
-                    object = object.checked_add(place >> 8)?;
-                    ty = self.word(ty.checked_add(16)?)?;
-                }
-                _ => return None,
+            looked_at += 1;
+            if looked_at > BASES {
+                return None;
             }
+            classes.extend(self.bases(ty, object).unwrap_or_default());
         }
         None
+    }
+
+    /// The same for one of the classes that have the text.
+    fn own_what(&self, ty: u32, object: u32) -> Option<What> {
+        let name = self.type_name(ty)?;
+        let keeps = WITH_TEXT.contains(&name.as_str());
+        if !keeps && name != WITH_WHAT {
+            return None;
+        }
+        let slot = self.word(self.word(object)?.checked_add(WHAT)?)?;
+        let kept = if keeps { self.text(self.word(object.checked_add(4)?)?) } else { None };
+        Some(What { slot, object, kept })
+    }
+
+    /// The bases of a class, with their parts of the object, the last first. Where virtual ones are, only the object's vtable tells, and
+    /// they are left out.
+    fn bases(&self, ty: u32, object: u32) -> Option<Vec<(u32, u32)>> {
+        // The description's own class is told by the word before the functions of its vtable.
+        let kind = self.word(self.word(ty)?.checked_sub(4)?)?;
+        match self.type_name(kind)?.as_str() {
+            ONE_BASE => Some(vec![(self.word(ty.checked_add(8)?)?, object)]),
+            SEVERAL_BASES => {
+                // Flags and a count, then for each base its type and where it is: the offset above eight bits, of which the first means
+                // that it is virtual.
+                let count = self.word(ty.checked_add(12)?)?.min(BASES);
+                let base = |number: u32| {
+                    let at = ty.checked_add(16 + 8 * number)?;
+                    let place = self.word(at.checked_add(4)?)?;
+                    let part = object.checked_add(place >> 8).filter(|_| place & 1 == 0)?;
+                    Some((self.word(at)?, part))
+                };
+                Some((0..count).rev().filter_map(base).collect())
+            }
+            _ => None,
+        }
     }
 }
 
@@ -142,7 +193,9 @@ mod tests {
         let words = [
             // The header at 148 has the type 300; the object is at 180.
             (100, 300),
+            (180, 800),
             (180 + 4, 700),
+            (800 + 8, 77),
             // A class with one base, whose base is a runtime_error.
             (300, 404),
             (304, 500),
@@ -164,7 +217,8 @@ mod tests {
         let view = View(&memory);
         assert_eq!(view.thrown(148), Some((300, 180)));
         assert_eq!(view.type_name(300).as_deref(), Some("3Err"));
-        assert_eq!(view.what(300, 180).as_deref(), Some("what it says"));
+        let kept = Some("what it says".to_owned());
+        assert_eq!(view.what(300, 180), Some(What { slot: 77, object: 180, kept }));
     }
 
     #[test]

@@ -335,6 +335,30 @@ fn checks_of_todays_emscripten_say_what_is_wrong() {
     }
 }
 
+/// What nothing catches is told with what its `what()` says, in each way that exceptions are compiled.
+#[test]
+fn uncaught_exceptions_say_what_they_say() {
+    let told = [
+        "Own: number 7",
+        "Corrected: but this",
+        "Second: number 2",
+        // Its `what()` does not return.
+        "Stuck",
+        "Plain",
+        "std::bad_alloc: std::bad_alloc",
+        "std::runtime_error: plainly",
+        "Far: from a library",
+    ];
+    for build in ["O1", "O1_exnref", "O1_javascript"] {
+        let folder = testdata("emscripten/programs/uncaught").join(build);
+        for (number, told) in told.into_iter().enumerate() {
+            let (_, errors) = transcript(&folder, &number.to_string());
+            let line = format!("pydl: the guest ended in a trap: an exception that nothing catches: {told}\n");
+            assert!(errors.starts_with(&line), "{build} {number}: {errors}");
+        }
+    }
+}
+
 /// A program's `main` may be a library's; where there is none, or one that C cannot have, the message says so.
 #[test]
 fn programs_without_main_are_refused_in_words() {

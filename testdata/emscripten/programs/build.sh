@@ -62,6 +62,11 @@ throw() {
     build throw O0_exnref em++ "-O0 -fwasm-exceptions -sWASM_LEGACY_EXCEPTIONS=0" "$exits"
     build throw O0_javascript em++ "-O0 -fexceptions" "$exits"
 }
+uncaught() {
+    build uncaught O1 em++ "-O1 -fwasm-exceptions" "$exits"
+    build uncaught O1_exnref em++ "-O1 -fwasm-exceptions -sWASM_LEGACY_EXCEPTIONS=0" "$exits"
+    build uncaught O1_javascript em++ "-O1 -fexceptions" "$exits"
+}
 stack() {
     build stack O0 emcc "-O0 -sSTACK_OVERFLOW_CHECK=2 -sASSERTIONS=2" "$exits"
 }
@@ -99,7 +104,7 @@ later() {
     done
 }
 
-for program in ${@:-main_in_library main_below throw stack embed exit levels safe_heap sleep halves later}; do
+for program in ${@:-main_in_library main_below throw stack embed exit levels safe_heap sleep halves later uncaught}; do
     case $program in exit | sleep) ${program}_ ;; *) $program ;; esac
     record "$program"
 done
