@@ -2,8 +2,10 @@
 //! what commands do.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Run Python on WebAssembly with C extensions, and look into them.
@@ -58,8 +60,8 @@ pub struct Run {
     #[arg(long, value_name = "WHEEL|DIR")]
     pub with: Vec<PathBuf>,
     /// Show a folder to the guest, for reading and writing, by default under the same path (repeatable)
-    #[arg(long, value_name = "HOST[::GUEST]")]
-    pub dir: Vec<String>,
+    #[arg(long, value_name = "HOST[::GUEST]", value_parser = ShownFolder::parser())]
+    pub dir: Vec<ShownFolder>,
     /// Set an environment variable (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     pub env: Vec<OsString>,
@@ -84,6 +86,34 @@ pub struct Run {
     /// What follows, from SCRIPT, an option of Python's, or -- on
     #[arg(skip)]
     pub python: Arguments,
+}
+
+/// A folder to show to the guest, of which nothing is known but the words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShownFolder {
+    /// The folder.
+    pub host: PathBuf,
+    /// Its path in the guest, seen from the root.
+    pub guest: PathBuf,
+}
+
+impl ShownFolder {
+    /// A folder under its own path.
+    pub fn as_it_is(host: &Path) -> ShownFolder {
+        ShownFolder { host: host.to_owned(), guest: host.to_owned() }
+    }
+
+    /// Reads `HOST[::GUEST]`.
+    fn parser() -> impl TypedValueParser<Value = ShownFolder> {
+        OsStringValueParser::new().map(|text| {
+            let bytes = text.as_bytes();
+            let place = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
+            match bytes.windows(2).position(|two| two == b"::") {
+                Some(at) => ShownFolder { host: place(&bytes[..at]), guest: place(&bytes[at + 2..]) },
+                None => ShownFolder::as_it_is(Path::new(&text)),
+            }
+        })
+    }
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -389,7 +419,7 @@ mod tests {
         let run = run("run --side a.so main.wasm --side=b.so --dir . --no-cache s.py");
         assert_eq!(run.side, [PathBuf::from("a.so"), PathBuf::from("b.so")]);
         assert_eq!(run.main, PathBuf::from("main.wasm"));
-        assert_eq!(run.dir, ["."]);
+        assert_eq!(run.dir, [ShownFolder::as_it_is(Path::new("."))]);
         assert_eq!(run.python.script, Some(0));
         assert_eq!(run.python.words, ["s.py"]);
     }

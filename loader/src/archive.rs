@@ -109,11 +109,7 @@ impl Archive {
     }
 
     /// The same; errs with [`io::ErrorKind::Interrupted`] once `is_over` tells that nobody wants the contents any more.
-    pub(crate) fn read_unless(
-        &self,
-        index: usize,
-        is_over: &dyn Fn() -> bool,
-    ) -> io::Result<Arc<[u8]>> {
+    pub(crate) fn read_unless(&self, index: usize, is_over: &dyn Fn() -> bool) -> io::Result<Arc<[u8]>> {
         let entry = self.entries.get(index).filter(|entry| entry.is_packed && entry.size >= WORTH_KEEPING);
         let (Some(entry), Some(cache)) = (entry, &self.cache) else { return self.unpack(index, is_over) };
         let files = [(self.path.as_path(), &self.stamp)];

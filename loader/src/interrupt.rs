@@ -296,7 +296,8 @@ mod tests {
         let state = Arc::<InterruptState>::default();
         assert_eq!(state.aside(InterruptState::is_terminated, || 5).unwrap(), Some(5));
         // What panics there panics here, instead of being waited for.
-        let panics = || state.aside::<()>(InterruptState::is_terminated, || panic::resume_unwind(Box::new(7)));
+        let panics =
+            || state.aside::<()>(InterruptState::is_terminated, || panic::resume_unwind(Box::new(7)));
         let payload = panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
         assert_eq!(payload.downcast_ref::<i32>(), Some(&7));
         let other = state.clone();

@@ -55,6 +55,8 @@ pub struct LibrarySymbol {
     pub library: String,
     /// Where it is.
     pub place: SymbolPlace,
+    /// The module that defines it: the slot of a function may be another's once that is closed.
+    definer: ModuleId,
 }
 
 /// Where a symbol is: what a C pointer to it holds.
@@ -191,9 +193,15 @@ impl<'a> Libraries<'a> {
         let SymbolPlace::Function { slot, signature } = &function.place else {
             return Err(LibraryError::NotAFunction { name, library });
         };
+        let is_there = function.definer == ModuleId::MAIN
+            || dlfcn::namespace(&mut self.store)?.library(function.definer).is_some();
         let space = dlfcn::space(&mut self.store)?;
-        let Some(Ref::Func(Some(code))) = space.table.get(&mut self.store, u64::from(*slot)) else {
-            return Err(LibraryError::Refused(format!("`{name}` of {library} is there no more")));
+        let code = match space.table.get(&mut self.store, u64::from(*slot)) {
+            Some(Ref::Func(Some(code))) if is_there => code,
+            _ => {
+                let why = format!("`{name}` of {library} is there no more: the library was closed");
+                return Err(LibraryError::Refused(why));
+            }
         };
         let signature = signature.clone();
         let wrong_type = |_| LibraryError::WrongType { name, library, signature };
@@ -247,5 +255,6 @@ fn place(namespace: &Namespace, symbol: &Symbol, name: &str, value: u32) -> Libr
         }
         SymbolKind::Data(_) | SymbolKind::Global(_) | SymbolKind::Tag(_) => SymbolPlace::Data(value),
     };
-    LibrarySymbol { name: name.to_owned(), library: namespace.name(symbol.definer).to_owned(), place }
+    let library = namespace.name(symbol.definer).to_owned();
+    LibrarySymbol { name: name.to_owned(), library, place, definer: symbol.definer }
 }

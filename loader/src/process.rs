@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -227,24 +228,39 @@ impl Process {
 
     /// Runs the guest to its end, then lets `look` see the libraries that are still loaded, on the guest's thread: what a program
     /// has left behind can be read and called. Errs as [`Process::run`] does.
+    ///
+    /// # Panics
+    ///
+    /// When `look` does, with what it panics with.
     pub fn run_then<T: Send>(
         self,
         look: impl FnOnce(&mut Libraries<'_>) -> T + Send,
     ) -> Result<(ExitStatus, T), LoadError> {
-        self.on_guest_thread(|process| {
+        let (status, looked) = self.on_guest_thread(|process| {
             let status = process.run_here()?;
-            Ok((status, look(&mut Libraries::of(process.store.as_context_mut()))))
-        })
+            Ok((status, process.show_libraries(look)))
+        })?;
+        Ok((status, unless_panicked(looked)))
+    }
+
+    /// Lets an embedding program see the libraries. How that panics is kept from what runs the guest.
+    fn show_libraries<T>(&mut self, look: impl FnOnce(&mut Libraries<'_>) -> T) -> thread::Result<T> {
+        let mut libraries = Libraries::of(self.store.as_context_mut());
+        panic::catch_unwind(AssertUnwindSafe(|| look(&mut libraries)))
     }
 
     /// Lets `work` load libraries and call them, on the guest's thread, without running the main module's program: it is there as
     /// their C library. Its constructors run before, and what is registered for the end after. Errs when the guest cannot be
     /// started, and when it ends in its constructors.
+    ///
+    /// # Panics
+    ///
+    /// When `work` does, with what it panics with; nothing of the guest runs any more then.
     pub fn with_libraries<T: Send>(
         self,
         work: impl FnOnce(&mut Libraries<'_>) -> T + Send,
     ) -> Result<T, LoadError> {
-        self.on_guest_thread(|process| {
+        let worked = self.on_guest_thread(|process| {
             process.begin().map_err(|stop| match stop {
                 Stop::Refused(error) => error,
                 Stop::Guest(error) => LoadError::NotRunnable {
@@ -255,11 +271,14 @@ impl Process {
                     ),
                 },
             })?;
-            let result = work(&mut Libraries::of(process.store.as_context_mut()));
-            // How handlers end that run after everything changes nothing of it.
-            let _ = process.finish();
+            let result = process.show_libraries(work);
+            if result.is_ok() {
+                // How handlers end that run after everything changes nothing of it.
+                let _ = process.finish();
+            }
             Ok(result)
-        })
+        })?;
+        Ok(unless_panicked(worked))
     }
 
     /// Instantiates the main module and runs its constructors.
@@ -542,6 +561,11 @@ pub(crate) fn is_of_guest(error: &wasmtime::Error) -> bool {
 /// Whether the guest was ended from outside.
 pub(crate) fn is_end_by_signal(error: &wasmtime::Error) -> bool {
     error.is::<Interrupted>() || error.is::<Killed>()
+}
+
+/// What an embedding program's own code has returned; panics as that did.
+fn unless_panicked<T>(result: thread::Result<T>) -> T {
+    result.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
 /// How a guest has ended, by the engine's error.

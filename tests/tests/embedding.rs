@@ -2,6 +2,7 @@
 //! a guest does in its start-up reaches the host's own stack.
 
 use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::thread;
 use std::time::Duration;
 
@@ -261,6 +262,41 @@ fn libraries_are_loaded_listed_and_called_from_rust() {
         assert!(missing.contains("nowhere.so"), "{missing}");
     };
     with_counter(folder.path()).with_libraries(work).unwrap();
+}
+
+/// The slot of a function that was closed is another's by then.
+#[test]
+fn a_symbol_that_was_kept_calls_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = with_counter(folder.path());
+    let work = |libraries: &mut pydl_loader::Libraries<'_>| {
+        let counter = libraries.open("counter.so", OpenMode::default()).unwrap();
+        let kept = libraries.symbol(Some(counter), "add").unwrap();
+        libraries.close(counter).unwrap();
+        let again = libraries.open("counter.so", OpenMode::default()).unwrap();
+        let add = libraries.symbol(Some(again), "add").unwrap();
+        assert_eq!(kept.place, add.place, "the same slot, or the test shows nothing");
+        let called = libraries.call::<i32, i32>(&kept, 1);
+        assert!(
+            matches!(&called, Err(LibraryError::Refused(why)) if why.contains("was closed")),
+            "{called:?}"
+        );
+        assert!(libraries.call::<i32, i32>(&add, 1).is_ok());
+    };
+    process.with_libraries(work).unwrap();
+}
+
+/// An embedding program's own panic is its own, with its payload, and no fault of pydl's.
+#[test]
+fn a_panic_of_an_embedding_program_is_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let panics = |_: &mut pydl_loader::Libraries<'_>| -> u32 { std::panic::resume_unwind(Box::new(42_u8)) };
+    let process = with_counter(folder.path());
+    let payload = std::panic::catch_unwind(AssertUnwindSafe(|| process.with_libraries(panics))).unwrap_err();
+    assert_eq!(payload.downcast_ref::<u8>(), Some(&42));
+    let process = with_counter(folder.path());
+    let payload = std::panic::catch_unwind(AssertUnwindSafe(|| process.run_then(panics))).unwrap_err();
+    assert_eq!(payload.downcast_ref::<u8>(), Some(&42));
 }
 
 #[test]

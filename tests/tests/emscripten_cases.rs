@@ -353,7 +353,8 @@ fn uncaught_exceptions_say_what_they_say() {
         let folder = testdata("emscripten/programs/uncaught").join(build);
         for (number, told) in told.into_iter().enumerate() {
             let (_, errors) = transcript(&folder, &number.to_string());
-            let line = format!("pydl: the guest ended in a trap: an exception that nothing catches: {told}\n");
+            let line =
+                format!("pydl: the guest ended in a trap: an exception that nothing catches: {told}\n");
             assert!(errors.starts_with(&line), "{build} {number}: {errors}");
         }
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::args::{self, Arguments, Run};
+use crate::args::{self, Arguments, Run, ShownFolder};
 use crate::commands::run;
 use crate::mains;
 
@@ -44,7 +44,7 @@ pub fn run(mut line: Vec<OsString>) -> Result<ExitCode> {
         main,
         side: Vec::new(),
         with: environment.map(|environment| environment.packages).into_iter().collect(),
-        dir: vec![here.to_owned()],
+        dir: vec![ShownFolder::as_it_is(Path::new(here))],
         allow_net: Vec::new(),
         env: variables.map(|(name, value)| assignment(name, &value)).collect(),
         cwd: Some(here.to_owned()),

@@ -12,7 +12,7 @@ use pydl_loader::{
     Cache, Compiler, ExitStatus, Image, Interruption, Mount, NetworkPermission, Process, ProcessOptions,
 };
 
-use crate::args::{Arguments, Run};
+use crate::args::{Arguments, Run, ShownFolder};
 use crate::commands::debug::{self, Debug};
 use crate::commands::explain;
 use crate::commands::signals::Signals;
@@ -94,9 +94,7 @@ fn compiler(run: &Run) -> Result<Compiler> {
     }
     let Some(directory) = default_cache() else { return Ok(compiler) };
     match Cache::open(directory) {
-        Ok(cache)
-            if run.dir.iter().filter_map(|dir| mount(dir).ok()).any(|dir| cache.overlaps(&dir.host)) =>
-        {
+        Ok(cache) if run.dir.iter().any(|dir| cache.overlaps(&dir.host)) => {
             warn(&format!(
                 "compiled code is neither used nor kept: the guest could write to it, since --dir shows {}",
                 cache.directory().display()
@@ -134,7 +132,7 @@ fn options(run: &Run, main: &Path) -> Result<ProcessOptions> {
     if let Some(bytes) = run.host_memory {
         options = options.host_memory(bytes);
     }
-    let mut mounts = run.dir.iter().map(|dir| mount(dir)).collect::<Result<Vec<_>>>()?;
+    let mut mounts = run.dir.iter().map(mount).collect::<Result<Vec<_>>>()?;
     let cwd = run.cwd.as_deref().unwrap_or("/");
     let Arguments { words, script } = &run.python;
     let mut words = words.clone();
@@ -208,20 +206,17 @@ fn network(text: &str) -> Result<NetworkPermission> {
     Ok(NetworkPermission::host(host, port))
 }
 
-/// Reads `HOST[::GUEST]`.
-fn mount(dir: &str) -> Result<Mount> {
-    let (host, guest) = match dir.split_once("::") {
-        Some((host, guest)) => (host, guest_path("/", Path::new(guest))),
-        None => (dir, guest_path("/", Path::new(dir))),
-    };
-    let guest = guest.ok_or_else(|| {
-        Usage(format!("--dir {dir}: say what its path in the guest is to be, as in --dir {host}::/data"))
+/// What `--dir` names. Errs when it is no folder, or would have no place in the guest.
+fn mount(shown: &ShownFolder) -> Result<Mount> {
+    let ShownFolder { host, guest } = shown;
+    let refused = |why: String| Usage(format!("--dir {}: {why}", host.display()));
+    let guest = guest_path("/", guest).ok_or_else(|| {
+        refused(format!("say what its path in the guest is to be, as in --dir {}::/data", host.display()))
     })?;
-    if !Path::new(host).is_dir() {
-        let why = if Path::new(host).exists() { "not a folder" } else { "no such folder" };
-        return Err(Usage(format!("--dir {dir}: {host}: {why}")).into());
+    if !host.is_dir() {
+        return Err(refused(if host.exists() { "not a folder" } else { "no such folder" }.to_owned()).into());
     }
-    Ok(Mount { host: host.into(), guest, read_only: false })
+    Ok(Mount { host: host.clone(), guest, read_only: false })
 }
 
 /// The absolute form of `path` in the guest, seen from folder `from`; `None` when it leads out of the root or is not

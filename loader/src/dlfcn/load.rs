@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
-    FoundLibrary, Library, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode, Placement, Requester,
-    Reservation, ResolvedModules, Stage, Start, abi,
+    FoundLibrary, Library, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode,
+    Placement, Requester, Reservation, ResolvedModules, Stage, Start, abi,
 };
 use wasmtime::Module;
 
@@ -276,14 +276,14 @@ fn compile_one(store: &mut Store<'_>, file: &FoundLibrary) -> Result<Module, Fai
         return Ok(module);
     }
     let (aside, path, bytes) = (compiler.clone(), file.path.clone(), file.bytes.clone());
-    let compiled = interrupt.aside(InterruptState::is_terminated, move || aside.compile(&path, &bytes, || {}));
-    let compiled = match compiled {
-        Ok(Some(compiled)) => compiled,
+    let code = interrupt.aside(InterruptState::is_terminated, move || aside.compile(&path, &bytes, || {}));
+    let code = match code {
+        Ok(Some(code)) => code,
         Ok(None) => return Err(Failure::Ended(Interrupted.into())),
         // There is no thread for it.
         Err(_) => compiler.compile(&file.path, &file.bytes, || {}),
     };
-    Ok(compiled?)
+    Ok(code?)
 }
 
 /// What a load has taken from the process and must give back if it fails.

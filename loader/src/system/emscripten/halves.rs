@@ -14,14 +14,10 @@ pub(super) struct Halves {
 
 impl Halves {
     /// For a caller of a type, and a function of these parameters and results. `None` unless the one are halves of the other.
-    pub fn between(
-        caller: (&[ValType], &[ValType]),
-        function: (&[ValType], &[ValType]),
-    ) -> Option<Halves> {
+    pub fn between(caller: (&[ValType], &[ValType]), function: (&[ValType], &[ValType])) -> Option<Halves> {
         let halves = |ty: &ValType| if is_long(ty) { vec![ValType::I32; 2] } else { vec![ty.clone()] };
         let parameters: Vec<ValType> = function.0.iter().flat_map(halves).collect();
-        let results: Vec<ValType> =
-            function.1.iter().flat_map(halves).take(function.1.len()).collect();
+        let results: Vec<ValType> = function.1.iter().flat_map(halves).take(function.1.len()).collect();
         let is_long_any = function.0.iter().chain(function.1).any(is_long);
         if !is_long_any || !are_equal(&parameters, caller.0) || !are_equal(&results, caller.1) {
             return None;
@@ -49,7 +45,7 @@ impl Halves {
 /// The lower and the upper half of a result.
 #[expect(clippy::cast_possible_truncation, reason = "a half is what is wanted")]
 pub(super) fn split(value: i64) -> (i32, u32) {
-    (value as i32, (value >> 32) as u32)
+    (value as i32, ((value >> 32) as i32).cast_unsigned())
 }
 
 fn is_long(ty: &ValType) -> bool {

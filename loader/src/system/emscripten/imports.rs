@@ -212,11 +212,7 @@ fn serve_in_halves(
 }
 
 /// Does what a call asks for.
-fn answer(
-    handler: Handler,
-    guest: &mut Guest<'_>,
-    arguments: &Arguments<'_>,
-) -> wasmtime::Result<Answer> {
+fn answer(handler: Handler, guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     match handler {
         Handler::Syscall(call) => match call(guest, arguments) {
             Ok(value) => Ok(Answer::Integer(value)),

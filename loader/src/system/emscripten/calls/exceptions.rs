@@ -127,7 +127,9 @@ pub(in super::super) fn invoke_in_halves(
     let result = FuncType::new(caller.engine(), [], [ValType::I64]);
     invoke(&mut caller, &result, &values, &mut whole)?;
     let (low, high) = halves::split(whole[0].i64().unwrap_or_default());
-    results.iter_mut().for_each(|result| *result = Val::I32(low));
+    if let Some(result) = results.first_mut() {
+        *result = Val::I32(low);
+    }
     set_second_result(&mut Guest::new(caller)?, high)
 }
 
