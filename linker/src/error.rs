@@ -35,6 +35,7 @@ impl From<wasmparser::Error> for ParseError {
 
 /// A load cannot be planned. Nothing has changed when this is returned.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LinkError {
     /// The library, or libraries that it needs, were not found; all of them are listed.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
@@ -124,6 +125,15 @@ pub enum LinkError {
         main: String,
         /// Everything that is missing, with the linker flag that supplies it.
         defects: Vec<MainDefect>,
+    },
+
+    /// Another load came in between: from the guest's allocator, its file functions or relocation code.
+    #[error(
+        "{library}: the guest loaded another library from its allocator, file functions or relocation code"
+    )]
+    Overtaken {
+        /// Path of the library that was asked for.
+        library: String,
     },
 
     /// `RTLD_NOLOAD` was given and the library is not loaded.

@@ -75,19 +75,9 @@ pub struct Placement {
     pub function_slots: Vec<TableSlot>,
 }
 
-/// An allocation does not serve its reservation: a mistake of the allocator, which may be the guest's.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{library}: the allocator gave an unusable place: {why}")]
-pub struct PlacementError {
-    /// Path of the library.
-    pub library: String,
-    /// What is wrong.
-    pub why: String,
-}
-
 /// The libraries of a load with places for everything.
 #[derive(Clone, Debug)]
-pub struct PlacedModules {
+pub(crate) struct PlacedModules {
     pub(crate) resolved: ResolvedModules,
     pub(crate) placement: Placement,
 }
@@ -123,7 +113,7 @@ impl ResolvedModules {
     }
 
     /// What must be allocated. Errs when a need cannot be met by any 32-bit process.
-    pub fn reservation(&self) -> Result<Reservation, LinkError> {
+    pub(crate) fn reservation(&self) -> Result<Reservation, LinkError> {
         Reservation::of(self.libraries.iter().map(|resolved| &resolved.library), self.single_slots())
     }
 
@@ -132,20 +122,20 @@ impl ResolvedModules {
         self.slotless.len().saturating_add(self.slotless_of_host.len())
     }
 
-    /// Accepts an allocation. Errs when it does not serve the reservation.
-    pub fn place(self, placement: Placement) -> Result<PlacedModules, PlacementError> {
+    /// Accepts an allocation. Errs when it does not serve the reservation: a mistake of the allocator, which may be the guest's.
+    pub(crate) fn place(self, placement: Placement) -> Result<PlacedModules, LinkError> {
+        let unusable = |library: String, why: &str| LinkError::DoesNotFit {
+            library,
+            why: format!("the allocator gave an unusable place: {why}"),
+        };
         if placement.libraries.len() != self.libraries.len()
             || placement.function_slots.len() != self.single_slots()
         {
             let library = self.libraries.last().map(|root| root.library.file.path.clone());
-            return Err(PlacementError {
-                library: library.unwrap_or_default(),
-                why: "it is not the one that was asked for".to_owned(),
-            });
+            return Err(unusable(library.unwrap_or_default(), "it is not the one that was asked for"));
         }
         for (resolved, placed) in self.libraries.iter().zip(&placement.libraries) {
-            check(resolved, *placed)
-                .map_err(|why| PlacementError { library: resolved.library.file.path.clone(), why })?;
+            check(resolved, *placed).map_err(|why| unusable(resolved.library.file.path.clone(), &why))?;
         }
         Ok(PlacedModules { resolved: self, placement })
     }

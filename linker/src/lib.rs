@@ -2,16 +2,15 @@
 //! running main module. It does no I/O, knows no WebAssembly engine and holds no instances: bytes go in, a
 //! [`LoadPlan`] comes out, and whoever executes the plan needs no policy of its own.
 //!
-//! The pipeline, in order; a stage's type can only be made by its stage:
+//! A load, in order; a stage's type can only be made by its stage ([`Load`], in `driver.rs`, has them on a page):
 //!
 //! | stage | function | result |
 //! |---|---|---|
 //! | parse | [`ParsedModule::parse`] | [`ParsedModule`] |
-//! | follow NEEDED | [`LoadOrder::discover`] | [`LoadOrder`] |
-//! | resolve symbols | [`LoadOrder::resolve`] | [`ResolvedModules`] |
-//! | lay out | [`ResolvedModules::reservation`], [`ResolvedModules::place`] | [`PlacedModules`] |
-//! | plan | [`PlacedModules::plan`] | [`LoadPlan`] |
-//! | commit | [`Namespace::commit`] | the libraries are known to later loads |
+//! | follow NEEDED | [`Load::open`], [`Load::of_main`] | [`Load`] |
+//! | resolve symbols, lay out, plan | [`Load::plan`], with a [`Room`] | [`PlannedLoad`] |
+//! | execute | whoever has an engine | instances |
+//! | commit | [`PlannedLoad::commit`] | the libraries are known to later loads |
 //!
 //! The format is the one of WebAssembly/tool-conventions, `DynamicLinking.md`; the scope rules are those of ELF.
 
@@ -21,6 +20,7 @@ pub mod abi;
 mod abi_family;
 mod bodies;
 pub mod dlfcn_of_main;
+mod driver;
 mod error;
 pub mod exceptions;
 pub mod features;
@@ -49,6 +49,7 @@ pub mod waiting;
 pub mod waits_of_wasi;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
+pub use driver::{Load, Opening, PlannedLoad, Room};
 pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
 pub use free_slots::{FreeSlots, SlotsBeyond};
 pub use host::{Host, HostAddress, HostFunctions};
@@ -60,9 +61,7 @@ pub use inspect::{
     ProcessMap, Producer, Provider, SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse, TableRegion,
     refused_features_in_words,
 };
-pub use layout::{
-    LibraryPlacement, LibraryReservation, PlacedModules, Placement, PlacementError, Reservation,
-};
+pub use layout::{LibraryPlacement, LibraryReservation, Placement, Reservation};
 pub use lazy::{LateBinding, LazySymbol, LazySymbols};
 pub use main_module::{MainDefect, MainModule};
 pub use main_placement::MainPlacement;

@@ -628,8 +628,8 @@ impl Namespace {
     }
 
     /// Enters the libraries of an executed plan. Their initialization may still have to run.
-    pub fn commit(&mut self, plan: &LoadPlan) {
-        for planned in &plan.libraries {
+    pub(crate) fn commit(&mut self, plan: &LoadPlan) {
+        for planned in plan.libraries() {
             let library = planned.library.clone();
             self.by_path.insert(library.path.clone(), library.id);
             if let Some(identity) = library.identity {

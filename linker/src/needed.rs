@@ -317,6 +317,12 @@ impl LoadOrder {
         })
     }
 
+    /// Whether the libraries want anything of the host that `namespace` knows nothing of.
+    pub(crate) fn wants_of_host(&self, namespace: &Namespace) -> bool {
+        self.functions_of_host(namespace).next().is_some()
+            || self.addresses_of_host(namespace).next().is_some()
+    }
+
     pub(crate) fn new_library(&self, id: ModuleId) -> Option<&NewLibrary> {
         self.libraries.get(id.index().checked_sub(self.first.index())?)
     }

@@ -105,22 +105,17 @@ pub struct PlannedLibrary {
 /// How to bring the libraries of one load to life.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
-    /// The library that was asked for.
-    pub root: ModuleId,
-    /// All new libraries, by ascending id.
-    pub libraries: Vec<PlannedLibrary>,
-    /// The thunk module, if the load needs one: to be compiled and instantiated by
-    /// [`LoadStep::InstantiateThunks`].
-    pub thunk_module: Option<ThunkModule>,
-    /// What to do, in this order.
-    pub steps: Vec<LoadStep>,
+    root: ModuleId,
+    libraries: Vec<PlannedLibrary>,
+    thunk_module: Option<ThunkModule>,
+    steps: Vec<LoadStep>,
 }
 
 impl PlacedModules {
     /// Decides the steps. The order is that of tool-conventions and of ELF: everything is instantiated and has its
     /// final GOT values before the first relocation, everything is relocated before the first constructor, and
     /// constructors run dependencies first.
-    pub fn plan(&self, namespace: &Namespace) -> LoadPlan {
+    pub(crate) fn plan(&self, namespace: &Namespace) -> LoadPlan {
         let planner = Planner::new(self, namespace);
         let libraries = &self.resolved.libraries;
         let places = || libraries.iter().zip(self.placement.libraries.iter().copied());
@@ -310,6 +305,26 @@ fn entry(
 }
 
 impl LoadPlan {
+    /// The library that was asked for, or the first of those that the main module needs.
+    pub fn root(&self) -> ModuleId {
+        self.root
+    }
+
+    /// All new libraries, by ascending id.
+    pub fn libraries(&self) -> &[PlannedLibrary] {
+        &self.libraries
+    }
+
+    /// The thunk module, if the load needs one: to be compiled and instantiated by [`LoadStep::InstantiateThunks`].
+    pub fn thunk_module(&self) -> Option<&ThunkModule> {
+        self.thunk_module.as_ref()
+    }
+
+    /// What to do, in this order.
+    pub fn steps(&self) -> &[LoadStep] {
+        &self.steps
+    }
+
     /// The slots that the plan gives to functions.
     pub fn new_slots(&self) -> impl Iterator<Item = (FunctionRef, TableSlot)> + '_ {
         self.steps.iter().filter_map(|step| match step {

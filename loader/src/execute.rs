@@ -41,7 +41,7 @@ impl Execution<'_, '_> {
     /// Executes the steps up to the first constructor. Until then nothing outside of the plan's own reservation has
     /// changed, so that a failure can be taken back by releasing that.
     pub(crate) fn prepare(&mut self, plan: &LoadPlan) -> wasmtime::Result<()> {
-        plan.steps.iter().try_for_each(|step| self.step(plan, step))
+        plan.steps().iter().try_for_each(|step| self.step(plan, step))
     }
 
     fn step(&mut self, plan: &LoadPlan, step: &LoadStep) -> wasmtime::Result<()> {
@@ -53,7 +53,7 @@ impl Execution<'_, '_> {
                 memory.get_mut(range).ok_or_else(|| missing("memory of the reservation"))?.fill(0);
             }
             LoadStep::InstantiateThunks => {
-                let (Some(thunks), Some(module)) = (&plan.thunk_module, self.thunk_module) else {
+                let (Some(thunks), Some(module)) = (plan.thunk_module(), self.thunk_module) else {
                     return Err(missing("the compiled thunk module"));
                 };
                 let imports = self.thunk_imports(thunks, module)?;

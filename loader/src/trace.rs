@@ -261,13 +261,14 @@ impl Watch<'_> {
     pub(crate) fn end(mut self, name: &str, plan: &LoadPlan) {
         self.lap("constructors");
         let Some(start) = self.start else { return };
-        let imports: usize = plan.libraries.iter().map(|planned| planned.library.module.imports.len()).sum();
-        let memory: u64 = plan.libraries.iter().map(|planned| u64::from(planned.memory_size)).sum();
+        let imports: usize =
+            plan.libraries().iter().map(|planned| planned.library.module.imports.len()).sum();
+        let memory: u64 = plan.libraries().iter().map(|planned| u64::from(planned.memory_size)).sum();
         let mut text = format!(
             "load statistics of {name}:\n  total time in dlopen: {} us\n  number of libraries: {}\n  number of imports: {imports}\n  \
              number of table slots given: {}\n  bytes of static data: {memory}\n",
             start.elapsed().as_micros(),
-            plan.libraries.len(),
+            plan.libraries().len(),
             plan.new_slots().count(),
         );
         for (what, time) in &self.laps {

@@ -9,12 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use pydl_linker::{
-    Address, FoundLibrary, Inspector, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource,
-    LoadOrder, MainModule, Namespace, OpenMode, ParseError, ParsedModule, Placement, Start, TableSlot,
+    FoundLibrary, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, MainModule, OpenMode,
+    ParseError, ParsedModule,
 };
 use pydl_loader::{Cache, Captured, Compiler, ExitStatus, Image, Process, ProcessOptions, SystemInterface};
+use pydl_tests::room::FakeProcess;
 use pydl_tests::wasm::assemble;
 use wasmtime::{Instance, Module, Store};
 
@@ -220,24 +221,12 @@ fn fastest(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
 }
 
 /// From file to plan.
-fn decide(main: &Arc<MainModule>, libraries: &Libraries) -> Result<()> {
-    let namespace = Namespace::new(main.clone(), Arc::new(Namespace::host_functions_of(main).collect()));
+fn decide(main: &MainModule, libraries: &Libraries) -> Result<()> {
+    let mut process = FakeProcess { next_slot: 0x1_0000, ..FakeProcess::of(main.clone()) };
     let mut files = Files(libraries.iter().cloned().collect());
     let root = libraries.last().context("no library")?;
-    let Start::New(order) = LoadOrder::discover(&namespace, &root.0, &mut files)? else { bail!("loaded") };
-    let resolved = order.resolve(&namespace, OpenMode::default())?;
-    let reservation = resolved.reservation()?;
-    let mut address = 0x10_0000;
-    let mut slot = 0x1_0000;
-    let mut libraries = Vec::new();
-    for library in &reservation.libraries {
-        libraries.push(LibraryPlacement { memory_base: Address(address), table_base: TableSlot(slot) });
-        address += library.memory_size.next_multiple_of(16);
-        slot += library.table_size.get();
-    }
-    let function_slots = (slot..slot + reservation.function_slots.get()).map(TableSlot).collect();
-    let plan = resolved.place(Placement { libraries, function_slots })?.plan(&namespace);
-    ensure!(!plan.steps.is_empty(), "an empty plan");
+    let plan = process.plan(&root.0, OpenMode::default(), &mut files)?.context("loaded")?;
+    ensure!(!plan.steps().is_empty(), "an empty plan");
     Ok(())
 }
 

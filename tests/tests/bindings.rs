@@ -18,10 +18,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use pydl_linker::{
-    Address, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource, LinkError,
-    LoadOrder, LoadPlan, MainModule, ModuleId, Namespace, OpenMode, Placement, Scope, Start, TableSlot,
+    Address, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource, LinkError, Load,
+    LoadOrder, LoadPlan, MainModule, ModuleId, Namespace, OpenMode, Opening, Placement, Reservation, Room,
+    Scope, TableSlot,
 };
 use pydl_loader::{Captured, Compiler, ExitStatus, Image, Process, ProcessOptions, Trace, TraceTopic};
+use pydl_tests::room::{FakeProcess, Opened};
 use pydl_tests::wasm::assemble;
 
 const LIBRARIES: usize = 12;
@@ -230,35 +232,22 @@ impl LibrarySource for Files {
     }
 }
 
-fn namespace() -> Namespace {
+fn process() -> FakeProcess {
     let text = r#"(module (memory (export "memory") 1)
         (table (export "__indirect_function_table") 2 funcref)
         (global (export "__stack_pointer") (mut i32) (i32.const 4096))
         (global (export "_ZN1cIiE1nE") i32 (i32.const 8))
         (func (export "f5")))"#;
-    let main = MainModule::parse("main", &assemble(text)).unwrap();
-    Namespace::new(Arc::new(main), Arc::default())
+    FakeProcess::of(MainModule::parse("main", &assemble(text)).unwrap())
 }
 
 /// `dlopen` without an engine: the plan of a load that brought something in.
-fn open(namespace: &mut Namespace, files: &mut Files, open: Open) -> Result<Option<LoadPlan>, LinkError> {
-    match LoadOrder::discover(namespace, &format!("l{}", open.library), files).unwrap() {
-        Start::Loaded(id) => {
-            namespace.open(id, open.global);
-            Ok(None)
-        }
-        Start::New(order) => {
-            let order = if open.deep { order.with_own_scope_first() } else { order };
-            let mode = OpenMode { global: open.global, lazy: open.lazy, ..OpenMode::default() };
-            let resolved = order.resolve(namespace, mode)?;
-            let reservation = resolved.reservation().unwrap();
-            let place = LibraryPlacement { memory_base: Address(0), table_base: TableSlot(0) };
-            let libraries = vec![place; reservation.libraries.len()];
-            let function_slots = (100..100 + reservation.function_slots.get()).map(TableSlot).collect();
-            let plan = resolved.place(Placement { libraries, function_slots }).unwrap().plan(namespace);
+fn open(process: &mut FakeProcess, files: &mut Files, open: Open) -> Result<Option<LoadPlan>, LinkError> {
+    let mode = OpenMode { global: open.global, lazy: open.lazy, deepbind: open.deep, ..OpenMode::default() };
+    match process.open(&format!("l{}", open.library), mode, files)? {
+        Opened::Already(_) => Ok(None),
+        Opened::New(plan) => {
             assert_eq!(plan.check(), Ok(()));
-            namespace.commit(&plan);
-            namespace.open(plan.root, open.global);
             Ok(Some(plan))
         }
     }
@@ -277,22 +266,23 @@ proptest! {
         let files = sources.iter().enumerate();
         let mut files =
             Files(files.map(|(n, source)| (format!("l{n}"), assemble(&text(source)).into())).collect());
-        let mut namespace = namespace();
+        let mut process = process();
         let mut model = Model { sources: &sources, loaded: Vec::new(), global: Vec::new(), loaded_by: BTreeMap::new() };
         let mut bindings = BTreeMap::new();
         let mut lazy = Vec::new();
         for step in opens {
-            let plan = self::open(&mut namespace, &mut files, step);
+            let plan = self::open(&mut process, &mut files, step);
             prop_assert_eq!(plan.is_ok(), model.open(step, &mut bindings), "{:?}", step);
-            if let Some(thunks) = plan.ok().flatten().and_then(|plan| plan.thunk_module) {
-                lazy.push((step, thunks.lazy));
+            if let Some(thunks) = plan.ok().flatten().as_ref().and_then(LoadPlan::thunk_module) {
+                lazy.push((step, thunks.lazy.clone()));
             }
+            let namespace = &*process.namespace;
             for function in 0..SYMBOLS {
                 let name = symbol_name(function);
-                let found = |scope| namespace.lookup(&name, scope).map(|s| number(&namespace, s.definer));
+                let found = |scope| namespace.lookup(&name, scope).map(|s| number(namespace, s.definer));
                 prop_assert_eq!(found(Scope::Global), model.lookup(function, None));
                 for library in namespace.libraries() {
-                    let from = number(&namespace, library.id);
+                    let from = number(namespace, library.id);
                     prop_assert_eq!(found(Scope::Library(library)), model.by_handle(from, function));
                     let seen = model.lookup(function, Some(model.loaded_by[&from]));
                     prop_assert_eq!(found(Scope::From(library.id)), seen);
@@ -300,23 +290,39 @@ proptest! {
                 }
             }
         }
+        let namespace = &*process.namespace;
         prop_assert_eq!(namespace.libraries().len(), model.loaded.len());
         for library in namespace.libraries() {
-            let importer = number(&namespace, library.id);
+            let importer = number(namespace, library.id);
             for (import, binding) in library.module.imports.iter().zip(library.bindings.iter()) {
                 let function = symbol_number(&import.name);
-                let bound = binding.definer().map(|id| number(&namespace, id));
+                let bound = binding.definer().map(|id| number(namespace, id));
                 prop_assert_eq!(bound, bindings[&(importer, function)], "{} of {}", import.name, importer);
             }
         }
         // What was left is found at the first call where it is by then.
         for (step, symbols) in &lazy {
             for (position, symbol) in symbols.symbols.iter().enumerate() {
-                let bound = symbols.bind(&namespace, position).unwrap();
-                let bound = bound.ok().map(|late| number(&namespace, late.from.0));
+                let bound = symbols.bind(namespace, position).unwrap();
+                let bound = bound.ok().map(|late| number(namespace, late.from.0));
                 prop_assert_eq!(bound, model.lookup(symbol_number(&symbol.name), Some(*step)));
             }
         }
+    }
+}
+
+/// Gives every library the same place, whatever it asks for.
+struct Given(LibraryPlacement);
+
+impl Room for Given {
+    type Refusal = LinkError;
+
+    fn ask_host(&mut self, namespace: Arc<Namespace>, _: &LoadOrder) -> Result<Arc<Namespace>, LinkError> {
+        Ok(namespace)
+    }
+
+    fn reserve(&mut self, _: &Reservation) -> Result<Placement, LinkError> {
+        Ok(Placement { libraries: vec![self.0], function_slots: Vec::new() })
     }
 }
 
@@ -334,17 +340,15 @@ proptest! {
         let text =
             format!(r#"(module (@dylink.0 (mem-info (memory {size} {align}) (table {slots} {slot_align}))) (func (export "f")))"#);
         let mut files = Files(BTreeMap::from([("l0".to_owned(), assemble(&text).into())]));
-        let start = LoadOrder::discover(&namespace(), "l0", &mut files).unwrap();
-        let Start::New(order) = start else { panic!("loaded already") };
-        let resolved = order.resolve(&namespace(), OpenMode::default()).unwrap();
         let place = LibraryPlacement { memory_base: Address(base), table_base: TableSlot(slot) };
-        let placement = Placement { libraries: vec![place], function_slots: Vec::new() };
+        let opening = Load::open(&process().namespace, "l0", OpenMode::default(), &mut files).unwrap();
+        let Opening::New(load) = opening else { panic!("loaded already") };
         let fits = |base: u32, size: u32, align: u32| {
             u64::from(base) % (1 << align) == 0 && u64::from(base) + u64::from(size) < 1 << 32
         };
         let serves = (size == 0 || base != 0 && fits(base, size, align))
             && (slots == 0 || fits(slot, slots, slot_align));
-        prop_assert_eq!(resolved.place(placement).is_ok(), serves);
+        prop_assert_eq!(load.plan(&mut Given(place)).is_ok(), serves);
     }
 }
 

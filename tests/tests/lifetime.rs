@@ -9,9 +9,10 @@ use std::sync::Arc;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use pydl_linker::{
-    Address, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource, LoadOrder,
-    MainModule, ModuleId, Namespace, OpenMode, Placement, Scope, Start, TableSlot,
+    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, MainModule, ModuleId, Namespace, OpenMode,
+    Scope,
 };
+use pydl_tests::room::FakeProcess;
 use pydl_tests::wasm::assemble;
 
 /// How many libraries there are; number `n` is the file `n`, and the only one to define `s{n}`.
@@ -108,34 +109,16 @@ fn file(number: usize, shape: &Shape) -> Arc<[u8]> {
     assemble(&text).into()
 }
 
-fn namespace() -> Namespace {
+fn process() -> FakeProcess {
     let text = r#"(module (memory (export "memory") 1) (table (export "__indirect_function_table") 2 funcref)
         (global (export "__stack_pointer") (mut i32) (i32.const 4096)))"#;
-    let main = MainModule::parse("main", &assemble(text)).unwrap();
-    Namespace::new(Arc::new(main), Arc::default())
+    FakeProcess::of(MainModule::parse("main", &assemble(text)).unwrap())
 }
 
 /// Opens a library; false when a symbol cannot be bound.
-fn open(namespace: &mut Namespace, files: &mut Files, library: usize, global: bool) -> bool {
-    let start = LoadOrder::discover(namespace, &library.to_string(), files).unwrap();
-    let order = match start {
-        Start::Loaded(id) => {
-            namespace.open(id, global);
-            return true;
-        }
-        Start::New(order) => order,
-    };
-    let Ok(resolved) = order.resolve(namespace, OpenMode::default()) else { return false };
-    let reservation = resolved.reservation().unwrap();
-    let place = LibraryPlacement { memory_base: Address(0x10000), table_base: TableSlot(2) };
-    let placement = Placement {
-        libraries: vec![place; reservation.libraries.len()],
-        function_slots: (0..reservation.function_slots.get()).map(TableSlot).collect(),
-    };
-    let plan = resolved.place(placement).unwrap().plan(namespace);
-    namespace.commit(&plan);
-    namespace.open(plan.root, global);
-    true
+fn open(process: &mut FakeProcess, files: &mut Files, library: usize, global: bool) -> bool {
+    let mode = OpenMode { global, ..OpenMode::default() };
+    process.open(&library.to_string(), mode, files).is_ok()
 }
 
 fn id_of(namespace: &Namespace, library: usize) -> Option<ModuleId> {
@@ -168,35 +151,38 @@ proptest! {
     #[test]
     fn what_nothing_holds_leaves_users_first(shapes in shapes(), actions in actions()) {
         let mut files = Files(shapes.iter().enumerate().map(|(number, shape)| file(number, shape)).collect());
-        let (mut namespace, mut model, mut ids) = (namespace(), Model::default(), BTreeSet::new());
+        let (mut process, mut model, mut ids) = (process(), Model::default(), BTreeSet::new());
         for action in actions {
             match action {
                 Action::Open { library, global } => {
-                    if open(&mut namespace, &mut files, library, global) {
+                    if open(&mut process, &mut files, library, global) {
                         model.open(&shapes, library);
                     }
                 }
                 Action::Close(library) => {
                     let open = model.0.get_mut(&library).filter(|(references, ..)| *references > 0);
-                    let closed = id_of(&namespace, library).is_some_and(|id| namespace.close(id));
+                    let namespace = process.namespace_mut();
+                    let closed = id_of(namespace, library).is_some_and(|id| namespace.close(id));
                     prop_assert_eq!(closed, open.map(|(references, ..)| *references -= 1).is_some());
-                    leave(&mut namespace, &mut model, &mut ids);
+                    leave(namespace, &mut model, &mut ids);
                 }
                 Action::Keep(library) => {
-                    if let Some(id) = id_of(&namespace, library) {
+                    let namespace = process.namespace_mut();
+                    if let Some(id) = id_of(namespace, library) {
                         namespace.keep(id);
                         model.0.get_mut(&library).unwrap().1 = true;
                     }
                 }
                 Action::Depend { user, on } => {
-                    if let (Some(user_id), Some(on_id)) = (id_of(&namespace, user), id_of(&namespace, on)) {
+                    let namespace = process.namespace_mut();
+                    if let (Some(user_id), Some(on_id)) = (id_of(namespace, user), id_of(namespace, on)) {
                         namespace.depend(user_id, on_id);
                         model.0.get_mut(&user).unwrap().2.insert(on);
                     }
                 }
             }
             let loaded: BTreeSet<usize> =
-                namespace.libraries().iter().map(|library| library.path.parse().unwrap()).collect();
+                process.namespace.libraries().iter().map(|library| library.path.parse().unwrap()).collect();
             prop_assert_eq!(loaded, model.0.keys().copied().collect::<BTreeSet<_>>());
         }
     }

@@ -9,9 +9,9 @@ use std::fs;
 use std::sync::Arc;
 
 use pydl_linker::{
-    Address, ExportKind, FoundLibrary, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource,
-    LoadOrder, MainModule, Namespace, OpenMode, Placement, Reservation, Start, TableSlot,
+    ExportKind, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, MainModule, OpenMode,
 };
+use pydl_tests::room::{FakeProcess, Opened};
 use pydl_tests::wasm::assemble;
 
 #[test]
@@ -52,7 +52,7 @@ impl<'a> Case<'a> {
     }
 
     fn run(&self) -> String {
-        let mut process = Process::new();
+        let mut process = Process::default();
         let mut out = self.preamble.to_owned();
         for (name, text) in &self.parts {
             let _ = writeln!(out, "\n--- {name}");
@@ -69,89 +69,54 @@ impl<'a> Case<'a> {
     }
 }
 
-/// A process without an engine.
+/// A process without an engine, and the files that it may load.
+#[derive(Default)]
 struct Process {
-    namespace: Option<Namespace>,
-    files: BTreeMap<String, Arc<[u8]>>,
-    next_address: u32,
-    next_slot: u32,
+    process: Option<FakeProcess>,
+    files: Files,
 }
 
 impl Process {
-    fn new() -> Process {
-        Process { namespace: None, files: BTreeMap::new(), next_address: 0x10000, next_slot: 0 }
-    }
-
     fn define(&mut self, name: &str, text: &str) {
         let bytes = assemble(text);
         if name != "main" {
-            self.files.insert(name.to_owned(), bytes.into());
+            self.files.0.insert(name.to_owned(), bytes.into());
             return;
         }
         let main = MainModule::parse("main.wasm", &bytes).unwrap();
-        self.next_slot = match main.module().exports.get("__indirect_function_table").map(|e| e.kind) {
+        let next_slot = match main.module().exports.get("__indirect_function_table").map(|e| e.kind) {
             Some(ExportKind::Table(table)) => u32::try_from(table.initial).unwrap(),
             _ => 1,
         };
-        let host = Namespace::host_functions_of(&main).collect();
-        self.namespace = Some(Namespace::new(Arc::new(main), Arc::new(host)));
+        self.process = Some(FakeProcess { next_slot, ..FakeProcess::of(main) });
     }
 
     fn load(&mut self, path: &str) -> String {
         let (word, path) = path.split_once(' ').unwrap_or(("", path));
         let mode = OpenMode { global: word == "global", lazy: word == "lazy", ..OpenMode::default() };
-        let mut namespace = self.namespace.take().unwrap();
-        let result = self.plan(&mut namespace, path, mode);
-        self.namespace = Some(namespace);
-        result.unwrap_or_else(|error| format!("error: {error}"))
-    }
-
-    fn plan(&mut self, namespace: &mut Namespace, path: &str, mode: OpenMode) -> Result<String, String> {
-        let start = LoadOrder::discover(namespace, path, self).map_err(|e| e.to_string())?;
-        let order = match start {
-            Start::Loaded(id) => {
-                namespace.open(id, mode.global);
-                return Ok(format!("loaded already: {id}"));
+        match self.process.as_mut().unwrap().open(path, mode, &mut self.files) {
+            Ok(Opened::Already(id)) => format!("loaded already: {id}"),
+            Ok(Opened::New(plan)) => {
+                assert_eq!(plan.check(), Ok(()));
+                plan.to_string()
             }
-            Start::New(order) => order,
-        };
-        let resolved = order.resolve(namespace, mode).map_err(|e| e.to_string())?;
-        let reservation = resolved.reservation().map_err(|e| e.to_string())?;
-        let placement = self.allocate(&reservation);
-        let plan = resolved.place(placement).map_err(|e| e.to_string())?.plan(namespace);
-        plan.check()?;
-        namespace.commit(&plan);
-        namespace.open(plan.root, mode.global);
-        Ok(plan.to_string())
-    }
-
-    fn allocate(&mut self, reservation: &Reservation) -> Placement {
-        let mut placement = Placement { libraries: Vec::new(), function_slots: Vec::new() };
-        for library in &reservation.libraries {
-            let memory_base = self.next_address.next_multiple_of(library.memory_alignment.get());
-            self.next_address = memory_base + library.memory_size;
-            let table_base = self.next_slot.next_multiple_of(library.table_alignment.get());
-            self.next_slot = table_base + library.table_size.get();
-            placement.libraries.push(LibraryPlacement {
-                memory_base: Address(memory_base),
-                table_base: TableSlot(table_base),
-            });
+            Err(error) => format!("error: {error}"),
         }
-        let first = self.next_slot;
-        self.next_slot += reservation.function_slots.get();
-        placement.function_slots = (first..self.next_slot).map(TableSlot).collect();
-        placement
     }
 }
 
-impl LibrarySource for Process {
+/// Files by path.
+#[derive(Default)]
+struct Files(BTreeMap<String, Arc<[u8]>>);
+
+impl LibrarySource for Files {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         let path = if request.name.contains('/') {
             request.name.to_owned()
         } else {
             format!("/lib/{}", request.name)
         };
-        match self.files.get(&path) {
+        match self.0.get(&path) {
             Some(bytes) => Ok(FoundLibrary { path, identity: None, bytes: bytes.clone() }),
             None => Err(LibraryNotFound {
                 name: request.name.to_owned(),

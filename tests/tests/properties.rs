@@ -10,11 +10,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use pydl_linker::exceptions::lower;
 use pydl_linker::{
-    Address, FoundLibrary, Inspector, LibraryNotFound, LibraryPlacement, LibraryRequest, LibrarySource,
-    LoadOrder, LoadPlan, LoadStep, MainModule, Namespace, OpenMode, ParsedModule, Placement, Start,
-    TableSlot,
+    FoundLibrary, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, LoadPlan, LoadStep, MainModule,
+    OpenMode, ParsedModule,
 };
 use pydl_loader::SystemInterface;
+use pydl_tests::room::FakeProcess;
 use pydl_tests::wasm::assemble;
 
 /// Serves libraries from memory, by name.
@@ -29,36 +29,19 @@ impl LibrarySource for Files {
     }
 }
 
-fn namespace() -> Namespace {
+fn process() -> FakeProcess {
     let text = r#"(module
         (import "wasi_snapshot_preview1" "fd_close" (func (param i32) (result i32)))
         (memory (export "memory") 1)
         (table (export "__indirect_function_table") 2 funcref)
         (global (export "__stack_pointer") (mut i32) (i32.const 4096))
         (func (export "puts") (param i32) (result i32) local.get 0))"#;
-    let main = MainModule::parse("main", &assemble(text)).unwrap();
-    let host = Namespace::host_functions_of(&main).collect();
-    Namespace::new(Arc::new(main), Arc::new(host))
+    FakeProcess::of(MainModule::parse("main", &assemble(text)).unwrap())
 }
 
 /// The whole pipeline; `None` when some stage refuses.
-fn plan(namespace: &Namespace, files: &mut Files, root: &str) -> Option<LoadPlan> {
-    let Start::New(order) = LoadOrder::discover(namespace, root, files).ok()? else { return None };
-    let resolved = order.resolve(namespace, OpenMode::default()).ok()?;
-    let reservation = resolved.reservation().ok()?;
-    let mut address = 0x10000_u32;
-    let mut slot = 2_u32;
-    let mut libraries = Vec::new();
-    for library in &reservation.libraries {
-        let memory_base = address.checked_next_multiple_of(library.memory_alignment.get())?;
-        address = memory_base.checked_add(library.memory_size)?;
-        let table_base = slot.checked_next_multiple_of(library.table_alignment.get())?;
-        slot = table_base.checked_add(library.table_size.get())?;
-        libraries
-            .push(LibraryPlacement { memory_base: Address(memory_base), table_base: TableSlot(table_base) });
-    }
-    let function_slots = (slot..slot + reservation.function_slots.get()).map(TableSlot).collect();
-    Some(resolved.place(Placement { libraries, function_slots }).unwrap().plan(namespace))
+fn plan(files: &mut Files, root: &str) -> Option<LoadPlan> {
+    process().plan(root, OpenMode::default(), files).ok()?
 }
 
 #[test]
@@ -95,7 +78,7 @@ impl LibrarySource for Endless {
 // row: search | a_chain_without_an_end_is_refused | A chain of needed libraries without an end is refused | gap.absurd_sizes
 #[test]
 fn a_chain_without_an_end_is_refused() {
-    let error = LoadOrder::discover(&namespace(), "l0", &mut Endless).unwrap_err().to_string();
+    let error = process().plan("l0", OpenMode::default(), &mut Endless).unwrap_err().to_string();
     assert!(error.contains("library 5001 of one load"), "{error}");
 }
 
@@ -107,8 +90,7 @@ fn a_message_lists_a_hundred_problems_at_most() {
     });
     let library = assemble(&format!(r#"(module (@dylink.0) {imports} (func (export "f")))"#));
     let mut files = Files(BTreeMap::from([("x".to_owned(), library.into())]));
-    let Ok(Start::New(order)) = LoadOrder::discover(&namespace(), "x", &mut files) else { panic!() };
-    let message = order.resolve(&namespace(), OpenMode::default()).unwrap_err().to_string();
+    let message = process().plan("x", OpenMode::default(), &mut files).unwrap_err().to_string();
     assert!(message.starts_with("x: 1000 symbols cannot be bound"), "{message}");
     assert_eq!(message.lines().count(), 102);
     assert!(message.ends_with("and 900 more"));
@@ -145,11 +127,11 @@ proptest! {
         let _ = MainModule::parse("main", &bytes);
         let _ = lower(&bytes);
         let file = FoundLibrary { path: "x.so".to_owned(), identity: None, bytes: bytes.into() };
-        let namespace = namespace();
+        let main = process().namespace.main().clone();
         let mut files = Files(BTreeMap::from([("x.so".to_owned(), file.bytes.clone())]));
-        let inspector = Inspector::new(Some(namespace.main().clone()), &mut files, Arc::new(SystemInterface::default()));
+        let inspector = Inspector::new(Some(main), &mut files, Arc::new(SystemInterface::default()));
         let _ = inspector.inspect(&file, &mut files);
-        if let Some(plan) = plan(&namespace, &mut files, "x.so") {
+        if let Some(plan) = plan(&mut files, "x.so") {
             prop_assert_eq!(plan.check(), Ok(()));
         }
     }
@@ -163,9 +145,8 @@ proptest! {
         let library = |number: usize| library_text(number, &edges, &exports, &imports);
         let files = (0..8).map(|n| (format!("l{n}"), assemble(&library(n)).into())).collect();
         let mut files = Files(files);
-        let namespace = namespace();
         let reachable = reachable(&edges);
-        let Some(plan) = plan(&namespace, &mut files, "l0") else {
+        let Some(plan) = plan(&mut files, "l0") else {
             let defined = |f: &usize| exports.iter().any(|(n, e)| e == f && reachable.contains(n));
             let missing = imports.iter().any(|(n, f)| reachable.contains(n) && !defined(f));
             prop_assert!(missing, "refused, though every symbol is defined");
@@ -174,8 +155,8 @@ proptest! {
         prop_assert_eq!(plan.check(), Ok(()));
         let number = |path: &str| path[1..].parse::<usize>().unwrap();
         let names: BTreeMap<_, _> =
-            plan.libraries.iter().map(|l| (l.library.id, number(&l.library.path))).collect();
-        let constructed: Vec<usize> = plan.steps.iter().filter_map(|step| match step {
+            plan.libraries().iter().map(|l| (l.library.id, number(&l.library.path))).collect();
+        let constructed: Vec<usize> = plan.steps().iter().filter_map(|step| match step {
             LoadStep::Construct(id) => names.get(id).copied(),
             _ => None,
         }).collect();

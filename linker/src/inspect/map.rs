@@ -2,16 +2,16 @@
 //! how it is shown.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::Opened;
+use super::process::Process;
 use super::stand_in::{StandIn, bound};
 use crate::abi;
-use crate::host::Host;
+use crate::driver::{Load, Opening};
 use crate::ids::{Address, Alignment, ModuleId, TableSlot};
 use crate::layout::{LibraryReservation, Reservation};
 use crate::namespace::Namespace;
-use crate::needed::{FoundLibrary, LibrarySource, LoadOrder, OpenMode, Start};
+use crate::needed::{FoundLibrary, LibrarySource, OpenMode};
 use crate::parse::{ExportKind, ImportKind};
 use crate::plan::LoadPlan;
 
@@ -78,29 +78,26 @@ pub struct ProcessMap {
     pub tls_size: Option<u32>,
     /// The files that are not loaded, each with why.
     pub refused: Vec<(String, String)>,
-    namespace: Namespace,
-    stand_in: StandIn,
-    host: Arc<dyn Host>,
+    process: Process,
 }
 
 impl ProcessMap {
     /// That of a process that has just started, with what its main module needs itself.
-    pub(super) fn started(namespace: Namespace, stand_in: StandIn, host: Arc<dyn Host>) -> ProcessMap {
+    pub(super) fn started(process: Process) -> ProcessMap {
+        let Process { namespace, stand_in, .. } = &process;
         let main = namespace.main().clone();
         let first_table_size = StandIn::of(&main).table_size;
         let mut map = ProcessMap {
             main: main.name().to_owned(),
-            pages: pages(&namespace),
-            memory: memory_of_main(&namespace),
+            pages: pages(namespace),
+            memory: memory_of_main(namespace),
             heap: bound(&main, abi::HEAP_BASE),
             first_table_size,
             table_size: stand_in.table_size,
             table: vec![TableRegion { owner: Owner::Null, slots: 0..1, alignment: None }],
             tls_size: bound(&main, abi::TLS_SIZE).map(|size| size.0),
             refused: Vec::new(),
-            namespace,
-            stand_in,
-            host,
+            process,
         };
         let own = match main.placement() {
             Some(placement) => placement.table_base.0..placement.table_end.0,
@@ -112,7 +109,7 @@ impl ProcessMap {
             alignment: None,
         }));
         // Of what the main module needs itself, the plan is no longer there: what it made is.
-        let loaded: Vec<_> = map.namespace.libraries().to_vec();
+        let loaded: Vec<_> = map.process.namespace.libraries().to_vec();
         for library in loaded {
             let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
             let slots = library.table_base.0..library.table_base.0.saturating_add(memory.table_size.get());
@@ -125,7 +122,7 @@ impl ProcessMap {
             let reservation = LibraryReservation::of(library.id, &library.path, memory);
             map.memory.extend(memory_region(&reservation));
         }
-        let slots = map.stand_in.function_slots.clone();
+        let slots = map.process.stand_in.function_slots.clone();
         let owner = Owner::FunctionsOf(map.main.clone());
         map.table.extend((!slots.is_empty()).then_some(TableRegion { owner, slots, alignment: None }));
         map
@@ -141,24 +138,12 @@ impl ProcessMap {
     fn load(&mut self, file: &FoundLibrary, libraries: &mut dyn LibrarySource) -> Result<(), String> {
         let module = libraries.parse(file).map_err(|error| format!("{}: {error}", file.path))?;
         let mut opened = Opened { file, module, libraries };
-        let start =
-            LoadOrder::discover(&self.namespace, &file.path, &mut opened).map_err(|e| e.to_string())?;
-        let Start::New(order) = start else { return Ok(()) };
-        let functions = self.namespace.ask_host(&order, &*self.host);
-        self.namespace.add_host_functions(functions);
-        let resolved = order.resolve(&self.namespace, OpenMode::default()).map_err(|e| e.to_string())?;
-        let reservation = resolved.reservation().map_err(|e| e.to_string())?;
-        let mut stand_in = self.stand_in.clone();
-        let placement = stand_in.reserve(&reservation);
-        let placement =
-            placement.ok_or_else(|| format!("{}: it does not fit a 32-bit process any more", file.path))?;
-        let placed = resolved.place(placement).map_err(|e| e.to_string())?;
-        let plan = placed.plan(&self.namespace);
-        self.stand_in = stand_in;
-        self.table_size = self.stand_in.table_size;
-        self.record(&plan, &reservation);
-        self.namespace.commit(&plan);
-        self.namespace.open(plan.root, false);
+        let opening = Load::open(&self.process.namespace, &file.path, OpenMode::default(), &mut opened);
+        let Opening::New(load) = opening.map_err(|e| e.to_string())? else { return Ok(()) };
+        let mut planned = load.plan(&mut self.process).map_err(|e| e.to_string())?;
+        planned.commit(&mut self.process.namespace).map_err(|e| e.to_string())?;
+        self.table_size = self.process.stand_in.table_size;
+        self.record(planned.plan(), planned.reservation());
         Ok(())
     }
 
@@ -166,7 +151,7 @@ impl ProcessMap {
     fn record(&mut self, plan: &LoadPlan, reservation: &Reservation) {
         for library in &reservation.libraries {
             self.memory.extend(memory_region(library));
-            let planned = plan.libraries.iter().find(|planned| planned.library.id == library.library);
+            let planned = plan.library(library.library);
             let first = planned.map_or(TableSlot(0), |planned| planned.library.table_base);
             let slots = first.0..first.0.saturating_add(library.table_size.get());
             if !slots.is_empty() {
@@ -174,8 +159,8 @@ impl ProcessMap {
                 self.table.push(TableRegion { owner, slots, alignment: Some(library.table_alignment) });
             }
         }
-        let slots = self.stand_in.function_slots.clone();
-        let owner = Owner::FunctionsOf(plan.path(plan.root).to_owned());
+        let slots = self.process.stand_in.function_slots.clone();
+        let owner = Owner::FunctionsOf(plan.path(plan.root()).to_owned());
         self.table.extend((!slots.is_empty()).then_some(TableRegion { owner, slots, alignment: None }));
     }
 }

@@ -29,7 +29,7 @@ use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedMod
 use crate::resolve::{Binding, Explanation};
 use crate::thunks::ThunkKind;
 
-use stand_in::StandIn;
+use process::Process;
 
 pub use difference::SymbolDifference;
 pub use facts::{BuildFacts, ExceptionStyle, Producer, refused_features_in_words};
@@ -162,10 +162,8 @@ impl ModuleReport {
 /// Looks into files as they would be loaded into processes of one main module, or without one.
 #[derive(Debug)]
 pub struct Inspector {
-    /// What a process has before the file is opened; `None` without a main module, and when its processes cannot start.
-    namespace: Option<Namespace>,
-    /// Where that is, and what is free beside.
-    stand_in: Option<StandIn>,
+    /// A process before the file is opened; `None` without a main module, and when its processes cannot start.
+    process: Option<Process>,
     main: Option<Arc<MainModule>>,
     host: Arc<dyn Host>,
     /// Why nothing can be loaded.
@@ -180,14 +178,11 @@ impl Inspector {
         libraries: &mut dyn LibrarySource,
         host: Arc<dyn Host>,
     ) -> Inspector {
-        let mut inspector = Inspector { namespace: None, stand_in: None, main, host, refused: Vec::new() };
+        let mut inspector = Inspector { process: None, main, host, refused: Vec::new() };
         if let Some(main) = &inspector.main {
             inspector.refused.extend(main.require_hosting().err());
-            match process::started(main, libraries, &*inspector.host) {
-                Ok((namespace, stand_in)) => {
-                    inspector.namespace = Some(namespace);
-                    inspector.stand_in = Some(stand_in);
-                }
+            match Process::start(main, libraries, &inspector.host) {
+                Ok(process) => inspector.process = Some(process),
                 Err(error) => inspector.refused.push(error),
             }
         }
@@ -211,9 +206,9 @@ impl Inspector {
             report.checked_against = Some(main.name().to_owned());
             report.refused.extend(self.refused.iter().cloned());
         }
-        match (&self.namespace, &report.not_a_side_module) {
-            (Some(namespace), None) => {
-                link(&mut report, namespace, &mut Opened { file, module, libraries }, &*self.host);
+        match (&self.process, &report.not_a_side_module) {
+            (Some(process), None) => {
+                link(&mut report, &process.namespace, &mut Opened { file, module, libraries }, &*self.host);
             }
             (_, Some(_)) if report.needed.is_empty() => tell_host(&mut report, &*self.host),
             _ => {}
@@ -224,10 +219,8 @@ impl Inspector {
     /// The layout of a process that has just started, to load files into. Errs when no process can start, or load anything: in
     /// words.
     pub fn map(&self) -> Result<ProcessMap, String> {
-        match (&self.namespace, &self.stand_in) {
-            (Some(namespace), Some(stand_in)) if self.refused.is_empty() => {
-                Ok(ProcessMap::started(namespace.clone(), stand_in.clone(), self.host.clone()))
-            }
+        match &self.process {
+            Some(process) if self.refused.is_empty() => Ok(ProcessMap::started(process.clone())),
             _ => Err(self.refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
         }
     }
@@ -239,7 +232,7 @@ impl Inspector {
         symbol: &str,
         libraries: &mut dyn LibrarySource,
     ) -> Result<SymbolReport, String> {
-        let Some(namespace) = &self.namespace else {
+        let Some(Process { namespace, .. }) = &self.process else {
             let refused = self.refused.iter().map(ToString::to_string).collect::<Vec<_>>();
             return Err(refused.join("\n"));
         };

@@ -1,45 +1,72 @@
-//! Owns the state of a process that has just started, for inspection: the main module and the libraries that it itself needs. Must
-//! not know what is loaded then.
+//! Owns a process that does not exist, for inspection: what is loaded in it, and where. Must not know what is reported of it.
 
 use std::sync::Arc;
 
 use super::stand_in::StandIn;
+use crate::driver::{Load, Room};
 use crate::error::LinkError;
 use crate::host::Host;
+use crate::layout::{Placement, Reservation};
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
-use crate::needed::{LibrarySource, LoadOrder, OpenMode};
+use crate::needed::{LibrarySource, LoadOrder};
 use crate::search_path::Requester;
 
-/// What is loaded in a process of `main` when it starts, and where. Errs when what the main module needs cannot be loaded.
-pub(super) fn started(
-    main: &Arc<MainModule>,
-    libraries: &mut dyn LibrarySource,
-    host: &dyn Host,
-) -> Result<(Namespace, StandIn), LinkError> {
-    let mut namespace = Namespace::new(main.clone(), Arc::new(Namespace::host_functions_of(main).collect()));
-    let mut stand_in = StandIn::of(main);
-    let requester = Requester::new(main.name(), []);
-    let Some(order) = LoadOrder::discover_needed_of_main(&namespace, &requester, libraries)? else {
-        return Ok((namespace, stand_in));
-    };
-    let functions = namespace.ask_host(&order, host);
-    namespace.add_host_functions(functions);
-    let roots = order.roots().to_vec();
-    let first = order.root().file.path.clone();
-    let resolved = order.resolve(&namespace, OpenMode::default())?;
-    let reservation = resolved.reservation()?;
-    let refused = |why: String| LinkError::DoesNotFit { library: first, why };
-    let placement = stand_in
-        .reserve(&reservation)
-        .ok_or_else(|| refused("what the main module needs does not fit a 32-bit process".to_owned()));
-    let placed = resolved
-        .place(placement?)
-        .map_err(|error| LinkError::DoesNotFit { library: error.library.clone(), why: error.why })?;
-    let plan = placed.plan(&namespace);
-    namespace.commit(&plan);
-    for root in roots {
-        namespace.open(root, true);
+/// A process of a main module, without memory or code.
+#[derive(Clone, Debug)]
+pub(super) struct Process {
+    pub(super) namespace: Arc<Namespace>,
+    pub(super) stand_in: StandIn,
+    host: Arc<dyn Host>,
+}
+
+impl Process {
+    /// One that has just started, with what its main module needs itself. Errs when that cannot be loaded.
+    pub(super) fn start(
+        main: &Arc<MainModule>,
+        libraries: &mut dyn LibrarySource,
+        host: &Arc<dyn Host>,
+    ) -> Result<Process, LinkError> {
+        let of_host = Namespace::host_functions_of(main).collect();
+        let mut process = Process {
+            namespace: Arc::new(Namespace::new(main.clone(), Arc::new(of_host))),
+            stand_in: StandIn::of(main),
+            host: host.clone(),
+        };
+        let needed = Load::of_main(&process.namespace, &Requester::new(main.name(), []), libraries)?;
+        if let Some(load) = needed {
+            let mut planned = load.plan(&mut process)?;
+            planned.commit(&mut process.namespace)?;
+        }
+        Ok(process)
     }
-    Ok((namespace, stand_in))
+}
+
+impl Room for Process {
+    type Refusal = LinkError;
+
+    fn ask_host(
+        &mut self,
+        namespace: Arc<Namespace>,
+        order: &LoadOrder,
+    ) -> Result<Arc<Namespace>, LinkError> {
+        let functions = namespace.ask_host(order, &*self.host);
+        drop(namespace);
+        Arc::make_mut(&mut self.namespace).add_host_functions(functions);
+        Ok(self.namespace.clone())
+    }
+
+    fn reserve(&mut self, reservation: &Reservation) -> Result<Placement, LinkError> {
+        // What does not fit takes nothing.
+        let mut stand_in = self.stand_in.clone();
+        let placement = stand_in.reserve(reservation).ok_or_else(|| {
+            let last = reservation.libraries.last().map(|library| library.path.clone());
+            LinkError::DoesNotFit {
+                library: last.unwrap_or_default(),
+                why: "it does not fit a 32-bit process any more".to_owned(),
+            }
+        })?;
+        self.stand_in = stand_in;
+        Ok(placement)
+    }
 }

@@ -105,18 +105,18 @@ impl Namespace {
     /// Notes that the initialization of a load did not end well, and why: what it was for and those of its libraries whose constructors
     /// have not begun cannot be opened or needed any more, and no library of it is global.
     pub fn fail_load(&mut self, load: &LoadPlan, why: &str) {
-        for planned in &load.libraries {
+        for planned in load.libraries() {
             let id = planned.library.id;
-            if id == load.root || self.library(id).is_some_and(|library| library.stage == Stage::Waiting) {
+            if id == load.root() || self.library(id).is_some_and(|library| library.stage == Stage::Waiting) {
                 self.fail(id, why);
             }
         }
-        self.global.retain(|id| load.libraries.iter().all(|planned| planned.library.id != *id));
-        let failed = load.libraries.iter().map(|planned| planned.library.id);
+        self.global.retain(|id| load.libraries().iter().all(|planned| planned.library.id != *id));
+        let failed = load.libraries().iter().map(|planned| planned.library.id);
         let failed = failed.filter(|id| self.library(*id).is_some_and(|library| library.failure.is_some()));
         let failed: BTreeSet<ModuleId> = failed.collect();
         self.share_no_more(&failed);
-        self.close(load.root);
+        self.close(load.root());
     }
 
     /// The libraries that nothing holds, users before what they use, and later loads before earlier ones. `busy` are held by

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
-    FoundLibrary, Library, LinkError, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode,
-    Placement, Requester, Reservation, ResolvedModules, Stage, Start, abi,
+    FoundLibrary, Library, LinkError, Load, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode,
+    Opening, Placement, PlannedLoad, Requester, Reservation, ResolvedModules, Room, Stage, abi,
 };
 use wasmtime::Module;
 
 use super::{Failure, Store, classify, close, exits, introspection, linking};
-use crate::address_space::{AddressSpace, NoRoom};
+use crate::address_space::NoRoom;
 use crate::budget::{Charge, Exhausted};
 use crate::execute::Execution;
 use crate::host::SystemInterface;
@@ -37,30 +37,26 @@ fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<Mod
     let trace = store.data().trace.clone();
     let mut watch = trace.watch();
     let snapshot = linking(store)?.namespace.clone();
-    let Discovered { found, kept: _kept } = discover(store, &snapshot, name)?;
+    let Discovered { found, kept: _kept } = discover(store, &snapshot, name, mode)?;
     watch.lap("finding files");
-    let id = match found {
-        Start::Loaded(ModuleId::MAIN) => return Ok(ModuleId::MAIN),
-        Start::Loaded(id) => {
-            drop(snapshot);
-            let linking = linking(store)?;
-            if linking.namespace.library(id).is_none_or(|library| library.stage == Stage::Ended) {
-                return Err(Failure::Refused(format!("{name}: it was closed while it was looked for")));
-            }
-            linking.namespace_mut().open(id, mode.global);
-            construct_waiting(store, id)?;
-            id
-        }
-        Start::New(_) if mode.noload => {
-            return Err(LinkError::NotLoaded { library: name.to_owned() }.into());
-        }
-        Start::New(order) if mode.deepbind => {
-            load(store, snapshot, order.with_own_scope_first(), mode, watch)?
-        }
-        Start::New(order) => load(store, snapshot, order, mode, watch)?,
-    };
+    drop(snapshot);
+    match found {
+        Opening::Loaded(ModuleId::MAIN) => Ok(ModuleId::MAIN),
+        Opening::Loaded(id) => open_again(store, id, name, mode),
+        Opening::New(load) => self::load(store, load, watch),
+    }
+}
+
+/// Opens a library that is loaded already.
+fn open_again(store: &mut Store<'_>, id: ModuleId, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+    let linking = linking(store)?;
+    if linking.namespace.library(id).is_none_or(|library| library.stage == Stage::Ended) {
+        return Err(Failure::Refused(format!("{name}: it was closed while it was looked for")));
+    }
+    linking.namespace_mut().open(id, mode.global);
+    construct_waiting(store, id)?;
     if mode.nodelete {
-        linking(store)?.namespace_mut().keep(id);
+        self::linking(store)?.namespace_mut().keep(id);
     }
     Ok(id)
 }
@@ -73,13 +69,18 @@ struct Discovered<T> {
 }
 
 /// Follows NEEDED with the guest's eyes.
-fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<Discovered<Start>, Failure> {
+fn discover(
+    store: &mut Store<'_>,
+    namespace: &Arc<Namespace>,
+    name: &str,
+    mode: OpenMode,
+) -> Result<Discovered<Opening>, Failure> {
     let linking = linking(store)?;
     let caller = linking.take_caller();
     let caller = namespace.library(caller).map(requester);
     let (space, read_file, path) = (linking.space.clone(), linking.read_file.clone(), linking.search.clone());
     let Some(read_file) = read_file else {
-        return in_system(store, caller.as_ref(), |source| LoadOrder::discover(namespace, name, source));
+        return in_system(store, caller.as_ref(), |source| Load::open(namespace, name, mode, source));
     };
     let mut source = GuestSearch {
         store,
@@ -89,7 +90,7 @@ fn discover(store: &mut Store<'_>, namespace: &Namespace, name: &str) -> Result<
         caller: caller.as_ref(),
         ended: None,
     };
-    let result = LoadOrder::discover(namespace, name, &mut source);
+    let result = Load::open(namespace, name, mode, &mut source);
     match source.ended {
         Some(error) => Err(classify(store, error, "reading a library")),
         None => Ok(Discovered { found: result?, kept: Vec::new() }),
@@ -141,93 +142,105 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
     let path = format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default());
     let requester = Requester::new(&path, runtime_path);
     let order = in_system(store, None, |source| {
-        let order = LoadOrder::discover_needed_of_main(&snapshot, &requester, source);
+        let load = Load::of_main(&snapshot, &requester, source);
         // All that is missing is told at once.
-        match order {
+        match load {
             Err(error @ LinkError::NotFound(_)) => Ok(Err(Failure::Refused(format!(
                 "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
             )))),
-            order => order.map(Ok),
+            load => load.map(Ok),
         }
     })?;
+    drop(snapshot);
     let Discovered { found, kept: _kept } = order;
-    let Some(order) = found? else { return Ok(None) };
-    let roots = order.roots().to_vec();
+    let Some(load) = found? else { return Ok(None) };
     let trace = store.data().trace.clone();
-    let plan = bring_in(store, snapshot, order, OpenMode::default(), &mut trace.watch())?;
-    let namespace = self::linking(store)?.namespace_mut();
-    for root in roots {
-        namespace.open(root, true);
-    }
-    Ok(Some(plan))
+    bring_in(store, load, &mut trace.watch()).map(Some)
 }
 
 /// Brings the libraries of a load to life.
-fn load(
-    store: &mut Store<'_>,
-    snapshot: Arc<Namespace>,
-    order: LoadOrder,
-    mode: OpenMode,
-    mut watch: Watch<'_>,
-) -> Result<ModuleId, Failure> {
-    let plan = bring_in(store, snapshot, order, mode, &mut watch)?;
-    let namespace = linking(store)?.namespace_mut();
-    namespace.open(plan.root, mode.global);
-    if mode.nodelete {
-        namespace.keep(plan.root);
-    }
+fn load(store: &mut Store<'_>, load: Load, mut watch: Watch<'_>) -> Result<ModuleId, Failure> {
+    let plan = bring_in(store, load, &mut watch)?;
     watch.lap("placing, instantiating and relocating");
     construct(store, &plan)?;
     watch.end(&root_path(&plan), &plan);
-    unload_if_closed(store, plan.root)?;
-    Ok(plan.root)
+    unload_if_closed(store, plan.root())?;
+    Ok(plan.root())
 }
 
 /// Instantiates, relocates and commits the libraries of a load, or changes nothing.
-fn bring_in(
-    store: &mut Store<'_>,
-    snapshot: Arc<Namespace>,
-    order: LoadOrder,
-    mode: OpenMode,
-    watch: &mut Watch<'_>,
-) -> Result<LoadPlan, Failure> {
-    let asks_host = order.functions_of_host(&snapshot).next().is_some()
-        || order.addresses_of_host(&snapshot).next().is_some();
-    let snapshot = if asks_host { know_more_of_host(store, snapshot, &order)? } else { snapshot };
-    let resolved = order.resolve(&snapshot, mode)?;
-    watch.lap("symbol lookup");
-    store.data().trace.resolved(&snapshot, &resolved);
-    let charges = charge(store, &resolved)?;
-    let modules = compile(store, &resolved)?;
-    watch.lap("compiled code");
-    let reservation = resolved.reservation()?;
-    let space = linking(store)?.space.clone();
-    let placement = space.reserve(&mut *store, &reservation).map_err(|no_room| match no_room {
-        NoRoom::Refused { library, why } => LinkError::DoesNotFit { library, why }.into(),
-        NoRoom::Guest(error) => classify(store, error, "the guest's allocator"),
-    })?;
-    let mut reserved = Reserved { reservation, placement, space };
-    match reserved.prepare(store, snapshot, resolved, &modules) {
-        Ok(plan) => {
+fn bring_in(store: &mut Store<'_>, load: Load, watch: &mut Watch<'_>) -> Result<LoadPlan, Failure> {
+    let mut room = ProcessRoom { store, watch, modules: BTreeMap::new(), charges: Vec::new() };
+    let mut planned = load.plan(&mut room)?;
+    let ProcessRoom { modules, charges, .. } = room;
+    match execute(store, &mut planned, &modules) {
+        Ok(()) => {
             linking(store)?.charges.extend(charges);
-            Ok(plan)
+            Ok(planned.into_plan())
         }
-        Err(failure) => {
-            // A guest that has ended cannot take its memory back, and need not.
-            let released = match failure {
-                Failure::Refused(_) => reserved.release(store),
-                Failure::Ended(_) => Ok(()),
-            };
-            for library in &reserved.reservation.libraries {
-                // The next load gives its id to another.
-                exits::forget(store, library.library);
-            }
-            // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
-            Err(match released.map_err(|error| classify(store, error, "free")) {
-                Err(ended @ Failure::Ended(_)) => ended,
-                _ => failure,
-            })
+        Err(failure) => Err(take_back(store, &planned, failure)),
+    }
+}
+
+/// Gives back what a load has taken that failed, which is the failure that is told unless the guest ends of this.
+fn take_back(store: &mut Store<'_>, planned: &PlannedLoad, failure: Failure) -> Failure {
+    // A guest that has ended cannot take its memory back, and need not.
+    let released = match (&failure, linking(store).map(|linking| linking.space.clone())) {
+        (Failure::Refused(_), Ok(space)) => {
+            space.release(&mut *store, planned.reservation(), planned.placement())
         }
+        _ => Ok(()),
+    };
+    for library in &planned.reservation().libraries {
+        // The next load gives its id to another.
+        exits::forget(store, library.library);
+    }
+    // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
+    match released.map_err(|error| classify(store, error, "free")) {
+        Err(ended @ Failure::Ended(_)) => ended,
+        _ => failure,
+    }
+}
+
+/// The process that a load is for, while it is planned.
+struct ProcessRoom<'a, 'store, 'watch> {
+    store: &'a mut Store<'store>,
+    watch: &'a mut Watch<'watch>,
+    /// The compiled libraries, once their imports are bound.
+    modules: BTreeMap<ModuleId, Module>,
+    /// What the host keeps of them.
+    charges: Vec<(ModuleId, Charge)>,
+}
+
+impl Room for ProcessRoom<'_, '_, '_> {
+    type Refusal = Failure;
+
+    fn ask_host(&mut self, namespace: Arc<Namespace>, order: &LoadOrder) -> Result<Arc<Namespace>, Failure> {
+        know_more_of_host(self.store, namespace, order)
+    }
+
+    fn hear_bindings(&mut self, namespace: &Namespace, resolved: &ResolvedModules) -> Result<(), Failure> {
+        self.watch.lap("symbol lookup");
+        self.store.data().trace.resolved(namespace, resolved);
+        self.charges = charge(self.store, resolved)?;
+        self.modules = compile(self.store, resolved)?;
+        self.watch.lap("compiled code");
+        Ok(())
+    }
+
+    fn reserve(&mut self, reservation: &Reservation) -> Result<Placement, Failure> {
+        let space = linking(self.store)?.space.clone();
+        space.reserve(&mut *self.store, reservation).map_err(|no_room| match no_room {
+            NoRoom::Refused { library, why } => LinkError::DoesNotFit { library, why }.into(),
+            NoRoom::Guest(error) => classify(self.store, error, "the guest's allocator"),
+        })
+    }
+
+    fn release(&mut self, reservation: &Reservation, placement: &Placement) -> Result<(), Failure> {
+        let space = linking(self.store)?.space.clone();
+        space
+            .release(&mut *self.store, reservation, placement)
+            .map_err(|error| classify(self.store, error, "free"))
     }
 }
 
@@ -286,69 +299,46 @@ fn compile_one(store: &mut Store<'_>, file: &FoundLibrary) -> Result<Module, Fai
     Ok(code?)
 }
 
-/// What a load has taken from the process and must give back if it fails.
-struct Reserved {
-    reservation: Reservation,
-    placement: Placement,
-    space: Arc<AddressSpace>,
-}
-
-impl Reserved {
-    /// Plans the load, executes the plan up to the constructors, and commits it.
-    fn prepare(
-        &mut self,
-        store: &mut Store<'_>,
-        snapshot: Arc<Namespace>,
-        resolved: ResolvedModules,
-        modules: &BTreeMap<ModuleId, Module>,
-    ) -> Result<LoadPlan, Failure> {
-        let placed = resolved.place(self.placement.clone());
-        let plan = placed.map_err(|e| Failure::Refused(e.to_string()))?.plan(&snapshot);
-        debug_assert_eq!(plan.check(), Ok(()));
-        store.data().trace.plan(&plan);
-        count_instances(store, &plan)?;
-        let thunk_module = match &plan.thunk_module {
-            Some(thunks) => {
-                let compiler = store.data().compiler.clone();
-                Some(compiler.compile("generated thunks", &thunks.bytes, || {})?)
-            }
-            None => None,
-        };
-        let loaded = linking(store)?.instances.clone();
-        let mut execution = Execution {
-            store,
-            space: &self.space,
-            loaded: &loaded,
-            modules,
-            thunk_module: thunk_module.as_ref(),
-            instances: BTreeMap::new(),
-            thunks: None,
-            provided: BTreeMap::new(),
-        };
-        let name = root_path(&plan);
-        let prepared = execution.prepare(&plan);
-        let instances = execution.instances;
-        prepared.map_err(|error| classify(store, error, &name))?;
-        let linking = linking(store)?;
-        if !Arc::ptr_eq(&linking.namespace, &snapshot) {
-            return Err(Failure::Refused(format!(
-                "{name}: the guest loaded another library from its allocator, file functions or relocation code"
-            )));
+/// Executes the plan of a load up to the constructors, and commits it.
+fn execute(
+    store: &mut Store<'_>,
+    planned: &mut PlannedLoad,
+    modules: &BTreeMap<ModuleId, Module>,
+) -> Result<(), Failure> {
+    let plan = planned.plan();
+    store.data().trace.plan(plan);
+    count_instances(store, plan)?;
+    let thunk_module = match plan.thunk_module() {
+        Some(thunks) => {
+            let compiler = store.data().compiler.clone();
+            Some(compiler.compile("generated thunks", &thunks.bytes, || {})?)
         }
-        drop(snapshot);
-        linking.namespace_mut().commit(&plan);
-        linking.instances.extend(instances.into_values());
-        Ok(plan)
-    }
-
-    fn release(&self, store: &mut Store<'_>) -> wasmtime::Result<()> {
-        self.space.release(store, &self.reservation, &self.placement)
-    }
+        None => None,
+    };
+    let linking = linking(store)?;
+    let (space, loaded) = (linking.space.clone(), linking.instances.clone());
+    let mut execution = Execution {
+        store,
+        space: &space,
+        loaded: &loaded,
+        modules,
+        thunk_module: thunk_module.as_ref(),
+        instances: BTreeMap::new(),
+        thunks: None,
+        provided: BTreeMap::new(),
+    };
+    let prepared = execution.prepare(plan);
+    let instances = execution.instances;
+    prepared.map_err(|error| classify(store, error, &root_path(plan)))?;
+    let linking = self::linking(store)?;
+    planned.commit(&mut linking.namespace)?;
+    linking.instances.extend(instances.into_values());
+    Ok(())
 }
 
 /// Counts the instances that a load makes, which stay until the process ends even if the load fails.
 fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
-    let wanted = plan.libraries.len().saturating_add(usize::from(plan.thunk_module.is_some()));
+    let wanted = plan.libraries().len().saturating_add(usize::from(plan.thunk_module().is_some()));
     let (most, made) = store.data().instances;
     let after = u32::try_from(wanted).ok().and_then(|wanted| made.checked_add(wanted));
     let Some(after) = after.filter(|after| *after <= most) else {
@@ -359,7 +349,7 @@ fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure
             root_path(plan)
         )));
     };
-    let imports: usize = plan.libraries.iter().map(|planned| planned.library.module.imports.len()).sum();
+    let imports: usize = plan.libraries().iter().map(|planned| planned.library.module.imports.len()).sum();
     let bytes = INSTANCE.saturating_mul(wanted as u64).saturating_add(IMPORT.saturating_mul(imports as u64));
     store.data_mut().limits.keep(bytes).map_err(|error| beyond_budget(store, &root_path(plan), error))?;
     store.data_mut().instances.1 = after;
@@ -379,7 +369,7 @@ fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {
 }
 
 fn root_path(plan: &LoadPlan) -> String {
-    let root = plan.libraries.iter().find(|planned| planned.library.id == plan.root);
+    let root = plan.libraries().iter().find(|planned| planned.library.id == plan.root());
     root.map(|planned| planned.library.path.clone()).unwrap_or_default()
 }
 
@@ -387,12 +377,12 @@ fn root_path(plan: &LoadPlan) -> String {
 /// failure marks the libraries that are not initialized as failed, and leaves them in place.
 pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     introspection::refresh_link_maps(store)?;
-    let order = plan.steps.iter().filter_map(|step| match step {
+    let order = plan.steps().iter().filter_map(|step| match step {
         LoadStep::Construct(library) => Some(*library),
         _ => None,
     });
     let order: Vec<ModuleId> = order.collect();
-    let new = plan.libraries.iter().map(|planned| planned.library.id);
+    let new = plan.libraries().iter().map(|planned| planned.library.id);
     let busy = new.chain(order.iter().copied()).collect();
     let constructed = keeping(store, busy, |store| {
         register_finis(store, plan)?;
@@ -493,7 +483,7 @@ fn call_constructors(store: &mut Store<'_>, id: ModuleId) -> wasmtime::Result<()
 
 /// Registers the last functions of committed libraries. When the main module does not take one, none of the libraries is initialized.
 fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failed> {
-    for planned in &plan.libraries {
+    for planned in plan.libraries() {
         let registered = exits::register_fini(store, planned.library.id);
         let failure = match registered {
             Err(Failure::Ended(error)) => classify(store, error, "the program's list of exit handlers"),
@@ -501,7 +491,7 @@ fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failed> 
             Ok(()) => continue,
         };
         let Failure::Refused(why) = failure else { return Err(failure.into()) };
-        for planned in &plan.libraries {
+        for planned in plan.libraries() {
             exits::forget(store, planned.library.id);
             linking(store)?.namespace_mut().fail(planned.library.id, &why);
         }

@@ -1,0 +1,114 @@
+//! Owns a process that has no engine: a namespace, and memory and slots that are handed out one behind the other. Must not know what is
+//! expected of a load.
+
+use std::sync::Arc;
+
+use pydl_linker::{
+    Address, LibraryPlacement, LibrarySource, LinkError, Load, LoadOrder, LoadPlan, MainModule, ModuleId,
+    Namespace, OpenMode, Opening, Placement, Reservation, Room, TableSlot,
+};
+
+/// The process.
+pub struct FakeProcess {
+    /// What is loaded.
+    pub namespace: Arc<Namespace>,
+    /// Where the next memory is, in bytes.
+    pub next_address: u32,
+    /// The next slot.
+    pub next_slot: u32,
+}
+
+impl FakeProcess {
+    /// One of a main module whose host has what it imports itself.
+    pub fn of(main: MainModule) -> FakeProcess {
+        let main = Arc::new(main);
+        let host = Namespace::host_functions_of(&main).collect();
+        FakeProcess {
+            namespace: Arc::new(Namespace::new(main, Arc::new(host))),
+            next_address: 0x1_0000,
+            next_slot: 2,
+        }
+    }
+
+    /// What `dlopen` of a name brings in; nothing changes but what is handed out next. `None` when it is loaded already.
+    ///
+    /// # Errors
+    ///
+    /// When the linker refuses.
+    pub fn plan(
+        &mut self,
+        name: &str,
+        mode: OpenMode,
+        source: &mut dyn LibrarySource,
+    ) -> Result<Option<LoadPlan>, LinkError> {
+        match Load::open(&self.namespace, name, mode, source)? {
+            Opening::Loaded(_) => Ok(None),
+            Opening::New(load) => Ok(Some(load.plan(self)?.into_plan())),
+        }
+    }
+
+    /// `dlopen`, but for the code.
+    ///
+    /// # Errors
+    ///
+    /// When the linker refuses.
+    pub fn open(
+        &mut self,
+        name: &str,
+        mode: OpenMode,
+        source: &mut dyn LibrarySource,
+    ) -> Result<Opened, LinkError> {
+        match Load::open(&self.namespace, name, mode, source)? {
+            Opening::Loaded(id) => {
+                self.namespace_mut().open(id, mode.global);
+                Ok(Opened::Already(id))
+            }
+            Opening::New(load) => {
+                let mut planned = load.plan(self)?;
+                planned.commit(&mut self.namespace)?;
+                Ok(Opened::New(planned.into_plan()))
+            }
+        }
+    }
+
+    /// What is loaded, to change it.
+    pub fn namespace_mut(&mut self) -> &mut Namespace {
+        Arc::make_mut(&mut self.namespace)
+    }
+}
+
+/// What `dlopen` has done.
+pub enum Opened {
+    /// Counted one more: the library was loaded.
+    Already(ModuleId),
+    /// Loaded libraries, by this plan.
+    New(LoadPlan),
+}
+
+impl Room for FakeProcess {
+    type Refusal = LinkError;
+
+    fn ask_host(&mut self, namespace: Arc<Namespace>, _: &LoadOrder) -> Result<Arc<Namespace>, LinkError> {
+        Ok(namespace)
+    }
+
+    fn reserve(&mut self, reservation: &Reservation) -> Result<Placement, LinkError> {
+        let beyond = || LinkError::DoesNotFit { library: String::new(), why: "no room".to_owned() };
+        let mut libraries = Vec::with_capacity(reservation.libraries.len());
+        for library in &reservation.libraries {
+            let base = self.next_address.checked_next_multiple_of(library.memory_alignment.get());
+            let memory_base = base.ok_or_else(beyond)?;
+            self.next_address = memory_base.checked_add(library.memory_size).ok_or_else(beyond)?;
+            let base = self.next_slot.checked_next_multiple_of(library.table_alignment.get());
+            let table_base = base.ok_or_else(beyond)?;
+            self.next_slot = table_base.checked_add(library.table_size.get()).ok_or_else(beyond)?;
+            libraries.push(LibraryPlacement {
+                memory_base: Address(memory_base),
+                table_base: TableSlot(table_base),
+            });
+        }
+        let first = self.next_slot;
+        self.next_slot = first.checked_add(reservation.function_slots.get()).ok_or_else(beyond)?;
+        Ok(Placement { libraries, function_slots: (first..self.next_slot).map(TableSlot).collect() })
+    }
+}
