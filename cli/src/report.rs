@@ -7,9 +7,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use pydl_loader::{DeniedHost, ExitStatus, GuestException, GuestTrap, LoadError};
+use pydl_loader::{DeniedHost, ExitStatus, GuestTrap, LoadError, demangled};
 
-use crate::render::demangle::demangled;
 use crate::render::text::printable;
 
 /// A file cannot be read, or is not what it should be.
@@ -85,7 +84,7 @@ pub fn guest_status(status: &ExitStatus, wheel_of: impl Fn(&str) -> Option<PathB
 fn trap_text(trap: &GuestTrap, wheel_of: impl Fn(&str) -> Option<PathBuf>) -> String {
     let mut text = trap.reason.clone();
     if let Some(exception) = &trap.exception {
-        let _ = write!(text, ": {}", exception_text(exception));
+        let _ = write!(text, ": {exception}");
     }
     let mut wheels = BTreeMap::new();
     for frame in &trap.frames {
@@ -98,17 +97,6 @@ fn trap_text(trap: &GuestTrap, wheel_of: impl Fn(&str) -> Option<PathBuf>) -> St
         let _ = write!(text, "\n  at {}{}: {function}", frame.module, wheel.as_deref().unwrap_or_default());
     }
     text
-}
-
-/// The type of an exception, and its text.
-fn exception_text(exception: &GuestException) -> String {
-    let symbol = demangled(&format!("_ZTS{}", exception.type_name));
-    let name = symbol.as_deref().and_then(|symbol| symbol.strip_prefix("typeinfo name for "));
-    let name = name.unwrap_or(&exception.type_name);
-    match &exception.what {
-        Some(what) => format!("{name}: {what}"),
-        None => name.to_owned(),
-    }
 }
 
 /// Tells what would permit a guest what it was denied of the network.

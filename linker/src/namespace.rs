@@ -561,11 +561,22 @@ impl Namespace {
         if let Some(placement) = self.main.placement() {
             return placement.memory_base.0..placement.stack_low.0;
         }
-        let bound = |name: &str| match self.main.module().exports.get(name).map(|e| e.kind) {
-            Some(ExportKind::Data { offset }) => offset,
-            _ => 0,
+        let exports = &self.main.module().exports;
+        let bound = |name: &str| match exports.get(name).map(|e| e.kind) {
+            Some(ExportKind::Data { offset }) => Some(offset),
+            _ => None,
         };
-        bound(abi::GLOBAL_BASE)..bound(abi::DATA_END)
+        if let (Some(begin), Some(end)) = (bound(abi::GLOBAL_BASE), bound(abi::DATA_END)) {
+            return begin..end;
+        }
+        // Emscripten's export neither: from the first symbol on, up to what follows.
+        let begin = bound(abi::GLOBAL_BASE).or_else(|| {
+            let symbols = exports.data_names().filter(|name| abi::is_symbol(name) && !abi::is_bound(name));
+            symbols.filter_map(bound).filter(|address| *address > 0).min()
+        });
+        let Some(begin) = begin else { return 0..0 };
+        let behind = [abi::DATA_END, abi::STACK_LOW, abi::HEAP_BASE].into_iter().filter_map(bound);
+        begin..behind.filter(|end| *end > begin).min().unwrap_or(begin)
     }
 
     /// The last data symbol of a module at or before `pointer`.

@@ -7,6 +7,8 @@ use std::sync::{Arc, Weak};
 use pydl_linker::{ExportKind, ParsedModule};
 use wasmtime::{Module, ThrownException, Trap, WasmBacktrace};
 
+use crate::demangle;
+
 /// A guest ended in a trap.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -39,6 +41,14 @@ pub struct GuestFrame {
 
 /// Why a guest ends that throws what nothing catches; the engine's own words say less.
 const UNCAUGHT: &str = "an exception that nothing catches";
+/// Functions of the C++ library that throw for others.
+const THROWING: [&str; 5] = [
+    "__cxa_throw",
+    "__cxa_rethrow",
+    "_Unwind_RaiseException",
+    "__throw_exception_with_stack_trace",
+    "__cxa_rethrow_primary_exception",
+];
 /// The most frames that are kept.
 const FRAMES: usize = 32;
 /// The most characters of a name that are kept. Names are as they are in the file: demangled, a short one can take gigabytes.
@@ -126,10 +136,11 @@ impl GuestTrap {
         GuestTrap { reason, exception, frames: names.frames(frames) }
     }
 
-    /// The reason and the innermost frame, on one line.
+    /// The reason and the innermost frame, on one line. An exception was thrown where the C++ library was asked to.
     pub(crate) fn one_line(&self) -> String {
         let reason = self.reason_in_full();
-        match self.frames.first() {
+        let throws = |frame: &&GuestFrame| self.exception.is_some() && THROWING.contains(&&*frame.function);
+        match self.frames.iter().find(|frame| !throws(frame)) {
             Some(frame) => format!("{reason} in {frame}"),
             None => reason,
         }
@@ -155,7 +166,7 @@ impl fmt::Display for GuestTrap {
 
 impl fmt::Display for GuestException {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.type_name)?;
+        f.write_str(demangle::type_name(&self.type_name).as_deref().unwrap_or(&self.type_name))?;
         self.what.iter().try_for_each(|what| write!(f, ": {what}"))
     }
 }

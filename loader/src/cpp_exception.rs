@@ -148,22 +148,24 @@ impl View<'_> {
         Some(What { slot, object, kept })
     }
 
-    /// The bases of a class, with their parts of the object, the last first. Where virtual ones are, only the object's vtable tells, and
-    /// they are left out.
+    /// The bases of a class, with their parts of the object, the last first.
     fn bases(&self, ty: u32, object: u32) -> Option<Vec<(u32, u32)>> {
         // The description's own class is told by the word before the functions of its vtable.
         let kind = self.word(self.word(ty)?.checked_sub(4)?)?;
         match self.type_name(kind)?.as_str() {
             ONE_BASE => Some(vec![(self.word(ty.checked_add(8)?)?, object)]),
             SEVERAL_BASES => {
-                // Flags and a count, then for each base its type and where it is: the offset above eight bits, of which the first means
-                // that it is virtual.
+                // Flags and a count, then for each base its type and where it is: an offset above eight bits, the first of which means
+                // that it is virtual. Then the offset is that of where the object's vtable tells (2.5.2, virtual base offsets).
                 let count = self.word(ty.checked_add(12)?)?.min(BASES);
                 let base = |number: u32| {
                     let at = ty.checked_add(16 + 8 * number)?;
-                    let place = self.word(at.checked_add(4)?)?;
-                    let part = object.checked_add(place >> 8).filter(|_| place & 1 == 0)?;
-                    Some((self.word(at)?, part))
+                    let place = self.word(at.checked_add(4)?)?.cast_signed();
+                    let offset = match place & 1 {
+                        0 => place >> 8,
+                        _ => self.word(self.word(object)?.checked_add_signed(place >> 8)?)?.cast_signed(),
+                    };
+                    Some((self.word(at)?, object.checked_add_signed(offset)?))
                 };
                 Some((0..count).rev().filter_map(base).collect())
             }

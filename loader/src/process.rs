@@ -619,8 +619,23 @@ fn at_epoch(mut store: StoreContextMut<'_, ProcessState>) -> wasmtime::Result<Up
     Ok(UpdateDeadline::Continue(1))
 }
 
-/// The folders of a search path variable, which separates them by `:` or `;` as ld.so(8) does.
+/// The folders of a search path variable, which separates them by `:` or `;`; one without a name is the working directory (ld.so(8)).
 fn folders(variable: Option<&str>) -> Vec<String> {
-    let folders = variable.unwrap_or_default().split([':', ';']);
-    folders.filter(|folder| !folder.is_empty()).map(str::to_owned).collect()
+    let Some(variable) = variable.filter(|variable| !variable.is_empty()) else { return Vec::new() };
+    let folders = variable.split([':', ';']).map(|folder| if folder.is_empty() { "." } else { folder });
+    folders.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_name_is_the_working_directory() {
+        let none: [&str; 0] = [];
+        assert_eq!(folders(None), none);
+        assert_eq!(folders(Some("")), none);
+        assert_eq!(folders(Some("/a;b:")), ["/a", "b", "."]);
+        assert_eq!(folders(Some(":/a")), [".", "/a"]);
+    }
 }

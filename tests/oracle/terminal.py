@@ -1,7 +1,7 @@
 """Runs a command in a terminal of its own and plays a person at it.
 
-Owns: the terminal. usage: terminal.py STEP... -- COMMAND [ARGUMENT...]
-Steps, in order: `wait:TEXT` until the output since the last wait has it, `type:TEXT` (Python's escapes), `sleep:SECONDS`,
+Owns: the terminal. usage: terminal.py [alone] STEP... -- COMMAND [ARGUMENT...]
+The command has a shell that can stop it and let it go on; `alone` it has none, as under `docker run -it`. Steps, in order: `wait:TEXT` until the output since the last wait has it, `type:TEXT` (Python's escapes), `sleep:SECONDS`,
 `settings` (prints which of echo, lines and signals are on), `size:ROWS:COLUMNS`, `signal:NAME`, `stopped` (until the command is stopped, and
 whether the settings are those of the beginning then). At the end it prints the exit status and whether the settings are those of the beginning,
 and the output, on stdout. Exits with 1 when a step is not fulfilled in three minutes.
@@ -19,11 +19,43 @@ import time
 PATIENCE = 180
 
 steps, command = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
-child, master = pty.fork()
-if child == 0:
+is_alone = steps[:1] == ["alone"]
+steps = steps[is_alone:]
+
+
+def run():
     # Python starts with some signals ignored.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execvp(command[0], command)
+
+
+def shell(told):
+    """Runs the command in the foreground, stops when it does, and ends as it does."""
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    job = os.fork()
+    if job == 0:
+        os.setpgid(0, 0)
+        os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        run()
+    os.write(told, b"%d\n" % job)
+    while True:
+        _, status = os.waitpid(job, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            os.kill(os.getpid(), signal.SIGSTOP)
+            os.kill(job, signal.SIGCONT)
+        elif os.WIFSIGNALED(status):
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+            os.kill(os.getpid(), os.WTERMSIG(status))
+        else:
+            os._exit(os.WEXITSTATUS(status))
+
+
+telling, told = os.pipe()
+child, master = pty.fork()
+if child == 0:
+    run() if is_alone else shell(told)
+job = child if is_alone else int(os.read(telling, 20))
 # The settings are asked for by the master, which is there when the command is gone.
 before = termios.tcgetattr(master)
 output, seen = b"", 0
@@ -43,6 +75,7 @@ def read(patience):
 
 def fail(step):
     print(f"not fulfilled: {step}\n{output.decode(errors='replace')}")
+    os.kill(job, signal.SIGKILL)
     os.kill(child, signal.SIGKILL)
     sys.exit(1)
 
@@ -83,7 +116,7 @@ for step in steps:
         rows, columns = map(int, text.split(":"))
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     elif kind == "signal":
-        os.kill(child, getattr(signal, text))
+        os.kill(child if text == "SIGCONT" else job, getattr(signal, text))
     elif kind == "stopped":
         end = time.monotonic() + PATIENCE
         while os.waitpid(child, os.WNOHANG | os.WUNTRACED) == (0, 0):

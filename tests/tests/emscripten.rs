@@ -496,6 +496,27 @@ fn timers_can_be_interrupted() {
 }
 
 /// The name of a time zone may be as long as the guest likes, and be in a format often: what the host keeps of it is little.
+/// `dladdr` knows the main module's data by name, whatever of its bounds it exports, and not what is on the stack or the heap.
+// row: dladdr | data_of_every_main_module_is_known | A pointer into the main module's data is the symbol's, one into the heap or the stack is nobody's; in every generation | dladdr(3)
+#[test]
+fn data_of_every_main_module_is_known() {
+    let code = "import ctypes as c
+libc = c.CDLL(None)
+def name(address):
+    info = (c.c_void_p * 4)()
+    found = libc.dladdr(c.c_void_p(address), info)
+    return c.string_at(info[2]).decode() if found and info[2] else found
+data = c.addressof(c.c_int.in_dll(libc, 'PyLong_Type'))
+libc.malloc.restype = c.c_void_p
+print(name(data) == name(data + 4) == 'PyLong_Type', name(c.addressof(c.c_int.in_dll(libc, 'PyTuple_Type'))), name(libc.malloc(64)))";
+    for main in GENERATIONS.into_iter().filter_map(|version| main_module(version).ok()) {
+        let output = pydl().arg("run").arg(&main).args(["-c", code]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(told, "True PyTuple_Type 0\n", "{}: {stderr}", main.display());
+    }
+}
+
 #[test]
 fn strftime_keeps_little_for_long_names() {
     let main = match main_module("0.27.7") {

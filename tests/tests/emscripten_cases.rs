@@ -348,6 +348,8 @@ fn uncaught_exceptions_say_what_they_say() {
         "std::bad_alloc: std::bad_alloc",
         "std::runtime_error: plainly",
         "Far: from a library",
+        "Virtual: a virtual base",
+        "Diamond: a virtual base that keeps it",
     ];
     for build in ["O1", "O1_exnref", "O1_javascript"] {
         let folder = testdata("emscripten/programs/uncaught").join(build);

@@ -278,15 +278,23 @@ fn give_script(
 ) -> Result<ProcessOptions> {
     let refused = |why: &str| Usage(format!("can't open script {}: {why}", script.display()));
     let guest = script_path(cwd, script)?;
+    // The innermost folder counts, as it does for the guest.
+    let inside = mounts.iter().filter(|mount| Path::new(&guest).starts_with(&mount.guest));
+    let mount = inside.max_by_key(|mount| mount.guest.len());
+    let seen = mount
+        .map(|mount| mount.host.join(Path::new(&guest).strip_prefix(&mount.guest).unwrap_or(Path::new(""))));
+    let is_seen = seen.as_ref().is_some_and(|seen| seen.is_file() || seen.join(MAIN).is_file());
+    // As the guest sees it, whatever there is of that name here.
+    if is_seen && !script.exists() {
+        return Ok(options);
+    }
     if script.is_dir() && !script.join(MAIN).is_file() {
         return Err(refused("a folder without a __main__.py").into());
     }
     if !script.is_file() && !script.is_dir() {
         return Err(refused(if script.exists() { "not a file" } else { "no such file" }).into());
     }
-    // The innermost folder counts, as it does for the guest.
-    let inside = mounts.iter().filter(|mount| Path::new(&guest).starts_with(&mount.guest));
-    let Some(mount) = inside.max_by_key(|mount| mount.guest.len()) else {
+    let Some(seen) = seen else {
         if !script.is_dir() {
             return Ok(options.file(script, guest));
         }
@@ -298,13 +306,12 @@ fn give_script(
         mounts.push(Mount { host: script.into(), guest, read_only: true });
         return Ok(options);
     };
-    let rest = Path::new(&guest).strip_prefix(&mount.guest).unwrap_or(Path::new(""));
-    let seen = mount.host.join(rest);
     if seen.canonicalize().ok() == script.canonicalize().ok() {
         return Ok(options);
     }
+    let what = if is_seen { "another file" } else { "nothing" };
     Err(Usage(format!(
-        "script {}: the guest would see {} under this path; name the script as the guest sees it",
+        "script {}: under this path the guest sees {what}, {}; name the script as the guest sees it",
         script.display(),
         seen.display()
     ))

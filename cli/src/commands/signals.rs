@@ -29,8 +29,8 @@ impl Signals {
     /// Takes this program's signals, which end it until there is a guest. To be called before there are other threads, which would be sent
     /// signals otherwise.
     pub fn take() -> Result<Signals> {
-        let mut wanted = SigSet::empty();
-        for number in [
+        let all = [
+            Number::SIGHUP,
             Number::SIGINT,
             Number::SIGTERM,
             Number::SIGQUIT,
@@ -39,13 +39,9 @@ impl Signals {
             Number::SIGWINCH,
             Number::SIGCONT,
             Number::SIGTSTP,
-        ] {
-            wanted.add(number);
-        }
-        // What nohup(1) ignores stays ignored.
-        if !is_ignored(Number::SIGHUP) {
-            wanted.add(Number::SIGHUP);
-        }
+        ];
+        // What nohup(1) ignores stays ignored, and what a shell ignores for what it starts in the background.
+        let wanted: SigSet = all.into_iter().filter(|number| !is_ignored(*number)).collect();
         wanted.thread_block().context("signals cannot be handled")?;
         let signals = Signals::default();
         let mut hand = Hand { signals: signals.clone(), interrupted: Instant::now() };
@@ -82,7 +78,7 @@ impl Hand {
         match number {
             Number::SIGQUIT => {
                 guest.terminal.restore();
-                end_as_by(number);
+                as_by_default(number);
             }
             Number::SIGTSTP => guest.terminal.while_stopped(stop),
             Number::SIGINT if is_pending && self.interrupted.elapsed() > PATIENCE => guest.end(number),
@@ -127,7 +123,7 @@ impl Guest {
 fn without_guest(number: Number) {
     match number {
         Number::SIGTSTP => stop(),
-        Number::SIGQUIT => end_as_by(number),
+        Number::SIGQUIT => as_by_default(number),
         other if is_end(other) => process::exit(128 + other as i32),
         _ => {}
     }
@@ -138,17 +134,18 @@ fn is_end(number: Number) -> bool {
     !matches!(number, Number::SIGWINCH | Number::SIGCONT | Number::SIGTSTP)
 }
 
-/// Stops this program, until it is told to go on.
+/// Stops this program, until it is told to go on; nothing happens where nobody could tell it that (a process group without a shell).
 fn stop() {
-    let _ = raise(Number::SIGSTOP);
+    as_by_default(Number::SIGTSTP);
 }
 
-/// Ends this program by a signal, as if it had not been taken.
-fn end_as_by(number: Number) {
-    let mut all = SigSet::empty();
-    all.add(number);
-    let _ = all.thread_unblock();
+/// Does what a signal does that nobody has taken.
+fn as_by_default(number: Number) {
+    let mut one = SigSet::empty();
+    one.add(number);
+    let _ = one.thread_unblock();
     let _ = raise(number);
+    let _ = one.thread_block();
 }
 
 /// The signal of a number, as guests know it.

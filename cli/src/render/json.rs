@@ -7,11 +7,11 @@ use pydl_linker::{
     AbiEvidence, AbiFamily, ExportKind, ExportReport, ImportKind, ImportReport, MainModule, ModuleReport,
     Producer, Provider, SymbolDifference, SymbolProblem, SymbolReport,
 };
+use pydl_loader::demangled;
 use serde::{Serialize, Serializer};
 
 use crate::commands::deps::{Report, WheelReport};
 use crate::inputs::Unreadable;
-use crate::render::demangle::demangled;
 use crate::render::parts::in_parts;
 
 /// The version of the schema.

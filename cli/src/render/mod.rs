@@ -1,6 +1,5 @@
 //! How results look on a terminal, in a pipe and as JSON.
 
-pub mod demangle;
 pub mod graph;
 pub mod json;
 pub mod map;

@@ -11,9 +11,9 @@ use pydl_linker::{
     ExceptionStyle, ExportKind, ExportReport, ImportKind, ImportReport, ModuleReport, Provider,
     SymbolDefinition, SymbolDifference, SymbolProblem, SymbolReport, abi,
 };
+use pydl_loader::demangled;
 
 use crate::commands::deps::{Report, WheelReport};
-use crate::render::demangle::demangled;
 use crate::render::parts::in_parts;
 
 /// Columns to make do with.

@@ -27,6 +27,10 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Res
     let opened = find_or_load(store, name, mode);
     if let Err(Failure::Refused(why)) = &opened {
         store.data().trace.refused(name, why);
+        // Who asks whether it is loaded has not asked for a load.
+        if mode.noload {
+            return opened;
+        }
         let refused = RefusedLoad { path: name.to_owned(), symbol: None, why: why.clone() };
         store.data_mut().refused = Some(refused);
     }

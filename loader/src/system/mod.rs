@@ -1,6 +1,7 @@
 //! Owns the system interfaces of guests, one module for each ABI, over one kernel. Must not know linking.
 
 pub(crate) mod emscripten;
+pub(crate) mod fifo;
 pub(crate) mod guest;
 pub(crate) mod kernel;
 pub(crate) mod line_editor;

@@ -39,13 +39,32 @@ fn patience(guest: &mut Guest<'_>, fd: u32) -> Result<Option<Duration>> {
     Ok(if is_input { kernel.streams.settings.patience() } else { None })
 }
 
-/// Writes to a descriptor; returns how many bytes.
+/// Writes to a descriptor; returns how many bytes: all, where it waits, unless a signal comes or there is an error after the first.
 pub(crate) fn write(guest: &mut Guest<'_>, fd: u32, vectors: Vectors) -> Result<u32> {
-    patiently(guest, Interest { fd, read: false, write: true }, |guest| {
-        write_from(guest, vectors, |kernel, bytes, _| {
+    let interest = Interest { fd, read: false, write: true };
+    whole(guest, interest, |guest, done| {
+        write_from(guest, vectors, done, |kernel, bytes, _| {
             kernel.descriptors.write(&mut kernel.files, &mut kernel.streams, fd, bytes)
         })
     })
+}
+
+/// Writes on until nothing is left, as often as something was taken. `write` is told how many bytes were, and takes some of the others; it
+/// returns 0 when there are none.
+pub(crate) fn whole(
+    guest: &mut Guest<'_>,
+    interest: Interest,
+    mut write: impl FnMut(&mut Guest<'_>, u32) -> Result<u32>,
+) -> Result<u32> {
+    let mut done = 0_u32;
+    loop {
+        match patiently(guest, interest, |guest| write(guest, done)) {
+            Ok(0) => return Ok(done),
+            Ok(count) => done = done.checked_add(count).ok_or(Errno::INVAL)?,
+            Err(Fault::Errno(_)) if done > 0 => return Ok(done),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Reads at a place, without moving.
@@ -57,7 +76,7 @@ pub(crate) fn read_at(guest: &mut Guest<'_>, fd: u32, vectors: Vectors, start: u
 
 /// Writes at a place, without moving.
 pub(crate) fn write_at(guest: &mut Guest<'_>, fd: u32, vectors: Vectors, start: u64) -> Result<u32> {
-    write_from(guest, vectors, |kernel, bytes, done| {
+    write_from(guest, vectors, 0, |kernel, bytes, done| {
         kernel.descriptors.write_at(&mut kernel.files, fd, bytes, start.saturating_add(done))
     })
 }
@@ -140,16 +159,20 @@ pub(crate) fn read_into(
     Ok(total)
 }
 
-/// Writes buffers, until one is not taken whole. `write` is told how many bytes came before.
+/// Writes buffers but for their first bytes, until one is not taken whole. `write` is told how many bytes came before of the others.
 pub(crate) fn write_from(
     guest: &mut Guest<'_>,
     vectors: Vectors,
+    skipped: u32,
     mut write: impl FnMut(&mut Kernel, &[u8], u64) -> Result<usize>,
 ) -> Result<u32> {
     let interrupt = guest.state().interrupt.clone();
     let (memory, kernel) = guest.memory_and_kernel()?;
-    let mut total = 0_u32;
+    let (mut total, mut skipped) = (0_u32, skipped);
     for (address, length) in pieces(memory, vectors)? {
+        let before = skipped.min(length);
+        skipped -= before;
+        let (address, length) = (address.saturating_add(before), length - before);
         if length == 0 {
             continue;
         }

@@ -61,3 +61,9 @@ print(socket.inet_aton("127.0.0.1"), socket.ntohs(1), socket.getaddrinfo("127.0.
 with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as second:
     attempt("in use", second.bind, taken.getsockname())
 print(socket.gethostbyname("localhost"))
+for hints in {}, {"proto": socket.IPPROTO_TCP}, {"proto": 17}, {"type": socket.SOCK_STREAM}, {"type": socket.SOCK_STREAM, "proto": 17}, {"flags": socket.AI_NUMERICHOST}:
+    attempt(f"with {hints}", lambda: [(kind.name, by) for _, kind, by, _, _ in socket.getaddrinfo("127.0.0.1", 80, **hints)])
+attempt("no number", lambda: socket.getaddrinfo("localhost", 80, flags=socket.AI_NUMERICHOST))
+attempt("nothing", lambda: socket.getaddrinfo(None, None))
+with socket.socket() as options:
+    print("family and protocol", options.getsockopt(1, 39) == socket.AF_INET, options.getsockopt(1, 38))

@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pydl_linker::{ImportReport, ModuleReport};
+use pydl_loader::demangled;
 use sha2::{Digest, Sha256};
 
 use super::{Count, Giver, Graph, Kind, Node, by_provider, svg};
-use crate::render::demangle::demangled;
 use crate::render::paths::file_name;
 use crate::render::size::bytes;
 use crate::render::text::external_type;

@@ -9,6 +9,7 @@ pub(crate) mod locks;
 pub(crate) mod network;
 pub(crate) mod open;
 pub(crate) mod pages;
+pub(crate) mod socket_options;
 pub(crate) mod streams;
 pub(crate) mod terminal;
 pub(crate) mod tree;

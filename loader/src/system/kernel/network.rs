@@ -16,6 +16,7 @@ use rustix::net::{
 
 use super::descriptors::Readiness;
 use super::errno::{Errno, Result};
+use super::socket_options::SocketOptions;
 use crate::budget::{Budget, Charge, Queue};
 use crate::denied::DeniedNetwork;
 use crate::options::NetworkPermission;
@@ -104,6 +105,7 @@ pub(crate) struct Socket {
     pub is_v6: bool,
     network: Network,
     state: State,
+    options: SocketOptions,
     /// The port of the loopback that is free again when it goes. An accepted socket shares its listener's.
     owns: Option<u16>,
     _charge: Charge,
@@ -157,7 +159,8 @@ impl Network {
 
     fn socket_in(&self, state: State, transport: Transport, is_v6: bool) -> Result<Socket> {
         let charge = self.budget.charge(SOCKET)?;
-        Ok(Socket { transport, is_v6, network: self.clone(), state, owns: None, _charge: charge })
+        let (network, options) = (self.clone(), SocketOptions::default());
+        Ok(Socket { transport, is_v6, network, state, options, owns: None, _charge: charge })
     }
 
     /// Whether the guest may reach an address of the host's network.
@@ -296,7 +299,23 @@ impl Socket {
             Transport::Stream => SocketType::STREAM,
             Transport::Datagram => SocketType::DGRAM,
         };
-        Ok(host::socket_with(family, ty, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?)
+        let socket = host::socket_with(family, ty, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?;
+        self.options.apply(&socket, self.transport == Transport::Stream)?;
+        Ok(socket)
+    }
+
+    /// What the guest has set.
+    pub(crate) fn options(&self) -> &SocketOptions {
+        &self.options
+    }
+
+    /// Changes what the guest has set, also of the host's socket behind it.
+    pub(crate) fn set_options(&mut self, change: impl FnOnce(&mut SocketOptions)) -> Result<()> {
+        change(&mut self.options);
+        match &self.state {
+            State::Host(socket, _) => self.options.apply(socket, self.transport == Transport::Stream),
+            _ => Ok(()),
+        }
     }
 
     /// `bind`: the loopback and, with permission for the address, the host's interfaces.
@@ -397,7 +416,7 @@ impl Socket {
             }
             _ => return Err(Errno::INVAL.into()),
         };
-        accepted.state = state;
+        (accepted.state, accepted.options) = (state, self.options);
         Ok((accepted, peer))
     }
 
@@ -766,6 +785,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::super::errno::Fault;
+    use super::super::socket_options::SocketOption;
     use super::*;
 
     fn address(text: &str) -> SocketAddr {
@@ -915,6 +935,45 @@ mod tests {
         everywhere.bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port.port())).unwrap();
         everywhere.listen().unwrap();
         assert!(everywhere.host().is_none());
+    }
+
+    #[test]
+    fn options_are_those_of_the_hosts_sockets() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap();
+        let network = network(&[to]);
+        let mut client = stream(&network);
+        // As they are for all, and as they are set before there is one of the host, and after.
+        let mut other = stream(&network);
+        let _ = other.connect(to);
+        assert!(sockopt::tcp_nodelay(other.host().unwrap()).unwrap());
+        listener.accept().unwrap();
+        client.set_options(|options| options.set(SocketOption::NoDelay, false)).unwrap();
+        let _ = client.connect(to);
+        let (mut accepted, _) = listener.accept().unwrap();
+        assert!(!sockopt::tcp_nodelay(client.host().unwrap()).unwrap());
+        client.set_options(|options| options.set(SocketOption::KeepAlive, true)).unwrap();
+        assert!(sockopt::socket_keepalive(client.host().unwrap()).unwrap());
+        // What lingers for no time is broken off.
+        client.set_options(|options| options.set_linger(Some(Duration::ZERO))).unwrap();
+        drop(client);
+        let error = std::io::Read::read(&mut accepted, &mut [0]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn a_server_comes_back_at_once() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let network = network(&[port]);
+        for _ in 0..2 {
+            let mut server = stream(&network);
+            server.bind(port).unwrap();
+            server.listen().unwrap();
+            let client = TcpStream::connect(port).unwrap();
+            // Who ends a connection first is left with what remains of it.
+            drop(patiently(|| server.accept()));
+            assert_eq!(std::io::Read::read(&mut &client, &mut [0]).unwrap(), 0);
+        }
     }
 
     #[test]

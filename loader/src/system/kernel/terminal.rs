@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rustix::termios::{
     Action, ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector,
-    SpecialCodeIndex, Termios, Winsize, tcflow, tcflush, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+    SpecialCodeIndex, Termios, Winsize, tcflow, tcflush, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+    tcsetwinsize,
 };
 
 use super::errno::{Errno, Result};
@@ -63,6 +64,12 @@ struct Changed {
     size: Option<(Winsize, Winsize)>,
 }
 
+/// Whether this program may set a terminal: in the background it would be stopped for that (`SIGTTOU`), and the settings are the shell's.
+fn is_ours(terminal: &OwnedFd) -> bool {
+    // Of a terminal that is not this session's nobody asks.
+    tcgetpgrp(terminal).map_or(true, |foreground| foreground == rustix::process::getpgrp())
+}
+
 impl Terminal {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,7 +79,7 @@ impl Terminal {
     pub fn restore(&self) {
         let mut state = self.state();
         state.ended = true;
-        if let Some(changed) = state.changed.take() {
+        if let Some(changed) = state.changed.take().filter(|changed| is_ours(&changed.terminal)) {
             // It may be gone.
             let _ = tcsetattr(&changed.terminal, OptionalActions::Now, &changed.before);
             let is_guests =
@@ -88,11 +95,12 @@ impl Terminal {
     /// Gives the terminal the settings back while this program is stopped, runs `stop`, and then sets the guest's again.
     pub fn while_stopped(&self, stop: impl FnOnce()) {
         let state = self.state();
-        if let Some(changed) = &state.changed {
+        let changed = || state.changed.as_ref().filter(|changed| is_ours(&changed.terminal));
+        if let Some(changed) = changed() {
             let _ = tcsetattr(&changed.terminal, OptionalActions::Now, &changed.before);
         }
         stop();
-        if let Some(changed) = &state.changed {
+        if let Some(changed) = changed() {
             let _ = tcsetattr(&changed.terminal, OptionalActions::Now, &changed.now);
         }
     }

@@ -19,6 +19,8 @@ struct Corrected : std::runtime_error {
 struct Named { virtual ~Named() {} int name = 1; };
 struct Second : Named, Own { Second() : Own(2) {} };
 struct Stuck : std::exception { const char *what() const noexcept override { abort(); } };
+struct Virtual : virtual std::exception { const char *what() const noexcept override { return "a virtual base"; } };
+struct Diamond : Named, virtual std::runtime_error { Diamond() : std::runtime_error("a virtual base that keeps it") {} };
 struct Plain { int value = 3; };
 void throw_in_library(int number);
 int main(int argc, char **argv) {
@@ -31,6 +33,8 @@ int main(int argc, char **argv) {
     case 5: throw std::bad_alloc();
     case 6: throw std::runtime_error("plainly");
     case 7: throw_in_library(8);
+    case 8: throw Virtual();
+    case 9: throw Diamond();
     }
     return 0;
 }

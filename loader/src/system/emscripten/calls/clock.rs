@@ -1,13 +1,14 @@
-//! Owns clocks and calendars. Must not know what time zone the host is in: the guest's is what its variable `TZ` says, else UTC.
+//! Owns clocks, and the C library's calls for dates. Must not know what time zone the host is in: the guest's is what its variable `TZ` says, else UTC.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
+use super::calendar::{calendar, days_to, local, time_of};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::wait::wait;
 
@@ -155,26 +156,6 @@ fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     Ok(Answer::Nothing)
 }
 
-/// The first fields of a `struct tm`, as it counts them: second, minute, hour, day of the month, month, year, day of the week, day of
-/// the year. They are those of the date and time that lie `seconds` after the start of 1970, on the Gregorian calendar of all years. A
-/// program has to see the year 10000 to refuse it.
-pub(super) fn calendar(seconds: i64) -> [i64; 8] {
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Years that begin in March end in their leap day; 400 of them have 146097 days, and 1970 began 719468 days after March of year 0.
-    let (period, day) = ((days + 719_468).div_euclid(146_097), (days + 719_468).rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    let is_early = month >= 10;
-    let year = period * 400 + year + i64::from(is_early);
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let day_of_year = if is_early { day - 306 } else { day + 59 + i64::from(is_leap) };
-    let month = if is_early { month - 10 } else { month + 2 };
-    let weekday = (days + 4).rem_euclid(7);
-    [second % 60, second / 60 % 60, second / 3600, day_of_month, month, year - 1900, weekday, day_of_year]
-}
-
 /// Writes the fields of [`calendar`], and the two behind them only if `zone` tells them. False when the year is not one that C has
 /// room for: the nearest is written.
 fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(bool, i32)>) -> Result<bool> {
@@ -187,25 +168,6 @@ fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(boo
     let bytes: Vec<u8> = fields.into_iter().flat_map(|field| nearest(field).to_le_bytes()).collect();
     guest.write(address, &bytes)?;
     Ok(fits)
-}
-
-/// The offset from UTC of a time in a zone, in seconds, and whether there is daylight saving time.
-pub(super) fn local(zone: &TimeZone, time: i64) -> (bool, i32) {
-    let info = zone.to_offset_info(timestamp(time));
-    (info.dst().is_dst(), info.offset().seconds())
-}
-
-/// The start of 1970.
-const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
-
-/// The seconds from the start of 1970 to a date.
-fn seconds(date: DateTime) -> i64 {
-    date.duration_since(EPOCH).as_secs()
-}
-
-/// A time that zones know their offset for: some hours less than the dates there are. Others are the nearest.
-fn timestamp(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 /// The answer of `(time, fields)` to C libraries that ask whether there was an error, those of Emscripten 6: the year that C has no room for
@@ -230,54 +192,43 @@ fn gmtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<
     told_whether_it_fits(guest, fits)
 }
 
-/// The time that the fields of a `struct tm` mean, which need not be within their bounds; `None` beyond the calendar.
-fn read_tm(guest: &Guest<'_>, address: u32) -> Result<Option<DateTime>> {
+/// The time that the fields of a `struct tm` mean in UTC, which need not be within their bounds.
+fn read_tm(guest: &Guest<'_>, address: u32) -> Result<i64> {
     let bytes = guest.bytes(address, 24)?;
     let field = |at: usize| {
         let mut field = [0; 4];
         field.copy_from_slice(&bytes[at * 4..at * 4 + 4]);
         i64::from(i32::from_le_bytes(field))
     };
-    let months = (field(5) + 1900) * 12 + field(4);
-    let year = i16::try_from(months.div_euclid(12)).ok();
-    let month = i8::try_from(months.rem_euclid(12) + 1).ok();
-    let seconds = ((field(3) - 1) * 24 + field(2)) * 3600 + field(1) * 60 + field(0);
-    let first = year.zip(month).and_then(|(year, month)| DateTime::new(year, month, 1, 0, 0, 0, 0).ok());
-    let span = SignedDuration::from_secs(seconds);
-    Ok(first.and_then(|first| first.checked_add(span).ok()))
+    let days = days_to(field(5) + 1900, field(4)) + field(3) - 1;
+    Ok(((days * 24 + field(2)) * 60 + field(1)) * 60 + field(0))
 }
 
-/// `mktime`: normalises the fields and returns the time, -1 beyond the calendar.
+/// `mktime`: normalises the fields and returns the time; -1 for a year that C has no room for.
 fn mktime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let address = arguments.word(0)?;
     let is_daylight = guest.u32(address.saturating_add(32)).map_err(ended)?.cast_signed();
     let zone = guest.system().map_err(ended)?.zone.clone();
     let fields = read_tm(guest, address).map_err(ended)?;
-    let Some(time) = fields.and_then(|fields| local_time(&zone, fields, is_daylight)) else {
-        return Ok(Answer::Integer(-1));
-    };
-    let info = zone.to_offset_info(time);
-    let local = (info.dst().is_dst(), info.offset().seconds());
-    write_tm(guest, address, seconds(zone.to_datetime(time)), Some(local)).map_err(ended)?;
-    Ok(Answer::Integer(time.as_second()))
-}
-
-/// The time of a local date. Where clocks were turned back, `is_daylight` tells the two times apart; negative is unknown.
-fn local_time(zone: &TimeZone, fields: DateTime, is_daylight: i32) -> Option<Timestamp> {
-    let ambiguous = || zone.to_ambiguous_timestamp(fields);
-    let (earlier, later) = (ambiguous().earlier().ok()?, ambiguous().later().ok()?);
-    let matches = |time: Timestamp| zone.to_offset_info(time).dst().is_dst() == (is_daylight > 0);
-    match (is_daylight, matches(earlier), matches(later)) {
-        (..0, _, _) | (_, false, false) => ambiguous().compatible().ok(),
-        (_, true, _) => Some(earlier),
-        (_, false, true) => Some(later),
-    }
+    let time = time_of(&zone, fields, is_daylight);
+    let local = local(&zone, time);
+    normalise(guest, address, time, local)
 }
 
 fn timegm(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let address = arguments.word(0)?;
-    let fields = read_tm(guest, address).map_err(ended)?;
-    let Some(time) = fields.map(seconds) else { return Ok(Answer::Integer(-1)) };
-    write_tm(guest, address, time, Some((false, 0))).map_err(ended)?;
+    let time = read_tm(guest, address).map_err(ended)?;
+    normalise(guest, address, time, (false, 0))
+}
+
+/// Writes the fields of a time where it was read from, and returns it.
+fn normalise(guest: &mut Guest<'_>, address: u32, time: i64, local: (bool, i32)) -> wasmtime::Result<Answer> {
+    let fits =
+        calendar(time.saturating_add(local.1.into())).iter().all(|field| i32::try_from(*field).is_ok());
+    if !fits {
+        guest.set_errno(Errno::OVERFLOW).map_err(ended)?;
+        return Ok(Answer::Integer(-1));
+    }
+    write_tm(guest, address, time.saturating_add(local.1.into()), Some(local)).map_err(ended)?;
     Ok(Answer::Integer(time))
 }

@@ -2,16 +2,15 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::super::Emscripten;
 use super::super::guest::Guest;
 use super::super::imports::{Arguments, Entry, Handler};
+use crate::system::fifo;
 use crate::system::kernel::descriptors::flag;
-use crate::system::kernel::errno::{Errno, Fault, Result};
-use crate::system::kernel::files::{At, FileSystem, Status, Time, kind};
+use crate::system::kernel::errno::{Errno, Result};
+use crate::system::kernel::files::{At, FileSystem, Status, Time};
 use crate::system::kernel::folder::DirectoryEntry;
-use crate::system::wait::pause;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_openat", Handler::Syscall(openat)),
@@ -84,22 +83,7 @@ fn openat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_from(guest, arguments.word(0)?, arguments.word(1)?)?;
     let (flags, further) = (arguments.word(2)?, arguments.word(3)?);
     let mode = if further == 0 { 0 } else { guest.u32(further)? };
-    loop {
-        let system = guest.system()?;
-        let mode = masked(system, mode);
-        match system.kernel.descriptors.open(&mut system.kernel.files, &path, flags, mode) {
-            // A FIFO that is opened for writing waits for a reader.
-            Err(Fault::Errno(Errno::NXIO)) if flags & flag::NONBLOCK == 0 && is_fifo(system, &path) => {
-                pause(guest, Duration::from_millis(10))?;
-            }
-            opened => return Ok(opened?.into()),
-        }
-    }
-}
-
-fn is_fifo(system: &Emscripten, path: &At) -> bool {
-    let status = system.kernel.files.status(path, true);
-    status.is_ok_and(|status| status.mode & kind::MASK == kind::PIPE)
+    Ok(fifo::open(guest, &path, flags, mode)?.into())
 }
 
 /// Writes a `struct stat` of 96 bytes (Emscripten, `bits/stat.h`).

@@ -1,6 +1,7 @@
 //! Owns the list of all functions that the system interface has: one file for each topic. Must not know how they get their
 //! arguments.
 
+mod calendar;
 mod checks;
 mod clock;
 mod console;

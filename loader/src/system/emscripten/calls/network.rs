@@ -1,6 +1,7 @@
 //! Owns the calls on sockets, and looking names up. Must not know where a socket leads.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
@@ -10,8 +11,9 @@ use crate::interrupt::InterruptState;
 use crate::system::kernel::descriptors::{Object, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::network::{Socket, Transport};
+use crate::system::kernel::socket_options::SocketOption;
 use crate::system::signals::Effect;
-use crate::system::transfer::io_vectors;
+use crate::system::transfer::{io_vectors, whole};
 use crate::system::wait::{Interest, patiently, told, wait};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -172,33 +174,77 @@ fn getpeername(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> 
 
 /// `getsockopt`: the pending error and the type; the others have their defaults, which are 0.
 fn getsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    const SOL_SOCKET: u32 = 1;
     const SO_TYPE: u32 = 3;
     const SO_ERROR: u32 = 4;
+    const SO_PROTOCOL: u32 = 38;
+    const SO_DOMAIN: u32 = 39;
     let (level, option) = (arguments.word(1)?, arguments.word(2)?);
     let socket = socket_of(guest, arguments.word(0)?)?;
     let value = match (level, option) {
         (SOL_SOCKET, SO_ERROR) => socket.pending_error()?,
         (SOL_SOCKET, SO_TYPE) if socket.transport == Transport::Datagram => DATAGRAM,
         (SOL_SOCKET, SO_TYPE) => STREAM,
-        (SOL_SOCKET, _) => 0,
-        _ => return Err(Errno::NOPROTOOPT.into()),
+        (SOL_SOCKET, SO_DOMAIN) if socket.is_v6 => AF_INET6.into(),
+        (SOL_SOCKET, SO_DOMAIN) => AF_INET.into(),
+        (SOL_SOCKET, SO_PROTOCOL) if socket.transport == Transport::Datagram => IPPROTO_UDP,
+        (SOL_SOCKET, SO_PROTOCOL) => IPPROTO_TCP,
+        (SOL_SOCKET, SO_LINGER) => return get_linger(guest, arguments),
+        _ => match option_of(level, option) {
+            Some(option) => socket.options().get(option).into(),
+            None if level == SOL_SOCKET || level == IPPROTO_TCP => 0,
+            None => return Err(Errno::NOPROTOOPT.into()),
+        },
     };
     guest.write(arguments.word(3)?, &value.to_le_bytes())?;
     guest.write(arguments.word(4)?, &4_u32.to_le_bytes())?;
     Ok(0)
 }
 
-/// `(descriptor, level, option, value, length)`: those that a program may set blindly have no effect, as in Emscripten's C library, which
-/// asks the host from version 6 on.
+const SOL_SOCKET: u32 = 1;
+const IPPROTO_TCP: u32 = 6;
+const IPPROTO_UDP: u32 = 17;
+const SO_LINGER: u32 = 13;
+
+/// The option of a level and a number (`sys/socket.h`, `netinet/tcp.h`); `None` for those that guests do not set.
+fn option_of(level: u32, option: u32) -> Option<SocketOption> {
+    match (level, option) {
+        (SOL_SOCKET, 2) => Some(SocketOption::ReuseAddress),
+        (SOL_SOCKET, 6) => Some(SocketOption::Broadcast),
+        (SOL_SOCKET, 9) => Some(SocketOption::KeepAlive),
+        (IPPROTO_TCP, 1) => Some(SocketOption::NoDelay),
+        _ => None,
+    }
+}
+
+/// `(descriptor, level, option, value, length)`: those that a program may set blindly have no effect if they are not ours.
 fn setsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    const SOL_SOCKET: u32 = 1;
-    const IPPROTO_TCP: u32 = 6;
+    let (level, option, value) = (arguments.word(1)?, arguments.word(2)?, arguments.word(3)?);
     socket_of(guest, arguments.word(0)?)?;
-    match arguments.word(1)? {
-        SOL_SOCKET | IPPROTO_TCP => Ok(0),
+    if (level, option) == (SOL_SOCKET, SO_LINGER) {
+        let (is_on, seconds) = (guest.u32(value)? != 0, guest.u32(value.saturating_add(4))?);
+        let linger = is_on.then(|| Duration::from_secs(seconds.into()));
+        socket_of(guest, arguments.word(0)?)?.set_options(|options| options.set_linger(linger))?;
+        return Ok(0);
+    }
+    match (option_of(level, option), level) {
+        (Some(option), _) => {
+            let is_set = guest.u32(value)? != 0;
+            socket_of(guest, arguments.word(0)?)?.set_options(|options| options.set(option, is_set))?;
+            Ok(0)
+        }
+        (None, SOL_SOCKET | IPPROTO_TCP) => Ok(0),
         _ => Err(Errno::NOPROTOOPT.into()),
     }
+}
+
+/// The value of `SO_LINGER`: a `struct linger`.
+fn get_linger(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
+    let linger = socket_of(guest, arguments.word(0)?)?.options().linger();
+    let value = arguments.word(3)?;
+    guest.write(value, &u32::from(linger.is_some()).to_le_bytes())?;
+    guest.write(value.saturating_add(4), &[0; 4])?;
+    guest.write(arguments.word(4)?, &8_u32.to_le_bytes())?;
+    Ok(0)
 }
 
 fn shutdown(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
@@ -230,9 +276,24 @@ fn sendto(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, buffer, length) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     let (to, to_length) = (arguments.word(4)?, arguments.word(5)?);
     let to = if to == 0 { None } else { Some(read_address(guest, to, to_length)?) };
-    let length = length.min(MOST_AT_ONCE);
-    let bytes = guest.bytes(buffer, length)?.to_vec();
-    send(guest, fd, &bytes, to, arguments.word(3)?)
+    let flags = arguments.word(3)?;
+    let part = |guest: &Guest<'_>, done: u32| -> Result<Vec<u8>> {
+        let rest = (length - done).min(MOST_AT_ONCE);
+        Ok(guest.bytes(buffer.saturating_add(done), rest)?.to_vec())
+    };
+    if socket_of(guest, fd)?.transport == Transport::Datagram || length == 0 || flags & DONT_WAIT != 0 {
+        let bytes = part(guest, 0)?;
+        return send(guest, fd, &bytes, to, flags);
+    }
+    let sent = whole(guest, Interest { fd, read: false, write: true }, |guest, done| {
+        let bytes = part(guest, done)?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let sent = socket_of(guest, fd)?.send(&bytes, to)?;
+        u32::try_from(sent).map_err(|_| Errno::INVAL.into())
+    })?;
+    Ok(sent.into())
 }
 
 fn send(guest: &mut Guest<'_>, fd: u32, bytes: &[u8], to: Option<SocketAddr>, flags: u32) -> Result<i64> {
@@ -332,6 +393,7 @@ mod lookup {
     pub const NONAME: i64 = -2;
     pub const AGAIN: i64 = -3;
     pub const FAMILY: i64 = -6;
+    pub const SOCKET_TYPE: i64 = -7;
     pub const MEMORY: i64 = -10;
     pub const OVERFLOW: i64 = -12;
 }
@@ -373,12 +435,25 @@ fn text(guest: &Guest<'_>, address: u32) -> wasmtime::Result<Option<String>> {
 /// `getaddrinfo(node, service, hints, *result)`: a list in one piece of memory, which the C library's `freeaddrinfo` frees.
 fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     const PASSIVE: u32 = 1;
+    const NUMERIC_HOST: u32 = 4;
     let (node, service) = (text(guest, arguments.word(0)?)?, text(guest, arguments.word(1)?)?);
     let hints = arguments.word(2)?;
     let hint = |guest: &Guest<'_>, offset: u32| -> wasmtime::Result<u32> {
         if hints == 0 { Ok(0) } else { guest.u32(hints.saturating_add(offset)).map_err(ended) }
     };
-    let (flags, family, kind) = (hint(guest, 0)?, hint(guest, 4)?, hint(guest, 8)?);
+    let (flags, family, kind, protocol) =
+        (hint(guest, 0)?, hint(guest, 4)?, hint(guest, 8)?, hint(guest, 12)?);
+    let mut kinds = vec![(STREAM, IPPROTO_TCP), (DATAGRAM, IPPROTO_UDP)];
+    kinds.retain(|(ty, by)| (kind == 0 || kind == *ty) && (protocol == 0 || protocol == *by));
+    if kinds.is_empty() {
+        return Ok(Answer::Integer(lookup::SOCKET_TYPE));
+    }
+    let is_number = |name: &str| name.parse::<IpAddr>().is_ok();
+    if node.as_deref().is_some_and(|name| flags & NUMERIC_HOST != 0 && !is_number(name))
+        || node.is_none() && service.is_none()
+    {
+        return Ok(Answer::Integer(lookup::NONAME));
+    }
     let port = match service.as_deref().map(str::parse::<u16>) {
         None => 0,
         Some(Ok(port)) => port,
@@ -417,7 +492,7 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     if found.is_empty() {
         return Ok(Answer::Integer(lookup::NONAME));
     }
-    write_list(guest, &found, kind, arguments.word(3)?)
+    write_list(guest, &found, &kinds, arguments.word(3)?)
 }
 
 /// Makes a list of `struct addrinfo`: flags, family, type, protocol, length, address, name, next, of 4 bytes each, each in memory
@@ -425,17 +500,10 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
 fn write_list(
     guest: &mut Guest<'_>,
     found: &[SocketAddr],
-    kind: u32,
+    kinds: &[(u32, u32)],
     result: u32,
 ) -> wasmtime::Result<Answer> {
     const RECORD: u32 = 32;
-    const TCP: u32 = 6;
-    const UDP: u32 = 17;
-    let kinds: &[(u32, u32)] = match kind {
-        0 => &[(STREAM, TCP), (DATAGRAM, UDP)],
-        STREAM => &[(STREAM, TCP)],
-        _ => &[(DATAGRAM, UDP)],
-    };
     let mut next = 0_u32;
     let mut all = Vec::new();
     for address in found {

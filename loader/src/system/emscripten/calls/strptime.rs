@@ -4,7 +4,8 @@
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use super::clock::{calendar, ended, local};
+use super::calendar::{calendar, local};
+use super::clock::ended;
 use super::strftime::{DAYS, MONTHS, composite};
 use crate::system::kernel::errno::Result;
 
@@ -120,12 +121,14 @@ impl<'a> Parser<'a> {
             } else if first != b'%' {
                 self.expect(first)?;
             } else {
-                let flags = rest.iter().take_while(|byte| b"-_0^#".contains(byte)).count();
+                // Widths, and how to fill them, mean something to `strftime` alone.
+                let flags = rest.iter().take_while(|byte| b"-_0123456789^#".contains(byte)).count();
                 rest = rest.get(flags..)?;
                 let (&conversion, after) = rest.split_first()?;
                 rest = after;
+                // A year of an era (`%Ey`) there is none without eras.
                 let of_modifier: &[u8] = match conversion {
-                    b'E' => b"cCyYxX",
+                    b'E' => b"cCYxX",
                     b'O' => b"bBdehHImMSUVwWy",
                     _ => {
                         self.convert(conversion)?;
@@ -445,6 +448,11 @@ mod tests {
         assert_eq!(parse("2024 060", "%Y %j"), Some(([0, 0, 0, 29, 1, 124, 4, 59, 0, 0], 8)));
         assert_eq!(parse("11:59:01 pm", "%I:%M:%S %p"), Some(([1, 59, 23, 0, 0, 0, 0, 0, 0, 0], 11)));
         assert_eq!(parse("x", "y"), None);
+        // Widths are read over; a year of an era is none (glibc 2.36).
+        assert_eq!(parse("20240229", "%4Y%2m%02d").map(|(_, length)| length), Some(8));
+        assert_eq!(parse("x07", "x%10d").map(|(_, length)| length), Some(3));
+        assert_eq!(parse("5", "%Ey"), None);
+        assert_eq!(parse("5", "%5Oy").map(|(time, _)| time[5]), Some(105));
     }
 
     #[test]

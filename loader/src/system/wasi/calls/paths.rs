@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::super::layout::{FOLLOW, descriptor_flag, open_flag, right, time_flag, write_status};
+use crate::system::fifo;
 use crate::system::guest::Guest;
 use crate::system::kernel::descriptors::flag;
 use crate::system::kernel::errno::{Errno, Result};
@@ -129,8 +130,7 @@ pub(crate) fn path_open(
         | mine(lookup & FOLLOW == 0, flag::NO_FOLLOW)
         | mine(flags & u32::from(descriptor_flag::APPEND) != 0, flag::APPEND)
         | mine(flags & u32::from(descriptor_flag::NONBLOCK) != 0, flag::NONBLOCK);
-    let kernel = guest.kernel()?;
-    let opened = kernel.descriptors.open(&mut kernel.files, &path, flags, FILE_MODE & !kernel.umask)?;
+    let opened = fifo::open(guest, &path, flags, FILE_MODE)?;
     guest.write(result, &opened.to_le_bytes())
 }
 

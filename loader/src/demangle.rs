@@ -22,6 +22,12 @@ pub fn demangled(name: &str) -> Option<String> {
     symbol.structured_demangle(&mut text, &DemangleOptions::new()).is_ok().then_some(text.0)
 }
 
+/// The name of a type of C++, of which this is what `std::type_info::name` says.
+pub(crate) fn type_name(mangled: &str) -> Option<String> {
+    let symbol = demangled(&format!("_ZTS{mangled}"))?;
+    symbol.strip_prefix("typeinfo name for ").map(str::to_owned)
+}
+
 struct Bounded(String);
 
 impl Write for Bounded {
