@@ -149,6 +149,10 @@ impl Inputs {
             let place = Place::File { path: path.to_owned(), is_named };
             return self.candidate(Candidate { path: path.display().to_string(), place });
         }
+        // Whether it is there comes before what its name says.
+        if let Err(error) = fs::metadata(path) {
+            return self.unreadable(path, &error);
+        }
         let file = match WheelFile::open(path) {
             Ok(file) => Ok(file),
             Err(LoadError::File { source, .. }) => return self.unreadable(path, &source),

@@ -57,7 +57,7 @@ impl Signal {
         Signal::WindowChange,
     ];
 
-    /// Its number on Linux, which is that of Emscripten's C library.
+    /// Its number on Linux, which is that of Emscripten's C library, and of wasi-libc.
     pub fn number(self) -> u8 {
         match self {
             Signal::HangUp => 1,
@@ -67,15 +67,6 @@ impl Signal {
             Signal::Terminate => 15,
             Signal::Continue => 18,
             Signal::WindowChange => 28,
-        }
-    }
-
-    /// Its number in WASI (`wasi_snapshot_preview1.witx`, `signal`).
-    pub(crate) fn number_in_wasi(self) -> u8 {
-        match self {
-            Signal::Continue => 17,
-            Signal::WindowChange => 27,
-            other => other.number(),
         }
     }
 

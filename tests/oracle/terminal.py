@@ -24,8 +24,9 @@ steps = steps[is_alone:]
 
 
 def run():
-    # Python starts with some signals ignored.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Python starts with some signals ignored, and whoever started it may have had others.
+    for number in signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP:
+        signal.signal(number, signal.SIG_DFL)
     os.execvp(command[0], command)
 
 

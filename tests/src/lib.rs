@@ -67,6 +67,13 @@ pub fn pydl() -> Command {
     command
 }
 
+/// The same with the signals that it may be sent, whatever these tests were told to ignore: what is ignored when it starts stays ignored.
+pub fn pydl_with_signals() -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(pydl_binary()).env("PYDL_CACHE_DIR", cache_folder());
+    command
+}
+
 /// Where the tests keep compiled code: a folder for each build of `pydl`, so that no test runs code that another one made.
 pub fn cache_folder() -> PathBuf {
     let built = modified(&target_folder().join("pydl")).and_then(|time| time.duration_since(UNIX_EPOCH).ok());

@@ -485,7 +485,8 @@ fn timers_can_be_interrupted() {
     let endless = "(drop (call $timeout (i32.const 1) (f64.const 1e300) (i32.const 16)))
       (drop (call $interval (i32.const 1) (f64.const 3600000) (i32.const 16))) (i32.const 0)";
     fs::write(&main, assemble(&TIMERS.replace("(i32.const STATUS)", endless))).unwrap();
-    let mut child = pydl().arg("run").arg(&main).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut command = pydl_tests::pydl_with_signals();
+    let mut child = command.arg("run").arg(&main).stdout(std::process::Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_secs(2));
     assert!(child.try_wait().unwrap().is_none(), "it waits for its timer");
     let sent = Instant::now();
@@ -495,7 +496,6 @@ fn timers_can_be_interrupted() {
     assert!(sent.elapsed() < Duration::from_secs(30));
 }
 
-/// The name of a time zone may be as long as the guest likes, and be in a format often: what the host keeps of it is little.
 /// `dladdr` knows the main module's data by name, whatever of its bounds it exports, and not what is on the stack or the heap.
 // row: dladdr | data_of_every_main_module_is_known | A pointer into the main module's data is the symbol's, one into the heap or the stack is nobody's; in every generation | dladdr(3)
 #[test]
@@ -517,6 +517,7 @@ print(name(data) == name(data + 4) == 'PyLong_Type', name(c.addressof(c.c_int.in
     }
 }
 
+/// The name of a time zone may be as long as the guest likes, and be in a format often: what the host keeps of it is little.
 #[test]
 fn strftime_keeps_little_for_long_names() {
     let main = match main_module("0.27.7") {

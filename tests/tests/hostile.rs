@@ -717,7 +717,9 @@ end = time.monotonic() + 1.5
 print('ready', flush=True)
 while time.monotonic() < end: time.sleep(0.1)
 print(count)";
-    let mut child = python().args(["-c", code]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = pydl_tests::pydl_with_signals();
+    command.arg("run").arg(pydl_tests::python_wasm()).args(["-c", code]).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut ready = [0; 6];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
     let line = format!("for i in 1 2 3 4 5 6 7 8 9; do kill -INT {}; done", child.id());

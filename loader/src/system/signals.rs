@@ -64,8 +64,7 @@ fn deliver_below(
     space: &AddressSpace,
     signal: Signal,
 ) -> wasmtime::Result<Effect> {
-    let is_wasi = !store.data().system.is_emscripten();
-    let number = i32::from(if is_wasi { signal.number_in_wasi() } else { signal.number() });
+    let number = i32::from(signal.number());
     let mut guest = Target { store: store.as_context_mut(), main: running.main, space };
     let Some(action) = guest.action(number)? else { return ask_python(store, &running.main, signal) };
     match action {

@@ -60,7 +60,13 @@ impl Kernel {
         };
         kernel
             .furnish()
-            .map_err(|_| LoadError::Option("the guest's file system cannot be made".to_owned()))?;
+            .map_err(|_| {
+                let limit = kernel.budget.limit();
+                LoadError::Option(format!(
+                    "what every guest finds takes more than the {limit} bytes that the host may keep for it; raise \
+                     ProcessOptions::host_memory (--host-memory)"
+                ))
+            })?;
         Ok(kernel)
     }
 
