@@ -55,6 +55,8 @@ pub const DSO_HANDLE: &str = "__dso_handle";
 pub const GLOBAL_BASE: &str = "__global_base";
 /// And where it ends.
 pub const DATA_END: &str = "__data_end";
+/// Where a main module's data begins if its stack does not come first, in bytes (wasm-ld, `--global-base`).
+pub(crate) const FIRST_DATA: u32 = 1024;
 /// The bounds of the C stack.
 pub const STACK_LOW: &str = "__stack_low";
 /// See [`STACK_LOW`].

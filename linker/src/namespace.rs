@@ -569,12 +569,15 @@ impl Namespace {
         if let (Some(begin), Some(end)) = (bound(abi::GLOBAL_BASE), bound(abi::DATA_END)) {
             return begin..end;
         }
-        // Emscripten's export neither: from the first symbol on, up to what follows.
-        let begin = bound(abi::GLOBAL_BASE).or_else(|| {
-            let symbols = exports.data_names().filter(|name| abi::is_symbol(name) && !abi::is_bound(name));
-            symbols.filter_map(bound).filter(|address| *address > 0).min()
-        });
-        let Some(begin) = begin else { return 0..0 };
+        // Emscripten's export neither: it is what the symbols are in, up to what follows, from where linkers begin or from the stack on.
+        let symbols = exports.data_names().filter(|name| abi::is_symbol(name) && !abi::is_bound(name));
+        let Some(first) = symbols.filter_map(bound).filter(|address| *address > 0).min() else { return 0..0 };
+        let begin = match (bound(abi::GLOBAL_BASE), bound(abi::STACK_LOW), bound(abi::STACK_HIGH)) {
+            (Some(begin), ..) => begin,
+            (None, Some(stack), _) if stack > first => abi::FIRST_DATA.min(first),
+            (None, _, Some(stack)) if stack <= first => stack,
+            _ => first,
+        };
         let behind = [abi::DATA_END, abi::STACK_LOW, abi::HEAP_BASE].into_iter().filter_map(bound);
         begin..behind.filter(|end| *end > begin).min().unwrap_or(begin)
     }

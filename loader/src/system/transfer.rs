@@ -49,20 +49,30 @@ pub(crate) fn write(guest: &mut Guest<'_>, fd: u32, vectors: Vectors) -> Result<
     })
 }
 
-/// Writes on until nothing is left, as often as something was taken. `write` is told how many bytes were, and takes some of the others; it
-/// returns 0 when there are none.
+/// How much was written.
+pub(crate) struct Written {
+    /// In bytes.
+    pub count: u32,
+    /// Whether there is more to write.
+    pub is_part: bool,
+}
+
+/// Writes on until nothing is left, as often as something was taken. `write` is told how many bytes were, and takes some of the others.
 pub(crate) fn whole(
     guest: &mut Guest<'_>,
     interest: Interest,
-    mut write: impl FnMut(&mut Guest<'_>, u32) -> Result<u32>,
+    mut write: impl FnMut(&mut Guest<'_>, u32) -> Result<Written>,
 ) -> Result<u32> {
     let mut done = 0_u32;
     loop {
-        match patiently(guest, interest, |guest| write(guest, done)) {
-            Ok(0) => return Ok(done),
-            Ok(count) => done = done.checked_add(count).ok_or(Errno::INVAL)?,
+        let written = match patiently(guest, interest, |guest| write(guest, done)) {
+            Ok(written) => written,
             Err(Fault::Errno(_)) if done > 0 => return Ok(done),
             Err(error) => return Err(error),
+        };
+        done = done.checked_add(written.count).ok_or(Errno::INVAL)?;
+        if !written.is_part || written.count == 0 {
+            return Ok(done);
         }
     }
 }
@@ -76,9 +86,10 @@ pub(crate) fn read_at(guest: &mut Guest<'_>, fd: u32, vectors: Vectors, start: u
 
 /// Writes at a place, without moving.
 pub(crate) fn write_at(guest: &mut Guest<'_>, fd: u32, vectors: Vectors, start: u64) -> Result<u32> {
-    write_from(guest, vectors, 0, |kernel, bytes, done| {
+    let written = write_from(guest, vectors, 0, |kernel, bytes, done| {
         kernel.descriptors.write_at(&mut kernel.files, fd, bytes, start.saturating_add(done))
-    })
+    });
+    written.map(|written| written.count)
 }
 
 /// The buffers of an array.
@@ -165,7 +176,7 @@ pub(crate) fn write_from(
     vectors: Vectors,
     skipped: u32,
     mut write: impl FnMut(&mut Kernel, &[u8], u64) -> Result<usize>,
-) -> Result<u32> {
+) -> Result<Written> {
     let interrupt = guest.state().interrupt.clone();
     let (memory, kernel) = guest.memory_and_kernel()?;
     let (mut total, mut skipped) = (0_u32, skipped);
@@ -179,13 +190,13 @@ pub(crate) fn write_from(
         interrupt.check()?;
         let count = match write(kernel, slice(memory, address, length)?, total.into()) {
             Ok(count) => count,
-            Err(Fault::Errno(_)) if total > 0 => break,
+            Err(Fault::Errno(_)) if total > 0 => return Ok(Written { count: total, is_part: true }),
             Err(error) => return Err(error),
         };
         total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
         if count < length as usize {
-            break;
+            return Ok(Written { count: total, is_part: true });
         }
     }
-    Ok(total)
+    Ok(Written { count: total, is_part: false })
 }

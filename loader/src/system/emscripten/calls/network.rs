@@ -13,7 +13,7 @@ use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::network::{Socket, Transport};
 use crate::system::kernel::socket_options::SocketOption;
 use crate::system::signals::Effect;
-use crate::system::transfer::{io_vectors, whole};
+use crate::system::transfer::{Written, io_vectors, whole};
 use crate::system::wait::{Interest, patiently, told, wait};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -287,11 +287,8 @@ fn sendto(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     }
     let sent = whole(guest, Interest { fd, read: false, write: true }, |guest, done| {
         let bytes = part(guest, done)?;
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let sent = socket_of(guest, fd)?.send(&bytes, to)?;
-        u32::try_from(sent).map_err(|_| Errno::INVAL.into())
+        let count = u32::try_from(socket_of(guest, fd)?.send(&bytes, to)?).map_err(|_| Errno::INVAL)?;
+        Ok(Written { count, is_part: done.saturating_add(count) < length })
     })?;
     Ok(sent.into())
 }
