@@ -15,6 +15,7 @@ use crate::cache::{Cache, CacheKey, Stamp};
 use crate::engine::{self, Kind};
 use crate::error::LoadError;
 use crate::interrupt::Interruption;
+use crate::python;
 
 /// The kind that has to be asked for.
 const WHERE_ASKED: Kind = Kind::Emscripten(Interruption::WhereAsked);
@@ -101,7 +102,12 @@ impl Compiler {
             let key = cache.recall(path, stamp, kind)?;
             let compiler = self.for_kind(kind).ok()?;
             let module = cache.load(&compiler.engine, &key)?;
-            Some((compiler, module, OutlineFile { cache: cache.clone(), key }))
+            let outline = OutlineFile { cache: cache.clone(), key };
+            // Another program may have wanted it interrupted anywhere, which this one does not if it can ask.
+            let is_others = self.interruption == Interruption::WhereAsked
+                && kind == Kind::Emscripten(Interruption::Anywhere)
+                && outline.read().is_none_or(can_ask);
+            (!is_others).then_some((compiler, module, outline))
         })
     }
 
@@ -161,6 +167,11 @@ impl Compiler {
             }
         }
     }
+}
+
+/// Whether a main module of this outline asks for signals; one that cannot be read is taken for such, and looked at anew.
+fn can_ask(outline: Vec<u8>) -> bool {
+    MainModule::from_outline("main", outline).map_or(true, |main| python::can_ask_for_signals(&main))
 }
 
 /// The outline of a main module, in the cache.

@@ -66,7 +66,7 @@ struct Changed {
 
 /// Whether this program may set a terminal: in the background it would be stopped for that (`SIGTTOU`), and the settings are the shell's.
 fn is_ours(terminal: &OwnedFd) -> bool {
-    // Of a terminal that is not this session's nobody asks.
+    // Of a terminal that controls another group of programs nobody asks.
     tcgetpgrp(terminal).map_or(true, |foreground| foreground == rustix::process::getpgrp())
 }
 
