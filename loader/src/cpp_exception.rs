@@ -63,7 +63,11 @@ fn ask(store: &mut StoreContextMut<'_, ProcessState>, space: &AddressSpace, what
     store.data().interrupt.check().ok()?;
     let Some(Ref::Func(Some(function))) = space.table.get(&mut *store, what.slot.into()) else { return None };
     let function = function.typed::<u32, u32>(&*store).ok()?;
-    let text = space.call(&mut *store, &function, what.object).ok()?;
+    let Ok(text) = space.call(&mut *store, &function, what.object) else {
+        // What it threw itself is nobody's.
+        store.take_pending_exception();
+        return None;
+    };
     View(space.memory.data(&*store)).text(text)
 }
 

@@ -496,6 +496,39 @@ fn timers_can_be_interrupted() {
     assert!(sent.elapsed() < Duration::from_secs(30));
 }
 
+/// Opens by the C library's record, and asks for the folder of a handle.
+const OPENS_BY_RECORD: &str = r#"(module (@dylink.0)
+  (import "env" "_dlopen_js" (func $open (param i32) (result i32)))
+  (import "env" "dlinfo" (func $dlinfo (param i32 i32 i32) (result i32)))
+  (func (export "open") (param i32) (result i32) (call $open (local.get 0)))
+  (func (export "origin") (param i32 i32) (result i32) (call $dlinfo (local.get 0) (i32.const 6) (local.get 1))))"#;
+
+/// Handles of both kinds are told apart where there are both: our own, and records, which `emscripten_dlopen` gives to its callers.
+#[test]
+fn handles_of_both_kinds_are_told_apart() {
+    let main = match main_module(CURRENT) {
+        Ok(main) => main,
+        Err(why) => return skip(&why),
+    };
+    let code = "
+import os, shutil
+os.mkdir('/tmp/other')
+shutil.copy(folder + 'two.so', '/tmp/other/other.so')
+other = ctypes.CDLL('/tmp/other/other.so')
+def origin(handle):
+    text = ctypes.create_string_buffer(100)
+    return one.origin(ctypes.c_void_p(handle), text) or text.value
+path = os.fsencode(folder + 'one.so')
+record = ctypes.create_string_buffer(b'\\0' * 4 + b'\\2'.ljust(32, b'\\0') + path)
+main = ctypes.create_string_buffer(b'\\0' * 36 + b'__main__')
+print(origin(other._handle), one.open(record), origin(ctypes.addressof(record)) == os.path.dirname(path))
+print(origin(other._handle), origin(ctypes.addressof(main)), origin(ctypes.addressof(main) + 4), origin(12345))";
+    let output = with_library(&main, OPENS_BY_RECORD, code);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let expected = "b'/tmp/other' 1 True\nb'/tmp/other' b'/' -1 -1\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{stderr}");
+}
+
 /// `dladdr` knows the main module's data by name, whatever of its bounds it exports, and not what is on the stack or the heap.
 // row: dladdr | data_of_every_main_module_is_known | A pointer into the main module's data is the symbol's, one into the heap or the stack is nobody's; in every generation | dladdr(3)
 #[test]

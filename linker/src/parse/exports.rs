@@ -56,7 +56,10 @@ impl Exports {
             return Cow::Borrowed(name);
         }
         let original = format!("{}{name}", abi::ORIGINAL);
-        if self.contains(&original) { Cow::Owned(original) } else { Cow::Borrowed(name) }
+        match self.get(&original).map(|export| export.kind) {
+            Some(ExportKind::Function { .. }) => Cow::Owned(original),
+            _ => Cow::Borrowed(name),
+        }
     }
 
     /// All exports: functions and data sorted by name, then the others.

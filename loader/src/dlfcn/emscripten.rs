@@ -21,6 +21,8 @@ mod dso {
 const FLAGS: u32 = 0x5107;
 const LAZY: u32 = 1;
 const NOW: u32 = 2;
+/// What the host keeps of one record, in bytes.
+const RECORD: u64 = 64;
 /// The most bytes of a path or symbol.
 const NAME_LIMIT: usize = 1 << 20;
 
@@ -46,9 +48,11 @@ fn open(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Fai
     let name = name(store, space, dso.saturating_add(dso::NAME))?;
     free_file(store, space, dso)?;
     let mode = OpenMode::from_flags(flags).map_err(Failure::Refused)?;
+    let charge = store.data().budget.charge(RECORD);
+    let charge = charge.map_err(|error| Failure::Refused(format!("{name}: {error}")))?;
     let id = super::open(store, &name, mode)?;
     let linking = super::linking(store)?;
-    linking.handles.insert(dso, id);
+    linking.handles.insert(dso, (id, charge));
     let library = linking.namespace.library(id);
     let placed = library.map(|library| {
         let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
@@ -83,7 +87,7 @@ fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure>
     let linking = super::linking(store)?;
     let space = linking.space.clone();
     let handle = match linking.handles.get(&handle) {
-        Some(id) => super::handle_of(*id),
+        Some((id, _)) => super::handle_of(*id),
         None if handle == super::RTLD_NEXT => handle,
         // A `struct dso` that the host does not know is the main program's.
         None => super::RTLD_DEFAULT,
@@ -98,7 +102,7 @@ pub(super) fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Opt
     /// The name in the record of the main program.
     const MAIN: &[u8] = b"__main__";
     let linking = super::linking(store)?;
-    if let Some(id) = linking.handles.get(&handle) {
+    if let Some((id, _)) = linking.handles.get(&handle) {
         return Ok(Some(*id));
     }
     let is_handle = handle == super::RTLD_DEFAULT

@@ -44,13 +44,14 @@ pub(crate) fn dlinfo(
 }
 
 fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Result<(), Failure> {
-    let is_emscripten = store.data().system.is_emscripten();
+    let record = match store.data().system.is_emscripten() {
+        true => emscripten::module_of_record(store, handle)?,
+        false => None,
+    };
     let linking = linking(store)?;
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
-    let library = match linking.handles.get(&handle) {
-        Some(library) => *library,
-        // Among those of `struct dso`, one that the host does not know is the main program's.
-        None if is_emscripten && !linking.handles.is_empty() => ModuleId::MAIN,
+    let library = match record {
+        Some(library) => library,
         None => library_of(&namespace, handle)?,
     };
     let bytes = match request {

@@ -41,8 +41,8 @@ pub(crate) struct Linking {
     main: Instance,
     /// By id: the main module's instance, then the libraries', those that have left included.
     pub instances: Vec<Instance>,
-    /// Handles that are not ours to choose.
-    handles: BTreeMap<u32, ModuleId>,
+    /// Handles that are not ours to choose: the C library's records, as many as it likes.
+    handles: BTreeMap<u32, (ModuleId, Charge)>,
     /// Strings that the guest was given pointers to, each with the module that it says something about.
     strings: BTreeMap<(ModuleId, String), (Address, Charge)>,
     /// What is kept of each library.

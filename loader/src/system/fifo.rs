@@ -29,14 +29,23 @@ pub(crate) fn open(guest: &mut Guest<'_>, path: &At, flags: u32, mode: u32) -> R
             opened => break opened?,
         }
     };
-    while waits && flags & flag::ACCESS == 0 && lacks_writer(guest, opened)? {
-        if let Err(fault) = pause(guest, OFTEN) {
-            let kernel = guest.kernel()?;
-            kernel.descriptors.close(&mut kernel.files, opened)?;
-            return Err(fault);
-        }
+    if !waits || flags & flag::ACCESS != 0 {
+        return Ok(opened);
+    }
+    if let Err(fault) = wait_for_writer(guest, opened) {
+        // What did not open is not open.
+        let kernel = guest.kernel()?;
+        kernel.descriptors.close(&mut kernel.files, opened)?;
+        return Err(fault);
     }
     Ok(opened)
+}
+
+fn wait_for_writer(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
+    while lacks_writer(guest, fd)? {
+        pause(guest, OFTEN)?;
+    }
+    Ok(())
 }
 
 fn is_fifo(guest: &mut Guest<'_>, path: &At) -> Result<bool> {
