@@ -44,10 +44,8 @@ pub(crate) fn dlinfo(
 }
 
 fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Result<(), Failure> {
-    let record = match store.data().system.is_emscripten() {
-        true => emscripten::module_of_record(store, handle)?,
-        false => None,
-    };
+    let is_emscripten = store.data().system.is_emscripten();
+    let record = if is_emscripten { emscripten::module_of_record(store, handle)? } else { None };
     let linking = linking(store)?;
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
     let library = match record {
