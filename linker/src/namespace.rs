@@ -145,8 +145,12 @@ impl Library {
 
     /// Whether a slot is one of its own.
     pub fn holds_slot(&self, slot: TableSlot) -> bool {
-        let size = self.module.dylink.as_ref().map_or(0, |dylink| dylink.memory.table_size.get());
-        slot.0.checked_sub(self.table_base.0).is_some_and(|offset| offset < size)
+        slot.0.checked_sub(self.table_base.0).is_some_and(|offset| offset < self.table_size())
+    }
+
+    /// How many slots its element segments fill.
+    fn table_size(&self) -> u32 {
+        self.module.dylink.as_ref().map_or(0, |dylink| dylink.memory.table_size.get())
     }
 }
 
@@ -180,6 +184,8 @@ pub struct Namespace {
     by_file_name: BTreeMap<String, ModuleId>,
     /// Slots given to functions that no element segment has a slot for.
     slots: BTreeMap<FunctionRef, TableSlot>,
+    /// The part of the table that libraries ever had slots in: what is free of it was a function's once.
+    slots_of_libraries: Range<u32>,
     /// The library whose definition serves all, for data that is to be one in the process, by its identity ([`crate::vague`]).
     shared_data: HashMap<Box<str>, ModuleId>,
     host_functions: Arc<BTreeMap<(String, String), Signature>>,
@@ -205,6 +211,7 @@ impl Namespace {
             by_identity: BTreeMap::new(),
             by_file_name: BTreeMap::new(),
             slots: BTreeMap::new(),
+            slots_of_libraries: 0..0,
             shared_data: HashMap::new(),
             host_functions,
             host_addresses: Arc::default(),
@@ -453,6 +460,7 @@ impl Namespace {
 
     /// Remembers the slot that was given to a function.
     pub fn record_slot(&mut self, function: FunctionRef, slot: TableSlot) {
+        self.note_slots(slot, 1);
         self.slots.entry(function).or_insert(slot);
     }
 
@@ -529,8 +537,25 @@ impl Namespace {
         if let Some(found) = self.function_at(TableSlot(pointer)) {
             return Some(found);
         }
+        if !self.data_of_main().contains(&pointer) {
+            return None;
+        }
         let (base, _) = self.bases(ModuleId::MAIN);
-        self.data_of_main().contains(&pointer).then(|| self.data_symbol(ModuleId::MAIN, base, pointer))
+        let found = self.data_symbol(ModuleId::MAIN, base, pointer);
+        // The slot of a function that has left is a number like the addresses of main's first data.
+        let is_symbol = found.symbol.as_ref().is_some_and(|(_, address)| *address == pointer);
+        (is_symbol || !self.slots_of_libraries.contains(&pointer)).then_some(found)
+    }
+
+    /// Notes that libraries had these slots.
+    fn note_slots(&mut self, first: TableSlot, count: u32) {
+        if count == 0 {
+            return;
+        }
+        let known = &mut self.slots_of_libraries;
+        let end = first.0.saturating_add(count);
+        let all = known.start.min(first.0)..known.end.max(end);
+        *known = if Range::is_empty(known) { first.0..end } else { all };
     }
 
     /// Addresses of a module's static data; empty when it has none, or is not there.
@@ -652,6 +677,7 @@ impl Namespace {
             self.by_file_name.entry(lifetime::file_name(&library.path).to_owned()).or_insert(library.id);
             self.last_id = library.id;
             self.share_data(library.id, &library.module);
+            self.note_slots(library.table_base, library.table_size());
             self.libraries.push(library);
         }
         for (function, slot) in plan.new_slots() {
