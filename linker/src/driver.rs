@@ -75,16 +75,22 @@ impl Load {
         Ok(Opening::New(Load { namespace: namespace.clone(), order, mode }))
     }
 
-    /// What the main module itself needs, to be loaded before it runs; `requester` stands for it in the search. `None` when it needs
-    /// nothing. Errs as [`Load::open`] does.
+    /// What completes the main module, once it is instantiated by its own plan ([`LoadPlan::of_main`]): the libraries that it needs
+    /// itself, and the values of its GOT cells; `requester` stands for it in the search. `None` when it wants neither. Errs as
+    /// [`Load::open`] does.
     pub fn of_main(
         namespace: &Arc<Namespace>,
+        main: Arc<LoadPlan>,
         requester: &Requester,
         source: &mut dyn LibrarySource,
     ) -> Result<Option<Load>, LinkError> {
-        let order = LoadOrder::discover_needed_of_main(namespace, requester, source)?;
+        if !main.leaves_main_open() {
+            return Ok(None);
+        }
+        let mut order = LoadOrder::discover_needed_of_main(namespace, requester, source)?;
+        order.main = Some(main);
         let mode = OpenMode { global: true, ..OpenMode::default() };
-        Ok(order.map(|order| Load { namespace: namespace.clone(), order, mode }))
+        Ok(Some(Load { namespace: namespace.clone(), order, mode }))
     }
 
     /// Decides everything: what each import is bound to, where everything lies, and what is to be done. Errs when a symbol cannot be

@@ -127,6 +127,15 @@ pub enum LinkError {
         defects: Vec<MainDefect>,
     },
 
+    /// The main module imports what nothing provides.
+    #[error("{main}: not a main module that can be run: {why}")]
+    MainImports {
+        /// Name of the main module.
+        main: String,
+        /// Which import, and why it cannot be bound.
+        why: String,
+    },
+
     /// Another load came in between: from the guest's allocator, its file functions or relocation code.
     #[error(
         "{library}: the guest loaded another library from its allocator, file functions or relocation code"

@@ -6,11 +6,7 @@ use wasm_encoder::{
     TableSection, TableType,
 };
 
-use crate::error::{LinkError, SymbolProblem};
-use crate::ids::ModuleId;
-use crate::namespace::{Namespace, Scope, Symbol, SymbolKind};
 use crate::parse::Signature;
-use crate::resolve::Want;
 use crate::thunks::{Types, count, is_encodable};
 
 /// The export of the generated module that is its table: element `n` is what forwarder `n` calls. All are null at first.
@@ -21,12 +17,28 @@ pub fn export_name(index: usize) -> String {
     format!("forwarder{index}")
 }
 
-/// Generates the module of forwarders for functions of these names and types, in this order. `None` when a type is one that no code
-/// can be generated for: one with references other than `funcref` and `externref`.
-pub fn generate(wanted: &[(&str, &Signature)]) -> Option<Vec<u8>> {
-    if !wanted.iter().all(|(_, signature)| is_encodable(signature)) {
-        return None;
+/// Forwarders, generated for the functions that a main module imports and that only libraries can define.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ForwarderModule {
+    /// The module.
+    pub bytes: Vec<u8>,
+    /// Name and type of each function: forwarder `n` stands for number `n`.
+    pub wanted: Vec<(String, Signature)>,
+}
+
+impl ForwarderModule {
+    /// The module for functions of these names and types. Errs with the name of the first whose type is one that no code can be
+    /// generated for: one with references other than `funcref` and `externref`.
+    pub(crate) fn generate(wanted: Vec<(String, Signature)>) -> Result<ForwarderModule, String> {
+        if let Some((name, _)) = wanted.iter().find(|(_, signature)| !is_encodable(signature)) {
+            return Err(name.clone());
+        }
+        let bytes = generate(&wanted);
+        Ok(ForwarderModule { bytes, wanted })
     }
+}
+
+fn generate(wanted: &[(String, Signature)]) -> Vec<u8> {
     let mut types = Types::default();
     let mut functions = FunctionSection::new();
     let mut exports = ExportSection::new();
@@ -60,48 +72,7 @@ pub fn generate(wanted: &[(&str, &Signature)]) -> Option<Vec<u8>> {
         .section(&exports)
         .section(&code)
         .section(&name_section);
-    Some(module.finish())
-}
-
-/// Finds what each forwarder calls: the module that has the first definition of the function in the global scope, and `None` when there
-/// is none. Errs with all functions that are defined as something else.
-pub fn definers<'a>(
-    namespace: &Namespace,
-    wanted: impl IntoIterator<Item = (&'a str, &'a Signature)>,
-) -> Result<Vec<Option<ModuleId>>, LinkError> {
-    let main = namespace.main().name();
-    let mut problems = Vec::new();
-    let mut definers = Vec::new();
-    for (name, signature) in wanted {
-        let found = first_fitting(namespace, name, signature);
-        definers.push(found.as_ref().map(|found| found.definer));
-        match found {
-            Some(found) if !matches!(&found.kind, SymbolKind::Function(_, defined) if defined == signature) =>
-            {
-                problems.push(SymbolProblem::WrongType {
-                    importer: main.into(),
-                    symbol: name.to_owned(),
-                    wanted: SymbolProblem::function(signature),
-                    definer: namespace.name(found.definer).to_owned(),
-                    found: found.kind.describe(),
-                    own: None,
-                });
-            }
-            _ => {}
-        }
-    }
-    if problems.is_empty() {
-        return Ok(definers);
-    }
-    problems.sort();
-    Err(LinkError::Symbols { library: main.to_owned(), problems })
-}
-
-/// The first definition of this type in the global scope, or else the first at all.
-fn first_fitting(namespace: &Namespace, name: &str, signature: &Signature) -> Option<Symbol> {
-    let mut all = namespace.global_scope().iter().filter_map(|id| namespace.definition(*id, name));
-    let first = namespace.lookup(name, Scope::Global)?;
-    all.find(|found| Want::Function(signature).fits(&found.kind)).or(Some(first))
+    module.finish()
 }
 
 fn body(element: u32, ty: u32, parameters: u32) -> Function {
@@ -124,7 +95,9 @@ mod tests {
     fn what_is_generated_is_valid() {
         let nothing = Signature::new(FuncType::new([], []));
         let much = Signature::new(FuncType::new([ValType::I32, ValType::F64, ValType::I64], [ValType::I64]));
-        let bytes = generate(&[("a", &nothing), ("b", &much), ("c", &nothing)]).unwrap();
+        let wanted = [("a", &nothing), ("b", &much), ("c", &nothing)];
+        let wanted = wanted.map(|(name, signature)| (name.to_owned(), signature.clone()));
+        let ForwarderModule { bytes, .. } = ForwarderModule::generate(wanted.to_vec()).unwrap();
         Validator::new().validate_all(&bytes).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         assert!(text.contains("forwarder2") && text.contains(TARGETS), "{text}");

@@ -51,6 +51,8 @@ impl LibraryReservation {
 /// What a load needs from the process, to be allocated all or not at all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reservation {
+    /// What was asked for, for messages.
+    pub root: String,
     /// One entry for each library, in initialization order.
     pub libraries: Vec<LibraryReservation>,
     /// Single table slots for functions whose address is taken and that have none.
@@ -83,8 +85,10 @@ pub(crate) struct PlacedModules {
 }
 
 impl Reservation {
-    /// What libraries need, in this order, beside so many single slots. Errs when a need cannot be met by any 32-bit process.
+    /// What libraries need, in this order, beside so many single slots; `root` is what was asked for. Errs when a need cannot be met by any
+    /// 32-bit process.
     pub(crate) fn of<'a>(
+        root: &str,
         new: impl Iterator<Item = &'a NewLibrary>,
         slotless: usize,
     ) -> Result<Reservation, LinkError> {
@@ -95,14 +99,11 @@ impl Reservation {
             slots = slots.saturating_add(reservation.table_size.get());
             libraries.push(reservation);
         }
-        let does_not_fit = |why: String| {
-            let root = libraries.last().map(|root| root.path.clone());
-            LinkError::DoesNotFit { library: root.unwrap_or_default(), why }
-        };
+        let does_not_fit = |why: String| LinkError::DoesNotFit { library: root.to_owned(), why };
         let loose = u32::try_from(slotless).unwrap_or(u32::MAX);
         SlotCount::new(slots.saturating_add(loose)).map_err(|e| does_not_fit(e.to_string()))?;
         let function_slots = SlotCount::new(loose).map_err(|e| does_not_fit(e.to_string()))?;
-        Ok(Reservation { libraries, function_slots })
+        Ok(Reservation { root: root.to_owned(), libraries, function_slots })
     }
 }
 
@@ -114,7 +115,8 @@ impl ResolvedModules {
 
     /// What must be allocated. Errs when a need cannot be met by any 32-bit process.
     pub(crate) fn reservation(&self) -> Result<Reservation, LinkError> {
-        Reservation::of(self.libraries.iter().map(|resolved| &resolved.library), self.single_slots())
+        let libraries = self.libraries.iter().map(|resolved| &resolved.library);
+        Reservation::of(&self.root_name, libraries, self.single_slots())
     }
 
     /// How many functions need a slot of their own.
@@ -131,8 +133,7 @@ impl ResolvedModules {
         if placement.libraries.len() != self.libraries.len()
             || placement.function_slots.len() != self.single_slots()
         {
-            let library = self.libraries.last().map(|root| root.library.file.path.clone());
-            return Err(unusable(library.unwrap_or_default(), "it is not the one that was asked for"));
+            return Err(unusable(self.root_name, "it is not the one that was asked for"));
         }
         for (resolved, placed) in self.libraries.iter().zip(&placement.libraries) {
             check(resolved, *placed).map_err(|why| unusable(resolved.library.file.path.clone(), &why))?;

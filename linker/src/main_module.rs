@@ -151,6 +151,11 @@ impl MainModule {
         self.abi.as_ref()
     }
 
+    /// The ABI of its processes.
+    pub fn family(&self) -> AbiFamily {
+        self.abi.as_ref().map_or(AbiFamily::Wasi, |abi| abi.family)
+    }
+
     /// Where it is put, if it is position-independent. `None` for a module whose addresses and slots are absolute.
     pub fn placement(&self) -> Option<&MainPlacement> {
         self.placement.as_ref()

@@ -238,7 +238,7 @@ impl Namespace {
 
     /// The ABI of the process.
     pub fn family(&self) -> AbiFamily {
-        self.main.abi().map_or(AbiFamily::Wasi, |abi| abi.family)
+        self.main.family()
     }
 
     /// Whether the main module was compiled to leave exceptions to the host, so that its host has what libraries need for that

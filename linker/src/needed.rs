@@ -13,7 +13,8 @@ use crate::abi_family::AbiEvidence;
 use crate::error::{LinkError, ParseError};
 use crate::ids::ModuleId;
 use crate::namespace::{Namespace, Stage};
-use crate::parse::{ImportKind, ParsedModule, Signature};
+use crate::parse::{Exports, Import, ImportKind, ParsedModule, Signature};
+use crate::plan::LoadPlan;
 use crate::search_path::{Requester, RuntimePath};
 
 /// A request for one library file.
@@ -198,6 +199,8 @@ pub struct LoadOrder {
     pub(crate) search: Vec<ModuleId>,
     /// Whether `search` comes before the global scope.
     pub(crate) own_scope_first: bool,
+    /// The plan of the main module, in the load that completes it: its cells and forwarders are bound with the libraries.
+    pub(crate) main: Option<Arc<LoadPlan>>,
 }
 
 impl LoadOrder {
@@ -236,13 +239,13 @@ impl LoadOrder {
     }
 
     /// Finds everything that the main module itself needs, before any library is loaded: `requester` stands for it in the search.
-    /// The libraries are of one load, in whose scope they follow the main module in NEEDED order. `None` when it needs
-    /// nothing but what it has itself. Errs as [`LoadOrder::discover`] does.
-    pub fn discover_needed_of_main(
+    /// The libraries are of one load, in whose scope they follow the main module in NEEDED order; none when it needs nothing but what
+    /// it has itself. Errs as [`LoadOrder::discover`] does.
+    pub(crate) fn discover_needed_of_main(
         namespace: &Namespace,
         requester: &Requester,
         source: &mut dyn LibrarySource,
-    ) -> Result<Option<LoadOrder>, LinkError> {
+    ) -> Result<LoadOrder, LinkError> {
         let mut discovery = Discovery::new(namespace, source);
         let mut roots = IndexSet::new();
         for name in namespace.main().needed() {
@@ -257,7 +260,7 @@ impl LoadOrder {
         if !missing.is_empty() {
             return Err(LinkError::NotFound(missing));
         }
-        Ok((!order.libraries.is_empty()).then_some(order))
+        Ok(order)
     }
 
     /// The libraries that were asked for, the first of which is [`LoadOrder::root`].
@@ -265,9 +268,26 @@ impl LoadOrder {
         &self.roots
     }
 
-    /// The library that was asked for, or the first of them.
-    pub fn root(&self) -> &NewLibrary {
-        &self.libraries[0]
+    /// The library that was asked for, or the first of them; the main module when it is completed without any.
+    pub fn root(&self) -> ModuleId {
+        self.roots.first().copied().unwrap_or(ModuleId::MAIN)
+    }
+
+    /// What messages call the root.
+    pub(crate) fn root_name<'a>(&'a self, namespace: &'a Namespace) -> &'a str {
+        let root = self.root();
+        self.new_library(root).map_or_else(|| namespace.name(root), |new| &new.file.path)
+    }
+
+    /// What new libraries import, and the main module when it is completed, each import with the exports beside it.
+    fn importers<'a>(
+        &'a self,
+        namespace: &'a Namespace,
+    ) -> impl Iterator<Item = (&'a Import, &'a Exports)> + 'a {
+        let main = self.main.as_ref().map(|_| &**namespace.main().module());
+        let libraries = self.libraries.iter().map(|library| &*library.module);
+        let modules = main.into_iter().chain(libraries);
+        modules.flat_map(|module| module.imports.iter().map(|import| (import, &module.exports)))
     }
 
     /// The same libraries, searched for symbols before the global scope: `RTLD_DEEPBIND`.
@@ -289,10 +309,7 @@ impl LoadOrder {
         namespace: &'a Namespace,
     ) -> impl Iterator<Item = (&'a str, &'a str, &'a Signature)> {
         let main = &namespace.main().module().exports;
-        let imports = self.libraries.iter().flat_map(|library| {
-            library.module.imports.iter().map(|import| (import, &library.module.exports))
-        });
-        imports.filter_map(move |(import, own)| {
+        self.importers(namespace).filter_map(move |(import, own)| {
             let ImportKind::Function(signature) = &import.kind else { return None };
             let is_known = import.module == abi::ENV
                 && (own.contains(&import.name) || main.contains(&import.name))
@@ -305,10 +322,7 @@ impl LoadOrder {
     /// main module or the importer itself exports is left out.
     pub fn addresses_of_host<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = &'a str> {
         let main = &namespace.main().module().exports;
-        let imports = self.libraries.iter().flat_map(|library| {
-            library.module.imports.iter().map(|import| (import, &library.module.exports))
-        });
-        imports.filter_map(move |(import, own)| {
+        self.importers(namespace).filter_map(move |(import, own)| {
             let is_wanted = import.module == abi::GOT_FUNC
                 && !own.contains(&import.name)
                 && !main.contains(&import.name)
@@ -442,6 +456,7 @@ impl<'a> Discovery<'a> {
             construction: Vec::new(),
             search: Vec::new(),
             own_scope_first: false,
+            main: None,
             libraries: self.libraries,
         };
         let all = order.dependencies_first(self.namespace);

@@ -6,16 +6,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::abi;
+use crate::forwarders::ForwarderModule;
 use crate::ids::{Address, ModuleId, TableSlot};
 use crate::layout::{LibraryPlacement, PlacedModules};
+use crate::main_module::MainModule;
 use crate::namespace::{Library, Namespace, Stage};
-use crate::needed::NewLibrary;
-use crate::parse::{ExportKind, ImportKind, Signature};
+use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
 use crate::provided::Provided;
 use crate::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 use crate::thunks::{self, ThunkModule};
 
-/// What to pass for one import of a library.
+/// What to pass for one import of a module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BoundImport {
     /// The process's memory.
@@ -37,6 +38,10 @@ pub enum BoundImport {
     },
     /// A thunk of this load, by number.
     Thunk(usize),
+    /// A forwarder of this load, by number.
+    Forwarder(usize),
+    /// The function that the host has under the import's name; one that fails when it is called if it has none.
+    Host,
     /// A function that the loader makes for this library.
     Provided(Provided),
     /// An exception tag.
@@ -53,12 +58,26 @@ pub enum LoadStep {
         /// So many bytes.
         size: u32,
     },
+    /// Make the process's memory, as its main module imports it, with at least this many bytes.
+    MakeMemory {
+        /// So many bytes.
+        size: u32,
+    },
+    /// Make the process's function table, as its main module imports it, with at least this many slots.
+    MakeTable {
+        /// So many slots.
+        slots: u32,
+    },
+    /// Make the process's stack pointer, with this value.
+    MakeStackPointer(Address),
+    /// Instantiate the load's module of forwarders.
+    InstantiateForwarders,
     /// Instantiate the load's thunk module with [`ThunkModule::imports`].
     InstantiateThunks,
-    /// Instantiate a library with these imports, in import order. Its start function runs.
+    /// Instantiate a module with these imports, in import order. Its start function runs.
     Instantiate {
-        /// Which library.
-        library: ModuleId,
+        /// Which module.
+        module: ModuleId,
         /// One entry for each import.
         imports: Vec<BoundImport>,
     },
@@ -82,11 +101,24 @@ pub enum LoadStep {
         /// Its type.
         signature: Signature,
     },
-    /// Call `__wasm_apply_data_relocs` of a library.
+    /// Let a forwarder call the function of its name of this module; of the host where none of the libraries has one.
+    SetForwarder {
+        /// Which forwarder.
+        forwarder: usize,
+        /// The module that defines the function.
+        definer: Option<ModuleId>,
+    },
+    /// Give the GOT cell that the main module has as this import its value.
+    SetCell {
+        /// The position of the import.
+        import: usize,
+        /// An address or a slot.
+        value: u32,
+    },
+    /// Call `__wasm_apply_data_relocs` of a module.
     Relocate(ModuleId),
-    /// Call `__wasm_call_ctors` of a library, which may be one of a load under way. From the first such step on, a load cannot be taken
-    /// back.
-    Construct(ModuleId),
+    /// Let the main module find out where its C stack is, and tell it if it checks that.
+    BeginStack,
 }
 
 /// A library as the plan leaves it.
@@ -105,10 +137,14 @@ pub struct PlannedLibrary {
 /// How to bring the libraries of one load to life.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
-    root: ModuleId,
-    libraries: Vec<PlannedLibrary>,
-    thunk_module: Option<ThunkModule>,
-    steps: Vec<LoadStep>,
+    pub(crate) root: ModuleId,
+    /// The main module, of the plans that bring it to life.
+    pub(crate) main: Option<Arc<MainModule>>,
+    pub(crate) libraries: Vec<PlannedLibrary>,
+    pub(crate) forwarders: Option<Arc<ForwarderModule>>,
+    pub(crate) thunk_module: Option<ThunkModule>,
+    pub(crate) steps: Vec<LoadStep>,
+    pub(crate) constructors: Vec<ModuleId>,
 }
 
 impl PlacedModules {
@@ -128,20 +164,26 @@ impl PlacedModules {
         steps.extend(places().map(|(library, place)| planner.instantiate(library, place)));
         steps.extend(planner.set_slots());
         steps.extend(planner.set_host_slots());
-        let limited = libraries.iter().filter(|new| has_function(&new.library, abi::SET_STACK_LIMITS));
+        steps.extend(planner.complete_main());
+        let has = |new: &&ResolvedLibrary, name: &str| has_function(&new.library.module, name);
+        let limited = libraries.iter().filter(|new| has(new, abi::SET_STACK_LIMITS));
         steps.extend(limited.map(|new| LoadStep::LimitStack(new.library.id)));
-        let relocated = libraries.iter().filter(|new| has_function(&new.library, abi::APPLY_DATA_RELOCS));
+        let relocated = libraries.iter().filter(|new| has(new, abi::APPLY_DATA_RELOCS));
         steps.extend(relocated.map(|new| LoadStep::Relocate(new.library.id)));
-        let construct = |id: &&ModuleId| match planner.new.get(id) {
-            Some((new, _)) => has_function(&new.library, abi::CALL_CTORS),
-            None => true,
-        };
-        steps.extend(self.resolved.construction.iter().filter(construct).map(|id| LoadStep::Construct(*id)));
         let mut entries: Vec<_> = places()
             .map(|(library, place)| entry(library, place, self.resolved.root, self.resolved.scope.own_first))
             .collect();
         entries.sort_by_key(|entry| entry.library.id);
-        LoadPlan { root: self.resolved.root, libraries: entries, thunk_module, steps }
+        let first = self.resolved.main.as_ref().map(|main| &main.first);
+        LoadPlan {
+            root: self.resolved.root,
+            main: first.and_then(|first| first.main.clone()),
+            libraries: entries,
+            forwarders: first.and_then(|first| first.forwarders.clone()),
+            thunk_module,
+            steps,
+            constructors: planner.constructors(),
+        }
     }
 }
 
@@ -227,7 +269,7 @@ impl<'a> Planner<'a> {
     fn instantiate(&self, resolved: &ResolvedLibrary, place: LibraryPlacement) -> LoadStep {
         let imports = resolved.library.module.imports.iter().zip(resolved.bindings.iter());
         LoadStep::Instantiate {
-            library: resolved.library.id,
+            module: resolved.library.id,
             imports: imports.map(|(i, binding)| self.bind(place, &i.kind, binding)).collect(),
         }
     }
@@ -255,10 +297,52 @@ impl<'a> Planner<'a> {
             signature: signature.clone(),
         })
     }
+
+    /// What the main module was instantiated without: the targets of its forwarders and the values of its cells, which its relocations
+    /// copy, and with them the bounds of its stack if it is position-independent.
+    fn complete_main(&self) -> Vec<LoadStep> {
+        let Some(main) = &self.placed.resolved.main else { return Vec::new() };
+        let (memory_base, table_base) = self.namespace.bases(ModuleId::MAIN);
+        let place = LibraryPlacement { memory_base, table_base };
+        let mut steps = Vec::new();
+        let forwarders = main.forwarders.iter().enumerate();
+        steps.extend(
+            forwarders.map(|(forwarder, definer)| LoadStep::SetForwarder { forwarder, definer: *definer }),
+        );
+        let module = self.namespace.main().module();
+        for (position, binding) in &main.cells {
+            let import = module.imports.get(*position).map(|import| self.bind(place, &import.kind, binding));
+            // They are 0 from the beginning.
+            if let Some(BoundImport::GotCell(value @ 1..)) = import {
+                steps.push(LoadStep::SetCell { import: *position, value });
+            }
+        }
+        if has_function(module, abi::APPLY_DATA_RELOCS) {
+            steps.push(LoadStep::Relocate(ModuleId::MAIN));
+        }
+        if self.namespace.main().placement().is_some() {
+            steps.push(LoadStep::BeginStack);
+        }
+        steps
+    }
+
+    /// The modules that have constructors to run, in that order. The main module's run before its libraries', which ELF has the other
+    /// way round: as in Emscripten, it holds the C and C++ library that all of them use.
+    fn constructors(&self) -> Vec<ModuleId> {
+        let resolved = &self.placed.resolved;
+        let main = resolved.main.as_ref().map(|_| ModuleId::MAIN);
+        let has_any = |id: &ModuleId| match (self.new.get(id), *id) {
+            (Some((new, _)), _) => has_function(&new.library.module, abi::CALL_CTORS),
+            (None, ModuleId::MAIN) => has_function(self.namespace.main().module(), abi::CALL_CTORS),
+            (None, _) => true,
+        };
+        main.into_iter().chain(resolved.construction.iter().copied()).filter(has_any).collect()
+    }
 }
 
-fn has_function(library: &NewLibrary, name: &str) -> bool {
-    let export = library.module.exports.get(name);
+/// Whether a module exports a function of this name.
+pub(crate) fn has_function(module: &ParsedModule, name: &str) -> bool {
+    let export = module.exports.get(name);
     export.is_some_and(|export| matches!(export.kind, ExportKind::Function { .. }))
 }
 
@@ -295,7 +379,7 @@ fn entry(
             own_scope_first,
             references: 0,
             is_permanent: new.module.imports.iter().any(|import| import.name == abi::CXA_THREAD_ATEXIT),
-            stage: if has_function(new, abi::CALL_CTORS) { Stage::Waiting } else { Stage::Begun },
+            stage: if has_function(&new.module, abi::CALL_CTORS) { Stage::Waiting } else { Stage::Begun },
             failure: None,
         },
         bytes: new.file.bytes.clone(),
@@ -305,7 +389,7 @@ fn entry(
 }
 
 impl LoadPlan {
-    /// The library that was asked for, or the first of those that the main module needs.
+    /// The library that was asked for, or the first of those that the main module needs, or the main module.
     pub fn root(&self) -> ModuleId {
         self.root
     }
@@ -320,7 +404,19 @@ impl LoadPlan {
         self.thunk_module.as_ref()
     }
 
-    /// What to do, in this order.
+    /// The module of forwarders that the main module is instantiated with, if it is: to be compiled and instantiated by
+    /// [`LoadStep::InstantiateForwarders`].
+    pub fn forwarders(&self) -> Option<&ForwarderModule> {
+        self.forwarders.as_deref()
+    }
+
+    /// The modules whose constructors (`__wasm_call_ctors`) are to be called when all steps are done, in this order; libraries of loads
+    /// under way may be among them. From the first of them on, a load cannot be taken back.
+    pub fn constructors(&self) -> &[ModuleId] {
+        &self.constructors
+    }
+
+    /// What to do up to the first constructor, in this order.
     pub fn steps(&self) -> &[LoadStep] {
         &self.steps
     }
@@ -341,9 +437,26 @@ impl LoadPlan {
         })
     }
 
-    /// The path of a library of the load.
+    /// The path of a module of the load.
     pub fn path(&self, id: ModuleId) -> &str {
-        self.library(id).map_or("", |planned| planned.library.path.as_str())
+        match (self.library(id), &self.main) {
+            (Some(planned), _) => planned.library.path.as_str(),
+            (None, Some(main)) if id == ModuleId::MAIN => main.name(),
+            (None, _) => "",
+        }
+    }
+
+    /// The imports of a module of the load.
+    pub(crate) fn imports_of(&self, id: ModuleId) -> &[Import] {
+        match (self.library(id), &self.main) {
+            (Some(planned), _) => &planned.library.module.imports,
+            (None, Some(main)) if id == ModuleId::MAIN => &main.module().imports,
+            (None, _) => &[],
+        }
+    }
+
+    fn instantiates_main(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, LoadStep::Instantiate { module: ModuleId::MAIN, .. }))
     }
 
     /// A library of the load.
@@ -357,58 +470,95 @@ impl LoadPlan {
         thunks::export_name(index)
     }
 
-    /// Checks what must hold of every plan: each import is bound, nothing is used before it is made, and no
-    /// constructor runs before the last relocation. Errs with the first violation, in words.
+    /// Checks what must hold of every plan: each import is bound, and nothing is used before it is made. Errs with the first violation,
+    /// in words.
     pub fn check(&self) -> Result<(), String> {
-        let new: BTreeSet<ModuleId> = self.libraries.iter().map(|l| l.library.id).collect();
-        let mut live = BTreeSet::new();
-        let mut thunks_live = false;
-        let mut constructed = false;
-        let usable = |id: &ModuleId, live: &BTreeSet<ModuleId>| !new.contains(id) || live.contains(id);
-        for step in &self.steps {
-            match step {
-                LoadStep::Zero { .. } if live.is_empty() => {}
-                LoadStep::Zero { .. } => return Err("memory is zeroed after its use".to_owned()),
-                LoadStep::InstantiateThunks => thunks_live = true,
-                LoadStep::Instantiate { library, imports } => {
-                    let planned = self.library(*library);
-                    let wanted = planned.map_or(0, |l| l.library.module.imports.len());
-                    if imports.len() != wanted {
-                        return Err(format!("{library}: {} of {wanted} imports", imports.len()));
-                    }
-                    for import in imports {
-                        match import {
-                            BoundImport::Export { module, name } if !usable(module, &live) => {
-                                return Err(format!("{library} uses `{name}` of {module} too early"));
-                            }
-                            BoundImport::Thunk(_) if !thunks_live => {
-                                return Err(format!("{library} uses a thunk too early"));
-                            }
-                            _ => {}
-                        }
-                    }
-                    live.insert(*library);
-                }
-                LoadStep::SetSlot { from: (module, name), .. } if !usable(module, &live) => {
-                    return Err(format!("the slot of `{name}` is set before {module} is there"));
-                }
-                LoadStep::LimitStack(id) | LoadStep::Relocate(id) if constructed || !usable(id, &live) => {
-                    return Err(format!("{id} is prepared out of order"));
-                }
-                LoadStep::SetHostSlot { .. } if constructed => {
-                    return Err("a slot of the host's is set after a constructor".to_owned());
-                }
-                LoadStep::SetSlot { .. }
-                | LoadStep::SetHostSlot { .. }
-                | LoadStep::LimitStack(_)
-                | LoadStep::Relocate(_) => {}
-                LoadStep::Construct(id) if !usable(id, &live) => {
-                    return Err(format!("{id} is constructed before it is there"));
-                }
-                LoadStep::Construct(_) => constructed = true,
-            }
+        let mut state = Check::of(self);
+        self.steps.iter().try_for_each(|step| state.step(step))?;
+        if state.live != state.new {
+            return Err("a module is never instantiated".to_owned());
         }
-        if live == new { Ok(()) } else { Err("a library is never instantiated".to_owned()) }
+        let is_unusable = |id: &&ModuleId| !state.is_usable(**id);
+        match self.constructors.iter().find(is_unusable) {
+            Some(id) => Err(format!("{id} is constructed, and is not there")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is known of a plan after some of its steps.
+struct Check<'a> {
+    plan: &'a LoadPlan,
+    /// The modules that the plan instantiates.
+    new: BTreeSet<ModuleId>,
+    /// Those of them that have an instance.
+    live: BTreeSet<ModuleId>,
+    has_thunks: bool,
+    has_forwarders: bool,
+}
+
+impl Check<'_> {
+    fn of(plan: &LoadPlan) -> Check<'_> {
+        let libraries = plan.libraries.iter().map(|planned| planned.library.id);
+        let main = (plan.libraries.is_empty() && plan.instantiates_main()).then_some(ModuleId::MAIN);
+        Check {
+            plan,
+            new: libraries.chain(main).collect(),
+            live: BTreeSet::new(),
+            has_thunks: false,
+            has_forwarders: false,
+        }
+    }
+
+    fn is_usable(&self, id: ModuleId) -> bool {
+        !self.new.contains(&id) || self.live.contains(&id)
+    }
+
+    fn step(&mut self, step: &LoadStep) -> Result<(), String> {
+        match step {
+            LoadStep::MakeMemory { .. }
+            | LoadStep::MakeTable { .. }
+            | LoadStep::MakeStackPointer(_)
+            | LoadStep::Zero { .. }
+                if !self.live.is_empty() =>
+            {
+                return Err("what modules share is made after its use".to_owned());
+            }
+            LoadStep::InstantiateThunks => self.has_thunks = true,
+            LoadStep::InstantiateForwarders => self.has_forwarders = true,
+            LoadStep::Instantiate { module, imports } => {
+                let wanted = self.plan.imports_of(*module).len();
+                if imports.len() != wanted {
+                    return Err(format!("{module}: {} of {wanted} imports", imports.len()));
+                }
+                imports.iter().try_for_each(|import| self.import(*module, import))?;
+                self.live.insert(*module);
+            }
+            LoadStep::SetSlot { from: (module, name), .. } if !self.is_usable(*module) => {
+                return Err(format!("the slot of `{name}` is set before {module} is there"));
+            }
+            LoadStep::SetForwarder { definer: Some(module), .. } if !self.is_usable(*module) => {
+                return Err(format!("a forwarder is set before {module} is there"));
+            }
+            LoadStep::LimitStack(id) | LoadStep::Relocate(id) if !self.is_usable(*id) => {
+                return Err(format!("{id} is prepared before it is there"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&self, importer: ModuleId, import: &BoundImport) -> Result<(), String> {
+        match import {
+            BoundImport::Export { module, name } if !self.is_usable(*module) => {
+                Err(format!("{importer} uses `{name}` of {module} too early"))
+            }
+            BoundImport::Thunk(_) if !self.has_thunks => Err(format!("{importer} uses a thunk too early")),
+            BoundImport::Forwarder(_) if !self.has_forwarders => {
+                Err(format!("{importer} uses a forwarder too early"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -425,7 +575,8 @@ impl fmt::Display for LoadPlan {
             }
             writeln!(f)?;
         }
-        self.steps.iter().try_for_each(|step| self.fmt_step(step, f))
+        self.steps.iter().try_for_each(|step| self.fmt_step(step, f))?;
+        self.constructors.iter().try_for_each(|module| writeln!(f, "construct {module}"))
     }
 }
 
@@ -433,24 +584,61 @@ impl LoadPlan {
     fn fmt_step(&self, step: &LoadStep, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match step {
             LoadStep::Zero { address, size } => writeln!(f, "zero {size} bytes at {address}"),
+            LoadStep::MakeMemory { size } => writeln!(f, "make the memory, of {size} bytes at least"),
+            LoadStep::MakeTable { slots } => writeln!(f, "make the table, of {slots} slots at least"),
+            LoadStep::MakeStackPointer(address) => writeln!(f, "make the stack pointer, at {address}"),
+            LoadStep::InstantiateForwarders => writeln!(f, "instantiate forwarders"),
             LoadStep::InstantiateThunks => writeln!(f, "instantiate thunks"),
-            LoadStep::Instantiate { library, imports } => {
-                writeln!(f, "instantiate {library}")?;
-                let planned = self.library(*library);
-                let names = planned.map_or(&[][..], |l| l.library.module.imports.as_slice());
-                for (import, bound) in names.iter().zip(imports) {
-                    writeln!(f, "  {}.{} = {bound}", import.module, import.name)?;
-                }
-                Ok(())
+            LoadStep::Instantiate { module, imports } => {
+                writeln!(f, "instantiate {module}")?;
+                self.fmt_imports(*module, imports, f)
             }
             LoadStep::SetSlot { slot, from: (module, name), .. } => {
                 writeln!(f, "set {slot} = `{name}` of {module}")
             }
             LoadStep::LimitStack(library) => writeln!(f, "limit the stack of {library}"),
             LoadStep::SetHostSlot { slot, name, .. } => writeln!(f, "set {slot} = `{name}` of the host"),
-            LoadStep::Relocate(library) => writeln!(f, "relocate {library}"),
-            LoadStep::Construct(library) => writeln!(f, "construct {library}"),
+            LoadStep::SetForwarder { forwarder, definer } => {
+                let wanted = self.forwarders.as_ref().and_then(|module| module.wanted.get(*forwarder));
+                let name = wanted.map_or("", |(name, _)| name);
+                let definer = definer.map_or_else(|| "the host".to_owned(), |definer| definer.to_string());
+                writeln!(f, "set forwarder {forwarder} = `{name}` of {definer}")
+            }
+            LoadStep::SetCell { import, value } => {
+                let import = self.imports_of(ModuleId::MAIN).get(*import);
+                let name = import.map_or_else(String::new, |import| format!("{}.{}", import.module, import.name));
+                writeln!(f, "set {name} of main = {value:#x}")
+            }
+            LoadStep::Relocate(module) => writeln!(f, "relocate {}", module),
+            LoadStep::BeginStack => writeln!(f, "begin the stack"),
         }
+    }
+
+    /// One line for each import; functions of the host in a row, of which main modules have hundreds, are counted.
+    fn fmt_imports(
+        &self,
+        module: ModuleId,
+        bound: &[BoundImport],
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let mut of_host = 0;
+        for (import, bound) in self.imports_of(module).iter().zip(bound) {
+            if *bound == BoundImport::Host {
+                of_host += 1;
+                continue;
+            }
+            count_of_host(&mut of_host, f)?;
+            writeln!(f, "  {}.{} = {bound}", import.module, import.name)?;
+        }
+        count_of_host(&mut of_host, f)
+    }
+}
+
+fn count_of_host(count: &mut usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match std::mem::take(count) {
+        0 => Ok(()),
+        1 => writeln!(f, "  a function of the host"),
+        count => writeln!(f, "  {count} functions of the host"),
     }
 }
 
@@ -465,6 +653,8 @@ impl fmt::Display for BoundImport {
             BoundImport::Export { module, name } => write!(f, "`{name}` of {module}"),
             BoundImport::Provided(provided) => write!(f, "its own `{}`", provided.name()),
             BoundImport::Thunk(index) => write!(f, "thunk {index}"),
+            BoundImport::Forwarder(index) => write!(f, "forwarder {index}"),
+            BoundImport::Host => f.write_str("the host's"),
             BoundImport::Tag(TagSource::Main(name)) => write!(f, "tag `{name}` of main"),
             BoundImport::Tag(TagSource::Process(name)) => write!(f, "tag `{name}` of the process"),
         }

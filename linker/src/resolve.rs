@@ -23,6 +23,7 @@ use crate::ids::{FuncIndex, ModuleId};
 use crate::namespace::{Namespace, Symbol, SymbolKind, definition_in, describe_global, imported_function};
 use crate::needed::{LoadOrder, NewLibrary, OpenMode};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
+use crate::plan::LoadPlan;
 use crate::provided::Provided;
 use crate::thunks::{Thunk, ThunkKind, is_encodable};
 
@@ -114,8 +115,12 @@ pub struct ResolvedLibrary {
 pub struct ResolvedModules {
     /// In initialization order.
     pub(crate) libraries: Vec<ResolvedLibrary>,
-    /// The library that was asked for.
+    /// What was asked for.
     pub(crate) root: ModuleId,
+    /// What messages call it.
+    pub(crate) root_name: String,
+    /// What is left of the main module, in the load that completes it.
+    pub(crate) main: Option<ResolvedMain>,
     /// The libraries whose constructors are to run, in that order, loaded ones among them.
     pub(crate) construction: Vec<ModuleId>,
     /// Where symbols are looked up.
@@ -126,6 +131,17 @@ pub struct ResolvedModules {
     pub(crate) slotless: Vec<(FunctionRef, (ModuleId, String))>,
     /// The functions of the host's that need a slot and have none, by name, in order of first use.
     pub(crate) slotless_of_host: Vec<(String, Signature)>,
+}
+
+/// What a main module has to know of the libraries that it needs, and of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct ResolvedMain {
+    /// The plan that it was instantiated by.
+    pub(crate) first: Arc<LoadPlan>,
+    /// The GOT cells, by the positions of their imports.
+    pub(crate) cells: Vec<(usize, Binding)>,
+    /// The module behind each forwarder; `None` for the host.
+    pub(crate) forwarders: Vec<Option<ModuleId>>,
 }
 
 impl ResolvedModules {
@@ -165,17 +181,29 @@ impl LoadOrder {
             let bindings = resolver.library(library, &mut problems);
             libraries.push(ResolvedLibrary { library: library.clone(), bindings });
         }
+        let main = self.main.as_ref().map(|first| resolver.main(first, &mut problems));
         if !problems.is_empty() {
             problems.sort();
             problems.dedup();
-            return Err(LinkError::Symbols { library: self.root().file.path.clone(), problems });
+            return Err(LinkError::Symbols { library: self.root_name(namespace).to_owned(), problems });
         }
         let slotless = resolver.slotless();
         let slotless_of_host = resolver.slotless_of_host();
         let thunks = resolver.thunks;
         let scope = resolver.scope;
-        let (root, construction) = (self.root().id, self.construction);
-        Ok(ResolvedModules { libraries, root, construction, scope, thunks, slotless, slotless_of_host })
+        let root_name = self.root_name(namespace).to_owned();
+        let (root, construction) = (self.root(), self.construction);
+        Ok(ResolvedModules {
+            libraries,
+            root,
+            root_name,
+            main,
+            construction,
+            scope,
+            thunks,
+            slotless,
+            slotless_of_host,
+        })
     }
 
     /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.
@@ -318,13 +346,53 @@ impl<'a> Resolver<'a> {
         bindings.into()
     }
 
+    /// What completes the main module. What nothing defines stays 0 in its cells, and fails when it is called through a forwarder.
+    fn main(&mut self, first: &Arc<LoadPlan>, problems: &mut Vec<SymbolProblem>) -> ResolvedMain {
+        let module = &**self.namespace.main().module();
+        let path: Arc<str> = self.namespace.main().name().into();
+        let mut cells = Vec::new();
+        for position in first.cells_of_main() {
+            let Some(import) = module.imports.get(position) else { continue };
+            let wanted = Wanted { importer: ModuleId::MAIN, module, path: &path, import };
+            match self.cell_of_main(&wanted) {
+                Ok(binding) => cells.push((position, binding)),
+                Err(SymbolProblem::Undefined { .. }) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let mut forwarders = Vec::new();
+        for (name, signature) in first.forwarders().into_iter().flat_map(|module| &module.wanted) {
+            let found = self.find(name, Want::Function(signature));
+            forwarders.push(found.as_ref().map(|found| found.definer));
+            if let Some(found) = found.filter(|found| !Want::Function(signature).fits(&found.kind)) {
+                problems.push(SymbolProblem::WrongType {
+                    importer: path.clone(),
+                    symbol: name.clone(),
+                    wanted: SymbolProblem::function(signature),
+                    definer: self.name(found.definer).to_owned(),
+                    found: found.kind.describe(),
+                    own: None,
+                });
+            }
+        }
+        ResolvedMain { first: first.clone(), cells, forwarders }
+    }
+
+    fn cell_of_main(&mut self, wanted: &Wanted<'_>) -> Result<Binding, SymbolProblem> {
+        match (&wanted.import.kind, wanted.import.module.as_str()) {
+            (ImportKind::Global(ty), abi::GOT_MEM) => self.got(wanted, ty, Got::Data),
+            (ImportKind::Global(ty), _) => self.got(wanted, ty, Got::Function),
+            _ => Err(wanted.undefined()),
+        }
+    }
+
     fn import(
         &mut self,
         library: &NewLibrary,
         path: &Arc<str>,
         import: &Import,
     ) -> Result<Binding, SymbolProblem> {
-        let wanted = Wanted { importer: library, path, import };
+        let wanted = Wanted { importer: library.id, module: &library.module, path, import };
         match (import.module.as_str(), &import.kind) {
             (abi::ENV, ImportKind::Memory(ty)) if import.name == abi::MEMORY => {
                 if ty.memory64 || ty.shared {
@@ -455,7 +523,7 @@ impl<'a> Resolver<'a> {
 
     /// A function that is bound at its first call. Each library has its own thunk, so that a failing one names the library.
     fn lazy(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
-        let importer = wanted.importer.id;
+        let importer = wanted.importer;
         let key = ThunkKey::Lazy(importer, wanted.import.name.clone(), signature.to_string());
         let kind = ThunkKind::Lazy { importer, path: wanted.importer() };
         self.thunk(wanted, key, signature, kind).map(Binding::Thunk)
@@ -660,7 +728,7 @@ impl<'a> Resolver<'a> {
 
     /// Whether the definer will have an instance when the importer is instantiated.
     fn has_instance(&self, wanted: &Wanted<'_>, found: &Symbol) -> bool {
-        match (self.position.get(&found.definer), self.position.get(&wanted.importer.id)) {
+        match (self.position.get(&found.definer), self.position.get(&wanted.importer)) {
             (Some(definer), Some(importer)) => definer < importer,
             _ => true,
         }
@@ -702,11 +770,12 @@ impl<'a> Resolver<'a> {
     }
 
     fn wrong_type(&self, wanted: &Wanted<'_>, found: &Symbol) -> SymbolProblem {
-        let definer = match self.order.new_library(found.definer) {
-            Some(new) => &new.file.path,
-            None => self.namespace.name(found.definer),
-        };
-        wanted.wrong_type(definer, found.kind.describe())
+        wanted.wrong_type(self.name(found.definer), found.kind.describe())
+    }
+
+    /// What messages call a module.
+    fn name(&self, id: ModuleId) -> &str {
+        self.order.new_library(id).map_or_else(|| self.namespace.name(id), |new| &new.file.path)
     }
 }
 
@@ -762,7 +831,9 @@ enum Got {
 
 /// An import that is being bound, with who imports it: what messages are made of.
 struct Wanted<'a> {
-    importer: &'a NewLibrary,
+    importer: ModuleId,
+    /// What is in it.
+    module: &'a ParsedModule,
     /// Its path, for messages, of which there may be one for each import.
     path: &'a Arc<str>,
     import: &'a Import,
@@ -770,7 +841,7 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn is_weak(&self) -> bool {
-        let dylink = self.importer.module.dylink.as_ref();
+        let dylink = self.module.dylink.as_ref();
         dylink.is_some_and(|dylink| dylink.weak_imports.contains(&self.import.name))
     }
 
@@ -782,8 +853,8 @@ impl Wanted<'_> {
     /// `None` when it does neither, as C's `&function` alone.
     fn function_type(&self) -> Option<Signature> {
         let name = &self.import.name;
-        let module = &self.importer.module;
-        match definition_in(module, self.importer.id, name).map(|own| own.kind) {
+        let module = self.module;
+        match definition_in(module, self.importer, name).map(|own| own.kind) {
             Some(SymbolKind::Function(_, signature)) => return Some(signature),
             Some(_) => return None,
             None => {}
@@ -799,7 +870,7 @@ impl Wanted<'_> {
 
     /// What the importer itself defines under the name, when that is not what it imports.
     fn own(&self) -> Option<String> {
-        let own = definition_in(&self.importer.module, self.importer.id, &self.import.name)?;
+        let own = definition_in(self.module, self.importer, &self.import.name)?;
         Some(own.kind.describe())
     }
 

@@ -80,6 +80,21 @@ impl Shared {
     }
 }
 
+/// Lets guest code run. When it does not return, the stack pointer is put back to where it was, since the frames that would have done
+/// so are gone.
+pub(crate) fn keeping_stack<S: AsContextMut, T>(
+    store: &mut S,
+    stack_pointer: Global,
+    run: impl FnOnce(&mut S) -> wasmtime::Result<T>,
+) -> wasmtime::Result<T> {
+    let before = stack_pointer.get(&mut *store);
+    let result = run(store);
+    if result.is_err() {
+        stack_pointer.set(store, before)?;
+    }
+    result
+}
+
 impl AddressSpace {
     /// The resources of a process, with the main module's allocator; `None` when it exports none.
     pub(crate) fn of(mut store: impl AsContextMut, main: &Instance, shared: Shared) -> Option<AddressSpace> {
@@ -102,22 +117,7 @@ impl AddressSpace {
         function: &TypedFunc<P, R>,
         parameters: P,
     ) -> wasmtime::Result<R> {
-        self.keeping_stack(&mut store, |store| function.call(store, parameters))
-    }
-
-    /// Lets guest code run. When it does not return, the stack pointer is put back to where it was, since the frames that
-    /// would have done so are gone.
-    pub(crate) fn keeping_stack<S: AsContextMut, T>(
-        &self,
-        store: &mut S,
-        run: impl FnOnce(&mut S) -> wasmtime::Result<T>,
-    ) -> wasmtime::Result<T> {
-        let before = self.stack_pointer.get(&mut *store);
-        let result = run(store);
-        if result.is_err() {
-            self.stack_pointer.set(store, before)?;
-        }
-        result
+        keeping_stack(&mut store, self.stack_pointer, |store| function.call(store, parameters))
     }
 
     /// Allocates everything that a load needs.
@@ -155,9 +155,8 @@ impl AddressSpace {
                 last.table_base = table_base;
             }
         }
-        let path = reservation.libraries.last().map_or("", |root| root.path.as_str());
         let count = reservation.function_slots;
-        let first = self.take_slots(&mut store, path, count, Alignment::ONE)?;
+        let first = self.take_slots(&mut store, &reservation.root, count, Alignment::ONE)?;
         taken.function_slots = (first.0..first.0 + count.get()).map(TableSlot).collect();
         Ok(())
     }

@@ -31,24 +31,34 @@ pub(crate) fn begin(store: &mut StoreContextMut<'_, ProcessState>, main: &Instan
     if let Ok(init) = main.get_typed_func::<(), ()>(&mut *store, INIT) {
         init.call(&mut *store, ())?;
     }
-    limit(store, main)
+    limit(store, main, main)
 }
 
 /// Tells a module where the stack is, if it checks. Errs when the guest ends.
 pub(crate) fn limit(
     store: &mut StoreContextMut<'_, ProcessState>,
+    main: &Instance,
     module: &Instance,
 ) -> wasmtime::Result<()> {
     let Ok(set) = module.get_typed_func::<(u32, u32), ()>(&mut *store, abi::SET_STACK_LIMITS) else {
         return Ok(());
     };
-    let bounds = bounds(store)?.unwrap_or(Bounds::UNKNOWN);
+    let bounds = bounds_in(store, main)?.unwrap_or(Bounds::UNKNOWN);
     set.call(store, (bounds.base, bounds.end))
 }
 
 /// Where the stack is; `None` when the main module does not tell. Errs when the guest ends.
 pub(crate) fn bounds(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<Option<Bounds>> {
-    let Some(main) = store.data().running.as_ref().map(|running| running.main) else { return Ok(None) };
+    match store.data().running.as_ref().map(|running| running.main) {
+        Some(main) => bounds_in(store, &main),
+        None => Ok(None),
+    }
+}
+
+fn bounds_in(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    main: &Instance,
+) -> wasmtime::Result<Option<Bounds>> {
     let mut ask = |name: &str| -> wasmtime::Result<u32> {
         match main.get_typed_func::<(), u32>(store.as_context_mut(), name) {
             Ok(function) => function.call(store.as_context_mut(), ()),

@@ -1,24 +1,21 @@
 //! Owns how an Emscripten main module gets from compiled to running, which there JavaScript does: its imports, its constructors, its
 //! arguments, its end. Must not know system calls.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
 
-use pydl_linker::{MainPlacement, abi};
-use wasmtime::{
-    AsContextMut, Extern, ExternType, Func, ImportType, Instance, Module, Store, StoreContextMut, Val,
-    ValType,
-};
+use pydl_linker::{LoadPlan, ModuleId, abi};
+use wasmtime::{AsContextMut, Func, Instance, Module, Store, StoreContextMut, Val, ValType};
 
 use crate::address_space::{AddressSpace, Shared};
-use crate::c_stack;
+use crate::dlfcn::{self, Failure};
 use crate::error::LoadError;
-use crate::execute::process_tag;
+use crate::execute::{Execution, Generated, MainParts, Resources};
 use crate::image::Image;
-use crate::pic_main::{self, Cell};
 use crate::process::{ProcessState, Stop, is_of_guest};
 use crate::python;
-use crate::startup::{self, Forwarders};
 use crate::system;
 
 /// Runs what was registered for the end, and writes buffers out (Emscripten, `exitRuntime`).
@@ -38,142 +35,113 @@ pub(crate) fn entry(exports: impl FnMut(&str) -> bool) -> Option<&'static str> {
 pub(crate) struct Instantiated {
     pub main: Instance,
     pub shared: Option<Shared>,
-    cells: Vec<Cell>,
-    forwarders: Option<Forwarders>,
+    plan: Arc<LoadPlan>,
+    parts: MainParts,
 }
 
-/// Instantiates a main module, and the functions that its imports are served by.
+/// Instantiates a main module by its own plan.
 pub(crate) fn instantiate(
     store: &mut Store<ProcessState>,
     image: &Image,
     module: &Module,
 ) -> Result<Instantiated, Stop> {
-    // What a main module of its own addresses is like is seen without a look into its file.
-    let takes_memory = module.imports().any(|import| import.ty().memory().is_some());
-    let placement =
-        if takes_memory { image.main_module().map_err(Stop::Refused)?.placement().copied() } else { None };
-    let given = placement.map(|placement| pic_main::make_shared(store, module, &placement));
-    let engine = |error| Stop::Refused(LoadError::engine(error));
-    let given = given.transpose().map_err(engine)?;
-    if let Some(given) = given {
-        store.data_mut().system.set_memory(given.memory);
-    }
-    let forwarders = Forwarders::of(store, image).map_err(Stop::Refused)?;
-    let given_to_main = given.zip(placement);
-    let mut imports =
-        Imports { image, given: given_to_main, forwarders: forwarders.as_ref(), cells: Vec::new() };
-    let externs: Result<Vec<Extern>, LoadError> =
-        module.imports().map(|import| imports.bind(store, &import)).collect();
-    let externs = externs.map_err(Stop::Refused)?;
-    let main = Instance::new(&mut *store, module, &externs);
+    let plan = image.main_plan().map_err(Stop::Refused)?;
+    store.data().trace.plan(&plan);
+    let forwarders = plan.forwarders().map(|forwarders| {
+        let compiler = store.data().compiler.clone();
+        compiler.compile("generated forwarders", &forwarders.bytes, || {})
+    });
+    let forwarders = forwarders.transpose().map_err(Stop::Refused)?;
+    let modules = BTreeMap::from([(ModuleId::MAIN, module.clone())]);
+    let mut context = store.as_context_mut();
+    let mut execution = Execution {
+        store: &mut context,
+        resources: Resources::default(),
+        host: &image.host_functions,
+        loaded: &[],
+        modules: &modules,
+        generated: Generated { forwarders, ..Generated::default() },
+        instances: BTreeMap::new(),
+        thunks: None,
+        provided: BTreeMap::new(),
+        main: MainParts::default(),
+    };
+    let executed = execution.prepare(&plan);
+    let Execution { resources, instances, main: parts, .. } = execution;
     // Its start function is guest code.
-    let main = main.map_err(|error| if is_of_guest(&error) { Stop::Guest(error) } else { engine(error) })?;
-    let shared = given.or_else(|| Shared::exported(&mut *store, &main));
+    executed.map_err(|error| match is_of_guest(&error) {
+        true => Stop::Guest(error),
+        false => Stop::Refused(LoadError::engine(error)),
+    })?;
+    let lost = || Stop::Refused(LoadError::Engine("the plan of the main module makes no instance".to_owned()));
+    let main = instances.get(&ModuleId::MAIN).copied().ok_or_else(lost)?;
+    let base = plan.base_of_main();
+    let shared = resources.shared(base).or_else(|| Shared::exported(&mut *store, &main));
     let memory = shared.map(|shared| shared.memory).or_else(|| main.get_memory(&mut *store, abi::MEMORY));
     if let Some(memory) = memory {
         store.data_mut().system.set_memory(memory);
     }
-    let cells = imports.cells;
-    Ok(Instantiated { main, shared, cells, forwarders })
+    Ok(Instantiated { main, shared, plan, parts })
 }
 
-/// What a main module's imports are bound to.
-struct Imports<'a> {
-    image: &'a Image,
-    /// What a position-independent one is given.
-    given: Option<(Shared, MainPlacement)>,
-    forwarders: Option<&'a Forwarders>,
-    cells: Vec<Cell>,
-}
-
-impl Imports<'_> {
-    fn bind(
-        &mut self,
-        store: &mut Store<ProcessState>,
-        import: &ImportType<'_>,
-    ) -> Result<Extern, LoadError> {
-        let not_runnable =
-            |why: String| LoadError::NotRunnable { name: self.image.path().display().to_string(), why };
-        if let ExternType::Func(_) = import.ty() {
-            let forwarder = self.forwarders.and_then(|them| them.get(store, import.module(), import.name()));
-            if let Some(forwarder) = forwarder {
-                return Ok(forwarder);
-            }
-            let function = self.image.host_functions.get(&mut *store, import.module(), import.name());
-            return function.map_err(|error| not_runnable(error.to_string()));
-        }
-        if let Some(given) = self.given(store, import).map_err(LoadError::engine)? {
-            return Ok(given);
-        }
-        if let ExternType::Global(ty) = import.ty()
-            && let Some(cell) =
-                Cell::new(store, import.module(), import.name(), &ty).map_err(LoadError::engine)?
-        {
-            let global = cell.global();
-            self.cells.push(cell);
-            return Ok(global.into());
-        }
-        let name = format!("{}.{}", import.module(), import.name());
-        Err(not_runnable(format!("it imports `{name}`, which nothing provides")))
-    }
-
-    /// What the loader itself has under a name of `env`.
-    fn given(
-        &self,
-        store: &mut Store<ProcessState>,
-        import: &ImportType<'_>,
-    ) -> wasmtime::Result<Option<Extern>> {
-        let Some((shared, placement)) = self.given.filter(|_| import.module() == abi::ENV) else {
-            return Ok(None);
-        };
-        Ok(Some(match import.name() {
-            abi::MEMORY => shared.memory.into(),
-            abi::TABLE => shared.table.into(),
-            abi::STACK_POINTER => shared.stack_pointer.into(),
-            abi::MEMORY_BASE => pic_main::base(store, placement.memory_base.0)?.into(),
-            abi::TABLE_BASE => pic_main::base(store, placement.table_base.0)?.into(),
-            // The same that libraries get.
-            name @ (abi::CPP_EXCEPTION | abi::C_LONGJMP) => {
-                process_tag(&mut store.as_context_mut(), name)?.into()
-            }
-            _ => return Ok(None),
-        }))
-    }
-}
-
-/// Loads what a main module needs, relocates it, and gives Python what it needs before it starts. The main module's constructors
-/// run before its libraries', which ELF has the other way round: as in Emscripten, it holds the C and C++ library that all of
-/// them use.
+/// Completes a main module with what it needs, runs constructors, and gives Python what it needs before it starts.
 pub(crate) fn initialize(
     store: &mut Store<ProcessState>,
     image: &Image,
-    instantiated: &Instantiated,
+    instantiated: Instantiated,
     space: Option<&AddressSpace>,
 ) -> Result<(), Stop> {
-    let Instantiated { main, cells, forwarders, .. } = instantiated;
-    // One that is position-independent knows its stack by GOT cells, which are filled below.
-    let knows_its_stack = space.is_none_or(|space| space.main_base.0 == 0);
-    if knows_its_stack {
-        c_stack::begin(&mut store.as_context_mut(), main).map_err(Stop::Guest)?;
+    let Instantiated { main, plan, parts, .. } = instantiated;
+    let completed = dlfcn::complete_main(&mut store.as_context_mut(), &plan, parts);
+    let completed = completed.map_err(|failure| stop(image, failure))?;
+    construct(store, image, &main, completed.as_ref().unwrap_or(&plan))?;
+    let Some(space) = space else { return Ok(()) };
+    python::emscripten::handle_signals(store, &main, space).map_err(Stop::Refused)?;
+    python::emscripten::install_trampoline(store, &main, space).map_err(Stop::Refused)
+}
+
+/// Runs the constructors of a plan that a main module begins with.
+fn construct(
+    store: &mut Store<ProcessState>,
+    image: &Image,
+    main: &Instance,
+    plan: &LoadPlan,
+) -> Result<(), Stop> {
+    if plan.constructors().first() == Some(&ModuleId::MAIN) {
+        let constructors = main.get_typed_func::<(), ()>(&mut *store, abi::CALL_CTORS);
+        constructors.and_then(|constructors| constructors.call(&mut *store, ())).map_err(Stop::Guest)?;
     }
-    let plan = startup::load(store, image, forwarders.as_ref())?;
-    if let Some(space) = space.filter(|space| space.main_base.0 > 0 || !cells.is_empty()) {
-        let module = image.main_module().map_err(Stop::Refused)?;
-        pic_main::fill(store, image, &module, main, space, cells).map_err(Stop::Guest)?;
-        if let Ok(relocate) = main.get_typed_func::<(), ()>(&mut *store, abi::APPLY_DATA_RELOCS) {
-            relocate.call(&mut *store, ()).map_err(Stop::Guest)?;
+    if plan.libraries().is_empty() {
+        return Ok(());
+    }
+    dlfcn::construct(&mut store.as_context_mut(), plan).map_err(|failure| stop(image, failure))
+}
+
+/// The program of a main module that has none itself: the `main` of a library that it needs, with its name.
+fn program_of_libraries(
+    store: &mut Store<ProcessState>,
+    image: &Image,
+) -> Result<Option<(&'static str, Func)>, Stop> {
+    if !image.needs_libraries {
+        return Ok(None);
+    }
+    let mut context = store.as_context_mut();
+    let linking = dlfcn::linking(&mut context).map_err(|failure| stop(image, failure))?;
+    let Some((library, name)) = linking.namespace.program_of_libraries() else { return Ok(None) };
+    let instance = linking.instances.get(library.index()).copied();
+    Ok(instance.and_then(|instance| instance.get_func(store, name)).map(|function| (name, function)))
+}
+
+fn stop(image: &Image, failure: Failure) -> Stop {
+    match failure {
+        Failure::Ended(error) => Stop::Guest(error),
+        Failure::Refused(why) => {
+            let name = image.path().display().to_string();
+            // The linker names the module, too.
+            let why = why.strip_prefix(&format!("{name}: ")).map_or(why.clone(), str::to_owned);
+            Stop::Refused(LoadError::NotRunnable { name, why })
         }
     }
-    if !knows_its_stack {
-        c_stack::begin(&mut store.as_context_mut(), main).map_err(Stop::Guest)?;
-    }
-    if let Ok(constructors) = main.get_typed_func::<(), ()>(&mut *store, abi::CALL_CTORS) {
-        constructors.call(&mut *store, ()).map_err(Stop::Guest)?;
-    }
-    startup::construct(store, image, plan.as_ref())?;
-    let Some(space) = space else { return Ok(()) };
-    python::emscripten::handle_signals(store, main, space).map_err(Stop::Refused)?;
-    python::emscripten::install_trampoline(store, main, space).map_err(Stop::Refused)
 }
 
 /// Runs the guest's `main`, its own or that of a library that it needs; returns its status, after what happens at a program's end.
@@ -231,7 +199,7 @@ fn program(
     let name = entry(|name| main.get_func(store.as_context_mut(), name).is_some());
     match name {
         Some(name) => Ok(main.get_func(&mut *store, name).map(|function| (name, function))),
-        None => startup::program(store, image),
+        None => program_of_libraries(store, image),
     }
 }
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, MainDefect, MainModule, Signature};
+use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, LoadPlan, MainDefect, MainModule, Signature};
 use wasmtime::{AsContextMut, Engine, Extern, FuncType, InstancePre, Linker, Module, Store, ValType};
 
 use crate::cache::Stamp;
@@ -19,6 +19,7 @@ use crate::dlfcn;
 use crate::emscripten_main;
 use crate::engine::Kind;
 use crate::error::LoadError;
+use crate::host::SystemInterface;
 use crate::host_file::read_regular_file;
 use crate::interrupt::Interruption;
 use crate::process::ProcessState;
@@ -35,6 +36,7 @@ pub struct Image {
     /// The standard library of an Emscripten Python.
     pub(crate) python: Option<Arc<Python>>,
     pub(crate) host_functions: Arc<Linker<ProcessState>>,
+    plan: Arc<OnceLock<Arc<LoadPlan>>>,
     /// Whether libraries have to be loaded before the main module runs.
     pub(crate) needs_libraries: bool,
     /// Whether the file was found good earlier, and able to load libraries, and not looked into this time.
@@ -82,9 +84,16 @@ impl Image {
         };
         let (start, host_functions) = start(&compiler, &main, module)?;
         let needs_libraries = !is_known_good && needs_libraries(&*main.module()?);
-        let (main, python) = (Arc::new(main), None);
-        let mut image =
-            Image { compiler, main, start, python, host_functions, needs_libraries, is_known_good };
+        let mut image = Image {
+            compiler,
+            main: Arc::new(main),
+            start,
+            python: None,
+            host_functions,
+            plan: Arc::default(),
+            needs_libraries,
+            is_known_good,
+        };
         if let Start::Emscripten(_) = image.start {
             image.python = Python::of(&image)?.map(Arc::new);
         }
@@ -125,6 +134,16 @@ impl Image {
     /// What the linker knows of it. Errs when the file is not what it was when the image was made.
     pub fn main_module(&self) -> Result<Arc<MainModule>, LoadError> {
         self.main.module()
+    }
+
+    /// The plan by which it is instantiated, made once. Errs when it imports what nothing provides, and when the file is not what it was
+    /// when the image was made.
+    pub(crate) fn main_plan(&self) -> Result<Arc<LoadPlan>, LoadError> {
+        if let Some(plan) = self.plan.get() {
+            return Ok(plan.clone());
+        }
+        let plan = Arc::new(LoadPlan::of_main(&self.main_module()?, &SystemInterface::default())?);
+        Ok(self.plan.get_or_init(|| plan).clone())
     }
 }
 

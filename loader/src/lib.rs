@@ -46,11 +46,9 @@ mod interrupt;
 mod libraries;
 mod line_editor;
 mod options;
-mod pic_main;
 mod process;
 mod python;
 mod search;
-mod startup;
 mod system;
 mod trace;
 

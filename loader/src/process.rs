@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use pydl_linker::{LookupError, SearchPath, TableSlot, abi};
+use pydl_linker::{LookupError, SearchPath, abi};
 use wasmtime::{AsContextMut, Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::address_space::{AddressSpace, Shared};
@@ -62,8 +62,6 @@ pub(crate) struct ProcessState {
     pub trace: Trace,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
     pub linking: Option<Result<Linking, String>>,
-    /// The slots that functions of the host's were given before there was a `linking` to know them.
-    pub host_slots: Vec<(String, TableSlot)>,
     /// The message that the next `dlerror` returns.
     pub dl_error: Option<String>,
     /// The load that was refused last.
@@ -99,7 +97,6 @@ impl ProcessState {
             binds_now: false,
             trace: Trace::default(),
             linking: None,
-            host_slots: Vec::new(),
             dl_error: None,
             refused: None,
             tags: BTreeMap::new(),
@@ -403,6 +400,10 @@ impl Process {
         self.store.data_mut().code.note(&code, &name, Weak::new());
         let (main, shared, instantiated) = match self.image.start.clone() {
             Start::Wasi(pre) => {
+                // Its plan is to give it functions of the host, which the engine has done in advance.
+                if self.store.data().trace.tells_plans() {
+                    self.store.data().trace.plan(&*self.image.main_plan().map_err(Stop::Refused)?);
+                }
                 let name = self.image.path().display().to_string();
                 let main = pre.instantiate(&mut self.store).map_err(|error| {
                     if is_of_guest(&error) {
@@ -422,7 +423,7 @@ impl Process {
         self.store.data_mut().running = Some(Running { image, main, space: space.clone(), search });
         if let Some(instantiated) = instantiated {
             let image = self.image.clone();
-            return emscripten_main::initialize(&mut self.store, &image, &instantiated, space.as_deref());
+            return emscripten_main::initialize(&mut self.store, &image, instantiated, space.as_deref());
         }
         match self.working_directory.take() {
             None => Ok(()),

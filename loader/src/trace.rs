@@ -77,6 +77,11 @@ impl Trace {
         Trace { topics: topics.into_iter().collect(), sink: Some(Arc::new(Mutex::new(sink))) }
     }
 
+    /// Whether the plan of each load is told.
+    pub(crate) fn tells_plans(&self) -> bool {
+        self.tells(TraceTopic::Plan)
+    }
+
     fn tells(&self, topic: TraceTopic) -> bool {
         self.topics.contains(&topic)
     }

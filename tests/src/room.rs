@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use pydl_linker::{
-    Address, LibraryPlacement, LibrarySource, LinkError, Load, LoadOrder, LoadPlan, MainModule, ModuleId,
-    Namespace, OpenMode, Opening, Placement, Reservation, Room, TableSlot,
+    AbiFamily, Address, Host, HostAddress, LibraryPlacement, LibrarySource, LinkError, Load, LoadOrder,
+    LoadPlan, MainModule, ModuleId, Namespace, OpenMode, Opening, Placement, Requester, Reservation, Room,
+    Signature, TableSlot,
 };
+use wasmparser::FuncType;
 
 /// The process.
 pub struct FakeProcess {
@@ -16,6 +18,23 @@ pub struct FakeProcess {
     pub next_address: u32,
     /// The next slot.
     pub next_slot: u32,
+    /// What the host has beyond what the main module imports.
+    pub host: Functions,
+}
+
+/// A host that has functions of these names, in the types in which they are wanted; by address, without parameters and results.
+#[derive(Clone, Default, Debug)]
+pub struct Functions(pub Vec<String>);
+
+impl Host for Functions {
+    fn function(&self, _: AbiFamily, _: &str, name: &str, wanted: &Signature) -> Option<Signature> {
+        self.0.iter().any(|own| own == name).then(|| wanted.clone())
+    }
+
+    fn address(&self, _: AbiFamily, name: &str) -> Option<HostAddress> {
+        let signature = Signature::new(FuncType::new([], []));
+        self.0.iter().any(|own| own == name).then_some(HostAddress { signature, is_served: true })
+    }
 }
 
 impl FakeProcess {
@@ -27,7 +46,31 @@ impl FakeProcess {
             namespace: Arc::new(Namespace::new(main, Arc::new(host))),
             next_address: 0x1_0000,
             next_slot: 2,
+            host: Functions::default(),
         }
+    }
+
+    /// Brings the main module to life, but for the code: by its own plan, and by that of what completes it if there is one. The host has
+    /// the functions of these names.
+    ///
+    /// # Errors
+    ///
+    /// When the linker refuses.
+    pub fn start(
+        &mut self,
+        host: Functions,
+        source: &mut dyn LibrarySource,
+    ) -> Result<(Arc<LoadPlan>, Option<LoadPlan>), LinkError> {
+        let main = self.namespace.main().clone();
+        let plan = Arc::new(LoadPlan::of_main(&main, &host)?);
+        let requester = Requester::new(main.name(), []);
+        let Some(load) = Load::of_main(&self.namespace, plan.clone(), &requester, source)? else {
+            return Ok((plan, None));
+        };
+        self.host = host;
+        let mut planned = load.plan(self)?;
+        planned.commit(&mut self.namespace)?;
+        Ok((plan, Some(planned.into_plan())))
     }
 
     /// What `dlopen` of a name brings in; nothing changes but what is handed out next. `None` when it is loaded already.
@@ -88,8 +131,15 @@ pub enum Opened {
 impl Room for FakeProcess {
     type Refusal = LinkError;
 
-    fn ask_host(&mut self, namespace: Arc<Namespace>, _: &LoadOrder) -> Result<Arc<Namespace>, LinkError> {
-        Ok(namespace)
+    fn ask_host(
+        &mut self,
+        namespace: Arc<Namespace>,
+        order: &LoadOrder,
+    ) -> Result<Arc<Namespace>, LinkError> {
+        let functions = namespace.ask_host(order, &self.host);
+        drop(namespace);
+        self.namespace_mut().add_host_functions(functions);
+        Ok(self.namespace.clone())
     }
 
     fn reserve(&mut self, reservation: &Reservation) -> Result<Placement, LinkError> {

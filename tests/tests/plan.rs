@@ -1,6 +1,7 @@
 //! Runs the cases of `cases/plan`: WebAssembly text in, the linker's plan or error out. Each case is a file of parts that
 //! begin with a line `--- NAME`: `--- main`, then `--- PATH` for each library file, then `--- load PATH` (or `load global
-//! PATH`, `load lazy PATH`) with the expected text. No engine takes part; memory is handed out from 0x10000 on, slots from the end of the
+//! PATH`, `load lazy PATH`) with the expected text, or `--- start FUNCTION...` with that of the main module itself, for a host that has
+//! these functions. No engine takes part; memory is handed out from 0x10000 on, slots from the end of the
 //! main module's table on. `PYDL_BLESS=1` rewrites the expectations.
 
 use std::collections::BTreeMap;
@@ -11,8 +12,10 @@ use std::sync::Arc;
 use pydl_linker::{
     ExportKind, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, MainModule, OpenMode,
 };
-use pydl_tests::room::{FakeProcess, Opened};
+use pydl_tests::room::{FakeProcess, Functions, Opened};
+use pydl_tests::emscripten::{CURRENT, main_module};
 use pydl_tests::wasm::assemble;
+use pydl_tests::{assert_golden, python_wasm, pydl, repository, skip, testdata};
 
 #[test]
 fn plans_are_as_recorded() {
@@ -27,6 +30,39 @@ fn plans_are_as_recorded() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// The plans that main modules begin with, as processes tell them: for WASI, with absolute addresses, position-independent, and one that
+/// needs a library.
+#[test]
+fn plans_of_main_modules_are_as_recorded() {
+    let pyodide = |version| main_module(version).map(|main| (main, vec!["-c", "pass"]));
+    let levels = testdata("emscripten/programs/levels/O1");
+    let mains = [
+        ("wasi", Ok((python_wasm(), vec!["-c", "pass"]))),
+        ("pyodide_314", pyodide(CURRENT)),
+        ("pyodide_0_29", pyodide("0.29.3")),
+        ("needs_library", Ok((levels.join("main.wasm"), vec![]))),
+    ];
+    for (name, main) in mains {
+        let (main, arguments) = match main {
+            Ok(main) => main,
+            Err(why) => return skip(&why),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let plan = folder.path().join("plan.txt");
+        let mut command = pydl();
+        command.env("PYDL_DEBUG", "plan").env("PYDL_DEBUG_OUTPUT", &plan).arg("run").arg(&main);
+        if name == "needs_library" {
+            command.arg("--side").arg(levels.join("side.so"));
+        }
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let plan = fs::read_to_string(plan).unwrap();
+        let lines = plan.lines().map(|line| line.split_once('\t').map_or(line, |(_, line)| line));
+        let text = lines.fold(String::new(), |text, line| text + line + "\n");
+        assert_golden(&repository().join(format!("tests/cases/plan_of_main/{name}.txt")), &text);
+    }
 }
 
 fn difference(expected: &str, actual: &str) -> String {
@@ -58,6 +94,8 @@ impl<'a> Case<'a> {
             let _ = writeln!(out, "\n--- {name}");
             let text = if let Some(path) = name.strip_prefix("load ") {
                 process.load(path)
+            } else if let Some(functions) = name.strip_prefix("start") {
+                process.start(functions)
             } else {
                 process.define(name, text);
                 (*text).to_owned()
@@ -86,9 +124,21 @@ impl Process {
         let main = MainModule::parse("main.wasm", &bytes).unwrap();
         let next_slot = match main.module().exports.get("__indirect_function_table").map(|e| e.kind) {
             Some(ExportKind::Table(table)) => u32::try_from(table.initial).unwrap(),
-            _ => 1,
+            _ => main.placement().map_or(1, |placement| placement.table_end.0),
         };
         self.process = Some(FakeProcess { next_slot, ..FakeProcess::of(main) });
+    }
+
+    fn start(&mut self, functions: &str) -> String {
+        let host = Functions(functions.split_whitespace().map(str::to_owned).collect());
+        match self.process.as_mut().unwrap().start(host, &mut self.files) {
+            Ok((plan, completed)) => {
+                assert_eq!(plan.check(), Ok(()));
+                let completed = completed.inspect(|plan| assert_eq!(plan.check(), Ok(())));
+                format!("{plan}{}", completed.map_or_else(String::new, |plan| format!("then\n{plan}")))
+            }
+            Err(error) => format!("error: {error}"),
+        }
     }
 
     fn load(&mut self, path: &str) -> String {

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use pydl_linker::exceptions::lower;
 use pydl_linker::{
-    FoundLibrary, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, LoadPlan, LoadStep, MainModule,
+    FoundLibrary, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, LoadPlan, MainModule,
     OpenMode, ParsedModule,
 };
 use pydl_loader::SystemInterface;
@@ -156,10 +156,7 @@ proptest! {
         let number = |path: &str| path[1..].parse::<usize>().unwrap();
         let names: BTreeMap<_, _> =
             plan.libraries().iter().map(|l| (l.library.id, number(&l.library.path))).collect();
-        let constructed: Vec<usize> = plan.steps().iter().filter_map(|step| match step {
-            LoadStep::Construct(id) => names.get(id).copied(),
-            _ => None,
-        }).collect();
+        let constructed: Vec<usize> = plan.constructors().iter().filter_map(|id| names.get(id).copied()).collect();
         let once: BTreeSet<usize> = constructed.iter().copied().collect();
         prop_assert_eq!(&once, &reachable);
         prop_assert_eq!(constructed.len(), once.len());

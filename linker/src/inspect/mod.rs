@@ -334,7 +334,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     report.needed_missing = missing;
     let namespace = &with_functions_of_host(namespace, &order, host);
     let Explanation { results, thunks, slotless } = order.explain(namespace);
-    let root = order.root().id;
+    let root = order.root();
     let is_of_host =
         |thunk: usize| matches!(thunks.get(thunk).map(|thunk| &thunk.kind), Some(ThunkKind::Host { .. }));
     let mut failing = Vec::new();
@@ -381,7 +381,9 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
         report.refused.extend(order.in_initialization_order().find_map(refused_by_engine));
         let at_once = failing.iter().filter_map(|(library, fails)| fails_when_initialized(library, fails));
         report.refused.extend(at_once);
-        report.refused.extend(Reservation::of(order.in_initialization_order(), slotless).err());
+        let reservation =
+            Reservation::of(order.root_name(namespace), order.in_initialization_order(), slotless);
+        report.refused.extend(reservation.err());
     }
 }
 

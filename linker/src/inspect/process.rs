@@ -10,6 +10,7 @@ use crate::layout::{Placement, Reservation};
 use crate::main_module::MainModule;
 use crate::namespace::Namespace;
 use crate::needed::{LibrarySource, LoadOrder};
+use crate::plan::LoadPlan;
 use crate::search_path::Requester;
 
 /// A process of a main module, without memory or code.
@@ -33,8 +34,9 @@ impl Process {
             stand_in: StandIn::of(main),
             host: host.clone(),
         };
-        let needed = Load::of_main(&process.namespace, &Requester::new(main.name(), []), libraries)?;
-        if let Some(load) = needed {
+        let plan = Arc::new(LoadPlan::of_main(main, &**host)?);
+        let requester = Requester::new(main.name(), []);
+        if let Some(load) = Load::of_main(&process.namespace, plan, &requester, libraries)? {
             let mut planned = load.plan(&mut process)?;
             planned.commit(&mut process.namespace)?;
         }

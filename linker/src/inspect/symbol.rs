@@ -75,7 +75,7 @@ impl SymbolReport {
         SymbolReport {
             definitions: scope.into_iter().filter_map(definition).collect(),
             uses,
-            ..SymbolReport::empty(namespace, &order.root().file.path, symbol)
+            ..SymbolReport::empty(namespace, order.root_name(namespace), symbol)
         }
     }
 

@@ -153,7 +153,7 @@ fn runner(store: &mut Store<'_>) -> Result<TableSlot, Failure> {
     let function = Func::wrap(&mut *store, |mut guest: Caller<'_, ProcessState>, entry: u32| {
         run_entry(&mut guest.as_context_mut(), entry)
     });
-    set_slot(store, &space, slot, function).map_err(Failure::Ended)?;
+    set_slot(store, space.table, slot, function).map_err(Failure::Ended)?;
     self::linking(store)?.exits.slot = Some(slot);
     Ok(slot)
 }

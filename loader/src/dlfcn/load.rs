@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
-    FoundLibrary, Library, LinkError, Load, LoadOrder, LoadPlan, LoadStep, ModuleId, Namespace, OpenMode,
+    FoundLibrary, Library, LinkError, Load, LoadOrder, LoadPlan, ModuleId, Namespace, OpenMode,
     Opening, Placement, PlannedLoad, Requester, Reservation, ResolvedModules, Room, Stage, abi,
 };
 use wasmtime::Module;
@@ -13,7 +13,7 @@ use wasmtime::Module;
 use super::{Failure, Store, classify, close, exits, introspection, linking};
 use crate::address_space::NoRoom;
 use crate::budget::{Charge, Exhausted};
-use crate::execute::Execution;
+use crate::execute::{Execution, Generated, MainParts, Resources};
 use crate::host::SystemInterface;
 use crate::image::offered_functions;
 use crate::interrupt::{InterruptState, Interrupted};
@@ -135,8 +135,16 @@ fn requester(library: &Library) -> Requester {
     Requester::new(&library.path, runtime_path)
 }
 
-/// Brings in what the main module itself needs, up to the constructors, and makes it global; `None` when it needs nothing.
-pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<LoadPlan>, Failure> {
+/// Completes the main module, which `plan` has instantiated, up to the constructors: brings in what it needs, which becomes global, and
+/// gives its cells their values. `None` when it is whole by itself.
+pub(crate) fn complete_main(
+    store: &mut Store<'_>,
+    plan: &Arc<LoadPlan>,
+    parts: MainParts,
+) -> Result<Option<LoadPlan>, Failure> {
+    if !plan.leaves_main_open() {
+        return Ok(None);
+    }
     let linking = linking(store)?;
     let (snapshot, path) = (linking.namespace.clone(), linking.search.clone());
     let main = snapshot.main();
@@ -146,7 +154,7 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
     let path = format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default());
     let requester = Requester::new(&path, runtime_path);
     let order = in_system(store, None, |source| {
-        let load = Load::of_main(&snapshot, &requester, source);
+        let load = Load::of_main(&snapshot, plan.clone(), &requester, source);
         // All that is missing is told at once.
         match load {
             Err(error @ LinkError::NotFound(_)) => Ok(Err(Failure::Refused(format!(
@@ -159,12 +167,12 @@ pub(crate) fn bring_in_needed_of_main(store: &mut Store<'_>) -> Result<Option<Lo
     let Discovered { found, kept: _kept } = order;
     let Some(load) = found? else { return Ok(None) };
     let trace = store.data().trace.clone();
-    bring_in(store, load, &mut trace.watch()).map(Some)
+    bring_in(store, load, parts, &mut trace.watch()).map(Some)
 }
 
 /// Brings the libraries of a load to life.
 fn load(store: &mut Store<'_>, load: Load, mut watch: Watch<'_>) -> Result<ModuleId, Failure> {
-    let plan = bring_in(store, load, &mut watch)?;
+    let plan = bring_in(store, load, MainParts::default(), &mut watch)?;
     watch.lap("placing, instantiating and relocating");
     construct(store, &plan)?;
     watch.end(&root_path(&plan), &plan);
@@ -173,11 +181,16 @@ fn load(store: &mut Store<'_>, load: Load, mut watch: Watch<'_>) -> Result<Modul
 }
 
 /// Instantiates, relocates and commits the libraries of a load, or changes nothing.
-fn bring_in(store: &mut Store<'_>, load: Load, watch: &mut Watch<'_>) -> Result<LoadPlan, Failure> {
+fn bring_in(
+    store: &mut Store<'_>,
+    load: Load,
+    parts: MainParts,
+    watch: &mut Watch<'_>,
+) -> Result<LoadPlan, Failure> {
     let mut room = ProcessRoom { store, watch, modules: BTreeMap::new(), charges: Vec::new() };
     let mut planned = load.plan(&mut room)?;
     let ProcessRoom { modules, charges, .. } = room;
-    match execute(store, &mut planned, &modules) {
+    match execute(store, &mut planned, &modules, parts) {
         Ok(()) => {
             linking(store)?.charges.extend(charges);
             Ok(planned.into_plan())
@@ -308,11 +321,12 @@ fn execute(
     store: &mut Store<'_>,
     planned: &mut PlannedLoad,
     modules: &BTreeMap<ModuleId, Module>,
+    main: MainParts,
 ) -> Result<(), Failure> {
     let plan = planned.plan();
     store.data().trace.plan(plan);
     count_instances(store, plan)?;
-    let thunk_module = match plan.thunk_module() {
+    let thunks = match plan.thunk_module() {
         Some(thunks) => {
             let compiler = store.data().compiler.clone();
             Some(compiler.compile("generated thunks", &thunks.bytes, || {})?)
@@ -320,16 +334,20 @@ fn execute(
         None => None,
     };
     let linking = linking(store)?;
-    let (space, loaded) = (linking.space.clone(), linking.instances.clone());
+    let (resources, loaded) = (Resources::of(&linking.space), linking.instances.clone());
+    let running = store.data().running.clone();
+    let image = running.ok_or_else(|| Failure::Refused("the process has not started".to_owned()))?.image;
     let mut execution = Execution {
         store,
-        space: &space,
+        resources,
+        host: &image.host_functions,
         loaded: &loaded,
         modules,
-        thunk_module: thunk_module.as_ref(),
+        generated: Generated { thunks, ..Generated::default() },
         instances: BTreeMap::new(),
         thunks: None,
         provided: BTreeMap::new(),
+        main,
     };
     let prepared = execution.prepare(plan);
     let instances = execution.instances;
@@ -373,19 +391,15 @@ fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {
 }
 
 fn root_path(plan: &LoadPlan) -> String {
-    let root = plan.libraries().iter().find(|planned| planned.library.id == plan.root());
-    root.map(|planned| planned.library.path.clone()).unwrap_or_default()
+    plan.path(plan.root()).to_owned()
 }
 
-/// Runs the constructors that a load has to run. From here on code of its libraries has run and pointers to it may be anywhere: a
+/// Runs the constructors of libraries that a load has to run. From here on code of its libraries has run and pointers to it may be anywhere: a
 /// failure marks the libraries that are not initialized as failed, and leaves them in place.
 pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     introspection::refresh_link_maps(store)?;
-    let order = plan.steps().iter().filter_map(|step| match step {
-        LoadStep::Construct(library) => Some(*library),
-        _ => None,
-    });
-    let order: Vec<ModuleId> = order.collect();
+    let libraries = plan.constructors().iter().filter(|module| **module != ModuleId::MAIN);
+    let order: Vec<ModuleId> = libraries.copied().collect();
     let new = plan.libraries().iter().map(|planned| planned.library.id);
     let busy = new.chain(order.iter().copied()).collect();
     let constructed = keeping(store, busy, |store| {

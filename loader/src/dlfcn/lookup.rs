@@ -53,18 +53,9 @@ fn symbol_of_host(store: &mut Store<'_>, name: &str) -> Result<Option<u32>, Fail
     let slot = space.take_slot(&mut *store);
     let slot = slot
         .ok_or_else(|| Failure::Refused(format!("no table slot for `{name}`: the function table is full")))?;
-    set_slot(store, &space, slot, function).map_err(Failure::Ended)?;
-    record_host_slot(store, name, slot);
+    set_slot(store, space.table, slot, function).map_err(Failure::Ended)?;
+    linking(store)?.namespace_mut().record_host_slot(name, slot);
     Ok(Some(slot.0))
-}
-
-/// Notes the one slot of a function of the host's, for libraries that want its address: also before there are any.
-pub(crate) fn record_host_slot(store: &mut Store<'_>, name: &str, slot: TableSlot) {
-    let state = store.data_mut();
-    match &mut state.linking {
-        Some(Ok(linking)) => linking.namespace_mut().record_host_slot(name, slot),
-        _ => state.host_slots.push((name.to_owned(), slot)),
-    }
 }
 
 /// A symbol with its address or table slot, as `caller` finds it.
@@ -145,7 +136,7 @@ pub(super) fn give_slot(
     let (Some(code), Some(slot)) = (code, slot) else {
         return Err(Failure::Refused(format!("no table slot for `{name}`: the function table is full")));
     };
-    set_slot(store, &space, slot, code).map_err(Failure::Ended)?;
+    set_slot(store, space.table, slot, code).map_err(Failure::Ended)?;
     self::linking(store)?.namespace_mut().record_slot(function, slot);
     Ok(slot)
 }

@@ -14,8 +14,8 @@ pub(crate) mod rewritten;
 pub(crate) mod wasi;
 
 pub(crate) use close::close;
-pub(crate) use load::{bring_in_needed_of_main, construct, open};
-pub(crate) use lookup::{find, record_host_slot, symbol};
+pub(crate) use load::{complete_main, construct, open};
+pub(crate) use lookup::{find, symbol};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,12 +74,8 @@ impl Linking {
             Some(read.map_err(|_| wrong(abi::READ_FILE))?)
         };
         let imported = Namespace::host_functions_of(&module).collect();
-        let mut namespace = Namespace::new(module, Arc::new(imported));
-        for (name, slot) in std::mem::take(&mut store.data_mut().host_slots) {
-            namespace.record_host_slot(&name, slot);
-        }
         Ok(Linking {
-            namespace: Arc::new(namespace),
+            namespace: Arc::new(Namespace::new(module, Arc::new(imported))),
             space,
             read_file,
             search: running.search,

@@ -244,6 +244,6 @@ fn instantiate(
     let instance = Instance::new(&mut *store, &module, &imports).map_err(LoadError::engine)?;
     let function = instance.get_func(&mut *store, trampolines::FUNCTION);
     let (Some(function), Some(slot)) = (function, space.take_slot(&mut *store)) else { return Ok(None) };
-    set_slot(&mut store.as_context_mut(), space, slot, function).map_err(LoadError::engine)?;
+    set_slot(&mut store.as_context_mut(), space.table, slot, function).map_err(LoadError::engine)?;
     Ok(Some(slot.0))
 }

@@ -484,7 +484,7 @@ fn prepare_closure(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime
     let Some(function) = closure_function(guest, code, &interface, target)? else {
         return Ok(Answer::Integer(BAD_TYPE));
     };
-    set_slot(&mut guest.store(), &space, pydl_linker::TableSlot(code), function)?;
+    set_slot(&mut guest.store(), space.table, pydl_linker::TableSlot(code), function)?;
     Ok(Answer::Integer(0))
 }
 
