@@ -606,7 +606,8 @@ impl LoadPlan {
             }
             LoadStep::SetCell { import, value } => {
                 let import = self.imports_of(ModuleId::MAIN).get(*import);
-                let name = import.map_or_else(String::new, |import| format!("{}.{}", import.module, import.name));
+                let name =
+                    import.map_or_else(String::new, |import| format!("{}.{}", import.module, import.name));
                 writeln!(f, "set {name} of main = {value:#x}")
             }
             LoadStep::Relocate(module) => writeln!(f, "relocate {}", module),

@@ -9,7 +9,7 @@
 //! the scope of the others ([`crate::vague`]).
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -212,9 +212,9 @@ impl LoadOrder {
         let results = self
             .in_initialization_order()
             .map(|library| {
+                let importer = Importer::of(library);
                 let imports = library.module.imports.iter();
-                let path: Arc<str> = library.file.path.as_str().into();
-                (library.id, imports.map(|import| resolver.import(library, &path, import)).collect())
+                (library.id, imports.map(|import| resolver.import(&importer, import)).collect())
             })
             .collect();
         let slotless = resolver.slotless().len().saturating_add(resolver.slotless_of_host().len());
@@ -335,10 +335,10 @@ impl<'a> Resolver<'a> {
     }
 
     fn library(&mut self, library: &NewLibrary, problems: &mut Vec<SymbolProblem>) -> Arc<[Binding]> {
-        let path: Arc<str> = library.file.path.as_str().into();
+        let importer = Importer::of(library);
         let mut bindings = Vec::with_capacity(library.module.imports.len());
         for import in &library.module.imports {
-            match self.import(library, &path, import) {
+            match self.import(&importer, import) {
                 Ok(binding) => bindings.push(binding),
                 Err(problem) => problems.push(problem),
             }
@@ -350,11 +350,11 @@ impl<'a> Resolver<'a> {
     fn main(&mut self, first: &Arc<LoadPlan>, problems: &mut Vec<SymbolProblem>) -> ResolvedMain {
         let module = &**self.namespace.main().module();
         let path: Arc<str> = self.namespace.main().name().into();
+        let importer = Importer { id: ModuleId::MAIN, module, path: path.clone(), calls: OnceCell::new() };
         let mut cells = Vec::new();
         for position in first.cells_of_main() {
             let Some(import) = module.imports.get(position) else { continue };
-            let wanted = Wanted { importer: ModuleId::MAIN, module, path: &path, import };
-            match self.cell_of_main(&wanted) {
+            match self.cell_of_main(&Wanted { importer: &importer, import }) {
                 Ok(binding) => cells.push((position, binding)),
                 Err(SymbolProblem::Undefined { .. }) => {}
                 Err(problem) => problems.push(problem),
@@ -378,7 +378,7 @@ impl<'a> Resolver<'a> {
         ResolvedMain { first: first.clone(), cells, forwarders }
     }
 
-    fn cell_of_main(&mut self, wanted: &Wanted<'_>) -> Result<Binding, SymbolProblem> {
+    fn cell_of_main(&mut self, wanted: &Wanted<'_, '_>) -> Result<Binding, SymbolProblem> {
         match (&wanted.import.kind, wanted.import.module.as_str()) {
             (ImportKind::Global(ty), abi::GOT_MEM) => self.got(wanted, ty, Got::Data),
             (ImportKind::Global(ty), _) => self.got(wanted, ty, Got::Function),
@@ -386,13 +386,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn import(
-        &mut self,
-        library: &NewLibrary,
-        path: &Arc<str>,
-        import: &Import,
-    ) -> Result<Binding, SymbolProblem> {
-        let wanted = Wanted { importer: library.id, module: &library.module, path, import };
+    fn import(&mut self, importer: &Importer<'_>, import: &Import) -> Result<Binding, SymbolProblem> {
+        let wanted = Wanted { importer, import };
         match (import.module.as_str(), &import.kind) {
             (abi::ENV, ImportKind::Memory(ty)) if import.name == abi::MEMORY => {
                 if ty.memory64 || ty.shared {
@@ -422,7 +417,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn env_global(&self, wanted: &Wanted<'_>, ty: &GlobalType) -> Result<Binding, SymbolProblem> {
+    fn env_global(&self, wanted: &Wanted<'_, '_>, ty: &GlobalType) -> Result<Binding, SymbolProblem> {
         let is = |name: &str, mutable| wanted.import.name == name && is_i32(ty, mutable);
         if is(abi::STACK_POINTER, true) {
             return Ok(Binding::StackPointer);
@@ -448,7 +443,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn tag(&self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
+    fn tag(&self, wanted: &Wanted<'_, '_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
         let name = &wanted.import.name;
         match self.namespace.main().module().exports.get(name).map(|e| e.kind) {
             Some(ExportKind::Tag(defined)) if defined == *signature => {
@@ -471,7 +466,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn function(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
+    fn function(&mut self, wanted: &Wanted<'_, '_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
         let name = &wanted.import.name;
         let found = self.find(name, Want::Function(signature));
         if let Some(provided) = Provided::instead_of(found.as_ref(), name, signature, self.namespace) {
@@ -508,7 +503,7 @@ impl<'a> Resolver<'a> {
     /// A function that nothing defines yet.
     fn undefined_function(
         &mut self,
-        wanted: &Wanted<'_>,
+        wanted: &Wanted<'_, '_>,
         signature: &Signature,
     ) -> Result<Binding, SymbolProblem> {
         if self.mode.lazy || (self.namespace.tolerates_undefined_functions() && !wanted.is_weak()) {
@@ -522,14 +517,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// A function that is bound at its first call. Each library has its own thunk, so that a failing one names the library.
-    fn lazy(&mut self, wanted: &Wanted<'_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
-        let importer = wanted.importer;
+    fn lazy(&mut self, wanted: &Wanted<'_, '_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
+        let importer = wanted.importer.id;
         let key = ThunkKey::Lazy(importer, wanted.import.name.clone(), signature.to_string());
         let kind = ThunkKind::Lazy { importer, path: wanted.importer() };
         self.thunk(wanted, key, signature, kind).map(Binding::Thunk)
     }
 
-    fn got(&mut self, wanted: &Wanted<'_>, ty: &GlobalType, got: Got) -> Result<Binding, SymbolProblem> {
+    fn got(&mut self, wanted: &Wanted<'_, '_>, ty: &GlobalType, got: Got) -> Result<Binding, SymbolProblem> {
         if !is_i32(ty, true) {
             let why = format!("a GOT cell is a mutable i32 global, not a {}", describe_global(ty));
             return Err(wanted.unsupported(&why));
@@ -592,7 +587,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The slot of a function that only the host has. The address of one that fails when it is called is null for who can do without.
-    fn host_slot(&mut self, wanted: &Wanted<'_>) -> Option<Binding> {
+    fn host_slot(&mut self, wanted: &Wanted<'_, '_>) -> Option<Binding> {
         let name = &wanted.import.name;
         let address = self.namespace.host_address(name)?;
         if wanted.is_weak() && !address.is_served {
@@ -606,7 +601,7 @@ impl<'a> Resolver<'a> {
     /// caller's exports, and a side module exports none: a thunk that does calls it.
     fn host_function(
         &mut self,
-        wanted: &Wanted<'_>,
+        wanted: &Wanted<'_, '_>,
         signature: &Signature,
     ) -> Result<Binding, SymbolProblem> {
         let Import { module, name, .. } = wanted.import;
@@ -624,7 +619,7 @@ impl<'a> Resolver<'a> {
 
     fn thunk(
         &mut self,
-        wanted: &Wanted<'_>,
+        wanted: &Wanted<'_, '_>,
         key: ThunkKey,
         signature: &Signature,
         kind: ThunkKind,
@@ -727,8 +722,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether the definer will have an instance when the importer is instantiated.
-    fn has_instance(&self, wanted: &Wanted<'_>, found: &Symbol) -> bool {
-        match (self.position.get(&found.definer), self.position.get(&wanted.importer)) {
+    fn has_instance(&self, wanted: &Wanted<'_, '_>, found: &Symbol) -> bool {
+        match (self.position.get(&found.definer), self.position.get(&wanted.importer.id)) {
             (Some(definer), Some(importer)) => definer < importer,
             _ => true,
         }
@@ -769,7 +764,7 @@ impl<'a> Resolver<'a> {
         used.into_iter().filter(|(name, _)| self.namespace.host_slot(name).is_none()).collect()
     }
 
-    fn wrong_type(&self, wanted: &Wanted<'_>, found: &Symbol) -> SymbolProblem {
+    fn wrong_type(&self, wanted: &Wanted<'_, '_>, found: &Symbol) -> SymbolProblem {
         wanted.wrong_type(self.name(found.definer), found.kind.describe())
     }
 
@@ -829,48 +824,70 @@ enum Got {
     Function,
 }
 
-/// An import that is being bound, with who imports it: what messages are made of.
-struct Wanted<'a> {
-    importer: ModuleId,
+/// A module whose imports are being bound.
+struct Importer<'a> {
+    id: ModuleId,
     /// What is in it.
     module: &'a ParsedModule,
     /// Its path, for messages, of which there may be one for each import.
-    path: &'a Arc<str>,
+    path: Arc<str>,
+    /// The type in which it first imports each function that it calls, once that is asked for.
+    calls: OnceCell<HashMap<&'a str, &'a Signature>>,
+}
+
+impl<'a> Importer<'a> {
+    fn of(library: &'a NewLibrary) -> Importer<'a> {
+        let path = library.file.path.as_str().into();
+        Importer { id: library.id, module: &library.module, path, calls: OnceCell::new() }
+    }
+
+    /// The type in which it calls a function of this name; `None` when it does not.
+    fn type_of_calls(&self, name: &str) -> Option<&'a Signature> {
+        let calls = self.calls.get_or_init(|| {
+            let calls = self.module.imports.iter().filter_map(|import| match &import.kind {
+                ImportKind::Function(signature) if import.module == abi::ENV => {
+                    Some((import.name.as_str(), signature))
+                }
+                _ => None,
+            });
+            // Of several, the first counts.
+            calls.rev().collect()
+        });
+        calls.get(name).copied()
+    }
+}
+
+/// An import that is being bound, with who imports it: what messages are made of.
+struct Wanted<'a, 'm> {
+    importer: &'a Importer<'m>,
     import: &'a Import,
 }
 
-impl Wanted<'_> {
+impl Wanted<'_, '_> {
     fn is_weak(&self) -> bool {
-        let dylink = self.module.dylink.as_ref();
+        let dylink = self.importer.module.dylink.as_ref();
         dylink.is_some_and(|dylink| dylink.weak_imports.contains(&self.import.name))
     }
 
     fn importer(&self) -> Arc<str> {
-        self.path.clone()
+        self.importer.path.clone()
     }
 
     /// The type that the importer knows a function by whose address it takes: that of its own definition, or that in which it calls it.
     /// `None` when it does neither, as C's `&function` alone.
     fn function_type(&self) -> Option<Signature> {
         let name = &self.import.name;
-        let module = self.module;
-        match definition_in(module, self.importer, name).map(|own| own.kind) {
+        match definition_in(self.importer.module, self.importer.id, name).map(|own| own.kind) {
             Some(SymbolKind::Function(_, signature)) => return Some(signature),
             Some(_) => return None,
             None => {}
         }
-        let mut calls = module.imports.iter().filter_map(|import| match &import.kind {
-            ImportKind::Function(signature) if import.module == abi::ENV && import.name == *name => {
-                Some(signature)
-            }
-            _ => None,
-        });
-        calls.next().cloned()
+        self.importer.type_of_calls(name).cloned()
     }
 
     /// What the importer itself defines under the name, when that is not what it imports.
     fn own(&self) -> Option<String> {
-        let own = definition_in(self.module, self.importer, &self.import.name)?;
+        let own = definition_in(self.importer.module, self.importer.id, &self.import.name)?;
         Some(own.kind.describe())
     }
 

@@ -73,7 +73,8 @@ pub(crate) fn instantiate(
         true => Stop::Guest(error),
         false => Stop::Refused(LoadError::engine(error)),
     })?;
-    let lost = || Stop::Refused(LoadError::Engine("the plan of the main module makes no instance".to_owned()));
+    let lost =
+        || Stop::Refused(LoadError::Engine("the plan of the main module makes no instance".to_owned()));
     let main = instances.get(&ModuleId::MAIN).copied().ok_or_else(lost)?;
     let base = plan.base_of_main();
     let shared = resources.shared(base).or_else(|| Shared::exported(&mut *store, &main));

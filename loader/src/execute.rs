@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
-    Address, BoundImport, ForwarderModule, LoadPlan, LoadStep, ModuleId, Provided, Signature, TARGETS, TableSlot,
-    TagSource, ThunkImport, ThunkModule, abi, forwarder_export,
+    Address, BoundImport, ForwarderModule, LoadPlan, LoadStep, ModuleId, Provided, Signature, TARGETS,
+    TableSlot, TagSource, ThunkImport, ThunkModule, abi, forwarder_export,
 };
 use wasmtime::{
     AsContext, Extern, ExternType, Func, FuncType, Global, GlobalType, ImportType, Instance, Linker, Memory,
@@ -113,7 +113,8 @@ impl Execution<'_, '_> {
                 self.main.forwarders = Some(Instance::new(&mut *self.store, module, &[])?);
             }
             LoadStep::InstantiateThunks => {
-                let (Some(thunks), Some(module)) = (plan.thunk_module(), self.generated.thunks.clone()) else {
+                let (Some(thunks), Some(module)) = (plan.thunk_module(), self.generated.thunks.clone())
+                else {
                     return Err(missing("the compiled thunk module"));
                 };
                 let imports = self.thunk_imports(thunks, &module)?;

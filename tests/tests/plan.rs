@@ -12,10 +12,10 @@ use std::sync::Arc;
 use pydl_linker::{
     ExportKind, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, MainModule, OpenMode,
 };
-use pydl_tests::room::{FakeProcess, Functions, Opened};
 use pydl_tests::emscripten::{CURRENT, main_module};
+use pydl_tests::room::{FakeProcess, Functions, Opened};
 use pydl_tests::wasm::assemble;
-use pydl_tests::{assert_golden, python_wasm, pydl, repository, skip, testdata};
+use pydl_tests::{assert_golden, pydl, python_wasm, repository, skip, testdata};
 
 #[test]
 fn plans_are_as_recorded() {

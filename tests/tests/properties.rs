@@ -10,8 +10,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use pydl_linker::exceptions::lower;
 use pydl_linker::{
-    FoundLibrary, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, LoadPlan, MainModule,
-    OpenMode, ParsedModule,
+    FoundLibrary, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, LoadPlan, MainModule, OpenMode,
+    ParsedModule,
 };
 use pydl_loader::SystemInterface;
 use pydl_tests::room::FakeProcess;

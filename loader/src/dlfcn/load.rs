@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{
-    FoundLibrary, Library, LinkError, Load, LoadOrder, LoadPlan, ModuleId, Namespace, OpenMode,
-    Opening, Placement, PlannedLoad, Requester, Reservation, ResolvedModules, Room, Stage, abi,
+    FoundLibrary, Library, LinkError, Load, LoadOrder, LoadPlan, ModuleId, Namespace, OpenMode, Opening,
+    Placement, PlannedLoad, Requester, Reservation, ResolvedModules, Room, Stage, abi,
 };
 use wasmtime::Module;
 
