@@ -343,6 +343,11 @@ impl Namespace {
         if let Some(slot) = self.host_slots.get(name) {
             return Some(*slot);
         }
+        // What the main module does not import has no slot in it.
+        let modules = [abi::ENV, abi::WASI_PREVIEW1];
+        if modules.iter().all(|module| self.host_function(module, name).is_none()) {
+            return None;
+        }
         let main = self.main.module();
         let is_it = |import: &usize| {
             main.imports.get(*import).is_some_and(|import| {

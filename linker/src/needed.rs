@@ -13,7 +13,7 @@ use crate::abi_family::AbiEvidence;
 use crate::error::{LinkError, ParseError};
 use crate::ids::ModuleId;
 use crate::namespace::{Namespace, Stage};
-use crate::parse::{Exports, Import, ImportKind, ParsedModule, Signature};
+use crate::parse::{ImportKind, ParsedModule, Signature};
 use crate::plan::LoadPlan;
 use crate::search_path::{Requester, RuntimePath};
 
@@ -279,17 +279,6 @@ impl LoadOrder {
         self.new_library(root).map_or_else(|| namespace.name(root), |new| &new.file.path)
     }
 
-    /// What new libraries import, and the main module when it is completed, each import with the exports beside it.
-    fn importers<'a>(
-        &'a self,
-        namespace: &'a Namespace,
-    ) -> impl Iterator<Item = (&'a Import, &'a Exports)> + 'a {
-        let main = self.main.as_ref().map(|_| &**namespace.main().module());
-        let libraries = self.libraries.iter().map(|library| &*library.module);
-        let modules = main.into_iter().chain(libraries);
-        modules.flat_map(|module| module.imports.iter().map(|import| (import, &module.exports)))
-    }
-
     /// The same libraries, searched for symbols before the global scope: `RTLD_DEEPBIND`.
     #[must_use]
     pub fn with_own_scope_first(mut self) -> LoadOrder {
@@ -309,7 +298,10 @@ impl LoadOrder {
         namespace: &'a Namespace,
     ) -> impl Iterator<Item = (&'a str, &'a str, &'a Signature)> {
         let main = &namespace.main().module().exports;
-        self.importers(namespace).filter_map(move |(import, own)| {
+        let imports = self.libraries.iter().flat_map(|library| {
+            library.module.imports.iter().map(|import| (import, &library.module.exports))
+        });
+        imports.filter_map(move |(import, own)| {
             let ImportKind::Function(signature) = &import.kind else { return None };
             let is_known = import.module == abi::ENV
                 && (own.contains(&import.name) || main.contains(&import.name))
@@ -318,14 +310,18 @@ impl LoadOrder {
         })
     }
 
-    /// The functions whose addresses new libraries import and that only a host can have which `namespace` knows nothing of. What the
-    /// main module or the importer itself exports is left out.
+    /// The functions whose addresses new libraries import, and the main module when it is completed, and that only a host can have which
+    /// `namespace` knows nothing of. What the main module or the importer itself exports is left out.
     pub fn addresses_of_host<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = &'a str> {
-        let main = &namespace.main().module().exports;
-        self.importers(namespace).filter_map(move |(import, own)| {
+        let main = namespace.main().module();
+        let own = self.main.iter().flat_map(|_| main.imports.iter().map(|import| (import, None)));
+        let imports = self.libraries.iter().flat_map(|library| {
+            library.module.imports.iter().map(|import| (import, Some(&library.module.exports)))
+        });
+        own.chain(imports).filter_map(move |(import, own)| {
             let is_wanted = import.module == abi::GOT_FUNC
-                && !own.contains(&import.name)
-                && !main.contains(&import.name)
+                && !own.is_some_and(|own| own.contains(&import.name))
+                && !main.exports.contains(&import.name)
                 && namespace.host_address(&import.name).is_none();
             is_wanted.then_some(import.name.as_str())
         })

@@ -610,7 +610,7 @@ impl LoadPlan {
                     import.map_or_else(String::new, |import| format!("{}.{}", import.module, import.name));
                 writeln!(f, "set {name} of main = {value:#x}")
             }
-            LoadStep::Relocate(module) => writeln!(f, "relocate {}", module),
+            LoadStep::Relocate(module) => writeln!(f, "relocate {module}"),
             LoadStep::BeginStack => writeln!(f, "begin the stack"),
         }
     }

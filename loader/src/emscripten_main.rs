@@ -69,9 +69,8 @@ pub(crate) fn instantiate(
     let executed = execution.prepare(&plan);
     let Execution { resources, instances, main: parts, .. } = execution;
     // Its start function is guest code.
-    executed.map_err(|error| match is_of_guest(&error) {
-        true => Stop::Guest(error),
-        false => Stop::Refused(LoadError::engine(error)),
+    executed.map_err(|error| {
+        if is_of_guest(&error) { Stop::Guest(error) } else { Stop::Refused(LoadError::engine(error)) }
     })?;
     let lost =
         || Stop::Refused(LoadError::Engine("the plan of the main module makes no instance".to_owned()));

@@ -223,12 +223,11 @@ impl Execution<'_, '_> {
         definer: Option<ModuleId>,
     ) -> wasmtime::Result<()> {
         let (name, _) = forwarders.wanted.get(position).ok_or_else(|| missing("a forwarder"))?;
-        let function = match definer {
-            Some(definer) => self.function(definer, name)?,
-            None => {
-                let function = self.host.get(&mut *self.store, abi::ENV, name)?.into_func();
-                function.ok_or_else(|| missing("a function of the host's"))?
-            }
+        let function = if let Some(definer) = definer {
+            self.function(definer, name)?
+        } else {
+            let function = self.host.get(&mut *self.store, abi::ENV, name)?.into_func();
+            function.ok_or_else(|| missing("a function of the host's"))?
         };
         let forwarders = self.main.forwarders.ok_or_else(|| missing("the forwarders"))?;
         let targets = forwarders.get_table(&mut *self.store, TARGETS);
@@ -258,7 +257,7 @@ impl Execution<'_, '_> {
                     match (self.host.get(&mut *self.store, module, name), declared.ty()) {
                         (Ok(function), _) => function,
                         (Err(_), ExternType::Func(ty)) => {
-                            function_of_type(&mut *self.store, module, name, &ty)?
+                            function_of_type(&mut *self.store, module, name, &ty).into()
                         }
                         (Err(error), _) => return Err(error),
                     }
@@ -342,8 +341,7 @@ pub(crate) fn host_function(
 ) -> wasmtime::Result<Func> {
     let ty = image::function_type(store.as_context().engine(), signature);
     let ty = ty.ok_or_else(|| missing("a type of the engine's"))?;
-    let function = function_of_type(&mut *store, abi::ENV, name, &ty)?;
-    function.into_func().ok_or_else(|| missing("a function of the host's"))
+    Ok(function_of_type(&mut *store, abi::ENV, name, &ty))
 }
 
 /// Puts a function into a slot of the process's table.

@@ -384,6 +384,33 @@ fn programs_without_main_are_refused_in_words() {
     }
 }
 
+/// A main module whose own cells find no slots is refused for that reason.
+#[test]
+fn a_full_table_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("main.wasm");
+    let text = "(module
+        (@dylink.0 (mem-info (memory 16 4) (table 2 0)))
+        (import \"env\" \"memory\" (memory 1))
+        (import \"env\" \"__indirect_function_table\" (table 3 3 funcref))
+        (import \"env\" \"__stack_pointer\" (global (mut i32)))
+        (import \"env\" \"__memory_base\" (global i32))
+        (import \"env\" \"emscripten_resize_heap\" (func (param i32) (result i32)))
+        (import \"GOT.func\" \"own\" (global (mut i32)))
+        (func (export \"own\"))
+        (func (export \"calloc\") (param i32 i32) (result i32) (i32.const 64))
+        (func (export \"main\") (result i32) (i32.const 0)))";
+    fs::write(&main, assemble(text)).unwrap();
+    let output = pydl().arg("run").arg(&main).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(126), "{stderr}");
+    assert!(stderr.contains("the function table has no room for 1 more slots"), "{stderr}");
+    // With room, it runs.
+    fs::write(&main, assemble(&text.replace("table 3 3", "table 3"))).unwrap();
+    let output = pydl().arg("run").arg(&main).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Kinds of programs that there are no processes for: the message says which kind it is, before anything is compiled.
 #[test]
 fn programs_for_threads_and_for_wasm64_are_refused_in_words() {

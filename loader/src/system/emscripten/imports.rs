@@ -1,7 +1,7 @@
 //! Owns how a main module's imports get their functions: handlers are found by name, and take their arguments in the types
 //! that the module itself declares, since those differ between versions of Emscripten. Must not know what any of them does.
 
-use wasmtime::{AsContextMut, Caller, Extern, ExternRef, FuncType, Linker, Module, Rooted, Val, ValType};
+use wasmtime::{AsContextMut, Caller, ExternRef, Func, FuncType, Linker, Module, Rooted, Val, ValType};
 
 use super::calls;
 use super::calls::exceptions::{self, INVOKE};
@@ -115,34 +115,60 @@ pub(crate) fn define(linker: &mut Linker<ProcessState>, module: &Module) -> wasm
 }
 
 /// Defines one function.
-pub(crate) fn define_one(
+fn define_one(
     linker: &mut Linker<ProcessState>,
     module: &str,
     name: &str,
     ty: &FuncType,
 ) -> wasmtime::Result<()> {
-    if name.starts_with(INVOKE) {
-        let (own, halves) = (ty.clone(), halves_of(name, ty));
-        linker.func_new(module, name, ty.clone(), move |mut caller, values, results| match &halves {
-            Some(halves) => exceptions::invoke_in_halves(caller, halves, &own, values, results),
-            None => exceptions::invoke(&mut caller, &own, values, results),
-        })?;
-        return Ok(());
-    }
-    let handler = calls::handler(module, name);
-    let owned = name.to_owned();
-    let result = ty.results().next();
-    let halves = halves_of(name, ty);
-    linker.func_new(module, name, ty.clone(), move |caller, values, results| match (handler, &halves) {
-        (Some(handler), None) => {
-            serve(handler, caller, &Arguments { name: &owned, values }, results, result.as_ref())
-        }
-        (Some(handler), Some(halves)) => {
-            serve_in_halves(handler, caller, &Arguments { name: &owned, values }, results, halves)
-        }
-        (None, _) => Err(wasmtime::Error::msg(calls::unavailable(&owned))),
-    })?;
+    let import = Import::of(module, name, ty);
+    let call = move |caller: Caller<'_, _>, values: &[Val], results: &mut [Val]| {
+        import.call(caller, values, results)
+    };
+    linker.func_new(module, name, ty.clone(), call)?;
     Ok(())
+}
+
+/// A function in the type in which it is imported, with what serves it.
+struct Import {
+    name: String,
+    ty: FuncType,
+    result: Option<ValType>,
+    /// How 64-bit integers are passed, when that is in halves.
+    halves: Option<Halves>,
+    handler: Option<Handler>,
+}
+
+impl Import {
+    fn of(module: &str, name: &str, ty: &FuncType) -> Import {
+        Import {
+            name: name.to_owned(),
+            ty: ty.clone(),
+            result: ty.results().next(),
+            halves: halves_of(name, ty),
+            handler: calls::handler(module, name),
+        }
+    }
+
+    fn call(
+        &self,
+        mut caller: Caller<'_, ProcessState>,
+        values: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        let arguments = Arguments { name: &self.name, values };
+        match (self.handler, &self.halves) {
+            (_, Some(halves)) if self.name.starts_with(INVOKE) => {
+                exceptions::invoke_in_halves(caller, halves, &self.ty, values, results)
+            }
+            (_, None) if self.name.starts_with(INVOKE) => {
+                exceptions::invoke(&mut caller, &self.ty, values, results)
+            }
+            (Some(handler), None) => serve(handler, caller, &arguments, results, self.result.as_ref()),
+            (Some(handler), Some(halves)) => serve_in_halves(handler, caller, &arguments, results, halves),
+            (None, _) => Err(wasmtime::Error::msg(calls::unavailable(&self.name))),
+        }
+    }
 }
 
 /// How a function that is wanted in a type passes its 64-bit integers, when that is in halves.
@@ -163,14 +189,16 @@ fn halves_of(name: &str, ty: &FuncType) -> Option<Halves> {
 
 /// A function of a type that a library asks for, which the main module itself does not import.
 pub(crate) fn function_of_type(
-    mut store: impl AsContextMut<Data = ProcessState>,
+    store: impl AsContextMut<Data = ProcessState>,
     module: &str,
     name: &str,
     ty: &FuncType,
-) -> wasmtime::Result<Extern> {
-    let mut linker = Linker::new(store.as_context().engine());
-    define_one(&mut linker, module, name, ty)?;
-    linker.get(&mut store, module, name)
+) -> Func {
+    let import = Import::of(module, name, ty);
+    let call = move |caller: Caller<'_, _>, values: &[Val], results: &mut [Val]| {
+        import.call(caller, values, results)
+    };
+    Func::new(store, ty.clone(), call)
 }
 
 fn serve(

@@ -24,6 +24,9 @@ mod strptime;
 pub(super) mod timers;
 mod uuid;
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 pub(super) use self::clock::zone;
 use super::imports::{Entry, Handler};
 
@@ -56,12 +59,12 @@ const MODULES: [&str; 3] = [pydl_linker::abi::ENV, pydl_linker::abi::WASI_PREVIE
 
 /// What serves an import; `None` when nothing does.
 pub(super) fn handler(module: &str, name: &str) -> Option<Handler> {
+    static BY_NAME: OnceLock<HashMap<&'static str, Handler>> = OnceLock::new();
     if !MODULES.contains(&module) {
         return None;
     }
-    let mut entries = TOPICS.iter().copied().flatten();
-    let found = entries.find(|(known, _)| *known == name).map(|(_, handler)| *handler);
-    found.or_else(|| exceptions::of_pattern(name))
+    let by_name = BY_NAME.get_or_init(|| TOPICS.iter().copied().flatten().copied().collect());
+    by_name.get(name).copied().or_else(|| exceptions::of_pattern(name))
 }
 
 /// The message of a call that nothing serves.
