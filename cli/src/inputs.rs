@@ -155,7 +155,7 @@ impl Inputs {
         }
         let file = match WheelFile::open(path) {
             Ok(file) => Ok(file),
-            Err(LoadError::File { source, .. }) => return self.unreadable(path, &source),
+            Err(LoadError::File { error, .. }) => return self.unreadable(path, &error),
             Err(error) => Err(error.to_string()),
         };
         let wheel = self.wheels.len();

@@ -48,11 +48,7 @@ pub fn warn(text: &str) {
 
 /// Prints why a command failed and returns its exit status.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
-    // A `LoadError` tells its cause itself.
-    match error.downcast_ref::<LoadError>() {
-        Some(error) => say(&error.to_string()),
-        None => say(&format!("{error:#}")),
-    }
+    say(&format!("{error:#}"));
     ExitCode::from(match (error.downcast_ref::<LoadError>(), error.is::<Usage>()) {
         (Some(LoadError::Link(_) | LoadError::MissingImports { .. }), _) => NOT_LINKED,
         (Some(LoadError::Option(_)), _) | (_, true) => USAGE,

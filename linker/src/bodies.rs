@@ -7,7 +7,7 @@ use wasm_encoder::{CodeSection, Function, InstructionSink, Module, RawSection, S
 use wasmparser::{ExternalKind, FuncType, FunctionBody, Operator, Parser, Payload, TypeRef};
 
 use crate::abi;
-use crate::error::ParseError;
+use crate::error::{ParseError, slice};
 
 /// What replacing bodies takes to know of a module.
 #[derive(Default)]
@@ -140,7 +140,7 @@ impl Functions {
                 Payload::CodeSectionEntry(body) => {
                     match body_of(function, body)? {
                         Some(other) => code.raw(&other),
-                        None => code.raw(wasm.get(body.range()).unwrap_or_default()),
+                        None => code.raw(slice(wasm, body.range())?),
                     };
                     function += 1;
                     left -= 1;
@@ -152,7 +152,7 @@ impl Functions {
                     if let Some((id, range)) =
                         payload.as_section().filter(|(id, _)| *id != SectionId::Code as u8)
                     {
-                        module.section(&RawSection { id, data: wasm.get(range).unwrap_or_default() });
+                        module.section(&RawSection { id, data: slice(wasm, range)? });
                     }
                 }
             }
@@ -177,6 +177,6 @@ pub(crate) fn prefixed(
     let mut function = Function::new(locals);
     write(&mut function.instructions());
     let start = body.get_operators_reader()?.original_position();
-    function.raw(wasm.get(start..body.range().end).unwrap_or_default().iter().copied());
+    function.raw(slice(wasm, start..body.range().end)?.iter().copied());
     Ok(function.into_raw_body())
 }

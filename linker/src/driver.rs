@@ -105,14 +105,14 @@ impl Load {
         room.hear_bindings(&namespace, &resolved)?;
         let reservation = resolved.reservation()?;
         let placement = room.reserve(&reservation)?;
-        let placed = match resolved.place(placement.clone()) {
-            Ok(placed) => placed,
+        let placed = resolved.place(placement.clone());
+        let plan = match placed.and_then(|placed| placed.plan(&namespace)) {
+            Ok(plan) => plan,
             Err(error) => {
                 room.release(&reservation, &placement)?;
                 return Err(error.into());
             }
         };
-        let plan = placed.plan(&namespace);
         debug_assert_eq!(plan.check(), Ok(()));
         Ok(PlannedLoad { namespace: Some(namespace), plan, reservation, placement, roots, mode })
     }

@@ -27,6 +27,13 @@ impl ParseError {
     }
 }
 
+/// The bytes of a range that the parser has found in them. Errs when they are not there, which is a mistake of the linker's own.
+pub(crate) fn slice(wasm: &[u8], range: std::ops::Range<usize>) -> Result<&[u8], ParseError> {
+    let start = range.start;
+    let lost = || ParseError::new(start, "internal error: a part of the file that was read is not there");
+    wasm.get(range).ok_or_else(lost)
+}
+
 impl From<wasmparser::Error> for ParseError {
     fn from(error: wasmparser::Error) -> Self {
         ParseError::new(error.offset(), error.message())
@@ -125,6 +132,15 @@ pub enum LinkError {
         main: String,
         /// Everything that is missing, with the linker flag that supplies it.
         defects: Vec<MainDefect>,
+    },
+
+    /// A mistake of the linker's own.
+    #[error("{library}: internal error in linking: {what} is missing; please report it")]
+    Internal {
+        /// Path of the library that was asked for.
+        library: String,
+        /// What should be there.
+        what: &'static str,
     },
 
     /// The main module imports what nothing provides.

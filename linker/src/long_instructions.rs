@@ -13,7 +13,7 @@ use wasmparser::{
 };
 
 use crate::bodies::Functions;
-use crate::error::ParseError;
+use crate::error::{ParseError, slice};
 
 /// The most bytes that are worked at in one piece, which takes some milliseconds.
 const PIECE: i32 = 16 << 20;
@@ -49,7 +49,7 @@ pub fn cut(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
             }
             _ => {
                 let Some((id, range)) = payload.as_section() else { continue };
-                let data = wasm.get(range).unwrap_or_default();
+                let data = slice(wasm, range)?;
                 let longer = added.longer(id, data)?;
                 module.section(&RawSection { id, data: longer.as_deref().unwrap_or(data) });
             }
@@ -116,10 +116,10 @@ impl Added {
     ) -> Result<Vec<u8>, ParseError> {
         let mut found = long_instructions(body)?.peekable();
         if found.peek().is_none() {
-            return Ok(wasm.get(body.range()).unwrap_or_default().to_vec());
+            return Ok(slice(wasm, body.range())?.to_vec());
         }
         let mut at = body.get_operators_reader()?.original_position();
-        let declared = wasm.get(body.range().start..at).unwrap_or_default();
+        let declared = slice(wasm, body.range().start..at)?;
         let locals = body.get_locals_reader()?.into_iter().try_fold(0_u32, |sum, local| {
             let (count, _) = local?;
             Ok::<_, ParseError>(sum.saturating_add(count))
@@ -130,7 +130,7 @@ impl Added {
         let mut new = if has_room { appended(declared, 1, &[3, 0x7f])? } else { declared.to_vec() };
         for long in found {
             let Long { start, end, is_copy } = long?;
-            new.extend_from_slice(wasm.get(at..start).unwrap_or_default());
+            new.extend_from_slice(slice(wasm, at..start)?);
             let mut sink = InstructionSink::new(&mut new);
             if has_room {
                 self.look_at_size(&mut sink, first, is_copy);
@@ -139,7 +139,7 @@ impl Added {
             }
             at = end;
         }
-        new.extend_from_slice(wasm.get(at..body.range().end).unwrap_or_default());
+        new.extend_from_slice(slice(wasm, at..body.range().end)?);
         Ok(new)
     }
 
@@ -193,7 +193,7 @@ fn appended(data: &[u8], more: u32, entries: &[u8]) -> Result<Vec<u8>, ParseErro
     let count = reader.read_var_u32()?;
     let mut longer = Vec::with_capacity(data.len() + entries.len() + 5);
     count.saturating_add(more).encode(&mut longer);
-    longer.extend_from_slice(data.get(reader.original_position()..).unwrap_or_default());
+    longer.extend_from_slice(slice(data, reader.original_position()..data.len())?);
     longer.extend_from_slice(entries);
     Ok(longer)
 }

@@ -283,7 +283,8 @@ impl Namespace {
     pub fn name(&self, id: ModuleId) -> &str {
         match self.library(id) {
             Some(library) => &library.path,
-            None => self.main.name(),
+            None if id == ModuleId::MAIN => self.main.name(),
+            None => "a library that is gone",
         }
     }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::abi;
+use crate::error::LinkError;
 use crate::forwarders::ForwarderModule;
 use crate::ids::{Address, ModuleId, TableSlot};
 use crate::layout::{LibraryPlacement, PlacedModules};
@@ -150,21 +151,23 @@ pub struct LoadPlan {
 impl PlacedModules {
     /// Decides the steps. The order is that of tool-conventions and of ELF: everything is instantiated and has its
     /// final GOT values before the first relocation, everything is relocated before the first constructor, and
-    /// constructors run dependencies first.
-    pub(crate) fn plan(&self, namespace: &Namespace) -> LoadPlan {
+    /// constructors run dependencies first. Errs when a slot is missing that was to be there, which is a mistake of the linker's own.
+    pub(crate) fn plan(&self, namespace: &Namespace) -> Result<LoadPlan, LinkError> {
         let planner = Planner::new(self, namespace);
         let libraries = &self.resolved.libraries;
         let places = || libraries.iter().zip(self.placement.libraries.iter().copied());
-        let thunk_module = planner.thunk_module();
+        let thunk_module = planner.thunk_module()?;
         let mut steps = Vec::new();
         steps.extend(places().filter_map(|(library, place)| zero(library, place)));
         if thunk_module.is_some() {
             steps.push(LoadStep::InstantiateThunks);
         }
-        steps.extend(places().map(|(library, place)| planner.instantiate(library, place)));
+        for (library, place) in places() {
+            steps.push(planner.instantiate(library, place)?);
+        }
         steps.extend(planner.set_slots());
-        steps.extend(planner.set_host_slots());
-        steps.extend(planner.complete_main());
+        steps.extend(planner.set_host_slots()?);
+        steps.extend(planner.complete_main()?);
         let has = |new: &&ResolvedLibrary, name: &str| has_function(&new.library.module, name);
         let limited = libraries.iter().filter(|new| has(new, abi::SET_STACK_LIMITS));
         steps.extend(limited.map(|new| LoadStep::LimitStack(new.library.id)));
@@ -175,7 +178,7 @@ impl PlacedModules {
             .collect();
         entries.sort_by_key(|entry| entry.library.id);
         let first = self.resolved.main.as_ref().map(|main| &main.first);
-        LoadPlan {
+        Ok(LoadPlan {
             root: self.resolved.root,
             main: first.and_then(|first| first.main.clone()),
             libraries: entries,
@@ -183,7 +186,7 @@ impl PlacedModules {
             thunk_module,
             steps,
             constructors: planner.constructors(),
-        }
+        })
     }
 }
 
@@ -222,29 +225,39 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn slot(&self, function: FunctionRef) -> TableSlot {
+    /// A slot that is not there, though `resolve` lists every function that has none yet.
+    fn missing_slot(&self) -> LinkError {
+        let library = self.placed.resolved.root_name.clone();
+        LinkError::Internal { library, what: "the table slot of a function" }
+    }
+
+    fn slot(&self, function: FunctionRef) -> Result<TableSlot, LinkError> {
         let of_new = || {
             let (resolved, place) = self.new.get(&function.definer)?;
             let element = resolved.library.module.element_slots.get(function.index)?;
             Some(element.resolve(place.table_base))
         };
         let given = self.new_slots.get(&function).copied();
-        // `resolve` listed every function that has no slot yet, so one of the three is there.
-        given.or_else(of_new).or_else(|| self.namespace.slot(function)).unwrap_or(TableSlot(0))
+        let slot = given.or_else(of_new).or_else(|| self.namespace.slot(function));
+        slot.ok_or_else(|| self.missing_slot())
     }
 
-    fn host_slot(&self, name: &str) -> TableSlot {
+    fn host_slot(&self, name: &str) -> Result<TableSlot, LinkError> {
         let given = self.new_host_slots.get(name).copied();
-        // `resolve` listed every function that has no slot yet, so one of the two is there.
-        given.or_else(|| self.namespace.host_slot(name)).unwrap_or(TableSlot(0))
+        given.or_else(|| self.namespace.host_slot(name)).ok_or_else(|| self.missing_slot())
     }
 
-    fn bind(&self, place: LibraryPlacement, import: &ImportKind, binding: &Binding) -> BoundImport {
+    fn bind(
+        &self,
+        place: LibraryPlacement,
+        import: &ImportKind,
+        binding: &Binding,
+    ) -> Result<BoundImport, LinkError> {
         let cell = |value: u32| match import {
             ImportKind::Global(ty) if !ty.mutable => BoundImport::Constant(value),
             _ => BoundImport::GotCell(value),
         };
-        match binding {
+        Ok(match binding {
             Binding::Memory => BoundImport::Memory,
             Binding::Table => BoundImport::Table,
             Binding::StackPointer => BoundImport::StackPointer,
@@ -256,27 +269,30 @@ impl<'a> Planner<'a> {
             }
             Binding::SlotThunk { thunk, .. } | Binding::Thunk(thunk) => BoundImport::Thunk(*thunk),
             Binding::DataAddress { definer, offset } => cell(self.memory_base(*definer).plus(*offset).0),
-            Binding::FunctionSlot(function) => cell(self.slot(*function).0),
-            Binding::HostSlot(name) => cell(self.host_slot(name).0),
+            Binding::FunctionSlot(function) => cell(self.slot(*function)?.0),
+            Binding::HostSlot(name) => cell(self.host_slot(name)?.0),
             Binding::Provided(provided) => BoundImport::Provided(*provided),
             Binding::Null => cell(0),
             Binding::Global { definer, export } => {
                 BoundImport::Export { module: *definer, name: export.clone() }
             }
-        }
+        })
     }
 
-    fn instantiate(&self, resolved: &ResolvedLibrary, place: LibraryPlacement) -> LoadStep {
+    fn instantiate(
+        &self,
+        resolved: &ResolvedLibrary,
+        place: LibraryPlacement,
+    ) -> Result<LoadStep, LinkError> {
         let imports = resolved.library.module.imports.iter().zip(resolved.bindings.iter());
-        LoadStep::Instantiate {
-            module: resolved.library.id,
-            imports: imports.map(|(i, binding)| self.bind(place, &i.kind, binding)).collect(),
-        }
+        let imports = imports.map(|(import, binding)| self.bind(place, &import.kind, binding));
+        Ok(LoadStep::Instantiate { module: resolved.library.id, imports: imports.collect::<Result<_, _>>()? })
     }
 
-    fn thunk_module(&self) -> Option<ThunkModule> {
+    fn thunk_module(&self) -> Result<Option<ThunkModule>, LinkError> {
         let ResolvedModules { thunks, scope, .. } = &self.placed.resolved;
-        (!thunks.is_empty()).then(|| thunks::generate(thunks, scope.clone(), |function| self.slot(function)))
+        let slot = |function| self.slot(function);
+        (!thunks.is_empty()).then(|| thunks::generate(thunks, scope.clone(), slot)).transpose()
     }
 
     fn set_slots(&self) -> impl Iterator<Item = LoadStep> {
@@ -289,19 +305,19 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn set_host_slots(&self) -> impl Iterator<Item = LoadStep> {
+    fn set_host_slots(&self) -> Result<Vec<LoadStep>, LinkError> {
         let functions = self.placed.resolved.slotless_of_host.iter();
-        functions.map(|(name, signature)| LoadStep::SetHostSlot {
-            slot: self.host_slot(name),
-            name: name.clone(),
-            signature: signature.clone(),
-        })
+        let step = |(name, signature): &(String, Signature)| {
+            let slot = self.host_slot(name)?;
+            Ok(LoadStep::SetHostSlot { slot, name: name.clone(), signature: signature.clone() })
+        };
+        functions.map(step).collect()
     }
 
     /// What the main module was instantiated without: the targets of its forwarders and the values of its cells, which its relocations
     /// copy, and with them the bounds of its stack if it is position-independent.
-    fn complete_main(&self) -> Vec<LoadStep> {
-        let Some(main) = &self.placed.resolved.main else { return Vec::new() };
+    fn complete_main(&self) -> Result<Vec<LoadStep>, LinkError> {
+        let Some(main) = &self.placed.resolved.main else { return Ok(Vec::new()) };
         let (memory_base, table_base) = self.namespace.bases(ModuleId::MAIN);
         let place = LibraryPlacement { memory_base, table_base };
         let mut steps = Vec::new();
@@ -311,9 +327,9 @@ impl<'a> Planner<'a> {
         );
         let module = self.namespace.main().module();
         for (position, binding) in &main.cells {
-            let import = module.imports.get(*position).map(|import| self.bind(place, &import.kind, binding));
+            let Some(import) = module.imports.get(*position) else { continue };
             // They are 0 from the beginning.
-            if let Some(BoundImport::GotCell(value @ 1..)) = import {
+            if let BoundImport::GotCell(value @ 1..) = self.bind(place, &import.kind, binding)? {
                 steps.push(LoadStep::SetCell { import: *position, value });
             }
         }
@@ -323,7 +339,7 @@ impl<'a> Planner<'a> {
         if self.namespace.main().placement().is_some() {
             steps.push(LoadStep::BeginStack);
         }
-        steps
+        Ok(steps)
     }
 
     /// The modules that have constructors to run, in that order. The main module's run before its libraries', which ELF has the other

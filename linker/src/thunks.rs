@@ -108,12 +108,12 @@ pub struct ThunkModule {
 }
 
 /// Generates the module of `thunks`; `slot` tells the slot of a function, `scope` is where functions are looked up at a
-/// first call.
-pub(crate) fn generate(
+/// first call. Errs as `slot` does.
+pub(crate) fn generate<E>(
     thunks: &[Thunk],
     scope: LoadScope,
-    slot: impl Fn(FunctionRef) -> TableSlot,
-) -> ThunkModule {
+    slot: impl Fn(FunctionRef) -> Result<TableSlot, E>,
+) -> Result<ThunkModule, E> {
     let mut types = Types::default();
     let mut imports = ImportSection::new();
     let mut bound = Vec::new();
@@ -137,7 +137,7 @@ pub(crate) fn generate(
         if let ThunkKind::Slot(function) = thunk.kind {
             let ty = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
             imports.import("slot", &thunk.symbol, ty);
-            bound.push(ThunkImport::Slot(slot(function)));
+            bound.push(ThunkImport::Slot(slot(function)?));
         }
     }
     let slots = count(bound.len()) - hosts;
@@ -197,7 +197,7 @@ pub(crate) fn generate(
         .section(&exports)
         .section(&code)
         .section(&name_section);
-    ThunkModule { bytes: module.finish(), imports: bound, lazy: LazySymbols { symbols: lazy, scope } }
+    Ok(ThunkModule { bytes: module.finish(), imports: bound, lazy: LazySymbols { symbols: lazy, scope } })
 }
 
 /// The functions that are bound at their first call, in the order of their thunks.

@@ -6,7 +6,7 @@ use wasm_encoder::{Encode as _, Instruction};
 use wasmparser::{FunctionBody, Operator};
 
 use crate::bodies::Functions;
-use crate::error::ParseError;
+use crate::error::{ParseError, slice};
 
 /// `(timezone: *long, daylight: *int, standard: *char, daylight: *char)` (Emscripten, `system/lib/libc/tzset.c`).
 const ASK: &str = "_tzset_js";
@@ -34,7 +34,7 @@ fn asking(wasm: &[u8], body: &FunctionBody<'_>, ask: u32) -> Result<Option<Vec<u
         return Ok(None);
     }
     let mut reader = body.get_operators_reader()?;
-    let mut bytes = wasm.get(whole.start..reader.original_position()).unwrap_or_default().to_vec();
+    let mut bytes = slice(wasm, whole.start..reader.original_position())?.to_vec();
     let mut asks = false;
     while !reader.eof() {
         let start = reader.original_position();
@@ -51,7 +51,7 @@ fn asking(wasm: &[u8], body: &FunctionBody<'_>, ask: u32) -> Result<Option<Vec<u
             Instruction::Drop.encode(&mut bytes);
             Instruction::I32Const(0).encode(&mut bytes);
         } else {
-            bytes.extend_from_slice(wasm.get(start..reader.original_position()).unwrap_or_default());
+            bytes.extend_from_slice(slice(wasm, start..reader.original_position())?);
         }
     }
     Ok(asks.then_some(bytes))

@@ -5,18 +5,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pydl_linker::{
-    Address, Alignment, FreeSlots, LibraryPlacement, LibraryReservation, Placement, Reservation, SlotCount,
-    SlotsBeyond, TableSlot, abi,
+    Address, Alignment, FreeSlots, LibraryPlacement, LibraryReservation, LinkError, Placement, Reservation,
+    SlotCount, SlotsBeyond, TableSlot, abi,
 };
 use wasmtime::{AsContextMut, Global, Instance, Memory, Ref, Table, TypedFunc, Val, WasmParams, WasmResults};
 
-/// Why the process has no room: a sentence for an error message, or the end of the guest.
-pub(crate) enum NoRoom {
-    /// The request cannot be met.
-    Refused { library: String, why: String },
-    /// The guest's allocator ended the guest.
-    Guest(wasmtime::Error),
-}
+use crate::halt::Halt;
+
+/// Why the process has no room: the request cannot be met, or the guest's allocator has ended the guest.
+pub(crate) type NoRoom = Halt<LinkError>;
 
 /// The shared resources of one process.
 #[derive(Clone)]
@@ -131,8 +128,8 @@ impl AddressSpace {
             Ok(()) => Ok(taken),
             Err(no_room) => {
                 // A guest that has ended cannot take its memory back, and need not.
-                if matches!(no_room, NoRoom::Refused { .. }) {
-                    self.release(&mut store, reservation, &taken).map_err(NoRoom::Guest)?;
+                if matches!(no_room, NoRoom::Refused(_)) {
+                    self.release(&mut store, reservation, &taken).map_err(NoRoom::Ended)?;
                 }
                 Err(no_room)
             }
@@ -205,11 +202,12 @@ impl AddressSpace {
         if library.memory_size == 0 {
             return Ok(Address(0));
         }
-        let refused = |why: String| NoRoom::Refused { library: library.path.clone(), why };
+        let refused =
+            |why: String| NoRoom::Refused(LinkError::DoesNotFit { library: library.path.clone(), why });
         let (alignment, size) = library
             .allocation()
             .ok_or_else(|| refused("its memory does not fit a 32-bit memory".to_owned()))?;
-        let address = self.allocate_aligned(&mut store, alignment, size).map_err(NoRoom::Guest)?;
+        let address = self.allocate_aligned(&mut store, alignment, size).map_err(NoRoom::Ended)?;
         if address == 0 {
             return Err(refused(format!(
                 "the guest's allocator has no {size} bytes aligned to {} for its static data",
@@ -251,9 +249,9 @@ impl AddressSpace {
         if let Some(slot) = free.recycle(count, alignment) {
             return Ok(slot);
         }
-        let refused = || NoRoom::Refused {
-            library: library.to_owned(),
-            why: format!("the function table has no room for {} more slots", count.get()),
+        let refused = || {
+            let why = format!("the function table has no room for {} more slots", count.get());
+            NoRoom::Refused(LinkError::DoesNotFit { library: library.to_owned(), why })
         };
         let end = u32::try_from(self.table.size(&store)).map_err(|_| refused())?;
         let beyond = SlotsBeyond::of(end, count, alignment).ok_or_else(refused)?;

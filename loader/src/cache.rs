@@ -29,12 +29,12 @@ use crate::interrupt::Interruption;
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// It cannot be made or looked at.
-    #[error("cache directory {}: {source}", path.display())]
+    #[error("cache directory {}: {error}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// Others than this user could put code into it.
     #[error(
@@ -61,7 +61,7 @@ impl Cache {
     /// another user, and when others may write to it or put another one in its place.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Cache, CacheError> {
         let directory = directory.into();
-        let failed = |source| CacheError::Directory { path: directory.clone(), source };
+        let failed = |error| CacheError::Directory { path: directory.clone(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
         let real = fs::canonicalize(&directory).map_err(failed)?;
         let user = rustix::process::geteuid().as_raw();

@@ -10,7 +10,7 @@ use pydl_linker::{LoadPlan, ModuleId, abi};
 use wasmtime::{AsContextMut, Func, Instance, Module, Store, StoreContextMut, Val, ValType};
 
 use crate::address_space::{AddressSpace, Shared};
-use crate::dlfcn::{self, Failure};
+use crate::dlfcn::{self, Failure, Refusal};
 use crate::error::LoadError;
 use crate::execute::{Execution, Generated, MainParts, Resources};
 use crate::image::Image;
@@ -70,7 +70,7 @@ pub(crate) fn instantiate(
     let Execution { resources, instances, main: parts, .. } = execution;
     // Its start function is guest code.
     executed.map_err(|error| {
-        if is_of_guest(&error) { Stop::Guest(error) } else { Stop::Refused(LoadError::engine(error)) }
+        if is_of_guest(&error) { Stop::Ended(error) } else { Stop::Refused(LoadError::engine(error)) }
     })?;
     let lost =
         || Stop::Refused(LoadError::Engine("the plan of the main module makes no instance".to_owned()));
@@ -109,7 +109,7 @@ fn construct(
 ) -> Result<(), Stop> {
     if plan.constructors().first() == Some(&ModuleId::MAIN) {
         let constructors = main.get_typed_func::<(), ()>(&mut *store, abi::CALL_CTORS);
-        constructors.and_then(|constructors| constructors.call(&mut *store, ())).map_err(Stop::Guest)?;
+        constructors.and_then(|constructors| constructors.call(&mut *store, ())).map_err(Stop::Ended)?;
     }
     if plan.libraries().is_empty() {
         return Ok(());
@@ -133,15 +133,10 @@ fn program_of_libraries(
 }
 
 fn stop(image: &Image, failure: Failure) -> Stop {
-    match failure {
-        Failure::Ended(error) => Stop::Guest(error),
-        Failure::Refused(why) => {
-            let name = image.path().display().to_string();
-            // The linker names the module, too.
-            let why = why.strip_prefix(&format!("{name}: ")).map_or(why.clone(), str::to_owned);
-            Stop::Refused(LoadError::NotRunnable { name, why })
-        }
-    }
+    failure.map(|why| match why {
+        Refusal::Link(error) => LoadError::Link(error),
+        Refusal::Process(why) => LoadError::NotRunnable { name: image.path().display().to_string(), why },
+    })
 }
 
 /// Runs the guest's `main`, its own or that of a library that it needs; returns its status, after what happens at a program's end.
@@ -171,19 +166,19 @@ pub(crate) fn run(
     }
     let mut values = Vec::new();
     if parameters > 0 {
-        let vector = pass_arguments(store, main, arguments).map_err(Stop::Guest)?;
-        let count = i32::try_from(arguments.len()).map_err(|error| Stop::Guest(error.into()))?;
+        let vector = pass_arguments(store, main, arguments).map_err(Stop::Ended)?;
+        let count = i32::try_from(arguments.len()).map_err(|error| Stop::Ended(error.into()))?;
         values.extend([Val::I32(count), Val::I32(vector.cast_signed())]);
     }
     // An environment is not passed (Emscripten, `callMain`).
     values.resize(parameters, Val::I32(0));
     let mut results = vec![Val::I32(0); ty.results().len()];
-    program.call(&mut *store, &values, &mut results).map_err(Stop::Guest)?;
+    program.call(&mut *store, &values, &mut results).map_err(Stop::Ended)?;
     // The interpreter is gone by now, which functions of Python's extensions need.
     if name != python::MAIN {
-        system::emscripten::run_timers(&mut store.as_context_mut()).map_err(Stop::Guest)?;
+        system::emscripten::run_timers(&mut store.as_context_mut()).map_err(Stop::Ended)?;
     }
-    finish(&mut store.as_context_mut(), main).map_err(Stop::Guest)?;
+    finish(&mut store.as_context_mut(), main).map_err(Stop::Ended)?;
     Ok(results.first().and_then(Val::i32).unwrap_or(0))
 }
 

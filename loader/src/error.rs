@@ -12,12 +12,12 @@ use crate::cache::CacheError;
 #[non_exhaustive]
 pub enum LoadError {
     /// A file of the host cannot be read or prepared.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
 
     /// A wheel or another archive is not what it should be, or does not fit the main module.
@@ -89,7 +89,7 @@ impl LoadError {
         LoadError::Engine(error.root_cause().to_string())
     }
 
-    pub(crate) fn file(path: &Path, source: std::io::Error) -> LoadError {
-        LoadError::File { path: path.to_owned(), source }
+    pub(crate) fn file(path: &Path, error: std::io::Error) -> LoadError {
+        LoadError::File { path: path.to_owned(), error }
     }
 }

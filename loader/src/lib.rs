@@ -39,6 +39,7 @@ mod emscripten_main;
 mod engine;
 mod error;
 mod execute;
+mod halt;
 mod host;
 mod host_file;
 mod image;
@@ -68,7 +69,8 @@ pub use libraries::{
 pub use line_editor::{LineEditor, Typed};
 pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use process::{ExitStatus, Process};
-pub use pydl_linker::OpenMode;
+pub use pydl_linker::{LibraryNotFound, LinkError, MainModule, OpenMode, ParseError, SymbolProblem};
 pub use python::{Installation, PythonTarget, WheelFile};
 pub use system::kernel::terminal::Terminal;
 pub use trace::{Trace, TraceTopic};
+pub use wasmtime::{WasmParams, WasmResults};

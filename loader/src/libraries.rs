@@ -1,10 +1,10 @@
 //! Owns what an embedding program sees of a process's libraries: which are loaded, where they are, what they define, and typed calls.
 //! Must not know how libraries are linked: it asks as a guest does.
 
-use pydl_linker::{Address, Library, ModuleId, Namespace, OpenMode, Scope, Symbol, SymbolKind};
+use pydl_linker::{Address, Library, LinkError, ModuleId, Namespace, OpenMode, Scope, Symbol, SymbolKind};
 use wasmtime::{AsContextMut, Ref, StoreContextMut, WasmParams, WasmResults};
 
-use crate::dlfcn::{self, Failure};
+use crate::dlfcn::{self, Failure, Refusal};
 use crate::process::{ExitStatus, ProcessState, end_of_guest, exit_status};
 
 /// The libraries of a process whose guest does not run at the moment: see [`crate::Process::run_then`] and
@@ -81,15 +81,20 @@ pub struct RefusedLoad {
     pub path: String,
     /// For a call, the function.
     pub symbol: Option<String>,
-    /// Why.
+    /// Why, in words.
     pub why: String,
+    /// The linker's reason, when it was the linker that refused.
+    pub cause: Option<LinkError>,
 }
 
 /// Why an operation on a library did not succeed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LibraryError {
-    /// It was refused, for the reason that `dlerror` would give.
+    /// The linker refused it: not found, not a side module, symbols that are undefined or of other types.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The process refused it, or code of the library failed, for the reason that `dlerror` would give.
     #[error("{0}")]
     Refused(String),
     /// A function is called with other types than it has.
@@ -111,14 +116,15 @@ pub enum LibraryError {
         library: String,
     },
     /// Guest code did not return: it exited, trapped, or was interrupted.
-    #[error("the guest did not return: {0:?}")]
+    #[error("the guest did not return: it {0}")]
     NotReturned(ExitStatus),
 }
 
 impl From<Failure> for LibraryError {
     fn from(failure: Failure) -> LibraryError {
         match failure {
-            Failure::Refused(why) => LibraryError::Refused(why),
+            Failure::Refused(Refusal::Link(error)) => LibraryError::Link(error),
+            Failure::Refused(Refusal::Process(why)) => LibraryError::Refused(why),
             Failure::Ended(error) => LibraryError::NotReturned(end_of_guest(&error)),
         }
     }

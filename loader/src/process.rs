@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -17,10 +18,11 @@ use crate::cache::Cache;
 use crate::compile::Compiler;
 use crate::cpp_exception;
 use crate::denied::DeniedNetwork;
-use crate::dlfcn::Linking;
+use crate::dlfcn::{Linking, Refusal};
 use crate::emscripten_main;
 use crate::engine::{Limits, thread_stack};
 use crate::error::LoadError;
+use crate::halt::Halt;
 use crate::host_file::{read_program, read_regular_file};
 use crate::image::{Image, START, Start};
 use crate::interrupt::{InterruptHandle, InterruptState, Interrupted, Killed, Signal};
@@ -61,7 +63,7 @@ pub(crate) struct ProcessState {
     /// What is told of linking, and to whom.
     pub trace: Trace,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
-    pub linking: Option<Result<Linking, String>>,
+    pub linking: Option<Result<Linking, Refusal>>,
     /// The message that the next `dlerror` returns.
     pub dl_error: Option<String>,
     /// The load that was refused last.
@@ -119,6 +121,18 @@ pub enum ExitStatus {
     Interrupted,
     /// By another signal that it does not handle.
     Killed(Signal),
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitStatus::Exited(status) => write!(f, "exited with status {status}"),
+            ExitStatus::Trapped(trap) => write!(f, "ended in a trap: {trap}"),
+            ExitStatus::LookupFailed(trap) => write!(f, "ended in a {trap}"),
+            ExitStatus::Interrupted => f.write_str("was interrupted"),
+            ExitStatus::Killed(signal) => write!(f, "was killed by signal {}", signal.number()),
+        }
+    }
 }
 
 /// One instance of an image, ready to run.
@@ -260,10 +274,10 @@ impl Process {
         let worked = self.on_guest_thread(|process| {
             process.begin().map_err(|stop| match stop {
                 Stop::Refused(error) => error,
-                Stop::Guest(error) => LoadError::NotRunnable {
+                Stop::Ended(error) => LoadError::NotRunnable {
                     name: process.image.path().display().to_string(),
                     why: format!(
-                        "it ends before it has begun: {:?}",
+                        "before it has begun, it {}",
                         exit_status(&mut process.store.as_context_mut(), &error)
                     ),
                 },
@@ -282,7 +296,7 @@ impl Process {
     fn begin(&mut self) -> Result<(), Stop> {
         self.start()?;
         match self.image.start {
-            Start::Wasi(_) => self.call_main(abi::CALL_CTORS).map_err(Stop::Guest),
+            Start::Wasi(_) => self.call_main(abi::CALL_CTORS).map_err(Stop::Ended),
             // They have run.
             Start::Emscripten(_) => Ok(()),
         }
@@ -349,14 +363,14 @@ impl Process {
     fn run_here(&mut self) -> Result<ExitStatus, LoadError> {
         match self.start() {
             Ok(()) => {}
-            Err(Stop::Guest(error)) => return Ok(self.ended(&error)),
+            Err(Stop::Ended(error)) => return Ok(self.ended(&error)),
             Err(Stop::Refused(error)) => return Err(error),
         }
         let main = self.store.data().running.as_ref().map(|running| running.main);
         if let (Some(main), Start::Emscripten(_)) = (main, &self.image.start) {
             return match emscripten_main::run(&mut self.store, &self.image, &main, &self.arguments) {
                 Ok(status) => Ok(ExitStatus::Exited(status)),
-                Err(Stop::Guest(error)) => Ok(self.ended(&error)),
+                Err(Stop::Ended(error)) => Ok(self.ended(&error)),
                 Err(Stop::Refused(error)) => Err(error),
             };
         }
@@ -395,7 +409,7 @@ impl Process {
     /// Instantiates the main module and sets its working directory.
     fn start(&mut self) -> Result<(), Stop> {
         self.compile_packages()?;
-        self.interrupt.state().check().map_err(Stop::Guest)?;
+        self.interrupt.state().check().map_err(Stop::Ended)?;
         let (code, name) = (self.image.code().clone(), file_name(&self.image));
         self.store.data_mut().code.note(&code, &name, Weak::new());
         let (main, shared, instantiated) = match self.image.start.clone() {
@@ -407,7 +421,7 @@ impl Process {
                 let name = self.image.path().display().to_string();
                 let main = pre.instantiate(&mut self.store).map_err(|error| {
                     if is_of_guest(&error) {
-                        return Stop::Guest(error);
+                        return Stop::Ended(error);
                     }
                     Stop::Refused(LoadError::NotRunnable { name, why: error.root_cause().to_string() })
                 })?;
@@ -452,10 +466,10 @@ impl Process {
         let space = space.ok_or_else(lacks)?;
         let chdir = main.get_typed_func::<u32, i32>(&mut self.store, CHDIR).map_err(|_| lacks())?;
         let path: Vec<u8> = folder.bytes().chain([0]).collect();
-        let path = space.copy_in(&mut self.store, &path).map_err(Stop::Guest)?;
+        let path = space.copy_in(&mut self.store, &path).map_err(Stop::Ended)?;
         let path = path.ok_or_else(|| refused("the guest is out of memory"))?;
-        let status = space.call(&mut self.store, &chdir, path.0).map_err(Stop::Guest)?;
-        space.give_back(&mut self.store, path).map_err(Stop::Guest)?;
+        let status = space.call(&mut self.store, &chdir, path.0).map_err(Stop::Ended)?;
+        space.give_back(&mut self.store, path).map_err(Stop::Ended)?;
         if status == 0 {
             Ok(())
         } else {
@@ -545,13 +559,8 @@ fn show(kernel: &mut Kernel, options: &ProcessOptions, files: &[GuestFile]) -> R
     Ok(())
 }
 
-/// Why a guest does not get to its `_start`.
-pub(crate) enum Stop {
-    /// It ended itself.
-    Guest(wasmtime::Error),
-    /// The host cannot start it.
-    Refused(LoadError),
-}
+/// Why a guest does not get to its `_start`: the host cannot start it, or it has ended itself.
+pub(crate) type Stop = Halt<LoadError>;
 
 /// Whether an error is an end of the guest rather than a failure of the host.
 pub(crate) fn is_of_guest(error: &wasmtime::Error) -> bool {

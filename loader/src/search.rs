@@ -12,6 +12,7 @@ use wasmtime::{StoreContextMut, TypedFunc};
 
 use crate::address_space::AddressSpace;
 use crate::budget::{Budget, Charge};
+use crate::halt::Halt;
 use crate::interrupt::{InterruptState, Interrupted};
 use crate::process::ProcessState;
 use crate::system::kernel::errno::Fault;
@@ -56,10 +57,7 @@ impl LibrarySource for GuestSearch<'_, '_> {
             trace.trying(&path);
             match self.read(&path) {
                 Ok(found) => return Ok(found),
-                Err(ReadError::Errno(errno)) => {
-                    LibraryNotFound::note(&mut tried, path, describe_errno(errno));
-                }
-                Err(ReadError::Words(why)) => LibraryNotFound::note(&mut tried, path, why),
+                Err(ReadError::Refused(why)) => LibraryNotFound::note(&mut tried, path, why),
                 Err(ReadError::Ended(error)) => self.ended = Some(error),
             }
         }
@@ -93,7 +91,7 @@ impl SystemSearch<'_> {
                 let path = path.to_string_lossy().into_owned();
                 Ok(FoundLibrary { path, identity: Some(identity), bytes })
             }
-            Err(Fault::Errno(errno)) => Err(describe_errno(errno.0.into())),
+            Err(Fault::Refused(errno)) => Err(describe_errno(errno.0.into())),
             Err(Fault::Ended(error)) => {
                 let why = error.to_string();
                 self.ended = Some(error);
@@ -139,24 +137,15 @@ impl LibrarySource for SystemSearch<'_> {
     }
 }
 
-enum ReadError {
-    Errno(u32),
-    Words(&'static str),
-    Ended(wasmtime::Error),
-}
-
-impl From<wasmtime::Error> for ReadError {
-    fn from(error: wasmtime::Error) -> Self {
-        ReadError::Ended(error)
-    }
-}
+/// Why a file is not read: in words, or the guest has ended.
+type ReadError = Halt<String>;
 
 impl GuestSearch<'_, '_> {
     fn read(&mut self, path: &str) -> Result<FoundLibrary, ReadError> {
         if path.len() >= PATH_LIMIT || path.contains('\0') {
-            return Err(ReadError::Words("not a possible path"));
+            return Err(ReadError::Refused("not a possible path".to_owned()));
         }
-        let out_of_memory = ReadError::Words("the guest is out of memory");
+        let out_of_memory = ReadError::Refused("the guest is out of memory".to_owned());
         // The record comes first, aligned as malloc aligns; the path follows it.
         let mut request = vec![0; FILE_RECORD as usize];
         request.extend_from_slice(path.as_bytes());
@@ -166,7 +155,8 @@ impl GuestSearch<'_, '_> {
         };
         let name = record.plus(FILE_RECORD);
         let errno = self.space.call(&mut *self.store, self.read_file, (name.0, record.0))?;
-        let result = if errno == 0 { self.take(record) } else { Err(ReadError::Errno(errno)) };
+        let result =
+            if errno == 0 { self.take(record) } else { Err(ReadError::Refused(describe_errno(errno))) };
         if let Err(ReadError::Ended(_)) = result {
             return result;
         }
@@ -176,19 +166,20 @@ impl GuestSearch<'_, '_> {
 
     /// Copies what `pydl_read_file` left in `struct pydl_file` out of the guest, and frees it there.
     fn take(&mut self, record: Address) -> Result<FoundLibrary, ReadError> {
-        let broken = || ReadError::Words("the guest's pydl_read_file returned a broken record");
+        let broken = || ReadError::Refused("the guest's pydl_read_file returned a broken record".to_owned());
         let fields = self.space.copy_out(&mut *self.store, record, FILE_RECORD).ok_or_else(broken)?;
         let word = |at: usize| fields.get(at..at + 4).map_or(0, le_u32);
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         let (data, size, path) = (Address(word(0)), word(4), Address(word(8)));
         if size > FILE_LIMIT {
-            return Err(ReadError::Words("the file is larger than 1 GiB"));
+            return Err(ReadError::Refused("the file is larger than 1 GiB".to_owned()));
         }
         let bytes = self.space.copy_out(&mut *self.store, data, size).ok_or_else(broken)?;
         let name = self.space.string(&mut *self.store, path, PATH_LIMIT).ok_or_else(broken)?;
         self.space.give_back(&mut *self.store, data)?;
         self.space.give_back(&mut *self.store, path)?;
-        let path = String::from_utf8(name).map_err(|_| ReadError::Words("its path is not UTF-8"))?;
+        let path =
+            String::from_utf8(name).map_err(|_| ReadError::Refused("its path is not UTF-8".to_owned()))?;
         let identity = FileIdentity { device: long(16), inode: long(24) };
         // A file system without inode numbers says 0 for every file.
         let identity = (identity.inode != 0).then_some(identity);

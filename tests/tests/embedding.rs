@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use pydl_loader::{
-    Cache, Captured, Compiler, ExitStatus, Image, Input, LibraryError, LoadError, OpenMode, Process,
-    ProcessOptions, SymbolPlace,
+    Cache, Captured, Compiler, ExitStatus, Image, Input, LibraryError, LinkError, LoadError, OpenMode,
+    Process, ProcessOptions, SymbolPlace, SymbolProblem,
 };
 use pydl_tests::wasm::assemble;
 
@@ -212,6 +212,46 @@ fn with_counter(folder: &std::path::Path) -> Process {
     Process::new(&image, &options).unwrap()
 }
 
+/// A program that embeds Python can tell why a library is refused, and a failure of the library's own code from both.
+#[test]
+fn refusals_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let libraries = [
+        ("undefined.so", r#"(import "GOT.mem" "nowhere" (global (mut i32))) (func (export "f"))"#),
+        ("typed.so", r#"(import "env" "malloc" (func (param f64))) (func (export "f"))"#),
+        ("fails.so", r#"(func (export "__wasm_call_ctors") unreachable)"#),
+    ];
+    let driver = pydl_tests::repository().join("tests/cases/program/driver/driver.wasm");
+    let image = Image::from_file(&compiler(), driver).unwrap();
+    let mut options = ProcessOptions::new("driver");
+    for (name, body) in libraries {
+        let file = folder.path().join(name);
+        std::fs::write(&file, assemble(&format!("(module (@dylink.0 (mem-info)) {body})"))).unwrap();
+        options = options.side_module(file);
+    }
+    let work = |libraries: &mut pydl_loader::Libraries<'_>| {
+        let mut open = |name| libraries.open(name, OpenMode::default()).unwrap_err();
+        let symbols = |error| match error {
+            LibraryError::Link(LinkError::Symbols { problems, .. }) => problems,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(&symbols(open("undefined.so"))[..], [SymbolProblem::Undefined { .. }]));
+        assert!(matches!(&symbols(open("typed.so"))[..], [SymbolProblem::WrongType { .. }]));
+        let failed = open("fails.so");
+        assert!(matches!(&failed, LibraryError::Refused(why) if why.contains("constructor")), "{failed:?}");
+        let again = open("fails.so");
+        assert!(matches!(&again, LibraryError::Link(LinkError::FailedEarlier { .. })), "{again:?}");
+    };
+    Process::new(&image, &options).unwrap().with_libraries(work).unwrap();
+}
+
+/// How a guest has ended is told in words.
+#[test]
+fn the_end_of_a_guest_has_words() {
+    assert_eq!(ExitStatus::Exited(3).to_string(), "exited with status 3");
+    assert_eq!(ExitStatus::Interrupted.to_string(), "was interrupted");
+}
+
 #[test]
 fn libraries_are_loaded_listed_and_called_from_rust() {
     let folder = tempfile::tempdir().unwrap();
@@ -258,8 +298,13 @@ fn libraries_are_loaded_listed_and_called_from_rust() {
         libraries.close(user).unwrap();
         assert_eq!(libraries.list().unwrap(), []);
         assert!(matches!(libraries.call::<i32, i32>(&add, 1), Err(LibraryError::Refused(_))));
-        let missing = libraries.open("nowhere.so", mode).unwrap_err().to_string();
-        assert!(missing.contains("nowhere.so"), "{missing}");
+        let missing = libraries.open("nowhere.so", mode).unwrap_err();
+        assert!(
+            matches!(&missing, LibraryError::Link(LinkError::NotFound(all)) if all.len() == 1),
+            "{missing:?}"
+        );
+        assert!(missing.to_string().contains("nowhere.so"), "{missing}");
+        assert_eq!(libraries.last_refused().unwrap().cause.clone().map(LibraryError::from), Some(missing));
     };
     with_counter(folder.path()).with_libraries(work).unwrap();
 }

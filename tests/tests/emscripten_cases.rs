@@ -151,14 +151,14 @@ fn main_modules_do_not_run_without_what_they_need() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join(ROOT);
     let cases = [
-        ("(func (export \"run_case\") (result i64) i64.const 0)", 126, "needs function () -> i32, and"),
+        ("(func (export \"run_case\") (result i64) i64.const 0)", 127, "needs function () -> i32, and"),
         ("(func (export \"other\"))", 134, "the guest called `run_case`"),
         (
             "(func (export \"run_case\") (result i32) i32.const 0) (func (export \"__wasm_call_ctors\") unreachable)",
             126,
             "a static constructor failed",
         ),
-        ("(import \"GOT.mem\" \"nowhere\" (global (mut i32))) (func (export \"f\"))", 126, "nowhere"),
+        ("(import \"GOT.mem\" \"nowhere\" (global (mut i32))) (func (export \"f\"))", 127, "nowhere"),
     ];
     for (body, status, words) in cases {
         fs::write(&root, assemble(&format!("(module (@dylink.0 (mem-info)) {body})"))).unwrap();
@@ -169,7 +169,7 @@ fn main_modules_do_not_run_without_what_they_need() {
     }
     let output = pydl().arg("run").arg(&main).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(126), "{stderr}");
+    assert_eq!(output.status.code(), Some(127), "{stderr}");
     for words in ["case.so: cannot be opened, needed by", "main2.wasm; tried /", "give each with --side"] {
         assert!(stderr.contains(words), "{stderr}");
     }
@@ -258,7 +258,7 @@ fn libraries_that_throw_need_a_main_module_with_exceptions() {
     for (library, symbol) in [("side.so", "__cxa_throw"), ("wasm/side.so", "__wasm_lpad_context")] {
         let output = start_with(&folder.join("main2.wasm"), &[folder.join(library)]);
         let (code, stdout, stderr) = run_of(&output);
-        assert_eq!((code, stdout.as_str()), (Some(126), ""), "{library}: {stderr}");
+        assert_eq!((code, stdout.as_str()), (Some(127), ""), "{library}: {stderr}");
         for words in [
             &format!("undefined symbol `{symbol}`"),
             "needed by /usr/local/lib/pydl/side.so",
@@ -403,7 +403,7 @@ fn a_full_table_is_told_as_that() {
     fs::write(&main, assemble(text)).unwrap();
     let output = pydl().arg("run").arg(&main).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(126), "{stderr}");
+    assert_eq!(output.status.code(), Some(127), "{stderr}");
     assert!(stderr.contains("the function table has no room for 1 more slots"), "{stderr}");
     // With room, it runs.
     fs::write(&main, assemble(&text.replace("table 3 3", "table 3"))).unwrap();

@@ -8,8 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use pydl_linker::LinkError;
 use pydl_loader::{
-    Cache, Compiler, ExitStatus, Image, Interruption, Mount, NetworkPermission, Process, ProcessOptions,
+    Cache, Compiler, ExitStatus, Image, Interruption, LoadError, Mount, NetworkPermission, Process,
+    ProcessOptions,
 };
 
 use crate::args::{Arguments, Run, ShownFolder};
@@ -45,7 +47,11 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     let (ended, refused) = match ended {
         Ok(ended) => ended,
         Err(error) if image.main_module().is_ok_and(|main| main.needed().next().is_some()) => {
+            let is_missing = matches!(&error, LoadError::Link(LinkError::NotFound(_)));
             let status = failure(&error.into());
+            if is_missing {
+                say("libraries that a main module needs are side modules, too: give each with --side");
+            }
             say(&explain::of_main(run));
             return Ok(status);
         }
@@ -90,7 +96,7 @@ fn compiler(run: &Run) -> Result<Compiler> {
         return Ok(compiler);
     }
     if let Some(directory) = &run.cache_dir {
-        return Ok(compiler.with_cache(Cache::open(directory).map_err(pydl_loader::LoadError::from)?));
+        return Ok(compiler.with_cache(Cache::open(directory).map_err(LoadError::from)?));
     }
     let Some(directory) = default_cache() else { return Ok(compiler) };
     match Cache::open(directory) {

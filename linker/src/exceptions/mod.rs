@@ -12,7 +12,7 @@ use indexmap::IndexSet;
 use wasm_encoder::{CodeSection, Encode, Module, RawSection, SectionId, ValType};
 use wasmparser::{CompositeInnerType, FuncType, FunctionBody, Parser, Payload, TypeRef};
 
-use crate::error::ParseError;
+use crate::error::{ParseError, slice};
 use crate::thunks::encode_type;
 
 /// What a function type begins with in the type section.
@@ -34,7 +34,7 @@ pub fn lower(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
     for body in &context.bodies {
         match lower::function(body, &context, &mut types, &mut steps)? {
             Some(lowered) => code.raw(&lowered),
-            None => code.raw(wasm.get(body.range()).unwrap_or_default()),
+            None => code.raw(slice(wasm, body.range())?),
         };
     }
     assemble(wasm, &types, &code).map(Some)
@@ -154,7 +154,7 @@ fn assemble(wasm: &[u8], types: &NewTypes, code: &CodeSection) -> Result<Vec<u8>
         let payload = payload?;
         match &payload {
             Payload::TypeSection(section) => {
-                let data = types.extend(wasm.get(section.range()).unwrap_or_default(), section.count());
+                let data = types.extend(slice(wasm, section.range())?, section.count());
                 module.section(&RawSection { id: SectionId::Type.into(), data: &data });
             }
             Payload::CodeSectionStart { .. } => {
@@ -163,7 +163,7 @@ fn assemble(wasm: &[u8], types: &NewTypes, code: &CodeSection) -> Result<Vec<u8>
             Payload::CustomSection(custom) if custom.name().starts_with("metadata.code.") => {}
             other => {
                 if let Some((id, range)) = other.as_section() {
-                    module.section(&RawSection { id, data: wasm.get(range).unwrap_or_default() });
+                    module.section(&RawSection { id, data: slice(wasm, range)? });
                 }
             }
         }

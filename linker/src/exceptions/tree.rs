@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use wasmparser::{FunctionBody, Operator};
 
 use super::TRY;
-use crate::error::ParseError;
+use crate::error::{ParseError, slice};
 
 /// A `try`, in the order in which they are opened.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ enum Frame {
 
 /// Whether a function uses the legacy instructions. Few do, and the byte of `try` is missing in most that do not.
 pub(super) fn uses_legacy(body: &FunctionBody<'_>, wasm: &[u8]) -> Result<bool, ParseError> {
-    if !wasm.get(body.range()).unwrap_or_default().contains(&TRY) {
+    if !slice(wasm, body.range())?.contains(&TRY) {
         return Ok(false);
     }
     for operator in body.get_operators_reader()? {

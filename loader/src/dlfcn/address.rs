@@ -3,7 +3,7 @@
 
 use pydl_linker::{Address, ModuleId};
 
-use super::{Failure, Store, classify, linking};
+use super::{Failure, Store, classify, linking, refuse};
 
 /// What `dladdr` tells: file name, base address, and the nearest symbol with its own address.
 struct AddressInfo {
@@ -55,7 +55,7 @@ pub(super) fn intern(store: &mut Store<'_>, about: ModuleId, text: &str) -> Resu
     }
     let space = linking.space.clone();
     let charge = store.data().budget.charge(STRING.saturating_add(text.len() as u64));
-    let charge = charge.map_err(|error| Failure::Refused(error.to_string()))?;
+    let charge = charge.map_err(|error| refuse(error.to_string()))?;
     let bytes: Vec<u8> = text.bytes().chain([0]).collect();
     let address = space.copy_in(&mut *store, &bytes).map_err(|e| classify(store, e, "dladdr"))?;
     if let Some(address) = address {

@@ -4,7 +4,7 @@
 
 use pydl_linker::{ModuleId, Unloaded};
 
-use super::{Failure, Store, classify, exits, introspection, invalid_handle, library_of, linking};
+use super::{Failure, Store, classify, exits, introspection, invalid_handle, library_of, linking, refuse};
 
 /// `dlclose`: gives one reference back, and unloads what nothing holds any more.
 pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
@@ -64,7 +64,7 @@ fn finish(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Failure>, Failur
     match classify(store, error, "a destructor failed") {
         Failure::Refused(why) => {
             exits::forget(store, id);
-            Ok(Some(Failure::Refused(format!("{name}: {why}"))))
+            Ok(Some(refuse(format!("{name}: {why}"))))
         }
         ended @ Failure::Ended(_) => Err(ended),
     }

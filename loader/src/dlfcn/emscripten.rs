@@ -4,7 +4,7 @@
 use pydl_linker::{Address, ModuleId, OpenMode, dlfcn_of_main};
 use wasmtime::StoreContextMut;
 
-use super::Failure;
+use super::{Failure, refuse};
 use crate::address_space::AddressSpace;
 use crate::process::ProcessState;
 
@@ -33,11 +33,11 @@ pub(crate) fn dlopen(mut store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
     let space = super::linking(&mut store).map(|linking| linking.space.clone());
     let space = match space {
         Ok(space) => space,
-        Err(failure) => return refuse(&mut store, failure, 0),
+        Err(failure) => return leave_error(&mut store, failure, 0),
     };
     match open(&mut store, &space, dso) {
         Ok(()) => Ok(1),
-        Err(failure) => refuse(&mut store, failure, 0),
+        Err(failure) => leave_error(&mut store, failure, 0),
     }
 }
 
@@ -47,9 +47,9 @@ fn open(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Fai
     let flags = if flags & (LAZY | NOW) == 0 { flags | NOW } else { flags };
     let name = name(store, space, dso.saturating_add(dso::NAME))?;
     free_file(store, space, dso)?;
-    let mode = OpenMode::from_flags(flags).map_err(Failure::Refused)?;
+    let mode = OpenMode::from_flags(flags).map_err(refuse)?;
     let charge = store.data().budget.charge(RECORD);
-    let charge = charge.map_err(|error| Failure::Refused(format!("{name}: {error}")))?;
+    let charge = charge.map_err(|error| refuse(format!("{name}: {error}")))?;
     let id = super::open(store, &name, mode)?;
     let linking = super::linking(store)?;
     linking.handles.insert(dso, (id, charge));
@@ -79,7 +79,7 @@ pub(crate) fn dlsym(mut store: Store<'_>, handle: u32, symbol: u32) -> wasmtime:
     let found = find(&mut store, handle, symbol);
     match found {
         Ok(value) => Ok(value),
-        Err(failure) => refuse(&mut store, failure, 0),
+        Err(failure) => leave_error(&mut store, failure, 0),
     }
 }
 
@@ -124,14 +124,14 @@ pub(super) fn or_seterr(
 ) -> wasmtime::Result<u32> {
     match result {
         Ok(value) => Ok(value),
-        Err(failure) => refuse(store, failure, failed),
+        Err(failure) => leave_error(store, failure, failed),
     }
 }
 
 /// Leaves a message for `dlerror`, in words that `printf` does not change.
-pub(super) fn refuse(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
+pub(super) fn leave_error(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
     let message = match failure {
-        Failure::Refused(message) => message,
+        Failure::Refused(why) => why.to_string(),
         Failure::Ended(error) => return Err(error),
     };
     let Some(running) = store.data().running.clone() else { return Ok(failed) };
@@ -157,11 +157,11 @@ fn write(store: &mut Store<'_>, space: &AddressSpace, at: u32, bytes: &[u8]) -> 
 }
 
 fn out_of_memory(at: u32) -> Failure {
-    Failure::Refused(format!("the record at address {at:#x} is outside of the memory"))
+    refuse(format!("the record at address {at:#x} is outside of the memory"))
 }
 
 pub(super) fn name(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
-    let refused = |why: &str| Failure::Refused(format!("the name at address {at:#x} {why}"));
+    let refused = |why: &str| refuse(format!("the name at address {at:#x} {why}"));
     let bytes = space.string(store, Address(at), NAME_LIMIT).ok_or_else(|| refused("has no end"))?;
     String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use pydl_linker::{ModuleId, TableSlot, abi};
 use wasmtime::{AsContextMut, Caller, Func, Ref, Trap, WasmParams};
 
-use super::{Failure, Store, linking};
+use super::{Failure, Store, linking, refuse};
 use crate::budget::{Budget, Charge, Exhausted};
 use crate::execute::set_slot;
 use crate::process::ProcessState;
@@ -121,12 +121,10 @@ pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> 
     let budget = store.data().budget.clone();
     let linking = linking(store)?;
     if linking.exits.charge(&budget).is_err() {
-        return Err(Failure::Refused(Exhausted.to_string()));
+        return Err(refuse(Exhausted.to_string()));
     }
     if linking.exits.is_full() {
-        return Err(Failure::Refused(format!(
-            "libraries have registered {MOST} exit handlers, which is the most"
-        )));
+        return Err(refuse(format!("libraries have registered {MOST} exit handlers, which is the most")));
     }
     let Some(entry) = linking.exits.add(Handler { library, call }) else { return Ok(0) };
     let (main, space) = (linking.main(), linking.space.clone());
@@ -149,7 +147,7 @@ fn runner(store: &mut Store<'_>) -> Result<TableSlot, Failure> {
     }
     let space = linking.space.clone();
     let slot = space.take_slot(&mut *store);
-    let slot = slot.ok_or_else(|| Failure::Refused("the function table is full".to_owned()))?;
+    let slot = slot.ok_or_else(|| refuse("the function table is full"))?;
     let function = Func::wrap(&mut *store, |mut guest: Caller<'_, ProcessState>, entry: u32| {
         run_entry(&mut guest.as_context_mut(), entry)
     });
@@ -252,7 +250,7 @@ pub(crate) fn register_fini(store: &mut Store<'_>, library: ModuleId) -> Result<
     }
     match register(store, library, Call::Fini)? {
         0 => Ok(()),
-        _ => Err(Failure::Refused("the program's list of exit handlers is full".to_owned())),
+        _ => Err(refuse("the program's list of exit handlers is full")),
     }
 }
 

@@ -5,7 +5,7 @@ use pydl_linker::{Address, ModuleId, Namespace, TableSlot};
 
 use super::address::intern;
 use super::exits::call_slot;
-use super::{Failure, Store, classify, emscripten, invalid_handle, library_of, linking};
+use super::{Failure, Store, classify, emscripten, invalid_handle, library_of, linking, refuse};
 
 /// `struct link_map`: `l_addr`, `l_name`, `l_ld`, `l_next`, `l_prev`.
 const LINK_MAP: usize = 5 * 4;
@@ -33,10 +33,10 @@ pub(crate) fn dlinfo(
         Err(failure) => failure,
     };
     if store.data().system.is_emscripten() {
-        emscripten::refuse(store, failure, 0)?;
+        emscripten::leave_error(store, failure, 0)?;
     } else {
         match failure {
-            Failure::Refused(message) => store.data_mut().dl_error = Some(message),
+            Failure::Refused(why) => store.data_mut().dl_error = Some(why.to_string()),
             Failure::Ended(error) => return Err(error),
         }
     }
@@ -67,9 +67,9 @@ fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Re
             let folder = folder.unwrap_or("/");
             folder.bytes().chain([0]).collect()
         }
-        other => return Err(Failure::Refused(format!("dlinfo: unsupported request {other}"))),
+        other => return Err(refuse(format!("dlinfo: unsupported request {other}"))),
     };
-    let outside = |_| Failure::Refused(format!("dlinfo: address {argument:#x} is outside of the memory"));
+    let outside = |_| refuse(format!("dlinfo: address {argument:#x} is outside of the memory"));
     space.memory.write(store, argument as usize, &bytes).map_err(outside)
 }
 
@@ -106,7 +106,7 @@ fn link_map(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Address>, Fail
 /// Makes the link maps that are missing, and writes the whole list.
 fn make_link_maps(store: &mut Store<'_>) -> Result<(), Failure> {
     let namespace = linking(store)?.namespace.clone();
-    let no_memory = || Failure::Refused("dlinfo: the guest is out of memory".to_owned());
+    let no_memory = || refuse("dlinfo: the guest is out of memory");
     let mut maps = Vec::new();
     for id in modules(&namespace) {
         let map = link_map(store, id)?.ok_or_else(no_memory)?;

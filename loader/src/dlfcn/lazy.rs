@@ -7,7 +7,7 @@ use pydl_linker::{AbiFamily, LateBinding, LazySymbols, LookupError, SymbolProble
 use wasmtime::{AsContextMut, Caller, Func};
 
 use super::lookup::{depend, give_slot};
-use super::{Failure, Store, linking};
+use super::{Failure, Store, linking, refuse};
 use crate::libraries::RefusedLoad;
 use crate::process::ProcessState;
 use crate::system::emscripten::topic_of_javascript;
@@ -18,7 +18,7 @@ pub(crate) fn binder(store: &mut Store<'_>, symbols: LazySymbols) -> Func {
     let symbols = Arc::new(symbols);
     Func::wrap(store, move |mut guest: Caller<'_, ProcessState>, number: u32| {
         bind(&mut guest.as_context_mut(), &symbols, number).map_err(|failure| match failure {
-            Failure::Refused(why) => wasmtime::Error::msg(why),
+            Failure::Refused(why) => wasmtime::Error::msg(why.to_string()),
             Failure::Ended(error) => error,
         })
     })
@@ -27,7 +27,7 @@ pub(crate) fn binder(store: &mut Store<'_>, symbols: LazySymbols) -> Func {
 fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32, Failure> {
     let namespace = linking(store)?.namespace.clone();
     let bound = symbols.bind(&namespace, number as usize);
-    let bound = bound.ok_or_else(|| Failure::Refused(format!("no function {number} is left to bind")))?;
+    let bound = bound.ok_or_else(|| refuse(format!("no function {number} is left to bind")))?;
     let bound = bound.map_err(|mut error| {
         error.note = note(&error.problem, namespace.family());
         store.data_mut().refused = refused(&error);
@@ -61,5 +61,10 @@ fn refused(error: &LookupError) -> Option<RefusedLoad> {
     else {
         return None;
     };
-    Some(RefusedLoad { path: importer.to_string(), symbol: Some(symbol.clone()), why: error.to_string() })
+    Some(RefusedLoad {
+        path: importer.to_string(),
+        symbol: Some(symbol.clone()),
+        why: error.to_string(),
+        cause: None,
+    })
 }

@@ -10,7 +10,7 @@ use pydl_linker::{
 };
 use wasmtime::Module;
 
-use super::{Failure, Store, classify, close, exits, introspection, linking};
+use super::{Failure, Refusal, Store, classify, close, exits, introspection, linking, refuse};
 use crate::address_space::NoRoom;
 use crate::budget::{Charge, Exhausted};
 use crate::execute::{Execution, Generated, MainParts, Resources};
@@ -26,13 +26,17 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Res
     mode.lazy &= !store.data().binds_now;
     let opened = find_or_load(store, name, mode);
     if let Err(Failure::Refused(why)) = &opened {
-        store.data().trace.refused(name, why);
+        store.data().trace.refused(name, &why.to_string());
         // Who asks whether it is loaded has not asked for a load.
         if mode.noload {
             return opened;
         }
-        let refused = RefusedLoad { path: name.to_owned(), symbol: None, why: why.clone() };
-        store.data_mut().refused = Some(refused);
+        let cause = match why {
+            Refusal::Link(error) => Some(error.clone()),
+            Refusal::Process(_) => None,
+        };
+        let (path, why) = (name.to_owned(), why.to_string());
+        store.data_mut().refused = Some(RefusedLoad { path, symbol: None, why, cause });
     }
     opened
 }
@@ -55,7 +59,7 @@ fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<Mod
 fn open_again(store: &mut Store<'_>, id: ModuleId, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
     let linking = linking(store)?;
     if linking.namespace.library(id).is_none_or(|library| library.stage == Stage::Ended) {
-        return Err(Failure::Refused(format!("{name}: it was closed while it was looked for")));
+        return Err(refuse(format!("{name}: it was closed while it was looked for")));
     }
     linking.namespace_mut().open(id, mode.global);
     construct_waiting(store, id)?;
@@ -110,7 +114,7 @@ fn in_system<T>(
     let path = linking(store)?.search.clone();
     let (trace, interrupt) = (store.data().trace.clone(), store.data().interrupt.clone());
     let kernel = store.data_mut().system.kernel_mut();
-    let kernel = kernel.map_err(|_| Failure::Refused("the process has no file system".to_owned()))?;
+    let kernel = kernel.map_err(|_| refuse("the process has no file system"))?;
     let budget = kernel.budget.clone();
     let mut source = SystemSearch {
         files: &mut kernel.files,
@@ -153,19 +157,10 @@ pub(crate) fn complete_main(
     let runtime_path = main.module().dylink.iter().flat_map(|dylink| &dylink.runtime_path);
     let path = format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default());
     let requester = Requester::new(&path, runtime_path);
-    let order = in_system(store, None, |source| {
-        let load = Load::of_main(&snapshot, plan.clone(), &requester, source);
-        // All that is missing is told at once.
-        match load {
-            Err(error @ LinkError::NotFound(_)) => Ok(Err(Failure::Refused(format!(
-                "{error}\nlibraries that a main module needs are side modules, too: give each with --side"
-            )))),
-            load => load.map(Ok),
-        }
-    })?;
+    let order = in_system(store, None, |source| Load::of_main(&snapshot, plan.clone(), &requester, source))?;
     drop(snapshot);
     let Discovered { found, kept: _kept } = order;
-    let Some(load) = found? else { return Ok(None) };
+    let Some(load) = found else { return Ok(None) };
     let trace = store.data().trace.clone();
     bring_in(store, load, parts, &mut trace.watch()).map(Some)
 }
@@ -248,8 +243,8 @@ impl Room for ProcessRoom<'_, '_, '_> {
     fn reserve(&mut self, reservation: &Reservation) -> Result<Placement, Failure> {
         let space = linking(self.store)?.space.clone();
         space.reserve(&mut *self.store, reservation).map_err(|no_room| match no_room {
-            NoRoom::Refused { library, why } => LinkError::DoesNotFit { library, why }.into(),
-            NoRoom::Guest(error) => classify(self.store, error, "the guest's allocator"),
+            NoRoom::Refused(error) => error.into(),
+            NoRoom::Ended(error) => classify(self.store, error, "the guest's allocator"),
         })
     }
 
@@ -336,7 +331,7 @@ fn execute(
     let linking = linking(store)?;
     let (resources, loaded) = (Resources::of(&linking.space), linking.instances.clone());
     let running = store.data().running.clone();
-    let image = running.ok_or_else(|| Failure::Refused("the process has not started".to_owned()))?.image;
+    let image = running.ok_or_else(|| refuse("the process has not started"))?.image;
     let mut execution = Execution {
         store,
         resources,
@@ -364,7 +359,7 @@ fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure
     let (most, made) = store.data().instances;
     let after = u32::try_from(wanted).ok().and_then(|wanted| made.checked_add(wanted));
     let Some(after) = after.filter(|after| *after <= most) else {
-        return Err(Failure::Refused(format!(
+        return Err(refuse(format!(
             "{}: the load takes {wanted} instances, and the process has made {made} of the {most} that it may make in its life; \
              closed libraries and failed loads count, since the engine keeps theirs; open libraries once and leave them open, or \
              raise ProcessOptions::most_instances",
@@ -385,7 +380,7 @@ const IMPORT: u64 = 256;
 /// The refusal of a load for which the host would have to keep more than it may.
 fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {
     let limit = store.data().budget.limit();
-    Failure::Refused(format!(
+    refuse(format!(
         "{path}: {error}: {limit} bytes; close libraries, open fewer, or raise ProcessOptions::host_memory (--host-memory)"
     ))
 }
@@ -458,7 +453,7 @@ struct Failed {
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Failed {
         let why = match &failure {
-            Failure::Refused(why) => why.clone(),
+            Failure::Refused(why) => why.to_string(),
             Failure::Ended(_) => String::new(),
         };
         Failed { failure, why }
@@ -471,7 +466,7 @@ fn run_constructors(store: &mut Store<'_>, order: &[ModuleId]) -> Result<(), Fai
         let linking = linking(store)?;
         let Some(library) = linking.namespace.library(*id) else { continue };
         let name = library.path.clone();
-        let failed = |why: String| Failed { failure: Failure::Refused(format!("{name}: {why}")), why };
+        let failed = |why: String| Failed { failure: refuse(format!("{name}: {why}")), why };
         if let Some(why) = &library.failure {
             return Err(failed(why.clone()));
         }
@@ -481,7 +476,7 @@ fn run_constructors(store: &mut Store<'_>, order: &[ModuleId]) -> Result<(), Fai
         store.data().trace.init(&name);
         if let Err(error) = call_constructors(store, *id) {
             let why = match classify(store, error, "a static constructor failed") {
-                Failure::Refused(why) => why,
+                Failure::Refused(why) => why.to_string(),
                 ended @ Failure::Ended(_) => return Err(ended.into()),
             };
             self::linking(store)?.namespace_mut().fail(*id, &why);
@@ -509,11 +504,12 @@ fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failed> 
             Ok(()) => continue,
         };
         let Failure::Refused(why) = failure else { return Err(failure.into()) };
+        let why = why.to_string();
         for planned in plan.libraries() {
             exits::forget(store, planned.library.id);
             linking(store)?.namespace_mut().fail(planned.library.id, &why);
         }
-        let failure = Failure::Refused(format!("{}: {why}", planned.library.path));
+        let failure = refuse(format!("{}: {why}", planned.library.path));
         return Err(Failed { failure, why });
     }
     Ok(())

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use pydl_linker::{FunctionRef, ModuleId, Namespace, Scope, Symbol, SymbolValue, TableSlot};
 
-use super::{Failure, RTLD_DEFAULT, RTLD_NEXT, Store, handle_of, invalid_handle, library_of, linking};
+use super::{
+    Failure, RTLD_DEFAULT, RTLD_NEXT, Store, handle_of, invalid_handle, library_of, linking, refuse,
+};
 use crate::execute::{host_function, set_slot};
 use crate::host::SystemInterface;
 
@@ -51,8 +53,8 @@ fn symbol_of_host(store: &mut Store<'_>, name: &str) -> Result<Option<u32>, Fail
     let space = linking(store)?.space.clone();
     let function = host_function(store, name, &address.signature).map_err(Failure::Ended)?;
     let slot = space.take_slot(&mut *store);
-    let slot = slot
-        .ok_or_else(|| Failure::Refused(format!("no table slot for `{name}`: the function table is full")))?;
+    let slot =
+        slot.ok_or_else(|| refuse(format!("no table slot for `{name}`: the function table is full")))?;
     set_slot(store, space.table, slot, function).map_err(Failure::Ended)?;
     linking(store)?.namespace_mut().record_host_slot(name, slot);
     Ok(Some(slot.0))
@@ -78,7 +80,7 @@ pub(crate) fn find(
         },
     };
     store.data().trace.symbol(name, &place);
-    let undefined = || Failure::Refused(format!("undefined symbol `{name}` in {place}"));
+    let undefined = || refuse(format!("undefined symbol `{name}` in {place}"));
     let symbol = namespace.lookup(name, scope).ok_or_else(undefined)?;
     let (symbol, export) = namespace.pointed_at(symbol, name);
     let value = value(store, namespace, &symbol, &export, &place)?;
@@ -114,7 +116,7 @@ fn value(
             drop(namespace);
             Ok(give_slot(store, function, symbol.definer, name)?.0)
         }
-        None => Err(Failure::Refused(format!(
+        None => Err(refuse(format!(
             "symbol `{name}` in {place} is a {}, to which C has no pointers",
             symbol.kind.describe()
         ))),
@@ -134,7 +136,7 @@ pub(super) fn give_slot(
     let code = instance.and_then(|instance| instance.get_func(&mut *store, name));
     let slot = space.take_slot(&mut *store);
     let (Some(code), Some(slot)) = (code, slot) else {
-        return Err(Failure::Refused(format!("no table slot for `{name}`: the function table is full")));
+        return Err(refuse(format!("no table slot for `{name}`: the function table is full")));
     };
     set_slot(store, space.table, slot, code).map_err(Failure::Ended)?;
     self::linking(store)?.namespace_mut().record_slot(function, slot);

@@ -27,6 +27,7 @@ use self::exits::Exits;
 use crate::address_space::AddressSpace;
 use crate::budget::Charge;
 use crate::error::LoadError;
+use crate::halt::Halt;
 use crate::process::{ProcessState, is_end_by_signal, trap_of};
 use crate::system::Exit;
 
@@ -61,11 +62,13 @@ pub(crate) struct Linking {
 
 impl Linking {
     /// What loading libraries takes, or why the main module cannot.
-    fn of(store: &mut Store<'_>) -> Result<Linking, String> {
-        let running = store.data().running.clone().ok_or("the process has not started")?;
-        let module = running.image.main_module().map_err(|error| error.to_string())?;
-        module.require_hosting().map_err(|error| error.to_string())?;
-        let wrong = |what: &str| format!("{}: its {what} has another type than C's", module.name());
+    fn of(store: &mut Store<'_>) -> Result<Linking, Refusal> {
+        let not_started = || Refusal::Process("the process has not started".to_owned());
+        let running = store.data().running.clone().ok_or_else(not_started)?;
+        let module = running.image.main_module()?;
+        module.require_hosting()?;
+        let wrong =
+            |what: &str| Refusal::Process(format!("{}: its {what} has another type than C's", module.name()));
         let space = running.space.ok_or_else(|| wrong("allocator"))?;
         let read_file = if store.data().system.is_emscripten() {
             None
@@ -123,24 +126,50 @@ impl Linking {
     }
 }
 
-/// Why a call of the `dlfcn` family does not succeed.
-pub(crate) enum Failure {
-    /// The guest is told by `dlerror`.
-    Refused(String),
-    /// The guest has ended, by `exit` or by an interrupt: no call returns to it.
-    Ended(wasmtime::Error),
+/// Why a call of the `dlfcn` family does not succeed: the guest is told by `dlerror`, or has ended.
+pub(crate) type Failure = Halt<Refusal>;
+
+/// Why a call of the `dlfcn` family is refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The linker refuses.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The process refuses, or code of the guest has failed: in words.
+    #[error("{0}")]
+    Process(String),
+}
+
+impl From<LoadError> for Refusal {
+    fn from(error: LoadError) -> Refusal {
+        match error {
+            LoadError::Link(error) => Refusal::Link(error),
+            error => Refusal::Process(error.to_string()),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refused(refusal)
+    }
 }
 
 impl From<LinkError> for Failure {
-    fn from(error: LinkError) -> Self {
-        Failure::Refused(error.to_string())
+    fn from(error: LinkError) -> Failure {
+        Failure::Refused(error.into())
     }
 }
 
 impl From<LoadError> for Failure {
-    fn from(error: LoadError) -> Self {
-        Failure::Refused(error.to_string())
+    fn from(error: LoadError) -> Failure {
+        Failure::Refused(error.into())
     }
+}
+
+/// A refusal of the process's own, in words.
+fn refuse(why: impl Into<String>) -> Failure {
+    Failure::Refused(Refusal::Process(why.into()))
 }
 
 type Store<'a> = StoreContextMut<'a, ProcessState>;
@@ -154,9 +183,7 @@ pub(crate) fn handle_of(id: ModuleId) -> u32 {
 pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
     if store.data().running.is_none() {
         // The main module's start function runs; later it may.
-        return Err(Failure::Refused(
-            "libraries cannot be loaded before the main module has started".to_owned(),
-        ));
+        return Err(refuse("libraries cannot be loaded before the main module has started"));
     }
     if store.data().linking.is_none() {
         let linking = Linking::of(store);
@@ -165,7 +192,7 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
     match &mut store.data_mut().linking {
         Some(Ok(linking)) => Ok(linking),
         Some(Err(why)) => Err(Failure::Refused(why.clone())),
-        None => Err(Failure::Refused("the process has no libraries".to_owned())),
+        None => Err(refuse("the process has no libraries")),
     }
 }
 
@@ -174,7 +201,7 @@ fn classify(store: &mut Store<'_>, error: wasmtime::Error, doing: &str) -> Failu
     if error.is::<Exit>() || is_end_by_signal(&error) {
         return Failure::Ended(error);
     }
-    Failure::Refused(format!("{doing}: {}", trap_of(store, &error).one_line()))
+    refuse(format!("{doing}: {}", trap_of(store, &error).one_line()))
 }
 
 /// What is loaded.
@@ -192,7 +219,7 @@ pub(crate) const RTLD_DEFAULT: u32 = 0;
 const RTLD_NEXT: u32 = u32::MAX;
 
 fn invalid_handle(handle: u32) -> Failure {
-    Failure::Refused(format!("invalid library handle {handle:#x}"))
+    refuse(format!("invalid library handle {handle:#x}"))
 }
 
 /// The library of an open handle, or of one whose library's destructors run since its last close.

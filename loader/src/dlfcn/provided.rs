@@ -56,7 +56,7 @@ fn call_main(
         }
         Err(Failure::Ended(error)) => return Err(error),
         // Libraries run only in processes that can have some.
-        Err(Failure::Refused(why)) => return Err(wasmtime::Error::msg(why)),
+        Err(Failure::Refused(why)) => return Err(wasmtime::Error::msg(why.to_string())),
     };
     let function = main.get_typed_func::<(u32, u32), u32>(&mut *store, function)?;
     let result = space.call(&mut *store, &function, parameters);

@@ -5,7 +5,7 @@ use pydl_linker::dlfcn_of_main::Call;
 use pydl_linker::{ModuleId, OpenMode};
 use wasmtime::StoreContextMut;
 
-use super::{Failure, address, emscripten};
+use super::{Failure, address, emscripten, refuse};
 use crate::process::ProcessState;
 
 type Store<'a> = StoreContextMut<'a, ProcessState>;
@@ -31,7 +31,7 @@ pub(crate) fn call(mut store: Store<'_>, call: Call, first: u32, second: u32) ->
 }
 
 fn open(store: &mut Store<'_>, file: u32, mode: u32) -> Result<u32, Failure> {
-    let mode = OpenMode::from_flags(mode).map_err(Failure::Refused)?;
+    let mode = OpenMode::from_flags(mode).map_err(refuse)?;
     let id = if file == 0 {
         ModuleId::MAIN
     } else {

@@ -4,7 +4,7 @@
 use pydl_linker::{ModuleId, OpenMode, abi};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory};
 
-use super::{Failure, address, introspection};
+use super::{Failure, address, introspection, refuse};
 use crate::process::ProcessState;
 
 /// The most bytes of a file or symbol name that a guest may pass. C++ symbols get long.
@@ -26,7 +26,7 @@ type Guest<'a> = Caller<'a, ProcessState>;
 
 /// `dlopen(file, flags)`: a handle, or 0 with an error pending.
 fn dlopen(mut guest: Guest<'_>, file: u32, flags: u32) -> wasmtime::Result<u32> {
-    let mode = OpenMode::from_flags(flags).map_err(Failure::Refused);
+    let mode = OpenMode::from_flags(flags).map_err(refuse);
     let opened = mode.and_then(|mode| {
         if file == 0 {
             return Ok(ModuleId::MAIN);
@@ -82,8 +82,8 @@ fn dl_iterate_phdr(mut guest: Guest<'_>, callback: u32, data: u32) -> wasmtime::
 fn or_pending<T>(guest: &mut Guest<'_>, result: Result<T, Failure>, failed: T) -> wasmtime::Result<T> {
     match result {
         Ok(value) => Ok(value),
-        Err(Failure::Refused(message)) => {
-            guest.data_mut().dl_error = Some(message);
+        Err(Failure::Refused(why)) => {
+            guest.data_mut().dl_error = Some(why.to_string());
             Ok(failed)
         }
         Err(Failure::Ended(error)) => Err(error),
@@ -99,7 +99,7 @@ fn memory(guest: &mut Guest<'_>) -> wasmtime::Result<Memory> {
 
 /// A name that the guest passes.
 fn name(guest: &mut Guest<'_>, address: u32) -> Result<String, Failure> {
-    let refused = |why: &str| Failure::Refused(format!("the name at address {address:#x} {why}"));
+    let refused = |why: &str| refuse(format!("the name at address {address:#x} {why}"));
     let memory = memory(guest).map_err(Failure::Ended)?;
     let bytes = memory.data(&guest).get(address as usize..).unwrap_or_default();
     let length = bytes.iter().take(NAME_LIMIT).position(|byte| *byte == 0);

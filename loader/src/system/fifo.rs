@@ -25,7 +25,7 @@ pub(crate) fn open(guest: &mut Guest<'_>, path: &At, flags: u32, mode: u32) -> R
     let opened = loop {
         let kernel = guest.kernel()?;
         match kernel.descriptors.open(&mut kernel.files, path, flags, mode & !kernel.umask) {
-            Err(Fault::Errno(Errno::NXIO)) if waits && is_fifo(guest, path)? => pause(guest, OFTEN)?,
+            Err(Fault::Refused(Errno::NXIO)) if waits && is_fifo(guest, path)? => pause(guest, OFTEN)?,
             opened => break opened?,
         }
     };

@@ -67,7 +67,7 @@ pub(crate) fn whole(
     loop {
         let written = match patiently(guest, interest, |guest| write(guest, done)) {
             Ok(written) => written,
-            Err(Fault::Errno(_)) if done > 0 => return Ok(done),
+            Err(Fault::Refused(_)) if done > 0 => return Ok(done),
             Err(error) => return Err(error),
         };
         done = done.checked_add(written.count).ok_or(Errno::INVAL)?;
@@ -159,7 +159,7 @@ pub(crate) fn read_into(
         let buffer = slice_mut(memory, address, length)?;
         let count = match read(kernel, buffer, total.into()) {
             Ok(count) => count,
-            Err(Fault::Errno(_)) if total > 0 => break,
+            Err(Fault::Refused(_)) if total > 0 => break,
             Err(error) => return Err(error),
         };
         total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;
@@ -190,7 +190,7 @@ pub(crate) fn write_from(
         interrupt.check()?;
         let count = match write(kernel, slice(memory, address, length)?, total.into()) {
             Ok(count) => count,
-            Err(Fault::Errno(_)) if total > 0 => return Ok(Written { count: total, is_part: true }),
+            Err(Fault::Refused(_)) if total > 0 => return Ok(Written { count: total, is_part: true }),
             Err(error) => return Err(error),
         };
         total = total.checked_add(u32::try_from(count).map_err(|_| Errno::INVAL)?).ok_or(Errno::INVAL)?;

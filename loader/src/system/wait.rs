@@ -139,7 +139,7 @@ pub(crate) fn patiently<T>(
     loop {
         // Nothing waits inside of the host, where no interrupt would reach it.
         match attempt(guest) {
-            Err(Fault::Errno(Errno::AGAIN)) if is_patient => {
+            Err(Fault::Refused(Errno::AGAIN)) if is_patient => {
                 drop(wait_unless(guest, &[interest], None, Effect::Interrupts)?);
             }
             other => return other,

@@ -244,12 +244,12 @@ fn answer(handler: Handler, guest: &mut Guest<'_>, arguments: &Arguments<'_>) ->
     match handler {
         Handler::Syscall(call) => match call(guest, arguments) {
             Ok(value) => Ok(Answer::Integer(value)),
-            Err(Fault::Errno(errno)) => Ok(Answer::Integer(-i64::from(errno.0))),
+            Err(Fault::Refused(errno)) => Ok(Answer::Integer(-i64::from(errno.0))),
             Err(Fault::Ended(error)) => Err(error),
         },
         Handler::Wasi(call) => match call(guest, arguments) {
             Ok(()) => Ok(Answer::Integer(0)),
-            Err(Fault::Errno(errno)) => Ok(Answer::Integer(errno.0.into())),
+            Err(Fault::Refused(errno)) => Ok(Answer::Integer(errno.0.into())),
             Err(Fault::Ended(error)) => Err(error),
         },
         Handler::Plain(call) => call(guest, arguments),

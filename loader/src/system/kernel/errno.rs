@@ -7,6 +7,7 @@ use std::io;
 use rustix::io::Errno as HostErrno;
 
 use crate::budget::Exhausted;
+use crate::halt::Halt;
 
 /// An error number of the guest's C library.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,18 +111,12 @@ impl From<io::Error> for Errno {
     }
 }
 
-/// Why a call does not succeed.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The guest is told by an error number.
-    Errno(Errno),
-    /// The guest has ended, or traps: no call returns to it.
-    Ended(wasmtime::Error),
-}
+/// Why a call does not succeed: the guest is told by an error number, or has ended.
+pub(crate) type Fault = Halt<Errno>;
 
 impl From<Errno> for Fault {
     fn from(errno: Errno) -> Fault {
-        Fault::Errno(errno)
+        Fault::Refused(errno)
     }
 }
 
@@ -133,25 +128,19 @@ impl From<Exhausted> for Errno {
 
 impl From<Exhausted> for Fault {
     fn from(error: Exhausted) -> Fault {
-        Fault::Errno(error.into())
+        Fault::Refused(error.into())
     }
 }
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Fault {
-        Fault::Errno(error.into())
+        Fault::Refused(error.into())
     }
 }
 
 impl From<HostErrno> for Fault {
     fn from(error: HostErrno) -> Fault {
-        Fault::Errno(error.into())
-    }
-}
-
-impl From<wasmtime::Error> for Fault {
-    fn from(error: wasmtime::Error) -> Fault {
-        Fault::Ended(error)
+        Fault::Refused(error.into())
     }
 }
 

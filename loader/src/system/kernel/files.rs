@@ -267,7 +267,7 @@ impl Files {
             Place::Tree(folder) => self.tree.look_up(*folder, &name)?.is_some(),
             Place::Host(_, place) => match place.look(&name) {
                 Ok(_) => true,
-                Err(Fault::Errno(Errno::NOENT)) => false,
+                Err(Fault::Refused(Errno::NOENT)) => false,
                 Err(error) => return Err(error),
             },
         };
@@ -598,7 +598,7 @@ impl Files {
 fn link_at(place: &HostPlace, name: &OsStr) -> Result<Option<OsString>> {
     match place.read_link(name) {
         Ok(target) => Ok(Some(target)),
-        Err(Fault::Errno(Errno::INVAL)) => Ok(None),
+        Err(Fault::Refused(Errno::INVAL)) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -674,7 +674,7 @@ mod tests {
     fn read(files: &mut Files, path: &str) -> std::result::Result<Vec<u8>, Errno> {
         files.read_whole(Path::new(path), 100).map(|(bytes, ..)| bytes.to_vec()).map_err(
             |fault| match fault {
-                Fault::Errno(errno) => errno,
+                Fault::Refused(errno) => errno,
                 Fault::Ended(error) => panic!("{error}"),
             },
         )

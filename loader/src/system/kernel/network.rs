@@ -808,7 +808,7 @@ mod tests {
 
     fn refusal<T>(result: Result<T>) -> Errno {
         match result {
-            Err(Fault::Errno(errno)) => errno,
+            Err(Fault::Refused(errno)) => errno,
             Err(Fault::Ended(error)) => panic!("{error}"),
             Ok(_) => panic!("it succeeds"),
         }
@@ -820,7 +820,7 @@ mod tests {
         loop {
             match attempt() {
                 Ok(result) => return result,
-                Err(Fault::Errno(Errno::AGAIN)) if Instant::now() < end => {
+                Err(Fault::Refused(Errno::AGAIN)) if Instant::now() < end => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 Err(error) => panic!("{error:?}"),
@@ -1103,7 +1103,7 @@ mod tests {
             client.connect(address("127.0.0.1:5000")).ok()?;
             client.send(&vec![0; CAPACITY], None).err()
         });
-        assert!(matches!(full, Some(Fault::Errno(Errno::NOMEM))), "{full:?}");
+        assert!(matches!(full, Some(Fault::Refused(Errno::NOMEM))), "{full:?}");
         assert!(budget.used() > 3 * CAPACITY as u64);
         drop(server);
         assert_eq!(budget.used(), 0);

@@ -729,7 +729,7 @@ mod tests {
         assert!(tree.write(id, 0, &vec![1; 2 << 20]).unwrap() < 1 << 20);
         assert!(matches!(
             tree.write(id, 1 << 20, &vec![1; 65_536]),
-            Err(super::super::errno::Fault::Errno(Errno::NOSPC))
+            Err(super::super::errno::Fault::Refused(Errno::NOSPC))
         ));
         tree.unlink(Tree::ROOT, "a".as_ref()).unwrap();
         let names = (0..).take_while(|name| tree.add(Tree::ROOT, name.to_string().as_ref(), file()).is_ok());

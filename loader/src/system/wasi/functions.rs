@@ -83,7 +83,7 @@ pub(crate) fn define(linker: &mut Linker<ProcessState>) -> wasmtime::Result<()> 
 fn answer(result: Result<()>) -> wasmtime::Result<u32> {
     match result {
         Ok(()) => Ok(0),
-        Err(Fault::Errno(errno)) => Ok(errno.0.into()),
+        Err(Fault::Refused(errno)) => Ok(errno.0.into()),
         Err(Fault::Ended(error)) => Err(error),
     }
 }

@@ -98,7 +98,7 @@ fn sleep(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
         match wait(guest, &[], Some(left)) {
             Ok(_) => return Ok(Answer::Nothing),
             // The guest was told of a signal, and sleeps on.
-            Err(Fault::Errno(Errno::INTR)) => {}
+            Err(Fault::Refused(Errno::INTR)) => {}
             Err(fault) => return Err(ended(fault)),
         }
     }
@@ -108,7 +108,7 @@ fn sleep(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
 pub(super) fn ended(fault: Fault) -> wasmtime::Error {
     match fault {
         Fault::Ended(error) => error,
-        Fault::Errno(errno) => {
+        Fault::Refused(errno) => {
             wasmtime::Error::msg(format!("the guest passed an unusable address (errno {})", errno.0))
         }
     }

@@ -52,7 +52,7 @@ fn print(guest: &mut Guest<'_>, stream: u32, text: &[u8]) -> wasmtime::Result<An
         match written {
             Ok(count) if count > 0 => rest = rest.get(count..).unwrap_or_default(),
             Err(Fault::Ended(error)) => return Err(error),
-            Ok(_) | Err(Fault::Errno(_)) => break,
+            Ok(_) | Err(Fault::Refused(_)) => break,
         }
     }
     Ok(Answer::Nothing)

@@ -211,7 +211,7 @@ fn until_free(guest: &mut Guest<'_>, mut attempt: impl FnMut(&mut Guest<'_>) -> 
     let mut patience = Duration::from_micros(200);
     loop {
         match attempt(guest) {
-            Err(Fault::Errno(Errno::AGAIN)) => pause(guest, patience)?,
+            Err(Fault::Refused(Errno::AGAIN)) => pause(guest, patience)?,
             other => return other,
         }
         patience = (patience * 2).min(LONGEST);
@@ -369,7 +369,7 @@ fn poll_within(guest: &mut Guest<'_>, address: u32, count: u32, timeout: Option<
     }
     let ready = match wait(guest, &interests, timeout) {
         // Emscripten's C library, from version 5 on, makes `select` of this call, and forgets to set `errno`.
-        Err(Fault::Errno(Errno::INTR)) => {
+        Err(Fault::Refused(Errno::INTR)) => {
             guest.set_errno(Errno::INTR)?;
             return Err(Errno::INTR.into());
         }

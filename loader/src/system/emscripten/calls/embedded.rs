@@ -22,14 +22,14 @@ fn load_embedded_files(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasm
     let mut entry = arguments.word(0)?;
     loop {
         let word = |offset: u32| {
-            let address = entry.checked_add(offset).ok_or(Fault::Errno(Errno::FAULT));
+            let address = entry.checked_add(offset).ok_or(Fault::Refused(Errno::FAULT));
             address.and_then(|address| guest.u32(address)).map_err(ended)
         };
         let (name, size, contents) = (word(0)?, word(4)?, word(8)?);
         let name = guest.path(name).map_err(ended)?;
         let path = Path::new("/").join(name);
         embed(guest, &path, contents, size).map_err(|fault| match fault {
-            Fault::Errno(errno) => refused(&path, errno),
+            Fault::Refused(errno) => refused(&path, errno),
             Fault::Ended(error) => error,
         })?;
         entry = entry.checked_add(ENTRY).ok_or_else(|| ended(Errno::FAULT.into()))?;

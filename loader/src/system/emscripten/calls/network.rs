@@ -152,7 +152,7 @@ fn connect(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let address = read_address(guest, arguments.word(1)?, arguments.word(2)?)?;
     let is_patient = guest.system()?.kernel.descriptors.get(fd)?.flags & NONBLOCK == 0;
     match socket_of(guest, fd)?.connect(address) {
-        Err(Fault::Errno(Errno::INPROGRESS)) if is_patient => {}
+        Err(Fault::Refused(Errno::INPROGRESS)) if is_patient => {}
         other => return other.map(|()| 0),
     }
     wait(guest, &[Interest { fd, read: false, write: true }], None)?;
@@ -265,7 +265,7 @@ fn shut(guest: &mut Guest<'_>, fd: u32, how: u32) -> Result<()> {
 pub(super) fn try_shutdown(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let result = match shut(guest, arguments.word(0)?, arguments.word(1)?) {
         Ok(()) => 0,
-        Err(Fault::Errno(errno)) => -i32::from(errno.0),
+        Err(Fault::Refused(errno)) => -i32::from(errno.0),
         Err(Fault::Ended(error)) => return Err(error),
     };
     guest.write(arguments.word(2)?, &result.to_le_bytes()).map_err(ended)?;
@@ -467,8 +467,8 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     };
     let found = match found {
         Ok(found) => found,
-        Err(Fault::Errno(Errno::INTR | Errno::AGAIN)) => return Ok(Answer::Integer(lookup::AGAIN)),
-        Err(Fault::Errno(_)) => return Ok(Answer::Integer(lookup::NONAME)),
+        Err(Fault::Refused(Errno::INTR | Errno::AGAIN)) => return Ok(Answer::Integer(lookup::AGAIN)),
+        Err(Fault::Refused(_)) => return Ok(Answer::Integer(lookup::NONAME)),
         Err(Fault::Ended(error)) => return Err(error),
     };
     let wanted = |ip: &IpAddr| match u16::try_from(family) {
@@ -550,7 +550,7 @@ fn lookup_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     let name = text(guest, arguments.word(0)?)?.unwrap_or_default();
     let found = match addresses_of(guest, &name) {
         Ok(found) => found,
-        Err(Fault::Errno(_)) => Vec::new(),
+        Err(Fault::Refused(_)) => Vec::new(),
         Err(Fault::Ended(error)) => return Err(error),
     };
     let v4 = found.iter().find_map(|ip| match ip {

@@ -46,7 +46,7 @@ pub(crate) fn poll_oneoff(
     let first = timeouts.iter().flatten().map(|timeout| *timeout.as_ref().unwrap_or(&Duration::ZERO)).min();
     let begun = Instant::now();
     let (ready, passed) = match wait(guest, &interests, first) {
-        Err(Fault::Errno(Errno::INTR)) if is_sleep(guest, &wanted) => (Vec::new(), first),
+        Err(Fault::Refused(Errno::INTR)) if is_sleep(guest, &wanted) => (Vec::new(), first),
         ready => (ready?, Some(begun.elapsed())),
     };
     let mut ready = ready.into_iter();
@@ -59,7 +59,7 @@ pub(crate) fn poll_oneoff(
                 happened.extend(descriptor_event(guest, name, awaited, fd, ready)?);
             }
             (_, Some(Ok(timeout))) if Some(timeout) <= passed => happened.push(over(0)),
-            (_, Some(Err(Fault::Errno(errno)))) => happened.push(over(errno.0)),
+            (_, Some(Err(Fault::Refused(errno)))) => happened.push(over(errno.0)),
             _ => {}
         }
     }
@@ -91,7 +91,7 @@ fn sleep(guest: &mut Guest<'_>, is_absolute: bool, request: u32, clock: u32, rem
         if is_absolute { time.saturating_sub(Duration::from_nanos(now(guest, clock)?)) } else { time };
     let begun = Instant::now();
     let slept = wait(guest, &[], Some(wanted)).map(drop);
-    if let (Err(Fault::Errno(Errno::INTR)), false, true) = (&slept, is_absolute, remaining != 0) {
+    if let (Err(Fault::Refused(Errno::INTR)), false, true) = (&slept, is_absolute, remaining != 0) {
         let left = wanted.saturating_sub(begun.elapsed());
         guest.write(remaining, &left.as_secs().to_le_bytes())?;
         guest.write(remaining.saturating_add(8), &left.subsec_nanos().to_le_bytes())?;
