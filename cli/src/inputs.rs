@@ -74,7 +74,7 @@ pub struct GivenWheel {
     /// What messages call it.
     pub path: String,
     /// The wheel, or why a process would refuse it whatever it is for.
-    pub file: Result<WheelFile, String>,
+    pub file: Result<WheelFile, LoadError>,
 }
 
 /// What to report on, in order.
@@ -156,7 +156,7 @@ impl Inputs {
         let file = match WheelFile::open(path) {
             Ok(file) => Ok(file),
             Err(LoadError::File { error, .. }) => return self.unreadable(path, &error),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error),
         };
         let wheel = self.wheels.len();
         let given = GivenWheel { path: path.display().to_string(), file };

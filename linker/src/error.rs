@@ -178,6 +178,34 @@ pub enum LinkError {
     },
 }
 
+impl LinkError {
+    /// Path of the library that it is about, with which its text begins; `None` when it is about the main module, or about libraries that
+    /// are missing.
+    pub fn library(&self) -> Option<&str> {
+        match self {
+            LinkError::NotFound(_) | LinkError::MainCannotHost { .. } | LinkError::MainImports { .. } => None,
+            LinkError::Malformed { library, .. }
+            | LinkError::NotASideModule { library, .. }
+            | LinkError::AbiMismatch { library, .. }
+            | LinkError::Symbols { library, .. }
+            | LinkError::DoesNotFit { library, .. }
+            | LinkError::Features { library, .. }
+            | LinkError::FailsWhenInitialized { library, .. }
+            | LinkError::Internal { library, .. }
+            | LinkError::Overtaken { library }
+            | LinkError::NotLoaded { library }
+            | LinkError::FailedEarlier { library, .. } => Some(library),
+        }
+    }
+
+    /// Its text without the path of that library, for who has told it.
+    pub fn reason(&self) -> String {
+        let text = self.to_string();
+        let behind = self.library().and_then(|library| text.strip_prefix(library)?.strip_prefix(": "));
+        behind.map(str::to_owned).unwrap_or(text)
+    }
+}
+
 /// A function that was left to be bound at its first call cannot be bound now that it is called.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("symbol lookup error: {problem}{}{}", list_searched(problem, searched), note_of(note.as_deref()))]
@@ -352,4 +380,32 @@ fn list_defects(main: &str, defects: &[MainDefect]) -> String {
         let _ = write!(text, "\n  {defect}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_the_text_without_the_path() {
+        let library = || "/lib/a.so".to_owned();
+        let why = || "why".to_owned();
+        for error in [
+            LinkError::Malformed { library: library(), error: ParseError::new(1, "bad") },
+            LinkError::NotASideModule { library: library(), why: why() },
+            LinkError::Symbols { library: library(), problems: Vec::new() },
+            LinkError::DoesNotFit { library: library(), why: why() },
+            LinkError::Features { library: library(), features: vec!["threads"] },
+            LinkError::FailsWhenInitialized { library: library(), symbol: why(), of_javascript: false },
+            LinkError::Internal { library: library(), what: "a slot" },
+            LinkError::Overtaken { library: library() },
+            LinkError::NotLoaded { library: library() },
+            LinkError::FailedEarlier { library: library(), why: why() },
+        ] {
+            assert_eq!(error.library(), Some("/lib/a.so"), "{error:?}");
+            assert_eq!(error.to_string(), format!("/lib/a.so: {}", error.reason()));
+        }
+        let of_main = LinkError::MainImports { main: library(), why: why() };
+        assert_eq!((of_main.library(), of_main.reason()), (None, of_main.to_string()));
+    }
 }

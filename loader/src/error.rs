@@ -83,6 +83,17 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Its text without the path of the file that it is about, for who has told that.
+    pub fn reason(&self) -> String {
+        match self {
+            LoadError::File { error, .. } => error.to_string(),
+            LoadError::Archive { why, .. } => why.clone(),
+            LoadError::Malformed { error, .. } => error.to_string(),
+            LoadError::Link(error) => error.reason(),
+            other => other.to_string(),
+        }
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
     pub(crate) fn engine(error: wasmtime::Error) -> LoadError {
         // Not the whole chain: it may hold a backtrace, with names that the guest chose and that grow when demangled.
@@ -91,5 +102,29 @@ impl LoadError {
 
     pub(crate) fn file(path: &Path, error: std::io::Error) -> LoadError {
         LoadError::File { path: path.to_owned(), error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn no_text_repeats_its_source() {
+        let path = || Path::new("/a").to_owned();
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        for error in [
+            LoadError::file(&path(), missing()),
+            LoadError::Cache(CacheError::Directory { path: path(), error: missing() }),
+            LoadError::Link(LinkError::NotLoaded { library: "/a".to_owned() }),
+        ] {
+            let repeated =
+                error.source().is_some_and(|source| error.to_string().contains(&source.to_string()));
+            assert!(!repeated, "{error}");
+        }
+        assert_eq!(LoadError::file(&path(), missing()).reason(), missing().to_string());
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use pydl_linker::{AbiFamily, Inspector, MainModule, ModuleReport, ProcessMap, SymbolReport};
+use pydl_linker::{AbiFamily, Inspector, LinkError, MainModule, ModuleReport, ProcessMap, SymbolReport};
 use pydl_loader::{LoadError, PythonTarget, SystemInterface, WheelFile};
 
 use crate::args::{Deps, GraphFormat, MapFormat};
@@ -327,9 +327,14 @@ impl Check<'_> {
         let file = self.inputs.read(position)?;
         let symbol = self.why.unwrap_or_default();
         let report = self.inspector.why(&file, symbol, &mut self.libraries);
-        // Messages of the linker begin with the path.
-        let bare = |why: &str| why.strip_prefix(&format!("{}: ", file.path)).unwrap_or(why).to_owned();
-        let report = report.map_err(|why| Unreadable { path: file.path.clone(), why: bare(&why) })?;
+        let told = |why: &LinkError| match why.library() {
+            Some(path) if path == file.path => why.reason(),
+            _ => why.to_string(),
+        };
+        let report = report.map_err(|why| {
+            let why = why.iter().map(told).collect::<Vec<_>>().join("\n");
+            Unreadable { path: file.path.clone(), why }
+        })?;
         self.is_needed |= !report.uses.is_empty();
         Ok((!report.uses.is_empty()).then_some(Report::Symbol(report)))
     }
@@ -352,13 +357,10 @@ impl Check<'_> {
             checked_against: self.inspector.main().map(|main| main.name().to_owned()),
             ..WheelReport::default()
         };
-        // Messages of the loader begin with the path.
-        let bare =
-            |why: String| why.strip_prefix(&format!("{}: ", given.path)).map_or(why.clone(), str::to_owned);
         let file = match &given.file {
             Ok(file) => file,
             Err(why) => {
-                report.reasons.push(bare(why.clone()));
+                report.reasons.push(why.reason());
                 return Some(report);
             }
         };
@@ -370,7 +372,7 @@ impl Check<'_> {
         }
         match file.verify() {
             Ok(()) => report.record_is_good = true,
-            Err(why) => report.reasons.push(bare(why.to_string())),
+            Err(why) => report.reasons.push(why.reason()),
         }
         let modules = std::mem::take(self.wheels.get_mut(wheel)?);
         report.notes = oddities(file, &modules);

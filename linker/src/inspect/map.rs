@@ -3,11 +3,12 @@
 
 use std::ops::Range;
 
-use super::Opened;
 use super::process::Process;
 use super::stand_in::{StandIn, bound};
+use super::{Opened, malformed};
 use crate::abi;
 use crate::driver::{Load, Opening};
+use crate::error::LinkError;
 use crate::ids::{Address, Alignment, ModuleId, TableSlot};
 use crate::layout::{LibraryReservation, Reservation};
 use crate::namespace::Namespace;
@@ -77,7 +78,7 @@ pub struct ProcessMap {
     /// Bytes of thread-local data of the main module; `None` when it does not tell of any. Libraries have none: they would be refused.
     pub tls_size: Option<u32>,
     /// The files that are not loaded, each with why.
-    pub refused: Vec<(String, String)>,
+    pub refused: Vec<(String, LinkError)>,
     process: Process,
 }
 
@@ -135,13 +136,13 @@ impl ProcessMap {
         }
     }
 
-    fn load(&mut self, file: &FoundLibrary, libraries: &mut dyn LibrarySource) -> Result<(), String> {
-        let module = libraries.parse(file).map_err(|error| format!("{}: {error}", file.path))?;
+    fn load(&mut self, file: &FoundLibrary, libraries: &mut dyn LibrarySource) -> Result<(), LinkError> {
+        let module = libraries.parse(file).map_err(|error| malformed(file, error))?;
         let mut opened = Opened { file, module, libraries };
-        let opening = Load::open(&self.process.namespace, &file.path, OpenMode::default(), &mut opened);
-        let Opening::New(load) = opening.map_err(|e| e.to_string())? else { return Ok(()) };
-        let mut planned = load.plan(&mut self.process).map_err(|e| e.to_string())?;
-        planned.commit(&mut self.process.namespace).map_err(|e| e.to_string())?;
+        let opening = Load::open(&self.process.namespace, &file.path, OpenMode::default(), &mut opened)?;
+        let Opening::New(load) = opening else { return Ok(()) };
+        let mut planned = load.plan(&mut self.process)?;
+        planned.commit(&mut self.process.namespace)?;
         self.table_size = self.process.stand_in.table_size;
         self.record(planned.plan(), planned.reservation());
         Ok(())

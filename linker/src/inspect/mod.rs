@@ -225,20 +225,17 @@ impl Inspector {
         }
     }
 
-    /// Who needs a symbol in a load of `file`, and who has it. Errs when there is nothing to look it up in: in words.
+    /// Who needs a symbol in a load of `file`, and who has it. Errs with all that stands against it when there is nothing to look it up in.
     pub fn why(
         &self,
         file: &FoundLibrary,
         symbol: &str,
         libraries: &mut dyn LibrarySource,
-    ) -> Result<SymbolReport, String> {
-        let Some(Process { namespace, .. }) = &self.process else {
-            let refused = self.refused.iter().map(ToString::to_string).collect::<Vec<_>>();
-            return Err(refused.join("\n"));
-        };
-        let module = libraries.parse(file).map_err(|error| format!("{}: {error}", file.path))?;
+    ) -> Result<SymbolReport, Vec<LinkError>> {
+        let Some(Process { namespace, .. }) = &self.process else { return Err(self.refused.clone()) };
+        let module = libraries.parse(file).map_err(|error| vec![malformed(file, error)])?;
         let mut opened = Opened { file, module, libraries };
-        match LoadOrder::discover_present(namespace, &file.path, &mut opened).map_err(|e| e.to_string())? {
+        match LoadOrder::discover_present(namespace, &file.path, &mut opened).map_err(|error| vec![error])? {
             (Start::New(order), _) => {
                 let namespace = with_functions_of_host(namespace, &order, &*self.host);
                 let mut report = SymbolReport::of(&namespace, &order, symbol);
@@ -251,6 +248,10 @@ impl Inspector {
             (Start::Loaded(_), _) => Ok(SymbolReport::of_loaded(namespace, &file.path, symbol)),
         }
     }
+}
+
+fn malformed(file: &FoundLibrary, error: ParseError) -> LinkError {
+    LinkError::Malformed { library: file.path.clone(), error }
 }
 
 fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {

@@ -62,8 +62,7 @@ pub fn remarks(map: &ProcessMap) -> Vec<String> {
         ),
     };
     let refused = map.refused.iter().map(|(path, why)| {
-        // Messages begin with the path, some of them.
-        let why = why.strip_prefix(&format!("{path}: ")).unwrap_or(why);
+        let why = if why.library() == Some(path) { why.reason() } else { why.to_string() };
         format!("Not loaded: {path}: {}", why.lines().next().unwrap_or_default().trim_end_matches(':'))
     });
     std::iter::once(tls).chain(refused).map(|line| printable(&line).into_owned()).collect()
