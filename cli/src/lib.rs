@@ -9,6 +9,7 @@ mod npm;
 mod prompt;
 mod render;
 mod report;
+mod reports;
 
 use std::process::ExitCode;
 

@@ -48,12 +48,26 @@ pub fn warn(text: &str) {
 
 /// Prints why a command failed and returns its exit status.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
-    say(&format!("{error:#}"));
+    match error.downcast_ref().and_then(remedy) {
+        Some(remedy) => say(&format!("{error:#}; {remedy}")),
+        None => say(&format!("{error:#}")),
+    }
     ExitCode::from(match (error.downcast_ref::<LoadError>(), error.is::<Usage>()) {
         (Some(LoadError::Link(_) | LoadError::MissingImports { .. }), _) => NOT_LINKED,
-        (Some(LoadError::Option(_)), _) | (_, true) => USAGE,
+        (Some(LoadError::Option(_) | LoadError::NoSuchFolder { .. } | LoadError::HostMemory { .. }), _)
+        | (_, true) => USAGE,
         _ => NOT_LOADABLE,
     })
+}
+
+/// What to do about an error, in flags of the command line.
+fn remedy(error: &LoadError) -> Option<&'static str> {
+    match error {
+        LoadError::IsSideModule { .. } => Some("give it with --side to a main module"),
+        LoadError::NoSuchFolder { .. } => Some("give it with --dir"),
+        LoadError::HostMemory { .. } => Some("raise --host-memory"),
+        _ => None,
+    }
 }
 
 /// The exit status of pydl for that of a guest; a trap is told on stderr. `wheel_of` knows in which wheel a file of the guest is.

@@ -47,7 +47,7 @@ pub const SET_ERROR: &str = "__dl_seterr";
 /// It would share with `dlclose` what is behind it.
 const DLINFO: &str = "dlinfo";
 
-/// Rewrites a module; `None` when it does not export all of the family, with C's types, but for `dladdr`, or has not the import. Then its C
+/// Rewrites a module; `None` when it does not export all of the family, with C's types, but for `dladdr`, or lacks the import. Then its C
 /// library does as Emscripten's. Errs when it is malformed.
 pub fn ask_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
     let mut names = Call::ALL.map(|(_, name, _)| name).to_vec();

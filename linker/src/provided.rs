@@ -1,5 +1,5 @@
 //! Owns the functions that the loader gives to each library itself, in place of the main module's: those whose answer depends on
-//! which library calls, and those that the main module has not. Must not know what they do.
+//! which library calls, and those that the main module lacks. Must not know what they do.
 
 use wasmparser::{FuncType, ValType};
 

@@ -56,6 +56,27 @@ pub enum LoadError {
         why: String,
     },
 
+    /// A side module is given as a main module.
+    #[error("{name}: not a main module that can be run: it is a side module")]
+    IsSideModule {
+        /// The file.
+        name: String,
+    },
+
+    /// The working directory is none that the guest has.
+    #[error("working directory {folder}: there is no such folder in the guest")]
+    NoSuchFolder {
+        /// What was asked for.
+        folder: String,
+    },
+
+    /// The host may keep less for a guest than every guest needs ([`crate::ProcessOptions::host_memory`]).
+    #[error("what every guest finds takes more than the {limit} bytes that the host may keep for it")]
+    HostMemory {
+        /// What it may keep, in bytes.
+        limit: u64,
+    },
+
     /// The main module imports what the host does not offer.
     #[error("{name}: imports that nothing provides:\n  {}", imports.join("\n  "))]
     MissingImports {

@@ -282,7 +282,7 @@ fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
     let not_runnable =
         |why: &str| Err(LoadError::NotRunnable { name: main.name().to_owned(), why: why.to_owned() });
     if main.module().dylink.is_some() && !is_emscripten(main) {
-        return not_runnable("it is a side module; give it with --side to a main module");
+        return Err(LoadError::IsSideModule { name: main.name().to_owned() });
     }
     if let Some(defect) = main.defects().iter().find(|defect| **defect == MainDefect::MemoryNotSupported) {
         return not_runnable(&defect.to_string());

@@ -473,7 +473,7 @@ impl Process {
         if status == 0 {
             Ok(())
         } else {
-            Err(refused("there is no such folder in the guest; give it with --dir"))
+            Err(Stop::Refused(LoadError::NoSuchFolder { folder: folder.to_owned() }))
         }
     }
 }

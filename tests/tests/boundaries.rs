@@ -72,6 +72,14 @@ fn the_loader_reads_no_environment_and_prints_nothing() {
     }
 }
 
+/// How results look is known to commands, not the other way round.
+#[test]
+fn what_shows_reports_knows_no_command() {
+    for (path, text) in sources("cli/src/render").into_iter().chain(sources("cli/src/reports")) {
+        assert!(!text.contains("crate::commands"), "{} knows a command", path.display());
+    }
+}
+
 #[test]
 fn abi_names_are_spelled_once() {
     for (path, text) in sources("linker/src").into_iter().chain(sources("loader/src")) {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use pydl_linker::{AbiFamily, Inspector, LinkError, MainModule, ModuleReport, ProcessMap, SymbolReport};
+use pydl_linker::{AbiFamily, Inspector, LinkError, MainModule, ModuleReport, ProcessMap};
 use pydl_loader::{LoadError, PythonTarget, SystemInterface, WheelFile};
 
 use crate::args::{Deps, GraphFormat, MapFormat};
@@ -17,78 +17,12 @@ use crate::render::graph::{self, Graph};
 use crate::render::text::Detail;
 use crate::render::{json, map, text};
 use crate::report::{NOT_LOADABLE, say};
+use crate::reports::{Report, WOULD_NOT_LOAD, WheelReport};
 
 /// The name without suffix of the file that a package's own module is in.
 const PACKAGE_STEM: &str = "__init__";
-/// Some file would not load.
-const WOULD_NOT_LOAD: u8 = 1;
-
 /// What was read, or what cannot be.
 type Outcome<T> = std::result::Result<T, Unreadable>;
-
-/// What there is to tell of a wheel.
-#[derive(Debug, Default)]
-pub struct WheelReport {
-    /// Path of the file.
-    pub path: String,
-    /// What it is for; empty when it cannot be told.
-    pub tags: Vec<String>,
-    /// Whether its files are those of its RECORD.
-    pub record_is_good: bool,
-    /// The side modules in it, each with whether it would load.
-    pub modules: Vec<(String, Option<bool>)>,
-    /// What is odd, and keeps nothing from loading.
-    pub notes: Vec<String>,
-    /// Why a process would refuse the wheel itself.
-    pub reasons: Vec<String>,
-    /// Name of the main module that it was checked against.
-    pub checked_against: Option<String>,
-}
-
-impl WheelReport {
-    /// Whether a process would take it and all that is in it; `None` when nothing speaks against it and there was no main
-    /// module to check against.
-    pub fn would_load(&self) -> Option<bool> {
-        let refuted = !self.reasons.is_empty() || self.failing().next().is_some();
-        (refuted || self.checked_against.is_some()).then_some(!refuted)
-    }
-
-    /// The side modules that would not load.
-    pub fn failing(&self) -> impl Iterator<Item = &str> {
-        self.modules.iter().filter(|(_, loads)| *loads == Some(false)).map(|(path, _)| path.as_str())
-    }
-}
-
-/// What is told of one of the inputs.
-pub enum Report {
-    /// Of a file.
-    Module(ModuleReport),
-    /// Of a wheel, after the files in it.
-    Wheel(WheelReport),
-    /// Of one symbol in the load of a file.
-    Symbol(SymbolReport),
-}
-
-impl Report {
-    /// Whether it is of a side module that nothing speaks against.
-    fn is_good_module(&self) -> bool {
-        matches!(self, Report::Module(report) if report.would_load() != Some(false))
-    }
-
-    /// Whether it is of a file in a wheel.
-    fn is_in_wheel(&self) -> bool {
-        matches!(self, Report::Module(report) if report.path.contains(".whl/"))
-    }
-
-    fn status(&self) -> u8 {
-        let is_good = match self {
-            Report::Module(report) => report.would_load() != Some(false),
-            Report::Wheel(report) => report.would_load() != Some(false),
-            Report::Symbol(report) => report.uses.iter().all(|used| used.problem.is_none()),
-        };
-        if is_good { 0 } else { WOULD_NOT_LOAD }
-    }
-}
 
 /// Reports on every file that can be read. A file that cannot is told on stderr and keeps no other from its report.
 pub fn run(deps: &Deps) -> Result<ExitCode> {
@@ -447,89 +381,4 @@ fn complain(error: &Unreadable) {
 fn colour_is_welcome() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !is_set("NO_COLOR") && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
-}
-
-/// A report with something of everything, for the tests of how reports look.
-#[cfg(test)]
-pub mod sample {
-    use pydl_linker::FoundLibrary;
-
-    use super::*;
-
-    const FUNCTION: u8 = 0;
-    const MEMORY: u8 = 2;
-    const GLOBAL: u8 = 3;
-
-    fn name(text: &str) -> Vec<u8> {
-        [&[text.len().try_into().unwrap()], text.as_bytes()].concat()
-    }
-
-    /// A section, or anything else that is a number, the length of what follows, and that.
-    fn section(id: u8, parts: &[Vec<u8>]) -> Vec<u8> {
-        let contents = parts.concat();
-        [&[id, contents.len().try_into().unwrap()], contents.as_slice()].concat()
-    }
-
-    fn import(module: &str, field: &str, ty: &[u8]) -> Vec<u8> {
-        [name(module), name(field), ty.to_vec()].concat()
-    }
-
-    fn export(field: &str, kind: u8, index: u8) -> Vec<u8> {
-        [name(field), vec![kind, index]].concat()
-    }
-
-    fn module(sections: &[Vec<u8>]) -> Vec<u8> {
-        [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
-    }
-
-    /// The types 0: `() -> i32` and 1: `(i32) -> i32`.
-    fn types() -> Vec<u8> {
-        section(1, &[b"\x02\x60\x00\x01\x7f\x60\x01\x7f\x01\x7f".to_vec()])
-    }
-
-    /// One function that is `() -> i32` and returns 0.
-    fn functions() -> Vec<u8> {
-        section(3, &[vec![1, 0]])
-    }
-
-    fn code() -> Vec<u8> {
-        section(10, &[b"\x01\x04\x00\x41\x00\x0b".to_vec()])
-    }
-
-    fn library() -> Vec<u8> {
-        let memory_info = section(1, &[vec![20, 2, 1, 0]]);
-        let needed = section(2, &[vec![1], name("libz.so")]);
-        let weak_imports = section(4, &[vec![1], name("env"), name("hook"), vec![1]]);
-        let imports = [
-            vec![5],
-            import("env", "memory", &[MEMORY, 0, 1]),
-            import("env", "changed", &[FUNCTION, 1]),
-            import("env", "hook", &[FUNCTION, 1]),
-            import("env", "lost\x1b[2J", &[FUNCTION, 0]),
-            import("GOT.mem", "errno", &[GLOBAL, 0x7f, 1]),
-        ];
-        let global = section(6, &[b"\x01\x7f\x00\x41\x08\x0b".to_vec()]);
-        let exports =
-            section(7, &[vec![2], export("PyInit_sample", FUNCTION, 3), export("digits", GLOBAL, 1)]);
-        let dylink = section(0, &[name("dylink.0"), memory_info, needed, weak_imports]);
-        module(&[dylink, types(), section(2, &imports), functions(), global, exports, code()])
-    }
-
-    fn main() -> Vec<u8> {
-        let global = section(6, &[b"\x01\x7f\x00\x41\x08\x0b".to_vec()]);
-        let exports = section(7, &[vec![2], export("changed", FUNCTION, 0), export("errno", GLOBAL, 0)]);
-        module(&[types(), functions(), global, exports, code()])
-    }
-
-    /// A side module that would not load, for all the reasons there are, into a main module that cannot load any.
-    pub fn report() -> (MainModule, ModuleReport) {
-        let file = FoundLibrary { path: "dir/sample.so".to_owned(), identity: None, bytes: library().into() };
-        let main = Arc::new(MainModule::parse("main.wasm", &main()).unwrap());
-        let inputs = Inputs::default();
-        let mut libraries = Libraries::new(&inputs, &[]);
-        let inspector =
-            Inspector::new(Some(main.clone()), &mut libraries, Arc::new(SystemInterface::default()));
-        let report = inspector.inspect(&file, &mut libraries).unwrap();
-        (MainModule::clone(&main), report)
-    }
 }

@@ -10,9 +10,9 @@ use pydl_linker::{
 use pydl_loader::demangled;
 use serde::{Serialize, Serializer};
 
-use crate::commands::deps::{Report, WheelReport};
 use crate::inputs::Unreadable;
 use crate::render::parts::in_parts;
+use crate::reports::{Report, WheelReport};
 
 /// The version of the schema.
 const VERSION: u32 = 1;
@@ -465,7 +465,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::commands::deps::sample;
+    use crate::reports::sample;
 
     fn document() -> Value {
         let (main, report) = sample::report();

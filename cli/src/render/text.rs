@@ -13,8 +13,8 @@ use pydl_linker::{
 };
 use pydl_loader::demangled;
 
-use crate::commands::deps::{Report, WheelReport};
 use crate::render::parts::in_parts;
+use crate::reports::{Report, WheelReport};
 
 /// Columns to make do with.
 const WIDTH: usize = 100;
@@ -698,7 +698,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::deps::sample;
+    use crate::reports::sample;
 
     fn text(detail: Detail, colour: bool) -> String {
         let mut out = Vec::new();

@@ -381,7 +381,7 @@ const IMPORT: u64 = 256;
 fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {
     let limit = store.data().budget.limit();
     refuse(format!(
-        "{path}: {error}: {limit} bytes; close libraries, open fewer, or raise ProcessOptions::host_memory (--host-memory)"
+        "{path}: {error}: {limit} bytes; close libraries, open fewer, or let it keep more (ProcessOptions::host_memory, pydl run --host-memory)"
     ))
 }
 

@@ -90,7 +90,7 @@ impl Installation {
         &self.version
     }
 
-    /// Whether its own prompt can edit lines here: Emscripten's has what the one of CPython 3.14 needs of a terminal, WASI's has not, and that
+    /// Whether its own prompt can edit lines here: Emscripten's has what the one of CPython 3.14 needs of a terminal, WASI's does not, and that
     /// of 3.13 needs `curses`.
     pub fn edits_lines(&self) -> bool {
         self.archive().is_some() && self.minor().parse::<u32>().is_ok_and(|minor| minor >= 14)

@@ -67,7 +67,7 @@ pub(crate) fn parse(
         let wrong = |why: &str| format!("line {}: {why}", number.saturating_add(1));
         let fields = fields(line).ok_or_else(|| wrong("a quote does not end"))?;
         let [path, hash, size] = fields.as_slice() else {
-            return Err(wrong("it has not three fields: path, hash and size"));
+            return Err(wrong("it does not have three fields: path, hash and size"));
         };
         if is_exempt(path) {
             continue;

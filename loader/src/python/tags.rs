@@ -61,7 +61,7 @@ impl WheelName {
                 }
                 (project, version, tag)
             }
-            _ => return Err(wrong("its name has not five parts, or six")),
+            _ => return Err(wrong("its name does not have five parts, or six")),
         };
         if project.is_empty() || version.is_empty() {
             return Err(wrong("a part of its name is empty"));

@@ -42,7 +42,7 @@ impl Target {
         let mut found = archive.entries().iter().enumerate().filter(|(_, e)| is_configuration(&e.name));
         let (Some((index, entry)), None) = (found.next(), found.next()) else {
             return Err(refused(
-                "it has not exactly one _sysconfigdata_*.py, so its ABI is not known".to_owned(),
+                "it does not have exactly one _sysconfigdata_*.py, so its ABI is not known".to_owned(),
             ));
         };
         let text = archive.read(index).map_err(|error| refused(error.to_string()))?;

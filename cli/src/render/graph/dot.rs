@@ -61,7 +61,7 @@ fn inner(text: &str) -> String {
 mod tests {
     use super::super::File;
     use super::*;
-    use crate::commands::deps::sample;
+    use crate::reports::sample;
 
     #[test]
     fn edges_count_symbols() {

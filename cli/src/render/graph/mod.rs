@@ -12,8 +12,8 @@ use std::fmt;
 
 use pydl_linker::{ImportKind, ImportReport, ModuleReport, Provider, abi};
 
-use crate::commands::deps::WheelReport;
 use crate::render::paths::file_name;
+use crate::reports::WheelReport;
 
 /// What a node stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

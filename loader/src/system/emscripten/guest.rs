@@ -38,7 +38,7 @@ impl Guest<'_> {
     }
 }
 
-/// The process's function table, or what the main module exports as one when it has not all that libraries take.
+/// The process's function table, or what the main module exports as one when it lacks what libraries take.
 pub(crate) fn table(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<Table> {
     let running = store.data().running.clone();
     let shared = running.as_ref().and_then(|running| running.space.as_ref()).map(|space| space.table);

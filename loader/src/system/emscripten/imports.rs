@@ -262,7 +262,7 @@ fn expected(arguments: &Arguments<'_>, answer: Answer, ty: &ValType) -> wasmtime
     converted(answer, ty).ok_or_else(|| {
         let name = arguments.name;
         wasmtime::Error::msg(format!(
-            "{name}: the main module expects a result of type {ty}, which it has not"
+            "{name}: the main module expects a result of type {ty}, which there is not"
         ))
     })
 }

@@ -37,12 +37,12 @@ fn list() -> &'static HashMap<&'static str, Function> {
     })
 }
 
-/// What a function of Emscripten's library is a part of; `None` for a name that the library has not.
+/// What a function of Emscripten's library is a part of; `None` for a name that the library does not have.
 pub(super) fn topic(name: &str) -> Option<&'static str> {
     list().get(name).map(|function| function.topic)
 }
 
-/// The type of a function of Emscripten's library; `None` for a name that the library has not.
+/// The type of a function of Emscripten's library; `None` for a name that the library does not have.
 pub(super) fn signature(name: &str) -> Option<Signature> {
     match list().get(name) {
         Some(function) => of_letters(function.letters),

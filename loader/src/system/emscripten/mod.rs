@@ -65,7 +65,7 @@ pub(crate) fn address(name: &str) -> Option<HostAddress> {
     Some(HostAddress { signature, is_served: serves(abi::ENV, name) })
 }
 
-/// What a function that only JavaScript has is a part of, for messages; `None` for names that Emscripten's library has not, and for
+/// What a function that only JavaScript has is a part of, for messages; `None` for names that Emscripten's library does not have, and for
 /// functions that are served.
 pub(crate) fn topic_of_javascript(name: &str) -> Option<&'static str> {
     library::topic(name).filter(|_| !serves(abi::ENV, name))

@@ -58,15 +58,7 @@ impl Kernel {
             umask: 0o022,
             budget,
         };
-        kernel
-            .furnish()
-            .map_err(|_| {
-                let limit = kernel.budget.limit();
-                LoadError::Option(format!(
-                    "what every guest finds takes more than the {limit} bytes that the host may keep for it; raise \
-                     ProcessOptions::host_memory (--host-memory)"
-                ))
-            })?;
+        kernel.furnish().map_err(|_| LoadError::HostMemory { limit: kernel.budget.limit() })?;
         Ok(kernel)
     }
 
@@ -191,11 +183,8 @@ impl Kernel {
 
     /// Sets the working directory.
     pub(crate) fn change_directory(&mut self, folder: &str) -> std::result::Result<(), LoadError> {
-        self.files.change_directory(&folder.into()).map_err(|_| {
-            LoadError::Option(format!(
-                "working directory {folder}: there is no such folder in the guest; give it with --dir"
-            ))
-        })
+        let changed = self.files.change_directory(&folder.into());
+        changed.map_err(|_| LoadError::NoSuchFolder { folder: folder.to_owned() })
     }
 }
 

@@ -26,7 +26,7 @@ fn stack_overflow(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime:
 
 fn segmentation_fault(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Err(wasmtime::Error::msg(
-        "segmentation fault: the guest was built with -sSAFE_HEAP, and used memory that it has not",
+        "segmentation fault: the guest was built with -sSAFE_HEAP, and used memory that it does not have",
     ))
 }
 

@@ -56,7 +56,7 @@ fn refused(path: &Path, errno: Errno) -> wasmtime::Error {
     let why = match errno {
         Errno::EXIST => "there is a file of that name already",
         Errno::NOTDIR | Errno::ISDIR => {
-            "its folder is a file, or one of the host's: give that another place with --dir"
+            "its folder is a file, or one of the host's: show that at another place"
         }
         Errno::NOSPC => "the guest's files would be too large, or too many",
         _ => "its name or its bytes are not where the main module says",
