@@ -179,7 +179,7 @@ fn a_guest_gets_no_more_of_the_hosts_memory_than_it_may() {
 fn a_folder_that_is_not_there_is_an_error_before_the_guest_starts() {
     let options = ProcessOptions::python(&pydl_tests::python_wasm()).working_directory("/nowhere");
     let result = Process::new(&python(), &options).unwrap().run();
-    assert!(matches!(result, Err(LoadError::Option(why)) if why.contains("/nowhere")));
+    assert!(matches!(result, Err(LoadError::NoSuchFolder { folder }) if folder == "/nowhere"));
 }
 
 const COUNTER: &str = r#"(module (@dylink.0 (mem-info (memory 8 2) (table 1 0)))
