@@ -29,7 +29,7 @@ fn bare(code: &Path) -> wasmtime::Result<()> {
     // Compiled code fits one configuration only.
     config.epoch_interruption(true).max_wasm_stack(16 << 20).async_stack_size(24 << 20);
     config.wasm_memory64(false).wasm_multi_memory(false).wasm_exceptions(true);
-    config.wasm_function_references(true).wasm_gc(true);
+    config.wasm_function_references(true).wasm_gc(true).gc_heap_initial_size(1 << 20);
     let engine = Engine::new(&config)?;
     // SAFETY: the file is an entry of the cache that pydl has just written and run from.
     let module = unsafe { Module::deserialize_file(&engine, code) }?;
