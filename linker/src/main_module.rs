@@ -1,7 +1,8 @@
 //! Owns what makes a main module able to host libraries, and the wording of what it lacks. Must not know libraries.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wasmparser::{MemoryType, Operator, Parser, Payload};
 
@@ -82,6 +83,8 @@ pub struct MainModule {
     abi: Option<AbiEvidence>,
     placement: Option<MainPlacement>,
     defects: Vec<MainDefect>,
+    /// The functions that it imports from a host, once they are asked for by name: there may be a million, and as many questions.
+    functions_of_host: OnceLock<HashMap<String, FuncIndex>>,
 }
 
 impl MainModule {
@@ -133,7 +136,32 @@ impl MainModule {
             require(module.imports_from(abi::DLFCN), MainDefect::NoDlfcn);
             require(function(abi::READ_FILE), MainDefect::NoReadFile);
         }
-        MainModule { name: name.to_owned(), module: Arc::new(module), abi, placement, defects }
+        MainModule {
+            name: name.to_owned(),
+            module: Arc::new(module),
+            abi,
+            placement,
+            defects,
+            functions_of_host: OnceLock::new(),
+        }
+    }
+
+    /// The first function that it imports from a host under this name.
+    pub(crate) fn function_of_host(&self, name: &str) -> Option<FuncIndex> {
+        let functions = self.functions_of_host.get_or_init(|| {
+            let imports = self.module.function_imports.iter().zip(0..);
+            let functions = imports.filter_map(|(position, index)| {
+                let import = self.module.imports.get(*position)?;
+                let is_of_host = [abi::ENV, abi::WASI_PREVIEW1].contains(&import.module.as_str());
+                is_of_host.then(|| (import.name.clone(), FuncIndex(index)))
+            });
+            let mut first = HashMap::new();
+            for (name, index) in functions {
+                first.entry(name).or_insert(index);
+            }
+            first
+        });
+        functions.get(name).copied()
     }
 
     /// What messages call the module.

@@ -344,19 +344,8 @@ impl Namespace {
         if let Some(slot) = self.host_slots.get(name) {
             return Some(*slot);
         }
-        // What the main module does not import has no slot in it.
-        let modules = [abi::ENV, abi::WASI_PREVIEW1];
-        if modules.iter().all(|module| self.host_function(module, name).is_none()) {
-            return None;
-        }
-        let main = self.main.module();
-        let is_it = |import: &usize| {
-            main.imports.get(*import).is_some_and(|import| {
-                import.name == name && [abi::ENV, abi::WASI_PREVIEW1].contains(&import.module.as_str())
-            })
-        };
-        let index = u32::try_from(main.function_imports.iter().position(is_it)?).ok()?;
-        let element = main.element_slots.get(FuncIndex(index))?;
+        let index = self.main.function_of_host(name)?;
+        let element = self.main.module().element_slots.get(index)?;
         Some(element.resolve(self.bases(ModuleId::MAIN).1))
     }
 
