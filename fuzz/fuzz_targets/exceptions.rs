@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pydl_linker::ParsedModule;
-use pydl_linker::exceptions::lower;
+use pydl_linker::rewrite::{Pass, Recipe};
 use wasmparser::{Validator, WasmFeatures};
 
 /// What modules may use before they are lowered; afterwards, everything but the legacy instructions.
@@ -14,7 +14,7 @@ const BEFORE: WasmFeatures = WasmFeatures::LEGACY_EXCEPTIONS.union(WasmFeatures:
 
 fuzz_target!(|bytes: &[u8]| {
     let parsed = ParsedModule::parse(bytes);
-    let lowered = lower(bytes);
+    let lowered = Recipe::of([Pass::LowerExceptions]).apply(bytes);
     if parsed.is_err() || Validator::new_with_features(BEFORE).validate_all(bytes).is_err() {
         return;
     }

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
+use pydl_linker::rewrite::{Pass, Recipe};
 use pydl_linker::{
-    FoundLibrary, Host, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, MainModule, ParseError,
-    ParsedModule, Signature, AbiFamily, dlfcn_of_main, exceptions, long_instructions, refused_features_in_words,
-    time_zone, waiting, waits_of_wasi,
+    AbiFamily, FoundLibrary, Host, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, MainModule,
+    ParseError, ParsedModule, Signature, refused_features_in_words,
 };
 use wasmparser::{Validator, WasmFeatures};
 
@@ -45,24 +45,20 @@ fuzz_target!(|bytes: &[u8]| {
     as_library(bytes);
 });
 
-/// The steps between a file and the engine's compiler, in their order.
+/// What comes between a file and the engine's compiler: all passes, in their order.
 fn rewrite(bytes: &[u8]) {
     let was_valid = Validator::new_with_features(BEFORE).validate_all(bytes).is_ok();
-    let mut current = bytes.to_vec();
-    for step in [
-        exceptions::lower,
-        waiting::sleep_in_host,
-        time_zone::always_ask,
-        dlfcn_of_main::ask_host,
-        waits_of_wasi::ask_host,
-        long_instructions::cut,
-    ] {
-        match step(&current) {
-            Ok(Some(rewritten)) => current = rewritten,
-            Ok(None) => {}
-            Err(_) => return,
-        }
-    }
+    let recipe = Recipe::of([
+        Pass::LowerExceptions,
+        Pass::SleepInHost,
+        Pass::AlwaysAskForTimeZone,
+        Pass::AskHostForLibraries,
+        Pass::WaitInHostOfWasi,
+        Pass::CutLongInstructions,
+        Pass::ExportState,
+    ]);
+    let Ok(rewritten) = recipe.apply(bytes) else { return };
+    let current = rewritten.unwrap_or_else(|| bytes.to_vec());
     if was_valid && current != bytes {
         let after = BEFORE.difference(WasmFeatures::LEGACY_EXCEPTIONS);
         if let Err(error) = Validator::new_with_features(after).validate_all(&current) {

@@ -18,11 +18,8 @@
 
 pub mod abi;
 mod abi_family;
-mod bodies;
-pub mod dlfcn_of_main;
 mod driver;
 mod error;
-pub mod exceptions;
 pub mod features;
 mod forwarders;
 mod free_slots;
@@ -31,7 +28,6 @@ mod ids;
 mod inspect;
 mod layout;
 mod lazy;
-pub mod long_instructions;
 mod main_module;
 mod main_placement;
 mod main_plan;
@@ -41,13 +37,11 @@ mod parse;
 mod plan;
 mod provided;
 mod resolve;
+pub mod rewrite;
 mod search_path;
 mod thunks;
-pub mod time_zone;
 pub mod trampolines;
 mod vague;
-pub mod waiting;
-pub mod waits_of_wasi;
 
 pub use abi_family::{AbiEvidence, AbiFamily};
 pub use driver::{Load, Opening, PlannedLoad, Room};

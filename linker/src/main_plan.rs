@@ -30,6 +30,7 @@ impl LoadPlan {
         steps.extend(main.placement().into_iter().flat_map(shared));
         steps.extend(forwarders.is_some().then_some(LoadStep::InstantiateForwarders));
         steps.push(LoadStep::Instantiate { module: ModuleId::MAIN, imports });
+        steps.extend(main.module().has_start.then_some(LoadStep::Start(ModuleId::MAIN)));
         let is_emscripten = main.family() == AbiFamily::Emscripten;
         let is_whole = !is_left_open(main);
         // One that is position-independent finds its stack by GOT cells, which have no values yet.

@@ -75,13 +75,15 @@ pub enum LoadStep {
     InstantiateForwarders,
     /// Instantiate the load's thunk module with [`ThunkModule::imports`].
     InstantiateThunks,
-    /// Instantiate a module with these imports, in import order. Its start function runs.
+    /// Instantiate a module with these imports, in import order. Its start function is a step of its own.
     Instantiate {
         /// Which module.
         module: ModuleId,
         /// One entry for each import.
         imports: Vec<BoundImport>,
     },
+    /// Run the start function of a module, before anything else sees it.
+    Start(ModuleId),
     /// Put a function into a table slot.
     SetSlot {
         /// The slot.
@@ -127,8 +129,6 @@ pub enum LoadStep {
 pub struct PlannedLibrary {
     /// The entry for the namespace.
     pub library: Library,
-    /// The file, to compile.
-    pub bytes: Arc<[u8]>,
     /// Bytes of static data.
     pub memory_size: u32,
     /// Own table slots.
@@ -164,6 +164,8 @@ impl PlacedModules {
         }
         for (library, place) in places() {
             steps.push(planner.instantiate(library, place)?);
+            let library = &library.library;
+            steps.extend(library.module.has_start.then_some(LoadStep::Start(library.id)));
         }
         steps.extend(planner.set_slots());
         steps.extend(planner.set_host_slots()?);
@@ -398,7 +400,6 @@ fn entry(
             stage: if has_function(&new.module, abi::CALL_CTORS) { Stage::Waiting } else { Stage::Begun },
             failure: None,
         },
-        bytes: new.file.bytes.clone(),
         memory_size: memory.memory_size,
         table_size: memory.table_size.get(),
     }
@@ -556,7 +557,9 @@ impl Check<'_> {
             LoadStep::SetForwarder { definer: Some(module), .. } if !self.is_usable(*module) => {
                 return Err(format!("a forwarder is set before {module} is there"));
             }
-            LoadStep::LimitStack(id) | LoadStep::Relocate(id) if !self.is_usable(*id) => {
+            LoadStep::Start(id) | LoadStep::LimitStack(id) | LoadStep::Relocate(id)
+                if !self.is_usable(*id) =>
+            {
                 return Err(format!("{id} is prepared before it is there"));
             }
             _ => {}
@@ -609,6 +612,7 @@ impl LoadPlan {
                 writeln!(f, "instantiate {module}")?;
                 self.fmt_imports(*module, imports, f)
             }
+            LoadStep::Start(module) => writeln!(f, "start {module}"),
             LoadStep::SetSlot { slot, from: (module, name), .. } => {
                 writeln!(f, "set {slot} = `{name}` of {module}")
             }

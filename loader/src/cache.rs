@@ -19,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pydl_linker::rewrite::Recipe;
 use rustix::fs::{AtFlags, CWD};
 use wasmtime::{Engine, Module};
 
@@ -100,10 +101,12 @@ impl Cache {
             .map_or(true, |real| self.directory.starts_with(&real) || real.starts_with(&self.directory))
     }
 
-    pub(crate) fn key(engine: &Engine, wasm: &[u8]) -> CacheKey {
+    /// The key of code that an engine has compiled of what a recipe makes of `wasm`.
+    pub(crate) fn key(engine: &Engine, wasm: &[u8], recipe: &Recipe) -> CacheKey {
         let mut hasher = KeyHasher(blake3::Hasher::new());
-        // What is compiled is not quite `wasm`: exceptions are lowered, and some functions are others.
-        hasher.0.update(&FORMAT.to_le_bytes());
+        recipe.revisions().for_each(|revision| {
+            hasher.0.update(&revision.to_le_bytes());
+        });
         hasher.0.update(wasm);
         engine.precompile_compatibility_hash().hash(&mut hasher);
         CacheKey(hasher.0.finalize().to_hex().to_string())
@@ -259,9 +262,9 @@ impl Cache {
     }
 }
 
-/// Counts the changes of what entries depend on and their keys do not tell: how modules are rewritten, what makes a main
-/// module good, what is in an outline, how byte code is made. Count it up with any of them.
-const FORMAT: u32 = 7;
+/// Counts the changes of what is remembered and its key does not say: what makes a main module good, what is in an outline, how byte code
+/// is made. Count it up with any of them. Compiled code has the recipe of its rewriting in its key.
+const FORMAT: u32 = 8;
 /// The user whose folders all paths begin with.
 const ROOT: u32 = 0;
 /// Mode bits (stat(2)).
@@ -409,7 +412,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::open(directory.path().join("cache")).unwrap();
         let engine = crate::engine::engine(Kind::Wasi).unwrap();
-        let key = Cache::key(&engine, EMPTY);
+        let key = Cache::key(&engine, EMPTY, &Recipe::of([]));
         let module = Module::new(&engine, EMPTY).unwrap();
         cache.store(&key, &module).unwrap();
         (directory, cache, engine, key)

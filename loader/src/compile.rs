@@ -1,14 +1,13 @@
-//! Owns the way from bytes to compiled code: lowering of exceptions, the compiler, the cache. Must not know what a module is for.
+//! Owns the way from bytes to compiled code: rewriting by a recipe, the compiler, the cache. Must not know what a module is for: whoever
+//! has it compiled says which recipe it takes (`recipes.rs`).
 
 use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{
-    MainModule, ParseError, dlfcn_of_main, exceptions, long_instructions, refused_features_in_words,
-    time_zone, waiting, waits_of_wasi,
-};
+use pydl_linker::rewrite::Recipe;
+use pydl_linker::{MainModule, refused_features_in_words};
 use wasmtime::{Engine, Module};
 
 use crate::cache::{Cache, CacheKey, Stamp};
@@ -19,14 +18,6 @@ use crate::python;
 
 /// The kind that has to be asked for.
 const WHERE_ASKED: Kind = Kind::Emscripten(Interruption::WhereAsked);
-
-/// A change to a module; `None` when there is nothing to change.
-type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, ParseError>;
-
-/// What is changed after exceptions were lowered, in order, for each ABI; and at last where guests are interrupted anywhere.
-const OF_EMSCRIPTEN: [Rewrite; 3] = [waiting::sleep_in_host, time_zone::always_ask, dlfcn_of_main::ask_host];
-const OF_WASI: [Rewrite; 1] = [waits_of_wasi::ask_host];
-const FOR_INTERRUPTS: [Rewrite; 1] = [long_instructions::cut];
 
 /// Compiles modules, and keeps what it compiled if it has a cache. Cloning shares both.
 #[derive(Clone)]
@@ -111,24 +102,38 @@ impl Compiler {
         })
     }
 
-    /// Notes that the file of a main module, with these contents, is good.
-    pub(crate) fn remember(&self, path: &Path, stamp: &Stamp, main: &MainModule, wasm: &[u8]) {
+    /// Notes that the file of a main module, with these contents, is good; it was compiled by this recipe.
+    pub(crate) fn remember(
+        &self,
+        path: &Path,
+        stamp: &Stamp,
+        main: &MainModule,
+        wasm: &[u8],
+        recipe: &Recipe,
+    ) {
         if let (Some(cache), Ok(outline)) = (&self.cache, main.module().outline(wasm)) {
+            let key = Cache::key(&self.engine, wasm, recipe);
             // Forgetting costs some milliseconds each time.
-            let _ = cache.remember(path, stamp, self.kind, &Cache::key(&self.engine, wasm), &outline);
+            let _ = cache.remember(path, stamp, self.kind, &key, &outline);
         }
     }
 
-    /// The compiled form of `wasm`, when the cache has it.
-    pub(crate) fn kept(&self, wasm: &[u8]) -> Option<Module> {
+    /// The compiled form of what a recipe makes of `wasm`, when the cache has it.
+    pub(crate) fn kept(&self, wasm: &[u8], recipe: &Recipe) -> Option<Module> {
         let cache = self.cache.as_ref()?;
-        cache.load(&self.engine, &Cache::key(&self.engine, wasm))
+        cache.load(&self.engine, &Cache::key(&self.engine, wasm, recipe))
     }
 
-    /// The compiled form of `wasm`; `name` is what messages call it. `on_compile` is called before the compiler starts,
-    /// which may take seconds, and not when the cache has the module. Errs when the module is invalid.
-    pub fn compile(&self, name: &str, wasm: &[u8], on_compile: impl FnOnce()) -> Result<Module, LoadError> {
-        let entry = self.cache.as_ref().map(|cache| (cache, Cache::key(&self.engine, wasm)));
+    /// The compiled form of what a recipe makes of `wasm`; `name` is what messages call it. `on_compile` is called before the compiler
+    /// starts, which may take seconds, and not when the cache has the module. Errs when the module is invalid.
+    pub(crate) fn compile(
+        &self,
+        name: &str,
+        wasm: &[u8],
+        recipe: &Recipe,
+        on_compile: impl FnOnce(),
+    ) -> Result<Module, LoadError> {
+        let entry = self.cache.as_ref().map(|cache| (cache, Cache::key(&self.engine, wasm, recipe)));
         if let Some(module) = entry.as_ref().and_then(|(cache, key)| cache.load(&self.engine, key)) {
             return Ok(module);
         }
@@ -137,18 +142,8 @@ impl Compiler {
             return Err(refused(why));
         }
         on_compile();
-        let lowered = exceptions::lower(wasm).map_err(|error| refused(error.to_string()))?;
-        let mut rewritten = lowered.map_or(Cow::Borrowed(wasm), Cow::Owned);
-        let rewrites: [&[Rewrite]; 2] = match self.kind {
-            Kind::Wasi => [&OF_WASI, &FOR_INTERRUPTS],
-            Kind::Emscripten(Interruption::Anywhere) => [&OF_EMSCRIPTEN, &FOR_INTERRUPTS],
-            Kind::Emscripten(Interruption::WhereAsked) => [&OF_EMSCRIPTEN, &[]],
-        };
-        for rewrite in rewrites.into_iter().flatten() {
-            if let Some(other) = rewrite(&rewritten).map_err(|error| refused(error.to_string()))? {
-                rewritten = Cow::Owned(other);
-            }
-        }
+        let rewritten = recipe.apply(wasm).map_err(|error| refused(error.to_string()))?;
+        let rewritten = rewritten.map_or(Cow::Borrowed(wasm), Cow::Owned);
         let module = self.translate(&rewritten).map_err(refused)?;
         if let Some((cache, key)) = entry {
             // A full disk must not keep anybody from running a program.

@@ -16,6 +16,7 @@ use crate::execute::{Execution, Generated, MainParts, Resources};
 use crate::image::Image;
 use crate::process::{ProcessState, Stop, is_of_guest};
 use crate::python;
+use crate::recipes;
 use crate::system;
 
 /// Runs what was registered for the end, and writes buffers out (Emscripten, `exitRuntime`).
@@ -49,7 +50,7 @@ pub(crate) fn instantiate(
     store.data().trace.plan(&plan);
     let forwarders = plan.forwarders().map(|forwarders| {
         let compiler = store.data().compiler.clone();
-        compiler.compile("generated forwarders", &forwarders.bytes, || {})
+        compiler.compile("generated forwarders", &forwarders.bytes, &recipes::of_generated(), || {})
     });
     let forwarders = forwarders.transpose().map_err(Stop::Refused)?;
     let modules = BTreeMap::from([(ModuleId::MAIN, module.clone())]);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pydl_linker::rewrite::state::START;
 use pydl_linker::{
     Address, BoundImport, ForwarderModule, LoadPlan, LoadStep, ModuleId, Provided, Signature, TARGETS,
     TableSlot, TagSource, ThunkImport, ThunkModule, abi, forwarder_export,
@@ -121,6 +122,7 @@ impl Execution<'_, '_> {
                 self.thunks = Some(Instance::new(&mut *self.store, &module, &imports)?);
             }
             LoadStep::Instantiate { module, imports } => self.instantiate(plan, *module, imports)?,
+            LoadStep::Start(module) => self.start(*module)?,
             LoadStep::SetSlot { slot, from: (module, name), .. } => {
                 let function = self.function(*module, name)?;
                 set_slot(self.store, self.resources.table()?, *slot, function)?;
@@ -205,15 +207,19 @@ impl Execution<'_, '_> {
             let names = &mut self.store.data_mut().code;
             names.note(module, &planned.library.path, Arc::downgrade(&planned.library.module));
         }
-        // Its start function is guest code.
-        let instance = match self.resources.stack_pointer {
-            Some(stack_pointer) => {
-                keeping_stack(self.store, stack_pointer, |store| Instance::new(store, module, &imports))?
-            }
-            None => Instance::new(&mut *self.store, module, &imports)?,
-        };
+        let instance = Instance::new(&mut *self.store, module, &imports)?;
         self.instances.insert(id, instance);
         Ok(())
+    }
+
+    /// Runs the start function of a module, which rewriting has made an export of it.
+    fn start(&mut self, module: ModuleId) -> wasmtime::Result<()> {
+        let instance = self.instance(module)?;
+        let start = instance.get_typed_func::<(), ()>(&mut *self.store, START)?;
+        match self.resources.stack_pointer {
+            Some(stack_pointer) => keeping_stack(self.store, stack_pointer, |store| start.call(store, ())),
+            None => start.call(&mut *self.store, ()),
+        }
     }
 
     fn set_forwarder(

@@ -25,6 +25,7 @@ use crate::interrupt::Interruption;
 use crate::process::ProcessState;
 use crate::python::emscripten::Python;
 use crate::python::{self, Installation};
+use crate::recipes;
 use crate::system;
 
 /// A compiled main module. Cloning is cheap, and clones may be used on different threads.
@@ -204,10 +205,11 @@ fn first_look(
     if compiler.kind() == Kind::Wasi {
         check_imports(&module, &offered_by(&compiler, &wasi_functions(&compiler)?))?;
     }
-    let code = compiler.compile(&main.name(), &bytes, on_compile)?;
+    let recipe = recipes::of_main(compiler.kind());
+    let code = compiler.compile(&main.name(), &bytes, &recipe, on_compile)?;
     // One that needs libraries is looked into at every start, for their names.
     if module.defects().is_empty() && !main.was_fresh && !needs_libraries(&module) {
-        compiler.remember(&main.path, &main.stamp, &module, &bytes);
+        compiler.remember(&main.path, &main.stamp, &module, &bytes, &recipe);
     }
     Ok((compiler, code))
 }

@@ -49,6 +49,7 @@ mod line_editor;
 mod options;
 mod process;
 mod python;
+mod recipes;
 mod search;
 mod system;
 mod trace;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::thread;
 
+use pydl_linker::rewrite::state;
 use pydl_linker::{LookupError, SearchPath, abi};
 use wasmtime::{AsContextMut, Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
 
@@ -425,6 +426,7 @@ impl Process {
                     }
                     Stop::Refused(LoadError::NotRunnable { name, why: error.root_cause().to_string() })
                 })?;
+                self.call_start(main).map_err(Stop::Ended)?;
                 (main, Shared::exported(&mut self.store, &main), None)
             }
             Start::Emscripten(module) => {
@@ -449,6 +451,14 @@ impl Process {
             // Where every guest starts, even one that has no folder there.
             Some(folder) if folder == "/" => Ok(()),
             Some(folder) => self.change_directory(&folder, main, space),
+        }
+    }
+
+    /// Runs the start function of the main module, which rewriting has made an export of it, if it has one.
+    fn call_start(&mut self, main: Instance) -> wasmtime::Result<()> {
+        match main.get_func(&mut self.store, state::START) {
+            Some(start) => start.call(&mut self.store, &[], &mut []),
+            None => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Measures how fast exceptions are lowered, on one core: the time of `exceptions::lower` over files given by the caller, and of a
+//! Measures how fast exceptions are lowered, on one core: the time of `Pass::LowerExceptions` over files given by the caller, and of a
 //! plain reading of the same code for comparison. What counts is the fastest of several rounds, since a shared machine only
 //! ever adds time. Must not know what is in the files.
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pydl_linker::ParsedModule;
-use pydl_linker::exceptions::lower;
+use pydl_linker::rewrite::{Pass, Recipe};
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
 /// The files, separated as in `PATH`.
@@ -21,11 +21,12 @@ fn main() -> Result<()> {
     for path in std::env::split_paths(&files) {
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let lowered = lower(&bytes)?.with_context(|| format!("{name} has no legacy exceptions"))?;
+        let recipe = Recipe::of([Pass::LowerExceptions]);
+        let lowered = recipe.apply(&bytes)?.with_context(|| format!("{name} has no legacy exceptions"))?;
         Validator::new_with_features(WasmFeatures::all()).validate_all(&lowered)?;
         let parsed = fastest(|| ParsedModule::parse(&bytes).map(drop).map_err(Into::into))?;
         let read = fastest(|| read_code(&bytes))?;
-        let lowered = fastest(|| lower(&bytes).map(drop).map_err(Into::into))?;
+        let lowered = fastest(|| recipe.apply(&bytes).map(drop).map_err(Into::into))?;
         #[expect(clippy::cast_precision_loss, reason = "files are far below 2^52 bytes")]
         let speed = bytes.len() as f64 / 1e6 / lowered.as_secs_f64();
         let ms = |time: Duration| time.as_secs_f64() * 1e3;

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pydl_linker::exceptions::lower;
+use pydl_linker::ParseError;
+use pydl_linker::rewrite::{Pass, Recipe};
 use pydl_tests::wasm::assemble;
 use wasmtime::{Engine, Instance, Module, Store};
 
@@ -24,6 +25,11 @@ fn shapes() -> (Vec<u8>, Vec<Call>) {
     let calls: Vec<Call> = calls.collect();
     assert!(calls.len() > 30);
     (assemble(&text), calls)
+}
+
+/// The module without legacy instructions; `None` for one that has none.
+fn lower(module: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
+    Recipe::of([Pass::LowerExceptions]).apply(module)
 }
 
 /// What the calls return in wasmtime, after lowering.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use pydl_linker::exceptions::lower;
+use pydl_linker::rewrite::{Pass, Recipe};
 use pydl_linker::{
     FoundLibrary, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, LoadPlan, MainModule, OpenMode,
     ParsedModule,
@@ -125,7 +125,7 @@ proptest! {
         }
         let _ = ParsedModule::parse(&bytes);
         let _ = MainModule::parse("main", &bytes);
-        let _ = lower(&bytes);
+        let _ = Recipe::of([Pass::LowerExceptions]).apply(&bytes);
         let file = FoundLibrary { path: "x.so".to_owned(), identity: None, bytes: bytes.into() };
         let main = process().namespace.main().clone();
         let mut files = Files(BTreeMap::from([("x.so".to_owned(), file.bytes.clone())]));

@@ -1,7 +1,8 @@
 //! Owns the host side of Emscripten's `dlopen` family: `_dlopen_js` and `_dlsym_js`, with the C library's `struct dso` (Emscripten,
 //! `system/lib/libc/dynlink.c`, `system/lib/libc/musl/src/internal/dynlink.h`). Must not know what loading a library takes.
 
-use pydl_linker::{Address, ModuleId, OpenMode, dlfcn_of_main};
+use pydl_linker::rewrite::dlfcn_of_main;
+use pydl_linker::{Address, ModuleId, OpenMode};
 use wasmtime::StoreContextMut;
 
 use super::{Failure, refuse};

@@ -18,6 +18,7 @@ use crate::host::SystemInterface;
 use crate::image::offered_functions;
 use crate::interrupt::{InterruptState, Interrupted};
 use crate::libraries::RefusedLoad;
+use crate::recipes;
 use crate::search::{GuestSearch, SystemSearch};
 use crate::trace::Watch;
 
@@ -296,17 +297,19 @@ fn compile(store: &mut Store<'_>, resolved: &ResolvedModules) -> Result<BTreeMap
 /// The compiled form of a library. The end of the guest does not wait for the compiler, which then goes on alone: it may take minutes.
 fn compile_one(store: &mut Store<'_>, file: &FoundLibrary) -> Result<Module, Failure> {
     let (compiler, interrupt) = (store.data().compiler.clone(), store.data().interrupt.clone());
+    let recipe = recipes::of_library(compiler.kind());
     interrupt.check().map_err(Failure::Ended)?;
-    if let Some(module) = compiler.kept(&file.bytes) {
+    if let Some(module) = compiler.kept(&file.bytes, &recipe) {
         return Ok(module);
     }
-    let (aside, path, bytes) = (compiler.clone(), file.path.clone(), file.bytes.clone());
-    let code = interrupt.aside(InterruptState::is_terminated, move || aside.compile(&path, &bytes, || {}));
+    let (aside, path, bytes, by) = (compiler.clone(), file.path.clone(), file.bytes.clone(), recipe.clone());
+    let code =
+        interrupt.aside(InterruptState::is_terminated, move || aside.compile(&path, &bytes, &by, || {}));
     let code = match code {
         Ok(Some(code)) => code,
         Ok(None) => return Err(Failure::Ended(Interrupted.into())),
         // There is no thread for it.
-        Err(_) => compiler.compile(&file.path, &file.bytes, || {}),
+        Err(_) => compiler.compile(&file.path, &file.bytes, &recipe, || {}),
     };
     Ok(code?)
 }
@@ -324,7 +327,7 @@ fn execute(
     let thunks = match plan.thunk_module() {
         Some(thunks) => {
             let compiler = store.data().compiler.clone();
-            Some(compiler.compile("generated thunks", &thunks.bytes, || {})?)
+            Some(compiler.compile("generated thunks", &thunks.bytes, &recipes::of_generated(), || {})?)
         }
         None => None,
     };

@@ -1,7 +1,7 @@
-//! Owns the host side of the `dlopen` family of Emscripten main modules as the linker rewrites it ([`pydl_linker::dlfcn_of_main`]): arguments
+//! Owns the host side of the `dlopen` family of Emscripten main modules as the linker rewrites it ([`pydl_linker::rewrite::dlfcn_of_main`]): arguments
 //! and results are C's own. Must not know what loading a library takes.
 
-use pydl_linker::dlfcn_of_main::Call;
+use pydl_linker::rewrite::dlfcn_of_main::Call;
 use pydl_linker::{ModuleId, OpenMode};
 use wasmtime::StoreContextMut;
 

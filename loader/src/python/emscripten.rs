@@ -20,6 +20,7 @@ use crate::image::Image;
 use crate::interrupt::{InterruptHandle, Interruption};
 use crate::options::Mount;
 use crate::process::ProcessState;
+use crate::recipes;
 use crate::system::kernel::Kernel;
 
 /// Generates a module.
@@ -235,7 +236,7 @@ fn instantiate(
     bytes: &[u8],
 ) -> Result<Option<u32>, LoadError> {
     let compiler = store.data().compiler.clone();
-    let module = compiler.compile("generated trampoline", bytes, || {})?;
+    let module = compiler.compile("generated trampoline", bytes, &recipes::of_generated(), || {})?;
     let imports: Vec<_> = module
         .imports()
         .map(|import| if import.ty().memory().is_some() { space.memory.into() } else { space.table.into() })

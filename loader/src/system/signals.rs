@@ -1,7 +1,7 @@
 //! Owns how a guest is told of signals: what it has said is to be done with one, and how its handler is called. Must not know where signals
 //! come from, nor what the guest waits for.
 
-use pydl_linker::waits_of_wasi;
+use pydl_linker::rewrite::waits_of_wasi;
 use wasmtime::{AsContextMut, Instance, Ref, StoreContextMut, Val, WasmParams, WasmResults};
 
 use crate::address_space::AddressSpace;

@@ -1,9 +1,9 @@
-//! Owns `clock_nanosleep`, which the linker has main modules ask the host for (`pydl_linker::waiting`): what is asked, and the sleep. Must not
+//! Owns `clock_nanosleep`, which the linker has main modules ask the host for (`pydl_linker::rewrite::waiting`): what is asked, and the sleep. Must not
 //! know how an ABI passes it, nor its clocks.
 
 use std::time::{Duration, Instant};
 
-use pydl_linker::waiting::IS_POINT_IN_TIME;
+use pydl_linker::rewrite::waiting::IS_POINT_IN_TIME;
 use wasmtime::StoreContextMut;
 
 use super::kernel::errno::{Errno, Result};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pydl_linker::waiting::ASKS_TO_SLEEP;
+use pydl_linker::rewrite::waiting::ASKS_TO_SLEEP;
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};

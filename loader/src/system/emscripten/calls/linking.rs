@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pydl_linker::dlfcn_of_main::Call;
+use pydl_linker::rewrite::dlfcn_of_main::Call;
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::super::guest::Guest;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use pydl_linker::waits_of_wasi::{self, Call};
+use pydl_linker::rewrite::waits_of_wasi::{self, Call};
 
 use super::super::layout::{Awaited, SUBSCRIPTION, event, subscription};
 use super::clock::{goes_on, now};
@@ -75,7 +75,7 @@ fn is_sleep(guest: &mut Guest<'_>, wanted: &[Subscription]) -> bool {
     !is_rewritten && matches!(wanted, [(_, Awaited::Clock { .. })])
 }
 
-/// `clock_nanosleep`, as the linker rewrites it ([`pydl_linker::waits_of_wasi`]): it can be told of an interrupt, and of the time that
+/// `clock_nanosleep`, as the linker rewrites it ([`pydl_linker::rewrite::waits_of_wasi`]): it can be told of an interrupt, and of the time that
 /// was left then.
 fn sleep(guest: &mut Guest<'_>, is_absolute: bool, request: u32, clock: u32, remaining: u32) -> Result<()> {
     let (seconds, nanoseconds) = (guest.u64(request)?, guest.u32(request.saturating_add(8))?);

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use wasmparser::{FunctionBody, Operator};
 
-use super::TRY;
-use crate::error::{ParseError, slice};
+use crate::error::ParseError;
 
 /// A `try`, in the order in which they are opened.
 #[derive(Debug)]
@@ -54,19 +53,6 @@ enum Frame {
     Block,
     Body(usize),
     Handler { of: usize, clause: usize },
-}
-
-/// Whether a function uses the legacy instructions. Few do, and the byte of `try` is missing in most that do not.
-pub(super) fn uses_legacy(body: &FunctionBody<'_>, wasm: &[u8]) -> Result<bool, ParseError> {
-    if !slice(wasm, body.range())?.contains(&TRY) {
-        return Ok(false);
-    }
-    for operator in body.get_operators_reader()? {
-        if matches!(operator?, Operator::Try { .. }) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// All `try` instructions of a function.

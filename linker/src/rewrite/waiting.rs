@@ -3,9 +3,10 @@
 //! import that the module has anyway. Everything else stays as it is. Must not know what else is done to a module.
 
 use wasm_encoder::{Function, InstructionSink};
-use wasmparser::ValType;
 
-use crate::bodies::Functions;
+use super::Change;
+use super::additions::Additions;
+use super::layout::{Body, Layout};
 use crate::error::ParseError;
 
 /// `(clock, flags, request: *timespec, remaining: *timespec) -> i32`, an error number (POSIX).
@@ -20,22 +21,28 @@ pub const ASKS_TO_SLEEP: u32 = 1 << 31;
 /// The bit that tells that a request is a point in time (`TIMER_ABSTIME`).
 pub const IS_POINT_IN_TIME: u32 = 1 << 8;
 
-/// Rewrites a module; `None` when it has no such function, or nothing to ask by. Errs when it is malformed.
-pub fn sleep_in_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
-    let functions = Functions::of(wasm, &[SLEEP, POLL])?;
-    let sleep = functions.defined(SLEEP).filter(|sleep| takes_words(&functions, *sleep, 4));
-    let poll = functions.imported(POLL).filter(|poll| takes_words(&functions, *poll, 3));
-    let (Some(sleep), Some(poll)) = (sleep, poll) else { return Ok(None) };
-    functions.replace(wasm, |function, _| Ok((function == sleep).then(|| sleeping(poll)))).map(Some)
+/// What sleeps, and what it asks by: functions.
+struct SleepInHost {
+    sleep: u32,
+    poll: u32,
 }
 
-/// Whether a function takes so many words and returns one.
-fn takes_words(functions: &Functions, function: u32, count: usize) -> bool {
-    functions.type_of(function).is_some_and(|ty| {
-        ty.results() == [ValType::I32]
-            && ty.params().len() == count
-            && ty.params().iter().all(|ty| *ty == ValType::I32)
-    })
+impl Change for SleepInHost {
+    fn body(
+        &mut self,
+        function: u32,
+        _: &Body<'_>,
+        _: &mut Additions<'_>,
+    ) -> Result<Option<Vec<u8>>, ParseError> {
+        Ok((function == self.sleep).then(|| sleeping(self.poll)))
+    }
+}
+
+/// The pass; `None` when the module has no such function, or nothing to ask by.
+pub(super) fn sleep_in_host(layout: &Layout<'_>) -> Option<Box<dyn Change>> {
+    let sleep = layout.defined(SLEEP).filter(|sleep| layout.takes_words(*sleep, 4))?;
+    let poll = layout.imported(POLL).filter(|poll| layout.takes_words(*poll, 3))?;
+    Some(Box::new(SleepInHost { sleep, poll }))
 }
 
 /// The local variables of `clock_nanosleep`.

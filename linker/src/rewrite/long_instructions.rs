@@ -4,16 +4,13 @@
 //!
 //! The functions are added behind the others, so that no index changes.
 
-use wasm_encoder::{
-    BlockType, CodeSection, Encode as _, Function, InstructionSink, Module, RawSection, SectionId,
-};
-use wasmparser::{
-    BinaryReader, CompositeInnerType, FunctionBody, Operator, Parser, Payload, TypeRef, TypeSectionReader,
-    ValType,
-};
+use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
+use wasmparser::Operator;
 
-use crate::bodies::Functions;
-use crate::error::{ParseError, slice};
+use super::Change;
+use super::additions::{Additions, appended};
+use super::layout::{Body, Layout};
+use crate::error::ParseError;
 
 /// The most bytes that are worked at in one piece, which takes some milliseconds.
 const PIECE: i32 = 16 << 20;
@@ -25,102 +22,37 @@ const DESTINATION: u32 = 0;
 const SOURCE: u32 = 1;
 const SIZE: u32 = 2;
 
-/// Rewrites a module; `None` when it has no such instruction. Errs when it is malformed.
-pub fn cut(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
-    let Some(added) = Added::of(wasm)? else { return Ok(None) };
-    let functions = Functions::of(wasm, &[])?;
-    let mut function = functions.imports();
-    let mut module = Module::new();
-    let mut code = CodeSection::new();
-    let mut left = 0;
-    for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload?;
-        match &payload {
-            Payload::CodeSectionStart { count, .. } => left = *count,
-            Payload::CodeSectionEntry(body) => {
-                let parameters = functions.type_of(function).map_or(0, |ty| ty.params().len());
-                code.raw(&added.cut_body(wasm, body, parameters)?);
-                function += 1;
-                left -= 1;
-                if left == 0 {
-                    code.function(&copy_by_pieces()).function(&fill_by_pieces());
-                    module.section(&code);
-                }
-            }
-            _ => {
-                let Some((id, range)) = payload.as_section() else { continue };
-                let data = slice(wasm, range)?;
-                let longer = added.longer(id, data)?;
-                module.section(&RawSection { id, data: longer.as_deref().unwrap_or(data) });
-            }
-        }
-    }
-    Ok(Some(module.finish()))
+/// The cutting of a module.
+pub(super) struct Cut<'a> {
+    layout: &'a Layout<'a>,
+    /// The functions that copy and fill, once there is something to cut.
+    added: Option<Added>,
 }
 
-/// What is added to a module: a function that copies, and behind it one that fills.
-struct Added {
-    /// Their type.
-    ty: u32,
-    /// Whether the module does not have it yet.
-    is_new: bool,
-    /// The index of the first.
-    copy: u32,
+impl<'a> Cut<'a> {
+    pub(super) fn of(layout: &'a Layout<'a>) -> Cut<'a> {
+        Cut { layout, added: None }
+    }
 }
 
-impl Added {
-    /// What a module wants; `None` when it has no long instruction.
-    fn of(wasm: &[u8]) -> Result<Option<Added>, ParseError> {
-        let (mut types, mut known, mut functions) = (0, None, 0);
-        let mut wants = false;
-        for payload in Parser::new(0).parse_all(wasm) {
-            match payload? {
-                Payload::TypeSection(section) => (types, known) = find_type(section)?,
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        functions += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-                    }
-                }
-                Payload::FunctionSection(section) => functions = section.count().saturating_add(functions),
-                Payload::CodeSectionEntry(body) => {
-                    wants = wants || long_instructions(&body)?.next().transpose()?.is_some();
-                }
-                _ => {}
-            }
-        }
-        let ty = known.unwrap_or(types);
-        Ok(wants.then_some(Added { ty, is_new: known.is_none(), copy: functions }))
-    }
-
-    /// A section with what is added to it; `None` for the others.
-    fn longer(&self, id: u8, data: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
-        if id == SectionId::Type as u8 && self.is_new {
-            // A function (0x60) of three `i32` (0x7f) without results.
-            return appended(data, 1, &[0x60, 3, 0x7f, 0x7f, 0x7f, 0]).map(Some);
-        }
-        if id == SectionId::Function as u8 {
-            let mut types = Vec::new();
-            self.ty.encode(&mut types);
-            self.ty.encode(&mut types);
-            return appended(data, 2, &types).map(Some);
-        }
-        Ok(None)
-    }
-
+impl Change for Cut<'_> {
     /// A body in which long instructions look at their size. Three local variables are added, behind the others.
-    fn cut_body(
-        &self,
-        wasm: &[u8],
-        body: &FunctionBody<'_>,
-        parameters: usize,
-    ) -> Result<Vec<u8>, ParseError> {
+    fn body(
+        &mut self,
+        function: u32,
+        body: &Body<'_>,
+        added: &mut Additions<'_>,
+    ) -> Result<Option<Vec<u8>>, ParseError> {
         let mut found = long_instructions(body)?.peekable();
         if found.peek().is_none() {
-            return Ok(slice(wasm, body.range())?.to_vec());
+            return Ok(None);
         }
-        let mut at = body.get_operators_reader()?.original_position();
-        let declared = slice(wasm, body.range().start..at)?;
-        let locals = body.get_locals_reader()?.into_iter().try_fold(0_u32, |sum, local| {
+        let functions = *self.added.get_or_insert_with(|| Added::to(added));
+        let parameters = self.layout.type_of(function).map_or(0, |ty| ty.params().len());
+        let reader = body.reader();
+        let mut at = reader.get_operators_reader()?.original_position();
+        let declared = body.part(body.offset, at)?;
+        let locals = reader.get_locals_reader()?.into_iter().try_fold(0_u32, |sum, local| {
             let (count, _) = local?;
             Ok::<_, ParseError>(sum.saturating_add(count))
         })?;
@@ -130,26 +62,40 @@ impl Added {
         let mut new = if has_room { appended(declared, 1, &[3, 0x7f])? } else { declared.to_vec() };
         for long in found {
             let Long { start, end, is_copy } = long?;
-            new.extend_from_slice(slice(wasm, at..start)?);
+            new.extend_from_slice(body.part(at, start)?);
             let mut sink = InstructionSink::new(&mut new);
             if has_room {
-                self.look_at_size(&mut sink, first, is_copy);
+                functions.look_at_size(&mut sink, first, is_copy);
             } else {
-                sink.call(self.function(is_copy));
+                sink.call(functions.function(is_copy));
             }
             at = end;
         }
-        new.extend_from_slice(slice(wasm, at..body.range().end)?);
-        Ok(new)
+        new.extend_from_slice(body.part(at, body.end())?);
+        Ok(Some(new))
+    }
+}
+
+/// The functions that are added to a module, by index.
+#[derive(Clone, Copy)]
+struct Added {
+    copy: u32,
+    fill: u32,
+}
+
+impl Added {
+    fn to(added: &mut Additions<'_>) -> Added {
+        let mut function = |body| added.function(vec![ValType::I32; 3], Vec::new(), body);
+        Added { copy: function(copy_by_pieces()), fill: function(fill_by_pieces()) }
     }
 
     /// The function that copies, or fills.
-    fn function(&self, is_copy: bool) -> u32 {
-        if is_copy { self.copy } else { self.copy.saturating_add(1) }
+    fn function(self, is_copy: bool) -> u32 {
+        if is_copy { self.copy } else { self.fill }
     }
 
     /// What a long instruction becomes; `first` is the first of three local variables.
-    fn look_at_size(&self, sink: &mut InstructionSink<'_>, first: u32, is_copy: bool) {
+    fn look_at_size(self, sink: &mut InstructionSink<'_>, first: u32, is_copy: bool) {
         let [destination, source, size] = [first, first.saturating_add(1), first.saturating_add(2)];
         sink.local_set(size).local_set(source).local_set(destination);
         sink.local_get(size).i32_const(PIECE).i32_gt_u().if_(BlockType::Empty);
@@ -165,39 +111,6 @@ impl Added {
     }
 }
 
-/// How many types there are, and the index of that of the functions, if it is one of them.
-fn find_type(section: TypeSectionReader<'_>) -> Result<(u32, Option<u32>), ParseError> {
-    let (mut count, mut known) = (0, None);
-    for group in section {
-        let group = group?;
-        // A type of a larger group, or with subtypes, is another type than one that stands alone.
-        let stands_alone = group.types().len() == 1;
-        for ty in group.into_types() {
-            let is_it = stands_alone && ty.is_final && ty.supertype_idx.is_none();
-            if let CompositeInnerType::Func(ty) = &ty.composite_type.inner
-                && is_it
-                && ty.params() == [ValType::I32; 3]
-                && ty.results().is_empty()
-            {
-                known = known.or(Some(count));
-            }
-            count += 1;
-        }
-    }
-    Ok((count, known))
-}
-
-/// A list, such as a section, with so many more entries.
-fn appended(data: &[u8], more: u32, entries: &[u8]) -> Result<Vec<u8>, ParseError> {
-    let mut reader = BinaryReader::new(data, 0);
-    let count = reader.read_var_u32()?;
-    let mut longer = Vec::with_capacity(data.len() + entries.len() + 5);
-    count.saturating_add(more).encode(&mut longer);
-    longer.extend_from_slice(slice(data, reader.original_position()..data.len())?);
-    longer.extend_from_slice(entries);
-    Ok(longer)
-}
-
 /// An instruction that may work long, by where it is in the module.
 struct Long {
     start: usize,
@@ -207,9 +120,9 @@ struct Long {
 
 /// The long instructions of a body, in order: those whose size is not written before them.
 fn long_instructions<'a>(
-    body: &FunctionBody<'a>,
+    body: &Body<'a>,
 ) -> Result<impl Iterator<Item = Result<Long, ParseError>> + use<'a>, ParseError> {
-    let mut reader = body.get_operators_reader()?;
+    let mut reader = body.reader().get_operators_reader()?;
     let mut is_short = false;
     Ok(std::iter::from_fn(move || {
         while !reader.eof() {

@@ -3,12 +3,12 @@
 //! Must not know what the host does.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use wasm_encoder::Function;
-use wasmparser::ValType;
 
-use crate::bodies::Functions;
+use super::Change;
+use super::additions::Additions;
+use super::layout::{Body, Layout};
 use crate::error::ParseError;
 
 /// The import through which all of them go: `(i32, i32, i32) -> i32` (Emscripten, `system/lib/libc/dynlink.c`). The third argument is an
@@ -47,23 +47,33 @@ pub const SET_ERROR: &str = "__dl_seterr";
 /// It would share with `dlclose` what is behind it.
 const DLINFO: &str = "dlinfo";
 
-/// Rewrites a module; `None` when it does not export all of the family, with C's types, but for `dladdr`, or lacks the import. Then its C
+/// The bodies that some functions get.
+struct AskHost {
+    bodies: BTreeMap<u32, Vec<u8>>,
+}
+
+impl Change for AskHost {
+    fn body(
+        &mut self,
+        function: u32,
+        _: &Body<'_>,
+        _: &mut Additions<'_>,
+    ) -> Result<Option<Vec<u8>>, ParseError> {
+        Ok(self.bodies.remove(&function))
+    }
+}
+
+/// The pass; `None` when the module does not export all of the family, with C's types, but for `dladdr`, or lacks the import. Then its C
 /// library does as Emscripten's. Errs when it is malformed.
-pub fn ask_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
-    let mut names = Call::ALL.map(|(_, name, _)| name).to_vec();
-    names.extend([IMPORT, SET_ERROR, DLINFO]);
-    let functions = Functions::of(wasm, &names)?;
-    let Some(import) = functions.imported(IMPORT).filter(|import| is_of_type(&functions, *import, 3..=3))
-    else {
-        return Ok(None);
-    };
-    if functions.defined(SET_ERROR).is_none() || functions.defined(DLINFO).is_some() {
+pub(super) fn ask_host(layout: &Layout<'_>) -> Result<Option<Box<dyn Change>>, ParseError> {
+    let import = layout.imported(IMPORT).filter(|import| layout.takes_words(*import, 3));
+    let Some(import) = import else { return Ok(None) };
+    if layout.defined(SET_ERROR).is_none() || layout.defined(DLINFO).is_some() {
         return Ok(None);
     }
     let mut bodies = BTreeMap::new();
     for (call, name, parameters) in Call::ALL {
-        let defined = functions.defined(name);
-        let defined = defined.filter(|function| is_of_type(&functions, *function, parameters..=parameters));
+        let defined = layout.defined(name).filter(|function| layout.takes_words(*function, parameters));
         let Some(function) = defined else {
             if call == Call::Address {
                 continue;
@@ -72,21 +82,13 @@ pub fn ask_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
         };
         bodies.insert(function, body(import, call, parameters));
         // In the C library each is a wrapper, which optimizers put into its callers.
-        let inner = functions.wrapped(wasm, function)?;
-        if let Some(inner) = inner.filter(|inner| is_of_type(&functions, *inner, parameters..=parameters + 1))
-        {
+        let takes = |inner: &u32, count| layout.takes_words(*inner, count);
+        let inner = layout.wrapped(function)?;
+        if let Some(inner) = inner.filter(|inner| takes(inner, parameters) || takes(inner, parameters + 1)) {
             bodies.insert(inner, body(import, call, parameters));
         }
     }
-    functions.replace(wasm, |function, _| Ok(bodies.get(&function).cloned())).map(Some)
-}
-
-fn is_of_type(functions: &Functions, function: u32, parameters: RangeInclusive<usize>) -> bool {
-    functions.type_of(function).is_some_and(|ty| {
-        parameters.contains(&ty.params().len())
-            && ty.params().iter().all(|ty| *ty == ValType::I32)
-            && ty.results() == [ValType::I32]
-    })
+    Ok(Some(Box::new(AskHost { bodies })))
 }
 
 /// Asks the host with the first one or two parameters.

@@ -27,8 +27,10 @@ use wasm_encoder::{Encode, ValType};
 use wasmparser::{BlockType, FunctionBody, Operator, OperatorsReader};
 
 use super::tree::{self, Clause, Delegation, Try};
-use super::{Context, NewTypes, TRY, encode_types};
+use super::{TRY, encode_types};
 use crate::error::ParseError;
+use crate::rewrite::additions::Additions;
+use crate::rewrite::layout::{Body, Layout};
 
 /// Opcodes and types of the binary format (core specification, version 3, chapter 5).
 mod opcode {
@@ -51,41 +53,45 @@ mod opcode {
 
 /// The function without legacy instructions; `None` for one that has none.
 pub(super) fn function(
-    body: &FunctionBody<'_>,
-    context: &Context<'_>,
-    types: &mut NewTypes,
+    function: u32,
+    body: &Body<'_>,
+    layout: &Layout<'_>,
+    added: &mut Additions<'_>,
     steps: &mut usize,
 ) -> Result<Option<Vec<u8>>, ParseError> {
-    if !body.as_bytes().contains(&TRY) {
+    if !body.bytes.contains(&TRY) {
         return Ok(None);
     }
-    let tries = tree::read(body)?;
+    let reader = body.reader();
+    let tries = tree::read(&reader)?;
     if tries.is_empty() {
         return Ok(None);
     }
     let mut lowering = Lowering {
-        context,
-        types,
-        out: Vec::with_capacity(body.as_bytes().len() * 2),
-        body: body.as_bytes(),
-        start: body.range().start,
+        function,
+        layout,
+        added,
+        out: Vec::with_capacity(body.bytes.len() * 2),
+        body: body.bytes,
+        start: body.offset,
         exception_local: Vec::new(),
         clause_labels: vec![Vec::new(); tries.len()],
         exit: None,
         labels: 0,
         frames: Vec::new(),
         next_try: 0,
-        delegations: tree::delegations(&tries, body.range().start, steps)?,
+        delegations: tree::delegations(&tries, body.offset, steps)?,
         tries,
     };
-    lowering.locals(body)?;
-    lowering.code(body.get_operators_reader()?)?;
+    lowering.locals(&reader)?;
+    lowering.code(reader.get_operators_reader()?)?;
     Ok(Some(lowering.out))
 }
 
 struct Lowering<'a, 'b> {
-    context: &'a Context<'b>,
-    types: &'a mut NewTypes,
+    function: u32,
+    layout: &'a Layout<'a>,
+    added: &'a mut Additions<'b>,
     out: Vec<u8>,
     /// The function as it was, which begins at `start` in the module.
     body: &'a [u8],
@@ -127,7 +133,7 @@ impl Lowering<'_, '_> {
         let mut reader = body.get_locals_reader()?;
         let groups = reader.get_count();
         let first = reader.original_position();
-        let mut count = self.params(body)?;
+        let mut count = self.params()?;
         for _ in 0..groups {
             let (more, _) = reader.read()?;
             count = count.checked_add(more).ok_or_else(|| ParseError::new(first, "too many locals"))?;
@@ -148,12 +154,9 @@ impl Lowering<'_, '_> {
     }
 
     /// How many parameters the function has: the locals count on from them.
-    fn params(&self, body: &FunctionBody<'_>) -> Result<u32, ParseError> {
-        let offset = body.range().start;
-        let missing = || ParseError::new(offset, "a function without a type");
-        let position = self.context.bodies.binary_search_by_key(&offset, |body| body.range().start);
-        let ty = position.ok().and_then(|at| self.context.body_types.get(at)).ok_or_else(missing)?;
-        let params = self.context.ty(*ty).ok_or_else(missing)?.params().len();
+    fn params(&self) -> Result<u32, ParseError> {
+        let missing = || ParseError::new(self.start, "a function without a type");
+        let params = self.layout.type_of(self.function).ok_or_else(missing)?.params().len();
         u32::try_from(params).map_err(|_| missing())
     }
 
@@ -334,7 +337,7 @@ impl Lowering<'_, '_> {
         params: &[wasmparser::ValType],
         offset: usize,
     ) -> Result<(), ParseError> {
-        let values = clause.tag.map_or(Some(&[][..]), |tag| self.context.tag_values(tag));
+        let values = clause.tag.map_or(Some(&[][..]), |tag| self.layout.tag_values(tag));
         let values = values.ok_or_else(|| ParseError::new(offset, "a catch of a tag that does not exist"))?;
         let params = encode_types(params, offset)?;
         let mut results = encode_types(values, offset)?;
@@ -343,7 +346,7 @@ impl Lowering<'_, '_> {
         match (params.as_slice(), results.as_slice()) {
             ([], []) => self.out.push(opcode::EMPTY),
             ([], [one]) => one.encode(&mut self.out),
-            _ => i64::from(self.types.index(params, results)).encode(&mut self.out),
+            _ => i64::from(self.added.type_index(params, results)).encode(&mut self.out),
         }
         self.labels += 1;
         Ok(())
@@ -432,7 +435,7 @@ impl Lowering<'_, '_> {
 
     fn params_of(&self, block_type: BlockType) -> &[wasmparser::ValType] {
         match block_type {
-            BlockType::FuncType(index) => self.context.ty(index).map_or(&[][..], |ty| ty.params()),
+            BlockType::FuncType(index) => self.layout.ty(index).map_or(&[][..], |ty| ty.params()),
             _ => &[],
         }
     }

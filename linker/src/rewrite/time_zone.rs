@@ -3,38 +3,47 @@
 //! it is. Must not know what the host answers.
 
 use wasm_encoder::{Encode as _, Instruction};
-use wasmparser::{FunctionBody, Operator};
+use wasmparser::Operator;
 
-use crate::bodies::Functions;
-use crate::error::{ParseError, slice};
+use super::Change;
+use super::additions::Additions;
+use super::layout::{Body, Layout};
+use crate::error::ParseError;
 
 /// `(timezone: *long, daylight: *int, standard: *char, daylight: *char)` (Emscripten, `system/lib/libc/tzset.c`).
 const ASK: &str = "_tzset_js";
 
-/// Rewrites a module; `None` when it does not ask. Errs when it is malformed.
-pub fn always_ask(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
-    let functions = Functions::of(wasm, &[ASK])?;
-    let Some(ask) = functions.imported(ASK) else { return Ok(None) };
-    let mut found = false;
-    let replaced = functions.replace(wasm, |_, body| {
-        let asking = asking(wasm, body, ask)?;
-        found |= asking.is_some();
-        Ok(asking)
-    })?;
-    Ok(found.then_some(replaced))
+/// The import by which the module asks.
+struct AlwaysAsk {
+    ask: u32,
+}
+
+impl Change for AlwaysAsk {
+    fn body(
+        &mut self,
+        _: u32,
+        body: &Body<'_>,
+        _: &mut Additions<'_>,
+    ) -> Result<Option<Vec<u8>>, ParseError> {
+        asking(body, self.ask)
+    }
+}
+
+/// The pass; `None` when the module does not ask.
+pub(super) fn always_ask(layout: &Layout<'_>) -> Option<Box<dyn Change>> {
+    Some(Box::new(AlwaysAsk { ask: layout.imported(ASK)? }))
 }
 
 /// A body that asks, without its look at what tells whether it has asked before: a `bool`, or a name that it has set. `None` for other
 /// bodies. It loads nothing else before it asks.
-fn asking(wasm: &[u8], body: &FunctionBody<'_>, ask: u32) -> Result<Option<Vec<u8>>, ParseError> {
+fn asking(body: &Body<'_>, ask: u32) -> Result<Option<Vec<u8>>, ParseError> {
     // Few functions are as short, and reading all of them would take long.
     const SHORT: usize = 256;
-    let whole = body.range();
-    if whole.len() > SHORT {
+    if body.bytes.len() > SHORT {
         return Ok(None);
     }
-    let mut reader = body.get_operators_reader()?;
-    let mut bytes = slice(wasm, whole.start..reader.original_position())?.to_vec();
+    let mut reader = body.reader().get_operators_reader()?;
+    let mut bytes = body.part(body.offset, reader.original_position())?.to_vec();
     let mut asks = false;
     while !reader.eof() {
         let start = reader.original_position();
@@ -51,7 +60,7 @@ fn asking(wasm: &[u8], body: &FunctionBody<'_>, ask: u32) -> Result<Option<Vec<u
             Instruction::Drop.encode(&mut bytes);
             Instruction::I32Const(0).encode(&mut bytes);
         } else {
-            bytes.extend_from_slice(slice(wasm, start..reader.original_position())?);
+            bytes.extend_from_slice(body.part(start, reader.original_position())?);
         }
     }
     Ok(asks.then_some(bytes))

@@ -2,12 +2,11 @@
 //! that a sleep that is interrupted could not go on, and CPython does not tell whether it has noticed a signal, which ends a program
 //! that never does. Everything else stays as it is. Must not know what the host does.
 
-use std::collections::BTreeMap;
-
 use wasm_encoder::Function;
-use wasmparser::ValType;
 
-use crate::bodies::{Functions, prefixed};
+use super::Change;
+use super::additions::Additions;
+use super::layout::{Body, Layout};
 use crate::error::ParseError;
 
 /// The import through which both go: `(subscriptions, events, count, result) -> errno`, all `i32`. The third argument counts
@@ -49,31 +48,37 @@ impl Call {
     }
 }
 
-/// Rewrites a module; `None` when it has neither function, with C's types, or not the import. Errs when it is malformed.
-pub fn ask_host(wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
-    let functions = Functions::of(wasm, &[IMPORT, SLEEP, LOOK_FOR_SIGNALS])?;
-    let of_type = |function: &u32, parameters: usize| is_of_type(&functions, *function, parameters);
-    let Some(import) = functions.imported(IMPORT).filter(|import| of_type(import, 4)) else {
-        return Ok(None);
-    };
-    let sleep = functions.defined(SLEEP).filter(|function| of_type(function, 4));
-    let look = functions.defined(LOOK_FOR_SIGNALS).filter(|function| of_type(function, 1));
-    if sleep.is_none() && look.is_none() {
-        return Ok(None);
-    }
-    let mut bodies = BTreeMap::new();
-    bodies.extend(sleep.map(|function| (function, sleeping(import))));
-    let replaced = functions.replace(wasm, |function, body| {
-        if Some(function) == look {
+/// The functions that become others, and the import.
+struct AskHost {
+    sleep: Option<u32>,
+    look: Option<u32>,
+    import: u32,
+}
+
+impl Change for AskHost {
+    fn body(
+        &mut self,
+        function: u32,
+        body: &Body<'_>,
+        _: &mut Additions<'_>,
+    ) -> Result<Option<Vec<u8>>, ParseError> {
+        if Some(function) == self.look {
             let number = NUMBER_OF_LOOK.cast_signed();
-            let told = prefixed(wasm, body, |sink| {
-                sink.i32_const(0).i32_const(0).i32_const(number).i32_const(0).call(import).drop();
+            let told = body.prefixed(|sink| {
+                sink.i32_const(0).i32_const(0).i32_const(number).i32_const(0).call(self.import).drop();
             });
             return told.map(Some);
         }
-        Ok(bodies.get(&function).cloned())
-    });
-    replaced.map(Some)
+        Ok((Some(function) == self.sleep).then(|| sleeping(self.import)))
+    }
+}
+
+/// The pass; `None` when the module has neither function, with C's types, or not the import.
+pub(super) fn ask_host(layout: &Layout<'_>) -> Option<Box<dyn Change>> {
+    let import = layout.imported(IMPORT).filter(|import| layout.takes_words(*import, 4))?;
+    let sleep = layout.defined(SLEEP).filter(|function| layout.takes_words(*function, 4));
+    let look = layout.defined(LOOK_FOR_SIGNALS).filter(|function| layout.takes_words(*function, 1));
+    (sleep.is_some() || look.is_some()).then(|| Box::new(AskHost { sleep, look, import }) as Box<dyn Change>)
 }
 
 /// Asks the host to sleep; flags that there are none of are `EINVAL`.
@@ -88,12 +93,4 @@ fn sleeping(import: u32) -> Vec<u8> {
     sink.local_get(1).i32_const(NUMBER_OF_SLEEP.cast_signed()).i32_or();
     sink.local_get(3).call(import).end();
     function.into_raw_body()
-}
-
-fn is_of_type(functions: &Functions, function: u32, parameters: usize) -> bool {
-    functions.type_of(function).is_some_and(|ty| {
-        ty.params().len() == parameters
-            && ty.params().iter().all(|ty| *ty == ValType::I32)
-            && ty.results() == [ValType::I32]
-    })
 }

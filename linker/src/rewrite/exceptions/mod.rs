@@ -1,0 +1,56 @@
+//! Owns the lowering of exceptions: from the legacy instructions (`try`, `catch`, `catch_all`, `rethrow`, `delegate`), which
+//! LLVM still writes by default, to the ones of the standard (`try_table`, `throw_ref`), which engines compile. Function,
+//! type and tag indexes stay the same; types are added behind the others, locals behind the others. Must not know symbols.
+//!
+//! Sources: the exception handling proposal, `proposals/exception-handling/legacy/Exceptions.md`, and the core
+//! specification, version 3, section 3.4.
+
+mod lower;
+mod tree;
+
+use wasm_encoder::ValType;
+
+use super::Change;
+use super::additions::Additions;
+use super::layout::{Body, Layout};
+use crate::error::ParseError;
+use crate::thunks::encode_type;
+
+/// The opcode of `try` in the legacy encoding.
+const TRY: u8 = 0x06;
+
+/// What the pass is made of.
+pub(super) const SOURCES: [&str; 3] =
+    [include_str!("mod.rs"), include_str!("lower.rs"), include_str!("tree.rs")];
+
+/// The lowering of a module.
+pub(super) struct Lower<'a> {
+    layout: &'a Layout<'a>,
+    /// How many steps are left that delegations may take.
+    steps: usize,
+}
+
+impl<'a> Lower<'a> {
+    pub(super) fn of(layout: &'a Layout<'a>) -> Lower<'a> {
+        Lower { layout, steps: tree::STEPS }
+    }
+}
+
+impl Change for Lower<'_> {
+    fn body(
+        &mut self,
+        function: u32,
+        body: &Body<'_>,
+        added: &mut Additions<'_>,
+    ) -> Result<Option<Vec<u8>>, ParseError> {
+        lower::function(function, body, self.layout, added, &mut self.steps)
+    }
+}
+
+/// Types in the encoder's terms; errs for reference types, which LLVM gives neither to tags nor to blocks with parameters.
+fn encode_types(types: &[wasmparser::ValType], offset: usize) -> Result<Vec<ValType>, ParseError> {
+    let encoded: Option<Vec<ValType>> = types.iter().map(|ty| encode_type(*ty)).collect();
+    encoded.ok_or_else(|| {
+        ParseError::new(offset, "legacy exceptions with values of reference types are not supported")
+    })
+}
