@@ -26,6 +26,7 @@ mod free_slots;
 mod host;
 mod ids;
 mod inspect;
+mod journal;
 mod layout;
 mod lazy;
 mod main_module;
@@ -57,6 +58,7 @@ pub use inspect::{
     ProcessMap, Producer, Provider, SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse, TableRegion,
     refused_features_in_words,
 };
+pub use journal::{Journal, SlotContent};
 pub use layout::{LibraryPlacement, LibraryReservation, Placement, Reservation};
 pub use lazy::{LateBinding, LazySymbol, LazySymbols};
 pub use main_module::{MainDefect, MainModule};

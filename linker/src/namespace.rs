@@ -473,6 +473,13 @@ impl Namespace {
         current
     }
 
+    /// A name under which its module exports a function; `None` when that is not there.
+    pub fn export_of(&self, function: FunctionRef) -> Option<&str> {
+        let module = self.module(function.definer)?;
+        let is_it = |kind: &ExportKind| matches!(kind, ExportKind::Function { index, .. } if *index == function.index);
+        module.exports.iter().find(|(_, export)| is_it(&export.kind)).map(|(name, _)| name)
+    }
+
     /// The definition that a module itself has of a name.
     pub(crate) fn definition(&self, id: ModuleId, name: &str) -> Option<Symbol> {
         definition_in(self.module(id)?, id, name)

@@ -472,7 +472,8 @@ impl LoadPlan {
         }
     }
 
-    fn instantiates_main(&self) -> bool {
+    /// Whether it is the plan by which the main module is instantiated.
+    pub fn instantiates_main(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, LoadStep::Instantiate { module: ModuleId::MAIN, .. }))
     }
 

@@ -17,10 +17,23 @@ const MOST: u32 = 3;
 /// The types of functions with 0 to 3 parameters come first, by the number of parameters.
 const OWN_TYPE: u32 = MOST + 1;
 
+/// The exports that hold the address of the offset of a trampoline's table slot in CPython's runtime state, by the numbers of the
+/// trampolines: CPython 3.14's, and that of 3.12 and 3.13 (Pyodide, `cpython/patches`).
+pub const OFFSETS: [&str; 2] = ["_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET", "_PyEM_EMSCRIPTEN_COUNT_ARGS_OFFSET"];
+
+/// The module of the trampoline of this number; `None` when there is none.
+pub fn generate(number: usize) -> Option<Vec<u8>> {
+    match number {
+        0 => Some(call()),
+        1 => Some(count_arguments()),
+        _ => None,
+    }
+}
+
 /// A module that exports `(success: i32, function: i32, a: i32, b: i32, c: i32) -> i32`: calls the function in a table slot with as
 /// many of the three arguments as it takes, after writing 1 to the address `success`; writes 0 there and returns 0 when it takes
 /// others. Imports the memory and the table from `env`.
-pub fn call() -> Vec<u8> {
+fn call() -> Vec<u8> {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
     let word = MemArg { offset: 0, align: 2, memory_index: 0 };
@@ -41,7 +54,7 @@ pub fn call() -> Vec<u8> {
 
 /// A module that exports `(function: i32) -> i32`: how many `i32` parameters the function in a table slot takes, at most 3, if it
 /// returns an `i32`; else -1. Imports the table from `env`.
-pub fn count_arguments() -> Vec<u8> {
+fn count_arguments() -> Vec<u8> {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
     for parameters in (0..=MOST).rev() {

@@ -107,6 +107,11 @@ impl AddressSpace {
         })
     }
 
+    /// The same with another process's account of free slots, of which this one's table is a copy.
+    pub(crate) fn with_slots_of(self, other: &AddressSpace) -> AddressSpace {
+        AddressSpace { free_slots: other.free_slots.clone(), ..self }
+    }
+
     /// Calls a guest function.
     pub(crate) fn call<P: WasmParams, R: WasmResults>(
         &self,

@@ -37,7 +37,7 @@ pub(crate) struct Instantiated {
     pub main: Instance,
     pub shared: Option<Shared>,
     plan: Arc<LoadPlan>,
-    parts: MainParts,
+    pub parts: MainParts,
 }
 
 /// Instantiates a main module by its own plan.
@@ -48,6 +48,29 @@ pub(crate) fn instantiate(
 ) -> Result<Instantiated, Stop> {
     let plan = image.main_plan().map_err(Stop::Refused)?;
     store.data().trace.plan(&plan);
+    let made = make(store, image, module, plan, |execution, plan| execution.prepare(plan))?;
+    store.data_mut().journal.enter(made.plan.clone());
+    Ok(made)
+}
+
+/// Instantiates a main module as it was in another process: nothing of it runs.
+pub(crate) fn instantiate_again(
+    store: &mut Store<ProcessState>,
+    image: &Image,
+    module: &Module,
+) -> Result<Instantiated, Stop> {
+    let plan = image.main_plan().map_err(Stop::Refused)?;
+    make(store, image, module, plan, |execution, plan| execution.replay(plan, None))
+}
+
+/// Instantiates a main module by executing its plan.
+fn make(
+    store: &mut Store<ProcessState>,
+    image: &Image,
+    module: &Module,
+    plan: Arc<LoadPlan>,
+    execute: impl FnOnce(&mut Execution<'_, '_>, &LoadPlan) -> wasmtime::Result<()>,
+) -> Result<Instantiated, Stop> {
     let forwarders = plan.forwarders().map(|forwarders| {
         let compiler = store.data().compiler.clone();
         compiler.compile("generated forwarders", &forwarders.bytes, &recipes::of_generated(), || {})
@@ -67,7 +90,7 @@ pub(crate) fn instantiate(
         provided: BTreeMap::new(),
         main: MainParts::default(),
     };
-    let executed = execution.prepare(&plan);
+    let executed = execute(&mut execution, &plan);
     let Execution { resources, instances, main: parts, .. } = execution;
     // Its start function is guest code.
     executed.map_err(|error| {
@@ -95,7 +118,7 @@ pub(crate) fn initialize(
     let Instantiated { main, plan, parts, .. } = instantiated;
     let completed = dlfcn::complete_main(&mut store.as_context_mut(), &plan, parts);
     let completed = completed.map_err(|failure| stop(image, failure))?;
-    construct(store, image, &main, completed.as_ref().unwrap_or(&plan))?;
+    construct(store, image, &main, &completed.unwrap_or(plan))?;
     let Some(space) = space else { return Ok(()) };
     python::emscripten::handle_signals(store, &main, space).map_err(Stop::Refused)?;
     python::emscripten::install_trampoline(store, &main, space).map_err(Stop::Refused)
@@ -129,7 +152,7 @@ fn program_of_libraries(
     let mut context = store.as_context_mut();
     let linking = dlfcn::linking(&mut context).map_err(|failure| stop(image, failure))?;
     let Some((library, name)) = linking.namespace.program_of_libraries() else { return Ok(None) };
-    let instance = linking.instances.get(library.index()).copied();
+    let instance = linking.instance(library);
     Ok(instance.and_then(|instance| instance.get_func(store, name)).map(|function| (name, function)))
 }
 

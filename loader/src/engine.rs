@@ -128,6 +128,12 @@ impl Limits {
         Limits { engine, budget, kept: None, memory, before: memory }
     }
 
+    /// The same limits for another store that the process goes on in.
+    pub(crate) fn again(self, main: &Module) -> Limits {
+        let memory = LinearMemory::of(Some(main));
+        Limits { engine: self.engine, budget: self.budget, kept: None, memory, before: memory }
+    }
+
     /// Charges what is kept until the process ends.
     pub(crate) fn keep(&mut self, bytes: u64) -> Result<(), Exhausted> {
         match &mut self.kept {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use pydl_linker::rewrite::state::START;
 use pydl_linker::{
-    Address, BoundImport, ForwarderModule, LoadPlan, LoadStep, ModuleId, Provided, Signature, TARGETS,
-    TableSlot, TagSource, ThunkImport, ThunkModule, abi, forwarder_export,
+    Address, BoundImport, ForwarderModule, LoadPlan, LoadStep, ModuleId, Namespace, Provided, Signature,
+    TARGETS, TableSlot, TagSource, ThunkImport, ThunkModule, abi, forwarder_export,
 };
 use wasmtime::{
     AsContext, Extern, ExternType, Func, FuncType, Global, GlobalType, ImportType, Instance, Linker, Memory,
@@ -28,7 +28,7 @@ pub(crate) struct Execution<'a, 'store> {
     /// The host's functions for the main module.
     pub host: &'a Linker<ProcessState>,
     /// The instances of the modules that are loaded, by id.
-    pub loaded: &'a [Instance],
+    pub loaded: &'a [Option<Instance>],
     /// The compiled new modules.
     pub modules: &'a BTreeMap<ModuleId, Module>,
     /// The compiled modules that the linker has generated.
@@ -100,6 +100,26 @@ impl Execution<'_, '_> {
         plan.steps().iter().try_for_each(|step| self.step(plan, step))
     }
 
+    /// Makes the instances of a plan again that was executed in another process, those of the libraries that are still there in this
+    /// namespace, if there is one: nothing of the guest runs.
+    pub(crate) fn replay(&mut self, plan: &LoadPlan, namespace: Option<&Namespace>) -> wasmtime::Result<()> {
+        let library = |id| namespace.and_then(|namespace| namespace.library(id));
+        let is_there = |id: ModuleId| id == ModuleId::MAIN || library(id).is_some();
+        for step in plan.steps_to_replay(is_there) {
+            match step {
+                // Who passed it on has left; whose it is has not.
+                LoadStep::SetSlot { slot, function, from: (passed_on, _) } if !is_there(*passed_on) => {
+                    let name = namespace.and_then(|namespace| namespace.export_of(*function));
+                    let name = name.ok_or_else(|| missing("an export"))?;
+                    let function = self.function(function.definer, name)?;
+                    set_slot(self.store, self.resources.table()?, *slot, function)?;
+                }
+                step => self.step(plan, step)?,
+            }
+        }
+        Ok(())
+    }
+
     fn step(&mut self, plan: &LoadPlan, step: &LoadStep) -> wasmtime::Result<()> {
         match step {
             LoadStep::MakeMemory { size } => self.make_memory(*size)?,
@@ -118,7 +138,7 @@ impl Execution<'_, '_> {
                 else {
                     return Err(missing("the compiled thunk module"));
                 };
-                let imports = self.thunk_imports(thunks, &module)?;
+                let imports = self.thunk_imports(plan.root(), thunks, &module)?;
                 self.thunks = Some(Instance::new(&mut *self.store, &module, &imports)?);
             }
             LoadStep::Instantiate { module, imports } => self.instantiate(plan, *module, imports)?,
@@ -242,7 +262,7 @@ impl Execution<'_, '_> {
     }
 
     fn instance(&self, id: ModuleId) -> wasmtime::Result<Instance> {
-        let loaded = || self.loaded.get(id.index()).copied();
+        let loaded = || self.loaded.get(id.index()).copied().flatten();
         self.instances.get(&id).copied().or_else(loaded).ok_or_else(|| missing("an instance"))
     }
 
@@ -251,13 +271,18 @@ impl Execution<'_, '_> {
         function.ok_or_else(|| missing("an exported function"))
     }
 
-    fn thunk_imports(&mut self, thunks: &ThunkModule, compiled: &Module) -> wasmtime::Result<Vec<Extern>> {
+    fn thunk_imports(
+        &mut self,
+        load: ModuleId,
+        thunks: &ThunkModule,
+        compiled: &Module,
+    ) -> wasmtime::Result<Vec<Extern>> {
         let mut imports = Vec::with_capacity(thunks.imports.len());
         for (import, declared) in thunks.imports.iter().zip(compiled.imports()) {
             imports.push(match import {
                 ThunkImport::Table => self.resources.table()?.into(),
                 ThunkImport::Memory => self.resources.memory()?.into(),
-                ThunkImport::Binder => lazy::binder(self.store, thunks.lazy.clone()).into(),
+                ThunkImport::Binder => lazy::binder(self.store, load, thunks.lazy.clone()).into(),
                 ThunkImport::Slot(slot) => self.i32_global(slot.0, Mutability::Const)?.into(),
                 ThunkImport::Host { module, name } => {
                     match (self.host.get(&mut *self.store, module, name), declared.ty()) {

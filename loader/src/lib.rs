@@ -51,6 +51,7 @@ mod process;
 mod python;
 mod recipes;
 mod search;
+mod slots;
 mod system;
 mod trace;
 
@@ -69,7 +70,7 @@ pub use libraries::{
 };
 pub use line_editor::{LineEditor, Typed};
 pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
-pub use process::{ExitStatus, Process};
+pub use process::{ExitStatus, LibraryStage, Process};
 pub use pydl_linker::{LibraryNotFound, LinkError, MainModule, OpenMode, ParseError, SymbolProblem};
 pub use python::{Installation, PythonTarget, WheelFile};
 pub use system::kernel::terminal::Terminal;

@@ -1,5 +1,7 @@
 //! Owns processes: running instances of an image. Must not know how libraries are loaded.
 
+mod replay;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -9,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 
 use pydl_linker::rewrite::state;
-use pydl_linker::{LookupError, SearchPath, abi};
+use pydl_linker::{Journal, LookupError, SearchPath, abi};
 use wasmtime::{AsContextMut, Instance, Store, StoreContextMut, Tag, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::address_space::{AddressSpace, Shared};
@@ -65,6 +67,8 @@ pub(crate) struct ProcessState {
     pub trace: Trace,
     /// The libraries, or why this process cannot have any; made when the guest first asks for one.
     pub linking: Option<Result<Linking, Refusal>>,
+    /// What the process has done to link.
+    pub journal: Journal,
     /// The message that the next `dlerror` returns.
     pub dl_error: Option<String>,
     /// The load that was refused last.
@@ -100,6 +104,7 @@ impl ProcessState {
             binds_now: false,
             trace: Trace::default(),
             linking: None,
+            journal: Journal::default(),
             dl_error: None,
             refused: None,
             tags: BTreeMap::new(),
@@ -135,6 +140,9 @@ impl fmt::Display for ExitStatus {
         }
     }
 }
+
+/// What an embedding program does with the libraries of a process, on the guest's thread.
+pub type LibraryStage<'a, T> = Box<dyn FnOnce(&mut Libraries<'_>) -> T + Send + 'a>;
 
 /// One instance of an image, ready to run.
 pub struct Process {
@@ -182,10 +190,7 @@ impl Process {
         state.instances = (options.most_instances, 0);
         state.binds_now = options.variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         state.interrupt = interrupt.state().clone();
-        let mut store = Store::new(image.compiler.engine(), state);
-        store.limiter(|state| &mut state.limits);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(at_epoch);
+        let store = new_store(image, state);
         let search = Arc::new(SearchPath {
             environment: folders(options.variable("LD_LIBRARY_PATH")),
             own: vec![options.side_folder.clone()],
@@ -273,16 +278,7 @@ impl Process {
         work: impl FnOnce(&mut Libraries<'_>) -> T + Send,
     ) -> Result<T, LoadError> {
         let worked = self.on_guest_thread(|process| {
-            process.begin().map_err(|stop| match stop {
-                Stop::Refused(error) => error,
-                Stop::Ended(error) => LoadError::NotRunnable {
-                    name: process.image.path().display().to_string(),
-                    why: format!(
-                        "before it has begun, it {}",
-                        exit_status(&mut process.store.as_context_mut(), &error)
-                    ),
-                },
-            })?;
+            process.begin_for_libraries()?;
             let result = process.show_libraries(work);
             if result.is_ok() {
                 // How handlers end that run after everything changes nothing of it.
@@ -291,6 +287,47 @@ impl Process {
             Ok(result)
         })?;
         Ok(unless_panicked(worked))
+    }
+
+    /// The same in stages, each in a process of its own that goes on where the one before it has stopped, and in a last one for what is
+    /// registered for the end: the process's journal is replayed, which makes the same instances at the same places, and memory and
+    /// globals are copied, while nothing of the guest runs. Handles, symbols and addresses mean the same in all of them. Returns what the
+    /// stages do. Errs as [`Process::with_libraries`] does, and when the guest keeps something that has no meaning in another process.
+    ///
+    /// # Panics
+    ///
+    /// When a stage does, with what it panics with; nothing of the guest runs any more then.
+    pub fn with_libraries_in_stages<T: Send>(
+        self,
+        stages: Vec<LibraryStage<'_, T>>,
+    ) -> Result<Vec<T>, LoadError> {
+        let worked = self.on_guest_thread(|process| {
+            process.begin_for_libraries()?;
+            let mut results = Vec::new();
+            for stage in stages {
+                match process.show_libraries(stage) {
+                    Ok(result) => results.push(result),
+                    Err(panic) => return Ok(Err(panic)),
+                }
+                process.move_on()?;
+            }
+            // How handlers end that run after everything changes nothing of it.
+            let _ = process.finish();
+            Ok(Ok(results))
+        })?;
+        Ok(unless_panicked(worked))
+    }
+
+    /// Instantiates the main module and runs its constructors. Errs when that is not the last that is heard of them.
+    fn begin_for_libraries(&mut self) -> Result<(), LoadError> {
+        self.begin().map_err(|stop| match stop {
+            Stop::Refused(error) => error,
+            Stop::Ended(error) => {
+                let status = exit_status(&mut self.store.as_context_mut(), &error);
+                let why = format!("before it has begun, it {status}");
+                LoadError::NotRunnable { name: self.image.path().display().to_string(), why }
+            }
+        })
     }
 
     /// Instantiates the main module and runs its constructors.
@@ -486,6 +523,15 @@ impl Process {
             Err(Stop::Refused(LoadError::NoSuchFolder { folder: folder.to_owned() }))
         }
     }
+}
+
+/// A store for a process of an image.
+fn new_store(image: &Image, state: ProcessState) -> Store<ProcessState> {
+    let mut store = Store::new(image.compiler.engine(), state);
+    store.limiter(|state| &mut state.limits);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(at_epoch);
+    store
 }
 
 /// Refuses a folder through which the guest could write into the cache: what lies there is run as machine code.

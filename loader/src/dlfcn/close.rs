@@ -5,6 +5,7 @@
 use pydl_linker::{ModuleId, Unloaded};
 
 use super::{Failure, Store, classify, exits, introspection, invalid_handle, library_of, linking, refuse};
+use crate::slots;
 
 /// `dlclose`: gives one reference back, and unloads what nothing holds any more.
 pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
@@ -76,14 +77,15 @@ fn reclaim(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
     exits::forget(store, id);
     let linking = linking(store)?;
     let space = linking.space.clone();
-    let Some(Unloaded { library, slots }) = linking.namespace_mut().remove(id) else { return Ok(()) };
+    let Some(Unloaded { library, slots: given }) = linking.namespace_mut().remove(id) else { return Ok(()) };
     let strings = linking.take_strings(id);
-    linking.charges.remove(&id);
+    linking.forget(id);
     let dylink = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
     space.give_slots(&mut *store, library.table_base, dylink.table_size.get());
-    for slot in slots {
-        space.give_slot(&mut *store, slot);
+    for slot in given {
+        slots::empty(store, &space, slot);
     }
+    store.data_mut().journal.forget(id);
     let memory = (dylink.memory_size > 0).then_some(library.memory_base);
     strings.into_iter().chain(memory).try_for_each(|address| {
         space.give_back(&mut *store, address).map_err(|error| classify(store, error, "free"))

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use pydl_linker::{ModuleId, TableSlot, abi};
+use pydl_linker::{ModuleId, SlotContent, TableSlot, abi};
 use wasmtime::{AsContextMut, Caller, Func, Ref, Trap, WasmParams};
 
 use super::{Failure, Store, linking, refuse};
 use crate::budget::{Budget, Charge, Exhausted};
-use crate::execute::set_slot;
 use crate::process::ProcessState;
+use crate::slots;
 
 /// The most handlers of all libraries: a guest's list may take less of its memory than the notes take of the host's.
 const MOST: usize = 1 << 20;
@@ -148,12 +148,16 @@ fn runner(store: &mut Store<'_>) -> Result<TableSlot, Failure> {
     let space = linking.space.clone();
     let slot = space.take_slot(&mut *store);
     let slot = slot.ok_or_else(|| refuse("the function table is full"))?;
-    let function = Func::wrap(&mut *store, |mut guest: Caller<'_, ProcessState>, entry: u32| {
-        run_entry(&mut guest.as_context_mut(), entry)
-    });
-    set_slot(store, space.table, slot, function).map_err(Failure::Ended)?;
+    slots::fill(store, &space, slot, SlotContent::ExitRunner).map_err(Failure::Ended)?;
     self::linking(store)?.exits.slot = Some(slot);
     Ok(slot)
+}
+
+/// The function that runs an entry.
+pub(crate) fn runner_function(store: &mut Store<'_>) -> Func {
+    Func::wrap(store, |mut guest: Caller<'_, ProcessState>, entry: u32| {
+        run_entry(&mut guest.as_context_mut(), entry)
+    })
 }
 
 /// Runs what an entry stands for, unless its library has left.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pydl_linker::{AbiFamily, LateBinding, LazySymbols, LookupError, SymbolProblem};
+use pydl_linker::{AbiFamily, LateBinding, LazySymbols, LookupError, ModuleId, SymbolProblem};
 use wasmtime::{AsContextMut, Caller, Func};
 
 use super::lookup::{depend, give_slot};
@@ -12,19 +12,23 @@ use crate::libraries::RefusedLoad;
 use crate::process::ProcessState;
 use crate::system::emscripten::topic_of_javascript;
 
-/// The function that binds function `number` of `symbols` and returns its slot. When there is no definition, the guest ends with
+/// The function that binds function `number` of `symbols`, which a load has left, and returns its slot. When there is no definition, the guest ends with
 /// a [`pydl_linker::LookupError`].
-pub(crate) fn binder(store: &mut Store<'_>, symbols: LazySymbols) -> Func {
+pub(crate) fn binder(store: &mut Store<'_>, load: ModuleId, symbols: LazySymbols) -> Func {
     let symbols = Arc::new(symbols);
     Func::wrap(store, move |mut guest: Caller<'_, ProcessState>, number: u32| {
-        bind(&mut guest.as_context_mut(), &symbols, number).map_err(|failure| match failure {
+        bind(&mut guest.as_context_mut(), load, &symbols, number).map_err(|failure| match failure {
             Failure::Refused(why) => wasmtime::Error::msg(why.to_string()),
             Failure::Ended(error) => error,
         })
     })
 }
 
-fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32, Failure> {
+fn bind(store: &mut Store<'_>, load: ModuleId, symbols: &LazySymbols, number: u32) -> Result<u32, Failure> {
+    // In another process than the one in which it was first called.
+    if let Some(slot) = store.data().journal.bound_late(load, number) {
+        return Ok(slot.0);
+    }
     let namespace = linking(store)?.namespace.clone();
     let bound = symbols.bind(&namespace, number as usize);
     let bound = bound.ok_or_else(|| refuse(format!("no function {number} is left to bind")))?;
@@ -44,6 +48,7 @@ fn bind(store: &mut Store<'_>, symbols: &LazySymbols, number: u32) -> Result<u32
     // Whoever has the function has to stay, and whoever passes it on.
     depend(store, importer, function.definer)?;
     depend(store, importer, definer)?;
+    store.data_mut().journal.bind_late(load, number, slot);
     Ok(slot.0)
 }
 

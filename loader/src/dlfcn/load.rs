@@ -146,7 +146,7 @@ pub(crate) fn complete_main(
     store: &mut Store<'_>,
     plan: &Arc<LoadPlan>,
     parts: MainParts,
-) -> Result<Option<LoadPlan>, Failure> {
+) -> Result<Option<Arc<LoadPlan>>, Failure> {
     if !plan.leaves_main_open() {
         return Ok(None);
     }
@@ -182,14 +182,18 @@ fn bring_in(
     load: Load,
     parts: MainParts,
     watch: &mut Watch<'_>,
-) -> Result<LoadPlan, Failure> {
+) -> Result<Arc<LoadPlan>, Failure> {
     let mut room = ProcessRoom { store, watch, modules: BTreeMap::new(), charges: Vec::new() };
     let mut planned = load.plan(&mut room)?;
     let ProcessRoom { modules, charges, .. } = room;
     match execute(store, &mut planned, &modules, parts) {
         Ok(()) => {
-            linking(store)?.charges.extend(charges);
-            Ok(planned.into_plan())
+            let plan = Arc::new(planned.into_plan());
+            store.data_mut().journal.enter(plan.clone());
+            let linking = linking(store)?;
+            linking.charges.extend(charges);
+            linking.modules.extend(modules);
+            Ok(plan)
         }
         Err(failure) => Err(take_back(store, &planned, failure)),
     }
@@ -352,7 +356,7 @@ fn execute(
     prepared.map_err(|error| classify(store, error, &root_path(plan)))?;
     let linking = self::linking(store)?;
     planned.commit(&mut linking.namespace)?;
-    linking.instances.extend(instances.into_values());
+    linking.instances.extend(instances.into_values().map(Some));
     Ok(())
 }
 
@@ -376,9 +380,9 @@ fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure
     Ok(())
 }
 
-/// What the engine keeps of an instance and of what is made for one of its imports, in bytes, measured.
+/// What the engine keeps of an instance and of what is made for one of its imports, in bytes, measured; and what the journal keeps of one.
 const INSTANCE: u64 = 10 << 10;
-const IMPORT: u64 = 256;
+const IMPORT: u64 = 256 + 64;
 
 /// The refusal of a load for which the host would have to keep more than it may.
 fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use pydl_linker::{FunctionRef, ModuleId, Namespace, Scope, Symbol, SymbolValue, TableSlot};
+use pydl_linker::{FunctionRef, ModuleId, Namespace, Scope, SlotContent, Symbol, SymbolValue, TableSlot};
 
 use super::{
     Failure, RTLD_DEFAULT, RTLD_NEXT, Store, handle_of, invalid_handle, library_of, linking, refuse,
 };
-use crate::execute::{host_function, set_slot};
 use crate::host::SystemInterface;
+use crate::slots;
 
 /// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. What a search that says nothing
 /// of who has the symbol finds, stays as long as the caller; what is found by a handle, as long as what the handle is of.
@@ -51,11 +51,11 @@ fn symbol_of_host(store: &mut Store<'_>, name: &str) -> Result<Option<u32>, Fail
     }
     drop(namespace);
     let space = linking(store)?.space.clone();
-    let function = host_function(store, name, &address.signature).map_err(Failure::Ended)?;
     let slot = space.take_slot(&mut *store);
     let slot =
         slot.ok_or_else(|| refuse(format!("no table slot for `{name}`: the function table is full")))?;
-    set_slot(store, space.table, slot, function).map_err(Failure::Ended)?;
+    let content = SlotContent::Host { name: name.to_owned(), signature: address.signature };
+    slots::fill(store, &space, slot, content).map_err(Failure::Ended)?;
     linking(store)?.namespace_mut().record_host_slot(name, slot);
     Ok(Some(slot.0))
 }
@@ -132,13 +132,11 @@ pub(super) fn give_slot(
 ) -> Result<TableSlot, Failure> {
     let linking = linking(store)?;
     let space = linking.space.clone();
-    let instance = linking.instances.get(definer.index()).copied();
-    let code = instance.and_then(|instance| instance.get_func(&mut *store, name));
     let slot = space.take_slot(&mut *store);
-    let (Some(code), Some(slot)) = (code, slot) else {
-        return Err(refuse(format!("no table slot for `{name}`: the function table is full")));
-    };
-    set_slot(store, space.table, slot, code).map_err(Failure::Ended)?;
+    let slot =
+        slot.ok_or_else(|| refuse(format!("no table slot for `{name}`: the function table is full")))?;
+    let content = SlotContent::Export { module: definer, name: name.to_owned() };
+    slots::fill(store, &space, slot, content).map_err(Failure::Ended)?;
     self::linking(store)?.namespace_mut().record_slot(function, slot);
     Ok(slot)
 }

@@ -4,7 +4,7 @@
 mod address;
 mod close;
 pub(crate) mod emscripten;
-mod exits;
+pub(crate) mod exits;
 mod introspection;
 pub(crate) mod lazy;
 mod load;
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::{Address, LinkError, ModuleId, Namespace, SearchPath, Stage, abi};
-use wasmtime::{Instance, StoreContextMut, TypedFunc};
+use wasmtime::{Instance, Module, StoreContextMut, TypedFunc};
 
 use self::exits::Exits;
 use crate::address_space::AddressSpace;
@@ -40,8 +40,10 @@ pub(crate) struct Linking {
     pub read_file: Option<TypedFunc<(u32, u32), u32>>,
     pub search: Arc<SearchPath>,
     main: Instance,
-    /// By id: the main module's instance, then the libraries', those that have left included.
-    pub instances: Vec<Instance>,
+    /// By id: the main module's instance, then the libraries'; `None` for those that have left.
+    pub instances: Vec<Option<Instance>>,
+    /// The compiled form of each library.
+    pub modules: BTreeMap<ModuleId, Module>,
     /// Handles that are not ours to choose: the C library's records, as many as it likes.
     handles: BTreeMap<u32, (ModuleId, Charge)>,
     /// Strings that the guest was given pointers to, each with the module that it says something about.
@@ -83,7 +85,8 @@ impl Linking {
             read_file,
             search: running.search,
             main: running.main,
-            instances: vec![running.main],
+            instances: vec![Some(running.main)],
+            modules: BTreeMap::new(),
             handles: BTreeMap::new(),
             strings: BTreeMap::new(),
             charges: BTreeMap::new(),
@@ -93,6 +96,24 @@ impl Linking {
             initializing: Vec::new(),
             is_unloading: false,
         })
+    }
+
+    /// The same libraries in another process, which has this main module; and the instances that they have in the first one. Errs when
+    /// the main module is another one.
+    pub(crate) fn move_to(
+        mut self,
+        store: &mut Store<'_>,
+        main: Instance,
+        space: Arc<AddressSpace>,
+    ) -> Result<(Linking, Vec<Option<Instance>>), LoadError> {
+        if self.read_file.is_some() {
+            let read = main.get_typed_func(&mut *store, abi::READ_FILE);
+            self.read_file = Some(read.map_err(LoadError::engine)?);
+        }
+        let instances = std::mem::replace(&mut self.instances, vec![Some(main)]);
+        self.instances.resize(instances.len(), None);
+        (self.main, self.space) = (main, space);
+        Ok((self, instances))
     }
 
     /// Who calls, known once.
@@ -106,8 +127,17 @@ impl Linking {
     }
 
     /// The instance of a module.
-    fn instance(&self, id: ModuleId) -> Option<Instance> {
-        self.instances.get(id.index()).copied()
+    pub(crate) fn instance(&self, id: ModuleId) -> Option<Instance> {
+        self.instances.get(id.index()).copied().flatten()
+    }
+
+    /// Forgets what is kept of a library that has left.
+    fn forget(&mut self, id: ModuleId) {
+        self.charges.remove(&id);
+        self.modules.remove(&id);
+        if let Some(instance) = self.instances.get_mut(id.index()) {
+            *instance = None;
+        }
     }
 
     /// Takes the guest memory that says something about a module out of the books, to free it.

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use pydl_linker::trampolines;
-use wasmtime::{AsContextMut, Instance, Store, Val};
+use pydl_linker::{SlotContent, trampolines};
+use wasmtime::{AsContextMut, Func, Instance, Store, StoreContextMut, Val};
 
 use super::Installation;
 use super::bytecode::{self, Kept, Place};
@@ -15,26 +15,16 @@ use crate::address_space::AddressSpace;
 use crate::archive::Archive;
 use crate::engine::Kind;
 use crate::error::LoadError;
-use crate::execute::set_slot;
 use crate::image::Image;
 use crate::interrupt::{InterruptHandle, Interruption};
 use crate::options::Mount;
 use crate::process::ProcessState;
 use crate::recipes;
+use crate::slots;
 use crate::system::kernel::Kernel;
-
-/// Generates a module.
-type Generate = fn() -> Vec<u8>;
 
 /// The export that holds the address of CPython's runtime state.
 const RUNTIME: &str = "_PyRuntime";
-/// The exports that hold the address of the offset in it of a trampoline's table slot, each with what generates that trampoline:
-/// CPython 3.14's, and that of 3.12 and 3.13 (Pyodide, `cpython/patches`).
-const TRAMPOLINES: [(&str, Generate); 2] = [
-    ("_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET", trampolines::call),
-    ("_PyEM_EMSCRIPTEN_COUNT_ARGS_OFFSET", trampolines::count_arguments),
-];
-
 /// The standard library of a main module, which its processes share.
 #[derive(Clone)]
 pub(crate) struct Python {
@@ -214,37 +204,38 @@ pub(crate) fn install_trampoline(
     space: &AddressSpace,
 ) -> Result<(), LoadError> {
     let Some(runtime) = address_of(store, main, space, RUNTIME) else { return Ok(()) };
-    for (offset_name, generate) in TRAMPOLINES {
+    for (number, offset_name) in trampolines::OFFSETS.into_iter().enumerate() {
         let Some(offset_at) = address_of(store, main, space, offset_name) else { continue };
-        let Some(slot) = instantiate(store, space, &generate())? else { continue };
+        let Some(slot) = space.take_slot(&mut *store) else { continue };
+        let content = SlotContent::Trampoline(number);
+        slots::fill(&mut store.as_context_mut(), space, slot, content).map_err(LoadError::engine)?;
         let mut offset = [0; 4];
         let memory = space.memory;
         memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
         let place = runtime.saturating_add(u32::from_le_bytes(offset));
-        memory.write(&mut *store, place as usize, &slot.to_le_bytes()).map_err(lost)?;
+        memory.write(&mut *store, place as usize, &slot.0.to_le_bytes()).map_err(lost)?;
         if let Some(system) = store.data_mut().system.emscripten_mut() {
-            system.trampoline = slot;
+            system.trampoline = slot.0;
         }
     }
     Ok(())
 }
 
-/// Makes a generated module's function one of the process's, and returns its slot; `None` when the table is full.
-fn instantiate(
-    store: &mut Store<ProcessState>,
+/// The function of a generated trampoline.
+pub(crate) fn trampoline_function(
+    store: &mut StoreContextMut<'_, ProcessState>,
     space: &AddressSpace,
     bytes: &[u8],
-) -> Result<Option<u32>, LoadError> {
+) -> wasmtime::Result<Func> {
     let compiler = store.data().compiler.clone();
-    let module = compiler.compile("generated trampoline", bytes, &recipes::of_generated(), || {})?;
+    let module = compiler.compile("generated trampoline", bytes, &recipes::of_generated(), || {});
+    let module = module.map_err(|error| wasmtime::Error::msg(error.to_string()))?;
     let imports: Vec<_> = module
         .imports()
         .map(|import| if import.ty().memory().is_some() { space.memory.into() } else { space.table.into() })
         .collect();
     store.data_mut().code.note(&module, GENERATED, Weak::new());
-    let instance = Instance::new(&mut *store, &module, &imports).map_err(LoadError::engine)?;
+    let instance = Instance::new(&mut *store, &module, &imports)?;
     let function = instance.get_func(&mut *store, trampolines::FUNCTION);
-    let (Some(function), Some(slot)) = (function, space.take_slot(&mut *store)) else { return Ok(None) };
-    set_slot(&mut store.as_context_mut(), space.table, slot, function).map_err(LoadError::engine)?;
-    Ok(Some(slot.0))
+    function.ok_or_else(|| wasmtime::Error::msg("internal error: a generated trampoline exports no function"))
 }

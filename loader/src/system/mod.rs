@@ -80,6 +80,15 @@ impl System {
         }
     }
 
+    /// Forgets what is of the store that the process was in; it goes on in another one.
+    pub(crate) fn leave_store(&mut self) {
+        match self {
+            System::Idle => {}
+            System::Wasi(system) => system.memory = None,
+            System::Emscripten(system) => system.leave_store(),
+        }
+    }
+
     /// Notes the guest's memory.
     pub(crate) fn set_memory(&mut self, memory: Memory) {
         match self {

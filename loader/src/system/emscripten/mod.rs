@@ -16,7 +16,9 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use pydl_linker::{HostAddress, abi};
-use wasmtime::{ExternRef, Memory, OwnedRooted, StoreContextMut};
+use wasmtime::{ExternRef, Func, Memory, OwnedRooted, StoreContextMut};
+
+pub(crate) use self::calls::python::{is_a_sentinel, sentinel};
 
 use self::calls::exceptions::Exceptions;
 use self::calls::ffi::Closures;
@@ -71,6 +73,11 @@ pub(crate) fn topic_of_javascript(name: &str) -> Option<&'static str> {
     library::topic(name).filter(|_| !serves(abi::ENV, name))
 }
 
+/// The function of the closure of this number; `None` when there is none.
+pub(crate) fn closure_function(store: &mut StoreContextMut<'_, ProcessState>, number: usize) -> Option<Func> {
+    calls::ffi::closure_function(store, number)
+}
+
 /// Calls what a program has set timers for, until none is left: what happens when its `main` has returned.
 pub(crate) fn run_timers(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
     calls::timers::run(store)
@@ -81,6 +88,13 @@ impl Emscripten {
     /// its object.
     pub(crate) fn uncaught_object(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
         self.exceptions.uncaught_object(error)
+    }
+
+    /// Forgets what is of the store that the process was in; it goes on in another one.
+    pub(crate) fn leave_store(&mut self) {
+        self.memory = None;
+        self.closures.leave_store();
+        self.sentinel = None;
     }
 
     /// The system of a process, with the folders and streams that the options name and nothing else of the host.

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use wasmtime::{Func, FuncType, Ref, Val, ValType};
+use pydl_linker::{SlotContent, TableSlot};
+use wasmtime::{Engine, Func, FuncType, Ref, StoreContextMut, Val, ValType};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
@@ -12,8 +13,9 @@ use super::clock::ended;
 use super::memory::allocate;
 use crate::address_space::AddressSpace;
 use crate::dlfcn;
-use crate::execute::set_slot;
 use crate::interrupt::PIECE;
+use crate::process::ProcessState;
+use crate::slots;
 use crate::system::kernel::errno::{Errno, Result};
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -38,7 +40,9 @@ pub(in super::super) struct Closures {
 }
 
 struct ClosureFunction {
-    function: Func,
+    /// What the engine has made of it, when it was first put into a slot of this process's table.
+    function: Option<Func>,
+    /// Its type ([`Interface::key`]).
     ty: Vec<u8>,
     target: Target,
 }
@@ -52,14 +56,19 @@ struct Target {
 }
 
 impl Closures {
-    /// Takes a function of a type for the closure in a slot, which then calls `target`; `None` when one has to be made.
-    fn reuse(&mut self, slot: u32, ty: &[u8], target: Target) -> Option<Func> {
+    /// Takes a function of a type for the closure in a slot, which then calls `target`; its number, or `None` when one has to be made.
+    fn reuse(&mut self, slot: u32, ty: &[u8], target: Target) -> Option<usize> {
         self.leave(slot);
         let number = self.unused.get_mut(ty)?.pop()?;
         self.slots.insert(slot, Some(number));
         let known = self.functions.get_mut(number)?;
         known.target = target;
-        Some(known.function)
+        Some(number)
+    }
+
+    /// Forgets what the engine has made: for another store.
+    pub(in super::super) fn leave_store(&mut self) {
+        self.functions.iter_mut().for_each(|known| known.function = None);
     }
 
     /// Notes that the function of a slot is not its any more.
@@ -465,7 +474,7 @@ fn closure_free(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::R
     }
     let space = space(guest)?;
     space.give_back(guest.store(), pydl_linker::Address(closure))?;
-    space.give_slot(guest.store(), pydl_linker::TableSlot(slot));
+    slots::empty(&mut guest.store(), &space, TableSlot(slot));
     Ok(Answer::Nothing)
 }
 
@@ -481,20 +490,20 @@ fn prepare_closure(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime
     let space = space(guest)?;
     let fields = [code, cif, function, data].map(u32::to_le_bytes).concat();
     guest.write(closure, &fields).map_err(ended)?;
-    let Some(function) = closure_function(guest, code, &interface, target)? else {
+    let Some(number) = closure_number(guest, code, &interface, target)? else {
         return Ok(Answer::Integer(BAD_TYPE));
     };
-    set_slot(&mut guest.store(), space.table, pydl_linker::TableSlot(code), function)?;
+    slots::fill(&mut guest.store(), &space, TableSlot(code), SlotContent::Closure(number))?;
     Ok(Answer::Integer(0))
 }
 
-/// A function for the closure in a slot; `None` when the host may keep no more of them.
-fn closure_function(
+/// The number of a function for the closure in a slot; `None` when the host may keep no more of them.
+fn closure_number(
     guest: &mut Guest<'_>,
     slot: u32,
     interface: &Interface,
     target: Target,
-) -> wasmtime::Result<Option<Func>> {
+) -> wasmtime::Result<Option<usize>> {
     let key = interface.key();
     if let Some(known) = guest.system().map_err(ended)?.closures.reuse(slot, &key, target) {
         return Ok(Some(known));
@@ -502,9 +511,24 @@ fn closure_function(
     if guest.state().limits.keep(FUNCTION).is_err() {
         return Ok(None);
     }
-    let ty = interface.function_type(guest);
-    let number = guest.system().map_err(ended)?.closures.functions.len();
-    let function = Func::new(guest.store(), ty, move |caller, parameters, results| {
+    let closures = &mut guest.system().map_err(ended)?.closures;
+    let number = closures.functions.len();
+    closures.functions.push(ClosureFunction { function: None, ty: key, target });
+    closures.slots.insert(slot, Some(number));
+    Ok(Some(number))
+}
+
+/// The function of this number; `None` when there is none.
+pub(in super::super) fn closure_function(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    number: usize,
+) -> Option<Func> {
+    let known = store.data().system.emscripten()?.closures.functions.get(number)?;
+    if let Some(function) = known.function {
+        return Some(function);
+    }
+    let ty = type_of_key(store.engine(), &known.ty);
+    let function = Func::new(&mut *store, ty, move |caller, parameters, results| {
         let mut guest = Guest::new(caller)?;
         let known = guest.system().map_err(ended)?.closures.functions.get(number);
         let Some(Target { cif, function, data }) = known.map(|known| known.target) else {
@@ -512,10 +536,23 @@ fn closure_function(
         };
         run_closure(&mut guest, cif, function, data, parameters, results)
     });
-    let closures = &mut guest.system().map_err(ended)?.closures;
-    closures.functions.push(ClosureFunction { function, ty: key, target });
-    closures.slots.insert(slot, Some(number));
-    Ok(Some(function))
+    let closures = &mut store.data_mut().system.emscripten_mut()?.closures;
+    closures.functions.get_mut(number)?.function = Some(function);
+    Some(function)
+}
+
+/// The type that a key stands for ([`Interface::key`]).
+fn type_of_key(engine: &Engine, key: &[u8]) -> FuncType {
+    let ty = |letter: &u8| match letter {
+        b'i' => ValType::I32,
+        b'l' => ValType::I64,
+        b'f' => ValType::F32,
+        _ => ValType::F64,
+    };
+    let mut halves = key.split(|letter| *letter == b':');
+    let mut types = || halves.next().unwrap_or_default().iter().map(ty).collect::<Vec<_>>();
+    let (parameters, results) = (types(), types());
+    FuncType::new(engine, parameters, results)
 }
 
 /// Called by the guest: hands the parameters on as pointers to them.

@@ -16,7 +16,7 @@ pub(crate) mod memory;
 mod network;
 mod process;
 pub(super) mod protocols;
-mod python;
+pub(super) mod python;
 mod runtime;
 mod stack;
 mod strftime;

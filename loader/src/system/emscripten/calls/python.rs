@@ -1,11 +1,12 @@
 //! Owns the functions that CPython and Pyodide import beside the C library's, and that work without JavaScript: hooks that have
 //! nothing to hook into. Facts: Pyodide, `src/core/*.c`. Must not know how Python is started.
 
-use wasmtime::{ExternRef, Ref, Val};
+use wasmtime::{ExternRef, Ref, Rooted, StoreContextMut, Val};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
+use crate::process::ProcessState;
 use crate::system::signals;
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -48,21 +49,35 @@ struct Sentinel;
 
 /// Every sentinel is the same one: the engine keeps what it is asked for until the process ends.
 fn create_sentinel(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    let known = guest.system().map_err(ended)?.sentinel.clone();
-    if let Some(known) = known {
-        return Ok(Answer::Reference(known.to_rooted(guest.store())));
+    sentinel(&mut guest.store()).map(Answer::Reference)
+}
+
+/// The sentinel of a process.
+pub(crate) fn sentinel(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<Rooted<ExternRef>> {
+    let system = store.data().system.emscripten();
+    if let Some(known) = system.and_then(|system| system.sentinel.clone()) {
+        return Ok(known.to_rooted(store));
     }
-    let sentinel = ExternRef::new(guest.store(), Sentinel)?;
-    let kept = sentinel.to_owned_rooted(guest.store())?;
-    guest.system().map_err(ended)?.sentinel = Some(kept);
-    Ok(Answer::Reference(sentinel))
+    let sentinel = ExternRef::new(&mut *store, Sentinel)?;
+    let kept = sentinel.to_owned_rooted(&mut *store)?;
+    if let Some(system) = store.data_mut().system.emscripten_mut() {
+        system.sentinel = Some(kept);
+    }
+    Ok(sentinel)
+}
+
+/// Whether a reference is a sentinel.
+pub(crate) fn is_a_sentinel(
+    store: &StoreContextMut<'_, ProcessState>,
+    reference: Rooted<ExternRef>,
+) -> wasmtime::Result<bool> {
+    Ok(reference.data(store)?.is_some_and(<dyn std::any::Any + Send + Sync>::is::<Sentinel>))
 }
 
 /// Whether a reference is one.
 fn is_sentinel(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let Some(reference) = arguments.reference(0)? else { return Ok(Answer::Integer(0)) };
-    let store = guest.store();
-    let is_one = reference.data(&store)?.is_some_and(<dyn std::any::Any + Send + Sync>::is::<Sentinel>);
+    let is_one = is_a_sentinel(&guest.store(), reference)?;
     Ok(Answer::Integer(is_one.into()))
 }
 
