@@ -48,7 +48,7 @@ pub(crate) fn instantiate(
 ) -> Result<Instantiated, Stop> {
     let plan = image.main_plan().map_err(Stop::Refused)?;
     store.data().trace.plan(&plan);
-    let made = make(store, image, module, plan, |execution, plan| execution.prepare(plan))?;
+    let made = make(store, image, module, plan, Time::First)?;
     store.data_mut().journal.enter(made.plan.clone());
     Ok(made)
 }
@@ -60,7 +60,14 @@ pub(crate) fn instantiate_again(
     module: &Module,
 ) -> Result<Instantiated, Stop> {
     let plan = image.main_plan().map_err(Stop::Refused)?;
-    make(store, image, module, plan, |execution, plan| execution.replay(plan, None))
+    make(store, image, module, plan, Time::Again)
+}
+
+/// Whether a plan is executed for the first time, or its instances are made again in another store.
+#[derive(Clone, Copy)]
+enum Time {
+    First,
+    Again,
 }
 
 /// Instantiates a main module by executing its plan.
@@ -69,7 +76,7 @@ fn make(
     image: &Image,
     module: &Module,
     plan: Arc<LoadPlan>,
-    execute: impl FnOnce(&mut Execution<'_, '_>, &LoadPlan) -> wasmtime::Result<()>,
+    time: Time,
 ) -> Result<Instantiated, Stop> {
     let forwarders = plan.forwarders().map(|forwarders| {
         let compiler = store.data().compiler.clone();
@@ -90,7 +97,10 @@ fn make(
         provided: BTreeMap::new(),
         main: MainParts::default(),
     };
-    let executed = execute(&mut execution, &plan);
+    let executed = match time {
+        Time::First => execution.prepare(&plan),
+        Time::Again => execution.replay(&plan, None),
+    };
     let Execution { resources, instances, main: parts, .. } = execution;
     // Its start function is guest code.
     executed.map_err(|error| {

@@ -44,6 +44,8 @@ use crate::trace::Trace;
 
 /// The C function that sets the working directory; wasi-libc keeps it in the guest.
 const CHDIR: &str = "chdir";
+/// What makes the record of the main thread, without which functions of `<pthread.h>` never return.
+const INIT_THREAD: &str = "__wasi_init_tp";
 /// Where Python looks for modules, after the folder of the script (CPython's manual, environment variables).
 const PYTHONPATH: &str = "PYTHONPATH";
 /// Bytes of a guest's memory from which on giving it back takes longer than a new thread does.
@@ -334,7 +336,11 @@ impl Process {
     fn begin(&mut self) -> Result<(), Stop> {
         self.start()?;
         match self.image.start {
-            Start::Wasi(_) => self.call_main(abi::CALL_CTORS).map_err(Stop::Ended),
+            // As `_start` does (wasi-libc, `crt1-command.c`).
+            Start::Wasi(_) => [INIT_THREAD, abi::CALL_CTORS]
+                .iter()
+                .try_for_each(|name| self.call_main(name))
+                .map_err(Stop::Ended),
             // They have run.
             Start::Emscripten(_) => Ok(()),
         }

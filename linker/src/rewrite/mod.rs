@@ -148,7 +148,7 @@ fn change_bodies(
     changes: &mut [Box<dyn Change + '_>],
     added: &mut Additions<'_>,
 ) -> Result<BTreeMap<u32, Vec<u8>>, ParseError> {
-    let mut changed = BTreeMap::new();
+    let mut bodies = BTreeMap::new();
     for (function, body) in layout.defined_functions() {
         let mut current: Option<Vec<u8>> = None;
         for change in &mut *changes {
@@ -157,9 +157,9 @@ fn change_bodies(
                 current = Some(other);
             }
         }
-        changed.extend(current.map(|body| (function, body)));
+        bodies.extend(current.map(|body| (function, body)));
     }
-    Ok(changed)
+    Ok(bodies)
 }
 
 /// The module again, with other bodies and what is added. What custom sections say of places in the code (`metadata.code.*`, of the branch

@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pydl_linker::{LoadPlan, ModuleId, abi};
+use pydl_linker::{LoadPlan, abi};
 use wasmtime::{
-    AsContext as _, AsContextMut as _, Extern, Global, HeapType, Instance, Memory, Mutability, Ref, Store,
-    Table, Val,
+    AsContextMut as _, Extern, Global, HeapType, Instance, Memory, Mutability, Ref, Store, Table, Val,
 };
 
 use super::{Process, ProcessState, Running, new_store};

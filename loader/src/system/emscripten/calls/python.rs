@@ -5,7 +5,6 @@ use wasmtime::{ExternRef, Ref, Rooted, StoreContextMut, Val};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use super::clock::ended;
 use crate::process::ProcessState;
 use crate::system::signals;
 
