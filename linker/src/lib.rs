@@ -16,64 +16,46 @@
 
 #![forbid(unsafe_code)]
 
-pub mod abi;
-mod abi_family;
-mod driver;
-mod error;
-pub mod features;
-mod forwarders;
-mod free_slots;
-mod host;
-mod ids;
+mod base;
 mod inspect;
-mod journal;
-mod layout;
-mod lazy;
-mod main_module;
-mod main_placement;
-mod main_plan;
-mod namespace;
-mod needed;
+mod link;
 mod parse;
-mod plan;
-mod provided;
-mod resolve;
 pub mod rewrite;
-mod search_path;
-mod thunks;
-pub mod trampolines;
-mod vague;
 
-pub use abi_family::{AbiEvidence, AbiFamily};
-pub use driver::{Load, Opening, PlannedLoad, Room};
-pub use error::{LinkError, LookupError, ParseError, SymbolProblem};
-pub use forwarders::{ForwarderModule, TARGETS, export_name as forwarder_export};
-pub use free_slots::{FreeSlots, SlotsBeyond};
-pub use host::{Host, HostAddress, HostFunctions};
-pub use ids::{
+pub use base::free_slots::{FreeSlots, SlotsBeyond};
+pub use base::ids::{
     Address, Alignment, AlignmentTooLarge, FuncIndex, ModuleId, SlotCount, TableSlot, TooManySlots,
 };
+pub use base::{abi, features, trampolines};
 pub use inspect::{
     BuildFacts, ExceptionStyle, ExportReport, ImportReport, Inspector, MemoryRegion, ModuleReport, Owner,
     ProcessMap, Producer, Provider, SymbolDefinition, SymbolDifference, SymbolReport, SymbolUse, TableRegion,
     refused_features_in_words,
 };
-pub use journal::{Journal, SlotContent};
-pub use layout::{LibraryPlacement, LibraryReservation, Placement, Reservation};
-pub use lazy::{LateBinding, LazySymbol, LazySymbols};
-pub use main_module::{MainDefect, MainModule};
-pub use main_placement::MainPlacement;
-pub use namespace::{Library, Namespace, PointedTo, Scope, Stage, Symbol, SymbolKind, SymbolValue, Unloaded};
-pub use needed::{
+pub use link::driver::{Load, Opening, PlannedLoad, Room};
+pub use link::error::{LinkError, LookupError, SymbolProblem};
+pub use link::forwarders::{ForwarderModule, TARGETS, export_name as forwarder_export};
+pub use link::host::{Host, HostAddress, HostFunctions};
+pub use link::journal::{Journal, SlotContent};
+pub use link::layout::{LibraryPlacement, LibraryReservation, Placement, Reservation};
+pub use link::lazy::{LateBinding, LazySymbol, LazySymbols};
+pub use link::main_module::{MainDefect, MainModule};
+pub use link::main_placement::MainPlacement;
+pub use link::namespace::{
+    Library, Namespace, PointedTo, Scope, Stage, Symbol, SymbolKind, SymbolValue, Unloaded,
+};
+pub use link::needed::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,
     OpenMode, Start,
 };
+pub use link::plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
+pub use link::provided::Provided;
+pub use link::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
+pub use link::search_path::{PATH_LIMIT, Place, Requester, SearchPath};
+pub use link::thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};
+pub use parse::abi_family::{AbiEvidence, AbiFamily};
+pub use parse::error::ParseError;
 pub use parse::{
     DylinkInfo, ElementSlot, ElementSlots, Export, ExportKind, Exports, Import, ImportKind, MemoryInfo,
     ParsedModule, Signature,
 };
-pub use plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
-pub use provided::Provided;
-pub use resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
-pub use search_path::{PATH_LIMIT, Place, Requester, SearchPath};
-pub use thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};

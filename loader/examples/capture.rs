@@ -30,7 +30,7 @@ fn run(folder: std::path::PathBuf) -> Result<(ExitStatus, String), LoadError> {
 
     // For each run: a process, which sees what its options name and nothing else.
     let stdout = Captured::new();
-    let options = ProcessOptions::python(image.path())
+    let options = ProcessOptions::python(&image)
         .args(["-c", PROGRAM])
         .side_module("testdata/fputs/fputs.so")
         .mount(Mount { host: folder, guest: "/out".to_owned(), read_only: false })

@@ -8,7 +8,7 @@
 //! let compiler = Compiler::new()?;
 //! let image = Image::from_file(&compiler, "testdata/python/python.wasm")?;
 //! let stdout = Captured::new();
-//! let options = ProcessOptions::python(image.path())
+//! let options = ProcessOptions::python(&image)
 //!     .args(["-c", "import fputs; print(fputs.__file__)"])
 //!     .side_module("testdata/fputs/fputs.so")
 //!     .stdout(&stdout);
@@ -24,55 +24,33 @@
 
 #![deny(unsafe_code)]
 
-mod address_space;
-mod archive;
-mod backtrace;
-mod budget;
-mod c_stack;
-mod cache;
+mod base;
 mod compile;
-mod cpp_exception;
-mod demangle;
-mod denied;
-mod dlfcn;
-mod emscripten_main;
-mod engine;
-mod error;
-mod execute;
-mod halt;
-mod host;
-mod host_file;
-mod image;
-mod interrupt;
-mod libraries;
-mod line_editor;
-mod options;
+mod link;
+mod memory;
 mod process;
 mod python;
-mod recipes;
-mod search;
-mod slots;
 mod system;
-mod trace;
 
-pub use backtrace::{GuestException, GuestFrame, GuestTrap};
-pub use cache::{Cache, CacheError};
-pub use compile::Compiler;
-pub use demangle::demangled;
-pub use denied::{DeniedHost, DeniedNetwork};
-pub use error::LoadError;
-pub use host::SystemInterface;
-pub use host_file::open_regular_file;
-pub use image::Image;
-pub use interrupt::{InterruptHandle, Interruption, Signal};
-pub use libraries::{
+pub use base::demangle::demangled;
+pub use base::denied::{DeniedHost, DeniedNetwork};
+pub use base::error::{CacheError, LoadError};
+pub use base::host_file::open_regular_file;
+pub use base::interrupt::{InterruptHandle, Interruption, Signal};
+pub use base::line_editor::{LineEditor, Typed};
+pub use base::options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
+pub use base::trace::{Trace, TraceTopic};
+pub use compile::cache::Cache;
+pub use compile::compiler::Compiler;
+pub use link::backtrace::{GuestException, GuestFrame, GuestTrap};
+pub use link::ends::ExitStatus;
+pub use link::host::SystemInterface;
+pub use link::libraries::{
     Libraries, LibraryError, LibraryHandle, LibrarySymbol, LoadedLibrary, RefusedLoad, SymbolPlace,
 };
-pub use line_editor::{LineEditor, Typed};
-pub use options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
-pub use process::{ExitStatus, LibraryStage, Process};
+pub use process::image::Image;
+pub use process::{LibraryStage, Process};
 pub use pydl_linker::{LibraryNotFound, LinkError, MainModule, OpenMode, ParseError, SymbolProblem};
 pub use python::{Installation, PythonTarget, WheelFile};
 pub use system::kernel::terminal::Terminal;
-pub use trace::{Trace, TraceTopic};
 pub use wasmtime::{WasmParams, WasmResults};

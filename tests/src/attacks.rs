@@ -104,7 +104,7 @@ pub fn run_named() {
     let compiler = Compiler::new().unwrap().with_cache(Cache::open(crate::cache_folder()).unwrap());
     let image = Image::from_file(&compiler, &main).unwrap();
     let stdout = Captured::new();
-    let options = ProcessOptions::python(&main).args(["-c", &code]).stdout(&stdout).host_memory(BUDGET);
+    let options = ProcessOptions::python(&image).args(["-c", &code]).stdout(&stdout).host_memory(BUDGET);
     let process = Process::new(&image, &options).unwrap();
     let handle = process.interrupt_handle();
     fs::write("/proc/self/clear_refs", "5").unwrap();

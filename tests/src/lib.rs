@@ -4,6 +4,7 @@ pub mod attacks;
 pub mod browser;
 pub mod emscripten;
 pub mod guest;
+pub mod imports;
 pub mod room;
 pub mod wasm;
 

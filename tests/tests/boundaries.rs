@@ -1,9 +1,11 @@
 //! Holds the boundaries that a machine can check: which crate knows which, that every source file says what it owns, and
 //! that ABI names are spelled in one place.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pydl_tests::imports::{ModulePath, circles, of_crate};
 use pydl_tests::repository;
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
@@ -80,10 +82,60 @@ fn what_shows_reports_knows_no_command() {
     }
 }
 
+/// The folders of the crates, from the ground up: a file imports nothing from a folder above its own.
+const FLOORS: [(&str, &[&str]); 3] = [
+    ("linker/src", &["base", "parse", "rewrite", "link", "inspect"]),
+    ("loader/src", &["base", "memory", "compile", "system", "link", "python", "process"]),
+    ("cli/src", &[]),
+];
+
+#[test]
+fn imports_go_down_the_floors() {
+    for (folder, floors) in FLOORS {
+        let floor = |module: &ModulePath| {
+            floors.iter().position(|floor| module.first().is_some_and(|it| it == floor))
+        };
+        for (module, imported) in of_crate(&repository().join(folder)) {
+            for other in imported.iter().filter(|other| floor(other) > floor(&module)) {
+                panic!("{folder}: {} imports {}, from a floor above", module.join("::"), other.join("::"));
+            }
+            assert!(
+                floors.is_empty() || floor(&module).is_some(),
+                "{folder}: {} is on no floor",
+                module.join("::")
+            );
+        }
+    }
+}
+
+/// Files that import each other are read together, so they lie together.
+#[test]
+fn circles_of_imports_stay_inside_one_folder() {
+    for (folder, _) in FLOORS {
+        for circle in circles(&of_crate(&repository().join(folder))) {
+            let mut tops: BTreeMap<&str, &ModulePath> = BTreeMap::new();
+            for module in &circle {
+                tops.entry(module.first().map_or("", String::as_str)).or_insert(module);
+            }
+            assert!(tops.len() == 1, "{folder}: these import each other: {circle:?}");
+        }
+    }
+}
+
+/// What a file's header says it must not know, of other folders of its crate.
+#[test]
+fn the_system_knows_nothing_of_libraries_nor_of_python() {
+    for (path, text) in sources("loader/src/system") {
+        for word in ["crate::link", "crate::python", "crate::process"] {
+            assert!(!text.contains(word), "{} knows {word}", path.display());
+        }
+    }
+}
+
 #[test]
 fn abi_names_are_spelled_once() {
     for (path, text) in sources("linker/src").into_iter().chain(sources("loader/src")) {
-        if path.ends_with(Path::new("linker/src/abi.rs")) {
+        if path.ends_with(Path::new("linker/src/base/abi.rs")) {
             continue;
         }
         for name in [

@@ -22,7 +22,7 @@ fn python() -> Image {
 
 fn run(image: &Image, code: &str) -> (ExitStatus, String) {
     let stdout = Captured::new();
-    let options = ProcessOptions::python(image.path())
+    let options = ProcessOptions::python(&image)
         .args(["-c", code])
         .side_module(pydl_tests::testdata("fputs/fputs.so"))
         .stdin(Input::Bytes(b"typed\n".to_vec()))
@@ -60,7 +60,7 @@ fn threads_share_an_image() {
 fn one_process_is_interrupted_and_its_neighbour_goes_on() {
     let image = python();
     let stdout = Captured::new();
-    let options = |code: &str| ProcessOptions::python(image.path()).args(["-c", code]);
+    let options = |code: &str| ProcessOptions::python(&image).args(["-c", code]);
     let endless = options("print('ready', flush=True)\nwhile True: pass").stdout(&stdout);
     let waiting = Process::new(&image, &endless).unwrap();
     let neighbour = options("import time; time.sleep(0.5); import sys; sys.exit(5)");
@@ -91,7 +91,7 @@ while True:
         "print('ready', flush=True)\nwhile True:\n  try:\n    while True: pass\n  except BaseException: pass",
     ] {
         let stdout = Captured::new();
-        let options = ProcessOptions::python(image.path()).args(["-c", code]).stdout(&stdout);
+        let options = ProcessOptions::python(&image).args(["-c", code]).stdout(&stdout);
         let process = Process::new(&image, &options).unwrap();
         let handle = process.interrupt_handle();
         let running = thread::spawn(move || process.run());
@@ -177,8 +177,9 @@ fn a_guest_gets_no_more_of_the_hosts_memory_than_it_may() {
 
 #[test]
 fn a_folder_that_is_not_there_is_an_error_before_the_guest_starts() {
-    let options = ProcessOptions::python(&pydl_tests::python_wasm()).working_directory("/nowhere");
-    let result = Process::new(&python(), &options).unwrap().run();
+    let image = python();
+    let options = ProcessOptions::python(&image).working_directory("/nowhere");
+    let result = Process::new(&image, &options).unwrap().run();
     assert!(matches!(result, Err(LoadError::NoSuchFolder { folder }) if folder == "/nowhere"));
 }
 

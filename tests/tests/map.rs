@@ -149,11 +149,12 @@ fn in_an_emscripten_main_module_all_slots_are_as_far_from_those_of_the_map() {
 folder = next(path for path in sys.path if path.endswith('dynload'))
 for name in ('second.so', 'fputs.so'):
     ctypes.CDLL(f'{folder}/{name}')";
+    let image = image(&main);
     let options = ["second.so", "fputs.so"]
         .iter()
-        .fold(ProcessOptions::python(&main), |options, name| options.side_module(folder.path().join(name)))
+        .fold(ProcessOptions::python(&image), |options, name| options.side_module(folder.path().join(name)))
         .args(["-c", open]);
-    let process = Process::new(&image(&main), &options).unwrap();
+    let process = Process::new(&image, &options).unwrap();
     let (_, list) = process.run_then(|libraries| libraries.list().unwrap()).unwrap();
     let ours =
         |library: &&LoadedLibrary| folder.path().join(library.path.rsplit('/').next().unwrap()).exists();

@@ -270,8 +270,9 @@ print('sorted', list(numbers))
             Ok(main) => main,
             Err(why) => return skip(&why),
         };
-        let options = ProcessOptions::python(&main).env("PYTHONHOME", "/usr/local");
-        let (printed, told) = python(&image(&main), options, &scripts);
+        let image = image(&main);
+        let options = ProcessOptions::python(&image).env("PYTHONHOME", "/usr/local");
+        let (printed, told) = python(&image, options, &scripts);
         let expected =
             "sorted [1, 2, 3]\nfile: written before\nkept 42, modules 1\nsorted [4, 5, 6]\nthe end\n";
         assert_eq!(printed, expected, "{generation}: {told}");
@@ -280,14 +281,14 @@ print('sorted', list(numbers))
 
 #[test]
 fn python_for_wasi_goes_on_in_other_processes() {
-    let main = pydl_tests::python_wasm();
-    let options = ProcessOptions::python(&main).side_module(testdata("fputs/fputs.so"));
+    let image = image(&pydl_tests::python_wasm());
+    let options = ProcessOptions::python(&image).side_module(testdata("fputs/fputs.so"));
     let scripts = [
         "import fputs, decimal; kept = decimal.Decimal(42) + fputs.FPUTS_FLAG; print('before')",
         "print(kept, fputs.FPUTS_FLAG)",
         "import json; print(json.dumps([int(kept)]))",
     ];
-    let (printed, told) = python(&image(&main), options, &scripts);
+    let (printed, told) = python(&image, options, &scripts);
     assert_eq!(printed, "before\n106 64\n[106]\n", "{told}");
 }
 
@@ -299,13 +300,14 @@ fn numpy_goes_on_in_other_processes() {
             (Ok(main), Ok(wheel)) => (main, wheel),
             (Err(why), _) | (_, Err(why)) => return skip(&why),
         };
-    let options = ProcessOptions::python(&main).env("PYTHONHOME", "/usr/local").wheel(wheel);
+    let image = image(&main);
+    let options = ProcessOptions::python(&image).env("PYTHONHOME", "/usr/local").wheel(wheel);
     let scripts = [
         "import numpy; matrix = numpy.array([[2.0, 1.0], [1.0, 3.0]]); random = numpy.random.default_rng(1)
 expected = numpy.random.default_rng(1).integers(1000, size=4).tolist(); first = random.integers(1000, size=2).tolist()",
         "print(numpy.linalg.inv(matrix).round(3).tolist(), first + random.integers(1000, size=2).tolist() == expected)",
         "import numpy.fft; print(numpy.fft.fft([1, 0, 0, 0]).real.tolist())",
     ];
-    let (printed, told) = python(&image(&main), options, &scripts);
+    let (printed, told) = python(&image, options, &scripts);
     assert_eq!(printed, "[[0.6, -0.2], [-0.2, 0.4]] True\n[1.0, 1.0, 1.0, 1.0]\n", "{told}");
 }

@@ -37,12 +37,14 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     let main = mains::resolve(&run.main)?;
     let options = options(run, &main)?.trace(trace);
     let image = load(&compiler(run)?, &main)?;
+    let options = options.for_python(&image);
     if run.dir.is_empty() && image.lacks_standard_library()? {
         warn(&missing_library(&main));
     }
-    let process = Process::new(&image, &options)?;
+    let mut process = Process::new(&image, &options)?;
     let denied = process.denied_network();
     signals.give_to(process.interrupt_handle(), process.terminal());
+    prepare(&mut process)?;
     let ended = process.run_then(|libraries| libraries.last_refused().cloned());
     let (ended, refused) = match ended {
         Ok(ended) => ended,
@@ -88,6 +90,14 @@ fn load(compiler: &Compiler, main: &Path) -> Result<Image> {
     Ok(image?)
 }
 
+/// Has the byte code made that is not there yet.
+fn prepare(process: &mut Process) -> Result<()> {
+    let mut progress = None;
+    process.prepare(|archive| progress = Some(Progress::byte_code(archive)))?;
+    drop(progress);
+    Ok(())
+}
+
 /// The compiler with the cache the user wants. A cache that cannot be used costs time, not the run, unless it was asked
 /// for by name.
 fn compiler(run: &Run) -> Result<Compiler> {
@@ -125,7 +135,7 @@ fn default_cache() -> Option<PathBuf> {
 }
 
 fn options(run: &Run, main: &Path) -> Result<ProcessOptions> {
-    let mut options = ProcessOptions::python(main).inherit_streams();
+    let mut options = ProcessOptions::new("python").inherit_streams();
     for side in &run.side {
         options = options.side_module(side);
     }

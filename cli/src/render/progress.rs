@@ -1,4 +1,4 @@
-//! Owns the line that tells a waiting person what takes so long. Silent when stderr is not a terminal.
+//! Owns the line that says to a waiting person what takes so long. Silent when stderr is not a terminal.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -12,17 +12,25 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Tells that `main` is being compiled.
+    /// Says that a main module is being compiled.
     pub fn compiling(main: &Path) -> Progress {
+        Progress::of(format!("Compiling {} for this machine", name(main)))
+    }
+
+    /// Says that byte code of the sources in an archive is being made.
+    pub fn byte_code(archive: &Path) -> Progress {
+        Progress::of(format!("Compiling the Python sources of {}", name(archive)))
+    }
+
+    fn of(work: String) -> Progress {
         if !std::io::stderr().is_terminal() {
             return Progress { ticker: None };
         }
-        let name = main.file_name().unwrap_or(main.as_os_str()).to_string_lossy().into_owned();
         let (stop, stopped) = mpsc::channel::<()>();
         let ticker = thread::spawn(move || {
             let start = Instant::now();
             loop {
-                eprint!("\rCompiling {name} for this machine, once ... {} s", start.elapsed().as_secs());
+                eprint!("\r{work}, once ... {} s", start.elapsed().as_secs());
                 let _ = std::io::stderr().flush();
                 match stopped.recv_timeout(Duration::from_secs(1)) {
                     Err(RecvTimeoutError::Timeout) => {}
@@ -34,6 +42,10 @@ impl Progress {
         });
         Progress { ticker: Some((stop, ticker)) }
     }
+}
+
+fn name(file: &Path) -> String {
+    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
 }
 
 impl Drop for Progress {

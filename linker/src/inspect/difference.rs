@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::abi;
-use crate::ids::ModuleId;
-use crate::namespace::definition_in;
+use crate::base::abi;
+use crate::base::ids::ModuleId;
+use crate::link::namespace::definition_in;
 use crate::parse::ParsedModule;
 
 /// What differs between the symbols that two modules define, each by name.

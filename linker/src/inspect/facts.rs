@@ -7,9 +7,9 @@
 use wasmparser::{BinaryReader, Parser, Payload, ProducersSectionReader, WasmFeatures};
 
 use super::used::{Reading, Used};
-use crate::abi;
-use crate::error::list_features;
-use crate::features;
+use crate::base::abi;
+use crate::base::features;
+use crate::link::error::list_features;
 use crate::parse::{Import, ImportKind, ParsedModule};
 
 const PRODUCERS: &str = "producers";

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use wasmparser::{FunctionBody, Operator, Parser, Payload};
 
-use crate::abi;
-use crate::ids::FuncIndex;
+use crate::base::abi;
+use crate::base::ids::FuncIndex;
 use crate::parse::{ExportKind, ParsedModule};
 
 /// The positions in [`ParsedModule::imports`] of the functions that are called for certain. Of a malformed module, what stands before

@@ -6,15 +6,15 @@ use std::ops::Range;
 use super::process::Process;
 use super::stand_in::{StandIn, bound};
 use super::{Opened, malformed};
-use crate::abi;
-use crate::driver::{Load, Opening};
-use crate::error::LinkError;
-use crate::ids::{Address, Alignment, ModuleId, TableSlot};
-use crate::layout::{LibraryReservation, Reservation};
-use crate::namespace::Namespace;
-use crate::needed::{FoundLibrary, LibrarySource, OpenMode};
+use crate::base::abi;
+use crate::base::ids::{Address, Alignment, ModuleId, TableSlot};
+use crate::link::driver::{Load, Opening};
+use crate::link::error::LinkError;
+use crate::link::layout::{LibraryReservation, Reservation};
+use crate::link::namespace::Namespace;
+use crate::link::needed::{FoundLibrary, LibrarySource, OpenMode};
+use crate::link::plan::LoadPlan;
 use crate::parse::{ExportKind, ImportKind};
-use crate::plan::LoadPlan;
 
 /// Whose a part of memory or of the table is.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -14,20 +14,21 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::abi;
-use crate::abi_family::{AbiEvidence, AbiFamily};
-use crate::error::{LinkError, ParseError, SymbolProblem};
-use crate::host::Host;
-use crate::ids::ModuleId;
-use crate::layout::Reservation;
-use crate::main_module::MainModule;
-use crate::namespace::Namespace;
-use crate::needed::{
+use crate::base::abi;
+use crate::base::ids::ModuleId;
+use crate::link::error::{LinkError, SymbolProblem};
+use crate::link::host::Host;
+use crate::link::layout::Reservation;
+use crate::link::main_module::MainModule;
+use crate::link::namespace::Namespace;
+use crate::link::needed::{
     FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary, Start,
 };
+use crate::link::resolve::{Binding, Explanation};
+use crate::link::thunks::ThunkKind;
+use crate::parse::abi_family::{AbiEvidence, AbiFamily};
+use crate::parse::error::ParseError;
 use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule, Signature};
-use crate::resolve::{Binding, Explanation};
-use crate::thunks::ThunkKind;
 
 use process::Process;
 

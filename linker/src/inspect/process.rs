@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::stand_in::StandIn;
-use crate::driver::{Load, Room};
-use crate::error::LinkError;
-use crate::host::Host;
-use crate::layout::{Placement, Reservation};
-use crate::main_module::MainModule;
-use crate::namespace::Namespace;
-use crate::needed::{LibrarySource, LoadOrder};
-use crate::plan::LoadPlan;
-use crate::search_path::Requester;
+use crate::link::driver::{Load, Room};
+use crate::link::error::LinkError;
+use crate::link::host::Host;
+use crate::link::layout::{Placement, Reservation};
+use crate::link::main_module::MainModule;
+use crate::link::namespace::Namespace;
+use crate::link::needed::{LibrarySource, LoadOrder};
+use crate::link::plan::LoadPlan;
+use crate::link::search_path::Requester;
 
 /// A process of a main module, without memory or code.
 #[derive(Clone, Debug)]

@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use crate::abi;
-use crate::free_slots::{FreeSlots, SlotsBeyond};
-use crate::ids::{Address, Alignment, SlotCount, TableSlot};
-use crate::layout::{LibraryPlacement, Placement, Reservation};
-use crate::main_module::MainModule;
+use crate::base::abi;
+use crate::base::free_slots::{FreeSlots, SlotsBeyond};
+use crate::base::ids::{Address, Alignment, SlotCount, TableSlot};
+use crate::link::layout::{LibraryPlacement, Placement, Reservation};
+use crate::link::main_module::MainModule;
 use crate::parse::{ExportKind, ImportKind};
 
 /// Where memory is handed out from when the main module does not tell where its heap begins.

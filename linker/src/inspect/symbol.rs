@@ -3,12 +3,12 @@
 use indexmap::IndexSet;
 
 use super::path_of;
-use crate::abi;
-use crate::ids::ModuleId;
-use crate::namespace::{Namespace, definition_in};
-use crate::needed::LoadOrder;
+use crate::base::abi;
+use crate::base::ids::ModuleId;
+use crate::link::namespace::{Namespace, definition_in};
+use crate::link::needed::LoadOrder;
+use crate::link::resolve::Binding;
 use crate::parse::{Import, ImportKind, ParsedModule};
-use crate::resolve::Binding;
 
 /// A module of the load that imports the symbol.
 #[derive(Clone, PartialEq, Eq, Debug)]

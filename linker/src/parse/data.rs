@@ -4,7 +4,7 @@
 use wasmparser::{DataKind, DataSectionReader};
 
 use super::elements::{ElementSlot, offset};
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// What is wrong with the data segments of a module that has `memory_size` bytes of its own, from the imported global
 /// `memory_base` on; `None` when nothing is.

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use indexmap::IndexSet;
 use wasmparser::{BinaryReader, Dylink0SectionReader, Dylink0Subsection, MemInfo};
 
-use crate::abi;
-use crate::error::ParseError;
-use crate::ids::{Alignment, SlotCount};
+use crate::base::abi;
+use crate::base::ids::{Alignment, SlotCount};
+use crate::parse::error::ParseError;
 
 /// What a library asks the loader to reserve (`WASM_DYLINK_MEM_INFO`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

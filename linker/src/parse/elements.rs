@@ -4,8 +4,8 @@
 
 use wasmparser::{ConstExpr, ElementItems, ElementKind, ElementSectionReader, Operator};
 
-use crate::error::ParseError;
-use crate::ids::{FuncIndex, TableSlot};
+use crate::base::ids::{FuncIndex, TableSlot};
+use crate::parse::error::ParseError;
 
 /// Where an element segment puts a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

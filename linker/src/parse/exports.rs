@@ -9,9 +9,9 @@ use wasmparser::{
 };
 
 use super::{IndexSpaces, ParsedModule, Signature};
-use crate::abi;
-use crate::error::ParseError;
-use crate::ids::FuncIndex;
+use crate::base::abi;
+use crate::base::ids::FuncIndex;
+use crate::parse::error::ParseError;
 
 /// One export of a module; [`Exports`] has its name.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -3,8 +3,8 @@
 use wasmparser::{GlobalType, ImportSectionReader, MemoryType, TableType};
 
 use super::{GlobalDef, IndexSpaces, ParsedModule, Signature, TypeRef};
-use crate::abi;
-use crate::error::ParseError;
+use crate::base::abi;
+use crate::parse::error::ParseError;
 
 /// One import of a module.
 #[derive(Clone, PartialEq, Eq, Debug)]

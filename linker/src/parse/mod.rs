@@ -1,12 +1,15 @@
 //! Owns what is read out of one module: a single walk over its sections, without the function bodies and the data.
 //! The result holds for side modules and main modules alike. Must not know other modules.
 
+pub(crate) mod abi_family;
 mod data;
 mod dylink;
 mod elements;
+pub(crate) mod error;
 mod exports;
 mod imports;
 mod outline;
+pub(crate) mod vague;
 mod vtables;
 
 use std::collections::BTreeMap;
@@ -19,8 +22,8 @@ use wasmparser::{
     TypeRef, TypeSectionReader, ValType, WasmFeatures,
 };
 
-use crate::abi;
-use crate::error::ParseError;
+use crate::base::abi;
+use crate::parse::error::ParseError;
 
 pub use dylink::{DylinkInfo, MemoryInfo};
 use elements::Elements;

@@ -7,8 +7,8 @@ use wasmparser::{ExternalKind, Parser, Payload};
 
 use super::elements::ElementSlots;
 use super::{ExportKind as Kind, ParsedModule};
-use crate::abi;
-use crate::error::ParseError;
+use crate::base::abi;
+use crate::parse::error::ParseError;
 
 /// Name of the custom section.
 const PACKED: &str = "pydl.outline";

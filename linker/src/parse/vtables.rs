@@ -12,8 +12,8 @@ use std::ops::Range;
 use wasmparser::{BinaryReader, CodeSectionReader, FunctionBody, Operator};
 
 use super::{ExportKind, ImportKind, ParsedModule};
-use crate::abi;
-use crate::error::ParseError;
+use crate::base::abi;
+use crate::parse::error::ParseError;
 
 /// How the name of a vtable begins (Itanium C++ ABI, section 5.1.4), and that of a class's description.
 pub(crate) const VTABLE: &str = "_ZTV";

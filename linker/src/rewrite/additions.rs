@@ -7,7 +7,7 @@ use wasm_encoder::{Encode as _, ExportKind, Function, Module, RawSection, Sectio
 use wasmparser::BinaryReader;
 
 use super::layout::Layout;
-use crate::error::{ParseError, slice};
+use crate::parse::error::{ParseError, slice};
 
 /// What a function type begins with in the type section.
 const FUNCTION_TYPE: u8 = 0x60;

@@ -9,7 +9,7 @@ use wasm_encoder::Function;
 use super::Change;
 use super::additions::Additions;
 use super::layout::{Body, Layout};
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// The import through which all of them go: `(i32, i32, i32) -> i32` (Emscripten, `system/lib/libc/dynlink.c`). The third argument is an
 /// address there; here it is one of [`Call`]'s numbers, below every address of C.

@@ -9,9 +9,9 @@ use wasmparser::{
     Payload, TypeRef, TypeSectionReader,
 };
 
-use crate::abi;
-use crate::error::{ParseError, slice};
-use crate::thunks::encode_type;
+use crate::base::abi;
+use crate::base::types::encode_type;
+use crate::parse::error::{ParseError, slice};
 
 /// A section, as it lies in the file.
 pub(super) struct Section<'a> {

@@ -10,7 +10,7 @@ use wasmparser::Operator;
 use super::Change;
 use super::additions::{Additions, appended};
 use super::layout::{Body, Layout};
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// The most bytes that are worked at in one piece, which takes some milliseconds.
 const PIECE: i32 = 16 << 20;

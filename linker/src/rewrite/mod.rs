@@ -21,7 +21,7 @@ use wasm_encoder::{CodeSection, Module, RawSection, SectionId};
 
 use self::additions::Additions;
 use self::layout::{Body, Layout};
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// One change to a module.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

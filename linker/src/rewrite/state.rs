@@ -6,7 +6,7 @@ use wasm_encoder::ExportKind;
 
 use super::additions::Additions;
 use super::layout::Layout;
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// The export that is the start function of a module that has one.
 pub const START: &str = "pydl:start";

@@ -8,7 +8,7 @@ use wasmparser::Operator;
 use super::Change;
 use super::additions::Additions;
 use super::layout::{Body, Layout};
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// `(timezone: *long, daylight: *int, standard: *char, daylight: *char)` (Emscripten, `system/lib/libc/tzset.c`).
 const ASK: &str = "_tzset_js";

@@ -7,7 +7,7 @@ use wasm_encoder::{Function, InstructionSink};
 use super::Change;
 use super::additions::Additions;
 use super::layout::{Body, Layout};
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// `(clock, flags, request: *timespec, remaining: *timespec) -> i32`, an error number (POSIX).
 const SLEEP: &str = "clock_nanosleep";

@@ -7,7 +7,7 @@ use wasm_encoder::Function;
 use super::Change;
 use super::additions::Additions;
 use super::layout::{Body, Layout};
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// The import through which both go: `(subscriptions, events, count, result) -> errno`, all `i32`. The third argument counts
 /// subscriptions; here it is one of [`Call`]'s numbers, beyond any count that fits a memory.

@@ -10,18 +10,18 @@ use wasmtime::{
     AsContextMut as _, Extern, Global, HeapType, Instance, Memory, Mutability, Ref, Store, Table, Val,
 };
 
-use super::{Process, ProcessState, Running, new_store};
-use crate::address_space::{AddressSpace, Shared};
-use crate::dlfcn::{self, Linking};
-use crate::emscripten_main;
-use crate::error::LoadError;
-use crate::execute::{Execution, Generated, MainParts, Resources};
-use crate::image::Start;
-use crate::recipes;
-use crate::slots;
+use super::image::Start;
+use super::{Process, emscripten_main, new_store};
+use crate::base::error::{LoadError, Stop};
+use crate::compile::recipes;
+use crate::link::dlfcn::emscripten::OfEmscripten;
+use crate::link::dlfcn::{self, Linking};
+use crate::link::execute::{Execution, Generated, MainParts, Resources};
+use crate::link::slots;
+use crate::link::state::Links as _;
+use crate::memory::address_space::{AddressSpace, Shared};
 use crate::system::emscripten;
-
-use super::Stop;
+use crate::system::state::{ProcessState, Running};
 
 /// What is left of a process in its first store: what is copied.
 struct First {
@@ -47,9 +47,7 @@ impl Process {
         let Some((mut first, linking)) = self.leave_store() else { return Ok(()) };
         let main = self.make_main()?;
         let space = self.make_space(&mut first, &main)?;
-        let Running { image, search, .. } = first.running.clone();
-        let running = Running { image, main: main.instance, space: space.clone(), search };
-        self.store.data_mut().running = Some(running);
+        self.store.data_mut().running = Some(Running { main: main.instance, space: space.clone() });
         if let (Some(linking), Some(space)) = (linking, space) {
             self.replay_plans(&mut first, linking, &space, main.parts)?;
         }
@@ -59,9 +57,10 @@ impl Process {
 
     /// Takes everything that is not of the store to a new one; `None` when the guest has not started.
     fn leave_store(&mut self) -> Option<(First, Option<Linking>)> {
-        let mut state = std::mem::replace(self.store.data_mut(), ProcessState::idle(&self.image.compiler));
+        let mut state =
+            std::mem::replace(self.store.data_mut(), ProcessState::idle(&self.image.compiler, &OfEmscripten));
         let running = state.running.take()?;
-        let linking = state.linking.take().and_then(Result::ok);
+        let linking = state.link_mut().and_then(|link| link.linking.take()).and_then(Result::ok);
         let memory = state.system.memory();
         state.system.leave_store();
         state.tags = BTreeMap::new();
@@ -126,7 +125,9 @@ impl Process {
         let new_main = store.data().running.as_ref().map_or(main, |running| running.main);
         let (linking, instances) = linking.move_to(&mut store, new_main, space.clone())?;
         first.instances = instances;
-        store.data_mut().linking = Some(Ok(linking));
+        if let Some(link) = store.data_mut().link_mut() {
+            link.linking = Some(Ok(linking));
+        }
         let plans: Vec<Arc<LoadPlan>> = store.data().journal.plans().cloned().collect();
         for plan in plans.iter().filter(|plan| !plan.instantiates_main()) {
             self.replay_plan(plan, space, std::mem::take(&mut parts))?;
@@ -184,7 +185,8 @@ impl Process {
 
     /// Copies what the guest has made of all that was instantiated.
     fn copy_state(&mut self, first: &mut First, main: Instance) -> Result<(), LoadError> {
-        let new: Vec<Option<Instance>> = match &self.store.data().linking {
+        let link = self.store.data().link();
+        let new: Vec<Option<Instance>> = match link.and_then(|link| link.linking.as_ref()) {
             Some(Ok(linking)) => linking.instances.clone(),
             _ => vec![Some(main)],
         };

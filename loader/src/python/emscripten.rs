@@ -2,54 +2,71 @@
 //! arguments than they are given. Must not know system calls.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock};
 
 use pydl_linker::{SlotContent, trampolines};
-use wasmtime::{AsContextMut, Func, Instance, Store, StoreContextMut, Val};
+use wasmtime::{AsContextMut, Instance, Store, Val};
 
 use super::Installation;
-use super::bytecode::{self, Kept, Place};
+use super::bytecode::{self, Kept};
 use super::packages::{PACKAGE_FOLDERS, Packages};
 use super::wheel::Wheel;
-use crate::address_space::AddressSpace;
-use crate::archive::Archive;
-use crate::engine::Kind;
-use crate::error::LoadError;
-use crate::image::Image;
-use crate::interrupt::{InterruptHandle, Interruption};
-use crate::options::Mount;
-use crate::process::ProcessState;
-use crate::recipes;
-use crate::slots;
+use crate::base::error::LoadError;
+use crate::base::interrupt::Interruption;
+use crate::base::options::Mount;
+use crate::compile::cache::Cache;
+use crate::compile::engine::Kind;
+use crate::compile::kind::ASKS_FOR_SIGNALS;
+use crate::compile::main_file::MainFile;
+use crate::link::slots;
+use crate::memory::address_space::AddressSpace;
+use crate::system::archive::Archive;
 use crate::system::kernel::Kernel;
+use crate::system::state::ProcessState;
 
 /// The export that holds the address of CPython's runtime state.
 const RUNTIME: &str = "_PyRuntime";
 /// The standard library of a main module, which its processes share.
-#[derive(Clone)]
 pub(crate) struct Python {
     installation: Installation,
     archive: Arc<Archive>,
-    bytecode: Option<Arc<Archive>>,
+    /// Its byte code, once that is there.
+    bytecode: OnceLock<Arc<Archive>>,
+}
+
+/// An archive whose byte code is still to be made, and where in the guest its files are: below `root`, but for what is `excluded`.
+#[derive(Clone)]
+pub(crate) struct Uncompiled {
+    pub archive: Arc<Archive>,
+    pub root: String,
+    pub excluded: String,
+    /// The files to show, with their places in the archive.
+    pub files: Vec<(String, usize)>,
+    /// Whether it is the standard library.
+    pub is_library: bool,
 }
 
 impl Python {
-    /// Looks for the standard library of a main module, and compiles it if that has not been done. Errs when it is damaged.
-    pub(crate) fn of(image: &Image) -> Result<Option<Python>, LoadError> {
-        let Some(installation) = Installation::beside(image.path()) else { return Ok(None) };
+    /// Looks for the standard library of a main module, and its byte code if the cache has that. Errs when it is damaged.
+    pub(crate) fn of(main: &MainFile, cache: Option<&Cache>) -> Result<Option<Python>, LoadError> {
+        let Some(installation) = Installation::beside(&main.path) else { return Ok(None) };
         let Some(path) = installation.archive() else { return Ok(None) };
-        let archive = Arc::new(Archive::open(path)?);
-        let mut python = Python { installation, archive, bytecode: None };
-        let mut image = image.clone();
-        image.python = Some(Arc::new(python.clone()));
-        let root = python.installation.guest_library();
-        let place = Place { root: &root, excluded: &python.site_packages() };
-        python.bytecode = match bytecode::kept(&image, &python.archive) {
-            Kept::Whole(bytecode) => Some(bytecode),
-            Kept::Absent => bytecode::make(&image, &python.archive, &place, |_| Ok(()), None),
-            Kept::Nowhere => None,
-        };
+        let python =
+            Python { archive: Arc::new(Archive::open(path)?), installation, bytecode: OnceLock::new() };
+        if let Kept::Whole(bytecode) = bytecode::kept(cache, main, &python.archive) {
+            python.set_bytecode(bytecode);
+        }
         Ok(Some(python))
+    }
+
+    /// Where the standard library is.
+    pub(crate) fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// Notes the byte code of the standard library, for processes that are made from now on.
+    pub(crate) fn set_bytecode(&self, bytecode: Arc<Archive>) {
+        let _ = self.bytecode.set(bytecode);
     }
 
     fn site_packages(&self) -> String {
@@ -60,7 +77,8 @@ impl Python {
     pub(crate) fn furnish(
         &self,
         kernel: &mut Kernel,
-        image: &Image,
+        main: &MainFile,
+        cache: Option<&Cache>,
         packages: &Packages,
     ) -> Result<(), LoadError> {
         let library = PathBuf::from(self.installation.guest_library());
@@ -70,60 +88,51 @@ impl Python {
         {
             kernel.show_archived(&library.join(&entry.name), &self.archive, index)?;
         }
-        self.show_bytecode(kernel, &library, self.bytecode.as_ref())?;
+        self.show_bytecode(kernel, &library, self.bytecode.get())?;
         let site_packages = PathBuf::from(self.site_packages());
         kernel.show_folder(&site_packages)?;
         for wheel in &packages.wheels {
-            self.show_wheel(kernel, image, &site_packages, wheel)?;
+            show_wheel(kernel, &site_packages, wheel)?;
+            if let Kept::Whole(bytecode) = bytecode::kept(cache, main, wheel.archive()) {
+                self.show_bytecode(kernel, &site_packages, Some(&bytecode))?;
+            }
         }
         mount_folders(kernel, &site_packages, &packages.folders)
     }
 
-    /// Shows a wheel's files, but those that another wheel has shown, with their byte code.
-    fn show_wheel(
+    /// What has no byte code yet and can be given some: the standard library, and wheels.
+    pub(crate) fn uncompiled(
         &self,
-        kernel: &mut Kernel,
-        image: &Image,
-        site_packages: &Path,
-        wheel: &Wheel,
-    ) -> Result<(), LoadError> {
-        for (path, index) in wheel.files() {
-            let guest = site_packages.join(path);
-            if !kernel.is_there(&guest) {
-                kernel.show_archived(&guest, wheel.archive(), index)?;
-            }
-        }
-        match bytecode::kept(image, wheel.archive()) {
-            Kept::Whole(bytecode) => self.show_bytecode(kernel, site_packages, Some(&bytecode)),
-            Kept::Absent | Kept::Nowhere => Ok(()),
-        }
+        main: &MainFile,
+        cache: Option<&Cache>,
+        wheels: &[Arc<Wheel>],
+    ) -> Vec<Uncompiled> {
+        let is_absent = |archive: &Archive| matches!(bytecode::kept(cache, main, archive), Kept::Absent);
+        let library = (self.bytecode.get().is_none() && is_absent(&self.archive)).then(|| Uncompiled {
+            archive: self.archive.clone(),
+            root: self.installation.guest_library(),
+            excluded: self.site_packages(),
+            files: Vec::new(),
+            is_library: true,
+        });
+        let wheels = wheels.iter().filter(|wheel| is_absent(wheel.archive())).map(|wheel| Uncompiled {
+            archive: wheel.archive().clone(),
+            root: self.site_packages(),
+            excluded: String::new(),
+            files: wheel.files().map(|(path, index)| (path.to_owned(), index)).collect(),
+            is_library: false,
+        });
+        library.into_iter().chain(wheels).collect()
     }
 
-    /// The wheels whose byte code is still to be made.
-    pub(crate) fn uncompiled(image: &Image, packages: &Packages) -> Vec<Arc<Wheel>> {
-        let is_absent = |wheel: &&Arc<Wheel>| matches!(bytecode::kept(image, wheel.archive()), Kept::Absent);
-        packages.wheels.iter().filter(is_absent).cloned().collect()
-    }
-
-    /// Makes the byte code of a wheel and shows it to a process, which `handle` interrupts.
-    pub(crate) fn compile(
+    /// Shows the byte code of what had none to a process that was made before.
+    pub(crate) fn show_made(
         &self,
         kernel: &mut Kernel,
-        image: &Image,
-        wheel: &Wheel,
-        handle: &InterruptHandle,
+        uncompiled: &Uncompiled,
+        bytecode: &Arc<Archive>,
     ) -> Result<(), LoadError> {
-        let root = self.site_packages();
-        let site_packages = Path::new(&root);
-        let show = |kernel: &mut Kernel| {
-            let mut files = wheel.files();
-            files.try_for_each(|(path, index)| {
-                kernel.show_archived(&site_packages.join(path), wheel.archive(), index)
-            })
-        };
-        let place = Place { root: &root, excluded: "" };
-        let bytecode = bytecode::make(image, wheel.archive(), &place, show, Some(handle));
-        self.show_bytecode(kernel, site_packages, bytecode.as_ref())
+        self.show_bytecode(kernel, Path::new(&uncompiled.root), Some(bytecode))
     }
 
     fn show_bytecode(
@@ -143,6 +152,17 @@ impl Python {
         }
         Ok(())
     }
+}
+
+/// Shows a wheel's files, but those that another wheel has shown.
+fn show_wheel(kernel: &mut Kernel, site_packages: &Path, wheel: &Wheel) -> Result<(), LoadError> {
+    for (path, index) in wheel.files() {
+        let guest = site_packages.join(path);
+        if !kernel.is_there(&guest) {
+            kernel.show_archived(&guest, wheel.archive(), index)?;
+        }
+    }
+    Ok(())
 }
 
 /// Mounts folders of packages, and has Python's `site` module put them on `sys.path`.
@@ -170,7 +190,7 @@ pub(crate) fn handle_signals(
     if store.data().compiler.kind() != Kind::Emscripten(Interruption::WhereAsked) {
         return Ok(());
     }
-    match address_of(store, main, space, super::ASKS_FOR_SIGNALS) {
+    match address_of(store, main, space, ASKS_FOR_SIGNALS) {
         Some(flag) => space.memory.write(store, flag as usize, &1_u32.to_le_bytes()).map_err(lost),
         None => Ok(()),
     }
@@ -194,9 +214,6 @@ fn lost(_: wasmtime::MemoryAccessError) -> LoadError {
     LoadError::Engine("CPython's state is outside of its memory".to_owned())
 }
 
-/// What the generated module is called in backtraces.
-const GENERATED: &str = "pydl trampolines";
-
 /// Gives CPython its trampoline, if it has a place for one.
 pub(crate) fn install_trampoline(
     store: &mut Store<ProcessState>,
@@ -219,23 +236,4 @@ pub(crate) fn install_trampoline(
         }
     }
     Ok(())
-}
-
-/// The function of a generated trampoline.
-pub(crate) fn trampoline_function(
-    store: &mut StoreContextMut<'_, ProcessState>,
-    space: &AddressSpace,
-    bytes: &[u8],
-) -> wasmtime::Result<Func> {
-    let compiler = store.data().compiler.clone();
-    let module = compiler.compile("generated trampoline", bytes, &recipes::of_generated(), || {});
-    let module = module.map_err(|error| wasmtime::Error::msg(error.to_string()))?;
-    let imports: Vec<_> = module
-        .imports()
-        .map(|import| if import.ty().memory().is_some() { space.memory.into() } else { space.table.into() })
-        .collect();
-    store.data_mut().code.note(&module, GENERATED, Weak::new());
-    let instance = Instance::new(&mut *store, &module, &imports)?;
-    let function = instance.get_func(&mut *store, trampolines::FUNCTION);
-    function.ok_or_else(|| wasmtime::Error::msg("internal error: a generated trampoline exports no function"))
 }

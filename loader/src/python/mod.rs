@@ -1,9 +1,9 @@
 //! Owns what is particular to a CPython main module: where its standard library is, how it finds it in the guest, and
 //! how it is interrupted; in its files, which packages it takes. Must not know linking.
 
-mod bytecode;
-pub(crate) mod completion;
+pub(crate) mod bytecode;
 pub(crate) mod emscripten;
+mod options;
 pub(crate) mod packages;
 mod record;
 mod tags;
@@ -14,26 +14,9 @@ mod wheel_file;
 
 use std::path::{Path, PathBuf};
 
-use pydl_linker::{Import, MainModule, abi};
-
-use crate::options::Mount;
+use crate::base::options::Mount;
 
 pub use wheel_file::{PythonTarget, WheelFile};
-
-/// The exported function that does what a `SIGINT` does: the next bytecode raises `KeyboardInterrupt`. It only sets
-/// flags, so that it may be called wherever the guest is (CPython, `Modules/signalmodule.c`).
-pub(crate) const SET_INTERRUPT: &str = "PyErr_SetInterrupt";
-
-/// What Emscripten's CPython asks for signals between its byte codes, if the other, an `int`, is not 0 (CPython, `Python/emscripten_signal.c`).
-const ASK_FOR_SIGNALS: &str = "_Py_CheckEmscriptenSignals_Helper";
-const ASKS_FOR_SIGNALS: &str = "Py_EMSCRIPTEN_SIGNAL_HANDLING";
-
-/// Whether a main module can be had to ask for signals.
-pub(crate) fn can_ask_for_signals(main: &MainModule) -> bool {
-    let module = main.module();
-    let asks = |import: &Import| import.module == abi::ENV && import.name == ASK_FOR_SIGNALS;
-    module.exports.contains(ASKS_FOR_SIGNALS) && module.imports.iter().any(asks)
-}
 
 /// The export that runs Python with the arguments of a program (CPython, `Modules/main.c`).
 pub(crate) const MAIN: &str = "Py_BytesMain";

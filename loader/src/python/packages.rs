@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::tags::Target;
 use super::wheel::Wheel;
-use crate::archive::{Archive, check_tree};
-use crate::cache::Cache;
-use crate::error::LoadError;
+use crate::base::error::LoadError;
+use crate::compile::cache::Cache;
+use crate::system::archive::{Archive, check_tree};
 
 /// The folder of the guest in which folders of packages are shown, each under its number.
 pub(crate) const PACKAGE_FOLDERS: &str = "/usr/local/lib/packages";

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::tags::Target;
-use crate::archive::Archive;
-use crate::error::LoadError;
+use crate::base::error::LoadError;
+use crate::system::archive::Archive;
 
 /// The standard library beside a Pyodide main module.
 pub(crate) const STANDARD_LIBRARY: &str = "python_stdlib.zip";

@@ -3,7 +3,7 @@
 
 use wasmtime::{Instance, StoreContextMut, Val};
 
-use crate::process::ProcessState;
+use crate::system::state::ProcessState;
 
 /// Says whether there is an interpreter.
 const IS_INITIALIZED: &str = "Py_IsInitialized";

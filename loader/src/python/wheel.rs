@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::record::{self, Recorded};
 use super::tags::{Tag, WheelName, expand};
-use crate::archive::{Archive, check_tree};
-use crate::cache::Cache;
-use crate::error::LoadError;
+use crate::base::error::LoadError;
+use crate::compile::cache::Cache;
+use crate::system::archive::{Archive, check_tree};
 
 /// Files of the `dist-info` folder. The last two are signatures, which RECORD cannot list since they are made after it.
 const RECORD: &str = "RECORD";

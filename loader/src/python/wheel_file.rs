@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::tags::Target;
 use super::wheel::Wheel;
-use crate::error::LoadError;
+use crate::base::error::LoadError;
 
 /// The suffixes of extension modules that any version imports, after its own (CPython, `Python/dynload_shlib.c`).
 const COMMON_SUFFIXES: [&str; 2] = [".abi3.so", ".so"];

@@ -9,7 +9,7 @@ use wasmtime::{AsContextMut, Caller, Extern, Memory, StoreContextMut};
 
 use super::kernel::Kernel;
 use super::kernel::errno::{Errno, Result};
-use crate::process::ProcessState;
+use crate::system::state::ProcessState;
 
 /// The most bytes of a path, with its NUL (`PATH_MAX` of musl).
 const PATH_LIMIT: usize = 4096;

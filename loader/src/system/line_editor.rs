@@ -4,9 +4,9 @@
 use super::guest::Guest;
 use super::kernel::descriptors::Object;
 use super::kernel::errno::{Fault, Result};
-use crate::interrupt::Signal;
-use crate::line_editor::Typed;
-use crate::python::completion;
+use crate::base::interrupt::Signal;
+use crate::base::line_editor::Typed;
+use crate::system::completion;
 
 /// Has a line edited if the guest is to read the terminal next and there is an editor: what is read then is that line.
 pub(crate) fn edit(guest: &mut Guest<'_>, fd: u32) -> Result<()> {

@@ -1,5 +1,8 @@
 //! Owns the system interfaces of guests, one module for each ABI, over one kernel. Must not know linking.
 
+pub(crate) mod archive;
+pub(crate) mod c_stack;
+mod completion;
 pub(crate) mod emscripten;
 pub(crate) mod fifo;
 pub(crate) mod guest;
@@ -7,6 +10,9 @@ pub(crate) mod kernel;
 pub(crate) mod line_editor;
 pub(crate) mod signals;
 pub(crate) mod sleep;
+pub(crate) mod slots;
+pub(crate) mod state;
+pub(crate) mod tags;
 pub(crate) mod transfer;
 pub(crate) mod wait;
 pub(crate) mod wasi;

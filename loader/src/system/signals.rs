@@ -4,10 +4,13 @@
 use pydl_linker::rewrite::waits_of_wasi;
 use wasmtime::{AsContextMut, Instance, Ref, StoreContextMut, Val, WasmParams, WasmResults};
 
-use crate::address_space::AddressSpace;
-use crate::interrupt::{Interrupted, Killed, Signal};
-use crate::process::{ProcessState, Running};
-use crate::python;
+use crate::base::interrupt::{Interrupted, Killed, Signal};
+use crate::memory::address_space::AddressSpace;
+use crate::system::state::{ProcessState, Running};
+
+/// The export that does what a `SIGINT` does: the next bytecode raises `KeyboardInterrupt`. It only sets
+/// flags, so that it may be called wherever the guest is (CPython, `Modules/signalmodule.c`).
+const SET_INTERRUPT: &str = "PyErr_SetInterrupt";
 
 /// What a signal means to a system call that waits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -97,7 +100,7 @@ fn ask_python(
     if signal != Signal::Interrupt {
         return by_default(signal);
     }
-    match main.get_typed_func::<(), ()>(&mut *store, python::SET_INTERRUPT) {
+    match main.get_typed_func::<(), ()>(&mut *store, SET_INTERRUPT) {
         Ok(set) => set.call(&mut *store, ()).map(|()| Effect::Interrupts),
         Err(_) => by_default(signal),
     }

@@ -8,7 +8,7 @@ use wasmtime::StoreContextMut;
 
 use super::kernel::errno::{Errno, Result};
 use super::signals::{self, Effect};
-use crate::process::ProcessState;
+use crate::system::state::ProcessState;
 
 /// The bytes of a `struct timespec` that matter: seconds (offset 0, 64 bits) and nanoseconds (8, 32 bits).
 pub(crate) const TIMESPEC: usize = 12;

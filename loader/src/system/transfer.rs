@@ -9,7 +9,7 @@ use super::kernel::descriptors::Object;
 use super::kernel::errno::{Errno, Fault, Result};
 use super::line_editor;
 use super::wait::{Interest, patiently, wait};
-use crate::interrupt::{InterruptState, Interrupted, PIECE};
+use crate::base::interrupt::{InterruptState, Interrupted, PIECE};
 
 /// Address and count of an array of buffers: pairs of address and length (`struct iovec`).
 pub(crate) type Vectors = (u32, u32);

@@ -28,7 +28,7 @@ use wasmparser::{BlockType, FunctionBody, Operator, OperatorsReader};
 
 use super::tree::{self, Clause, Delegation, Try};
 use super::{TRY, encode_types};
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 use crate::rewrite::additions::Additions;
 use crate::rewrite::layout::{Body, Layout};
 

@@ -13,8 +13,8 @@ use wasm_encoder::ValType;
 use super::Change;
 use super::additions::Additions;
 use super::layout::{Body, Layout};
-use crate::error::ParseError;
-use crate::thunks::encode_type;
+use crate::base::types::encode_type;
+use crate::parse::error::ParseError;
 
 /// The opcode of `try` in the legacy encoding.
 const TRY: u8 = 0x06;

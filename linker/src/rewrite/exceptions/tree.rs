@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use wasmparser::{FunctionBody, Operator};
 
-use crate::error::ParseError;
+use crate::parse::error::ParseError;
 
 /// A `try`, in the order in which they are opened.
 #[derive(Debug)]

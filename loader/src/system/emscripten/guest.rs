@@ -5,9 +5,9 @@ use pydl_linker::abi;
 use wasmtime::{StoreContextMut, Table};
 
 use super::Emscripten;
-use crate::process::ProcessState;
 pub(crate) use crate::system::guest::{Guest, slice};
 use crate::system::kernel::errno::{Errno, Fault, Result};
+use crate::system::state::ProcessState;
 
 /// The export that tells the address of `errno`, an `int`.
 const ERRNO_LOCATION: &str = "__errno_location";

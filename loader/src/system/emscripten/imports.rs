@@ -8,8 +8,8 @@ use super::calls::exceptions::{self, INVOKE};
 use super::guest::Guest;
 use super::halves::{self, Halves};
 use super::library;
-use crate::process::ProcessState;
 use crate::system::kernel::errno::{Fault, Result};
+use crate::system::state::ProcessState;
 
 /// What a function returns to the guest.
 #[derive(Clone, Copy, Debug)]

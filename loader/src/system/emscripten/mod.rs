@@ -5,6 +5,7 @@
 //! kernel's.
 
 mod calls;
+pub(crate) mod exit;
 mod guest;
 mod halves;
 pub(crate) mod imports;
@@ -25,10 +26,10 @@ use self::calls::ffi::Closures;
 use self::calls::memory::Mappings;
 use self::calls::protocols::Protocols;
 use self::calls::timers::Timers;
-use crate::error::LoadError;
-use crate::options::ProcessOptions;
-use crate::process::ProcessState;
+use crate::base::error::LoadError;
+use crate::base::options::ProcessOptions;
 use crate::system::kernel::{HOME, Kernel};
+use crate::system::state::ProcessState;
 
 /// The state of the system of one process.
 pub(crate) struct Emscripten {

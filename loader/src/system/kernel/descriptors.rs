@@ -17,7 +17,7 @@ use super::open::{How, Reached, open};
 use super::streams::Streams;
 use super::tree::{Device, NodeId, Tree};
 use super::walk::Place;
-use crate::budget::{Budget, Queue};
+use crate::base::budget::{Budget, Queue};
 
 /// The most descriptors of a process, and the most bytes that wait in a pipe (pipe(7)).
 const MOST_DESCRIPTORS: usize = 4096;

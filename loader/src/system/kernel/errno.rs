@@ -6,8 +6,8 @@ use std::io;
 
 use rustix::io::Errno as HostErrno;
 
-use crate::budget::Exhausted;
-use crate::halt::Halt;
+use crate::base::budget::Exhausted;
+use crate::base::halt::Halt;
 
 /// An error number of the guest's C library.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,8 +12,8 @@ use super::folder::{HostPlace, Opened, status_of};
 use super::pages::Pages;
 use super::tree::{Content, Data, Folder, Node, NodeId, Tree, permission};
 use super::walk::{End, Last, NamedIn, Place, Slash, Walk};
-use crate::budget::Budget;
-use crate::interrupt::InterruptState;
+use crate::base::budget::Budget;
+use crate::base::interrupt::InterruptState;
 
 /// File types in a mode (inode(7)).
 pub(crate) mod kind {

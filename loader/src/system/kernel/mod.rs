@@ -26,10 +26,10 @@ use self::folder::HostFolder;
 use self::network::Network;
 use self::streams::Streams;
 use self::tree::{Content, Data, Device, Node, Tree};
-use crate::archive::Archive;
-use crate::budget::Budget;
-use crate::error::LoadError;
-use crate::options::{Mount, ProcessOptions};
+use crate::base::budget::Budget;
+use crate::base::error::LoadError;
+use crate::base::options::{Mount, ProcessOptions};
+use crate::system::archive::Archive;
 
 /// The home folder of a guest that is given none.
 pub(crate) const HOME: &str = "/home";

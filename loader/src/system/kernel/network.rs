@@ -17,9 +17,9 @@ use rustix::net::{
 use super::descriptors::Readiness;
 use super::errno::{Errno, Result};
 use super::socket_options::SocketOptions;
-use crate::budget::{Budget, Charge, Queue};
-use crate::denied::DeniedNetwork;
-use crate::options::NetworkPermission;
+use crate::base::budget::{Budget, Charge, Queue};
+use crate::base::denied::DeniedNetwork;
+use crate::base::options::NetworkPermission;
 
 /// The most bytes that wait on one connection, datagrams on one socket, bytes of datagrams on all, connections on one listener,
 /// and listeners.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::budget::{Budget, Charge, Exhausted};
+use crate::base::budget::{Budget, Charge, Exhausted};
 
 /// Bytes of a page. The last ones of a page that are 0 need not be there.
 const PAGE: usize = 64 << 10;

@@ -15,8 +15,8 @@ use rustix::termios::LocalModes;
 use super::errno::{Errno, Result};
 use super::files::kind;
 use super::terminal::Terminal;
-use crate::line_editor::{SharedEditor, Typed};
-use crate::options::{Captured, Input, Output, ProcessOptions};
+use crate::base::line_editor::{SharedEditor, Typed};
+use crate::base::options::{Captured, Input, Output, ProcessOptions};
 
 /// The three streams.
 pub(crate) struct Streams {

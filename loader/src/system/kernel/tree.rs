@@ -12,9 +12,9 @@ use super::errno::{Errno, Result};
 use super::files::kind;
 use super::folder::HostFolder;
 use super::pages::Pages;
-use crate::archive::Archive;
-use crate::budget::{Budget, Charge, Exhausted};
-use crate::interrupt::InterruptState;
+use crate::base::budget::{Budget, Charge, Exhausted};
+use crate::base::interrupt::InterruptState;
+use crate::system::archive::Archive;
 
 /// What a node takes of the host's memory with a name of the usual length, in bytes.
 const NODE: u64 = 1 << 10;
@@ -745,7 +745,7 @@ mod tests {
         let wheel = "../testdata/wheels/pydantic_core-2.50.5-cp314-cp314-pyemscripten_2026_0_wasm32.whl";
         let wheel = Path::new(env!("CARGO_MANIFEST_DIR")).join(wheel);
         let archive = Arc::new(Archive::open(&wheel).unwrap());
-        let small = |entry: &crate::archive::ArchiveEntry| (1000..10_000).contains(&entry.size);
+        let small = |entry: &crate::system::archive::ArchiveEntry| (1000..10_000).contains(&entry.size);
         let index = archive.entries().iter().position(small).unwrap();
         let size = archive.entries()[index].size;
         let mut tree = tree();

@@ -14,9 +14,9 @@ use std::time::Instant;
 
 use wasmtime::Memory;
 
-pub(crate) use self::functions::define;
-use crate::error::LoadError;
-use crate::options::ProcessOptions;
+pub(crate) use self::functions::{define, functions};
+use crate::base::error::LoadError;
+use crate::base::options::ProcessOptions;
 use crate::system::kernel::Kernel;
 use crate::system::kernel::descriptors::flag;
 

@@ -3,7 +3,7 @@
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use crate::c_stack;
+use crate::system::c_stack;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__handle_stack_overflow", Handler::Plain(stack_overflow)),

@@ -12,9 +12,9 @@ use super::super::guest::Guest;
 use super::super::halves::{self, Halves};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
-use crate::execute::process_tag;
-use crate::process::ProcessState;
 use crate::system::kernel::errno::Result;
+use crate::system::state::ProcessState;
+use crate::system::tags::process_tag;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("__cxa_throw", Handler::Plain(throw)),

@@ -11,12 +11,11 @@ use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
-use crate::address_space::AddressSpace;
-use crate::dlfcn;
-use crate::interrupt::PIECE;
-use crate::process::ProcessState;
-use crate::slots;
+use crate::base::interrupt::PIECE;
+use crate::memory::address_space::AddressSpace;
 use crate::system::kernel::errno::{Errno, Result};
+use crate::system::slots;
+use crate::system::state::ProcessState;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("ffi_call_js", Handler::Plain(call)),
@@ -350,10 +349,8 @@ fn wrong_type(
 
 /// The name of a function in a table slot, and its file; `None` for one that no module exports.
 fn function_name(guest: &mut Guest<'_>, slot: u32) -> Option<String> {
-    let namespace = dlfcn::namespace(&mut guest.store()).ok()?;
-    let found = namespace.find_address(slot)?;
-    let (name, _) = found.symbol?;
-    Some(format!("`{name}` of {}", namespace.name(found.module)))
+    let opener = guest.state().opener;
+    opener.function_name(guest.store(), slot)
 }
 
 /// A type as messages show it: `(i32, f64) -> i32`.
@@ -493,7 +490,9 @@ fn prepare_closure(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime
     let Some(number) = closure_number(guest, code, &interface, target)? else {
         return Ok(Answer::Integer(BAD_TYPE));
     };
-    slots::fill(&mut guest.store(), &space, TableSlot(code), SlotContent::Closure(number))?;
+    let lost = || wasmtime::Error::msg("internal error: libffi: a closure without a function");
+    let function = closure_function(&mut guest.store(), number).ok_or_else(lost)?;
+    slots::fill(&mut guest.store(), &space, TableSlot(code), SlotContent::Closure(number), function)?;
     Ok(Answer::Integer(0))
 }
 

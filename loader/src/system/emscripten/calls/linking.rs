@@ -1,5 +1,5 @@
-//! Owns the calls through which Emscripten's `dlopen` family asks the host; they are served by `dlfcn/rewritten.rs`, and by
-//! `dlfcn/emscripten.rs` for main modules that cannot be rewritten. Must not know what loading a library takes.
+//! Owns the calls through which Emscripten's `dlopen` family asks the host, which are passed on to whoever opens libraries
+//! ([`crate::system::state::Opener`]). Must not know what loading a library takes.
 
 use std::time::Duration;
 
@@ -9,8 +9,7 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::timers::{self, Task};
-use crate::dlfcn::{emscripten as dlfcn, rewritten};
-use crate::process::ProcessState;
+use crate::system::state::ProcessState;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("_dlopen_js", Handler::Plain(dlopen)),
@@ -32,7 +31,8 @@ pub(super) struct LaterOpen {
 impl LaterOpen {
     /// Opens it, and calls the one function or the other.
     pub(super) fn open(self, store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
-        let is_open = dlfcn::dlopen(store.as_context_mut(), self.dso)? != 0;
+        let opener = store.data().opener;
+        let is_open = opener.open(store.as_context_mut(), self.dso)? != 0;
         let slot = if is_open { self.opened } else { self.refused };
         let function = timers::function(store, slot)?.typed::<(u32, u32), ()>(&store)?;
         function.call(store, (self.dso, self.data))
@@ -52,14 +52,16 @@ fn dlopen_later(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::R
 }
 
 fn dlopen(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
-    dlfcn::dlopen(guest.store(), arguments.word(0)?).map(Answer::from)
+    let opener = guest.state().opener;
+    opener.open(guest.store(), arguments.word(0)?).map(Answer::from)
 }
 
 fn dlsym(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (first, second) = (arguments.word(0)?, arguments.word(1)?);
+    let opener = guest.state().opener;
     let answer = match Call::from_number(arguments.word(2)?) {
-        Some(call) => rewritten::call(guest.store(), call, first, second),
-        None => dlfcn::dlsym(guest.store(), first, second),
+        Some(call) => opener.call(guest.store(), call, first, second),
+        None => opener.symbol(guest.store(), first, second),
     };
     answer.map(Answer::from)
 }

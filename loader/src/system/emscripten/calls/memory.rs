@@ -8,7 +8,7 @@ use wasmtime::TypedFunc;
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
-use crate::interrupt::PIECE;
+use crate::base::interrupt::PIECE;
 use crate::system::guest::{slice, slice_mut};
 use crate::system::kernel::descriptors::{Object, flag};
 use crate::system::kernel::errno::{Errno, Result};

@@ -7,7 +7,7 @@ use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::memory::allocate;
-use crate::interrupt::InterruptState;
+use crate::base::interrupt::InterruptState;
 use crate::system::kernel::descriptors::{Object, flag};
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::kernel::network::{Socket, Transport};

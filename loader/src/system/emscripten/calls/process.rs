@@ -115,7 +115,7 @@ fn exit(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
 /// Runs what the guest has registered with `atexit` and writes its buffers out.
 fn finish(guest: &mut Guest<'_>) -> wasmtime::Result<()> {
     let Some(running) = guest.state().running.clone() else { return Ok(()) };
-    crate::emscripten_main::finish(&mut guest.store(), &running.main)
+    crate::system::emscripten::exit::finish(&mut guest.store(), &running.main)
 }
 
 /// Ends `main` and keeps the runtime for events: timers.

@@ -5,8 +5,8 @@ use wasmtime::{ExternRef, Ref, Rooted, StoreContextMut, Val};
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
-use crate::process::ProcessState;
 use crate::system::signals;
+use crate::system::state::ProcessState;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("_Py_emscripten_runtime", Handler::Constant(Answer::Integer(0))),

@@ -12,9 +12,9 @@ use super::super::guest::{Guest, table};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 use super::linking::LaterOpen;
-use crate::budget::Charge;
-use crate::process::ProcessState;
+use crate::base::budget::Charge;
 use crate::system::signals;
+use crate::system::state::ProcessState;
 
 pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_set_timeout", Handler::Plain(set_timeout)),

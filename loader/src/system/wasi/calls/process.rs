@@ -3,10 +3,10 @@
 use wasmtime::Caller;
 
 use super::system;
-use crate::process::ProcessState;
 use crate::system::Exit;
 use crate::system::guest::Guest;
 use crate::system::kernel::errno::{Errno, Result};
+use crate::system::state::ProcessState;
 
 pub(crate) fn args_get(guest: &mut Guest<'_>, vector: u32, text: u32) -> Result<()> {
     let arguments = system(guest)?.arguments.clone();

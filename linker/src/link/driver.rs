@@ -1,0 +1,171 @@
+//! Owns the sequence of a load, from a name to libraries that later loads know: the table of contents of the linker. Each stage is made
+//! of the one before it, and nothing of the process changes before a plan is committed. Must not know who reads files, nor whose memory
+//! it is that is handed out.
+
+use std::sync::Arc;
+
+use crate::base::ids::ModuleId;
+use crate::link::error::LinkError;
+use crate::link::layout::{Placement, Reservation};
+use crate::link::namespace::Namespace;
+use crate::link::needed::{LibrarySource, LoadOrder, OpenMode, Start};
+use crate::link::plan::LoadPlan;
+use crate::link::resolve::ResolvedModules;
+use crate::link::search_path::Requester;
+
+/// What a load asks of the process that it is for, once its files are found: the host's functions, and room for the libraries.
+pub trait Room {
+    /// Why a load is not to be: the linker's reason, or the process's own.
+    type Refusal: From<LinkError>;
+
+    /// Adds what the host has for the libraries of a load to what the process knows of it ([`Namespace::ask_host`]), and returns what
+    /// is loaded. Called only when they want something that the namespace does not know. Errs when the process is gone.
+    fn ask_host(
+        &mut self,
+        namespace: Arc<Namespace>,
+        order: &LoadOrder,
+    ) -> Result<Arc<Namespace>, Self::Refusal>;
+
+    /// Hears what everything is bound to, before anything is taken for it. Errs when the load is not to be.
+    fn hear_bindings(&mut self, _: &Namespace, _: &ResolvedModules) -> Result<(), Self::Refusal> {
+        Ok(())
+    }
+
+    /// Allocates memory and slots, all or nothing. Errs when there is no room.
+    fn reserve(&mut self, reservation: &Reservation) -> Result<Placement, Self::Refusal>;
+
+    /// Takes back what was allocated for a load that is not to be. Errs when that fails in the guest, which has then ended.
+    fn release(&mut self, _: &Reservation, _: &Placement) -> Result<(), Self::Refusal> {
+        Ok(())
+    }
+}
+
+/// What opening a library leads to.
+pub enum Opening {
+    /// It is loaded already, or the main module serves it.
+    Loaded(ModuleId),
+    /// It has to be loaded, with what it needs.
+    New(Load),
+}
+
+/// Libraries that were found and are to be loaded together, into the process of which this was the namespace then.
+pub struct Load {
+    namespace: Arc<Namespace>,
+    order: LoadOrder,
+    mode: OpenMode,
+}
+
+impl Load {
+    /// What `dlopen` of a name leads to. Errs when a file is missing or is no library for this process, and, with `RTLD_NOLOAD`, when the
+    /// library is not loaded.
+    pub fn open(
+        namespace: &Arc<Namespace>,
+        name: &str,
+        mode: OpenMode,
+        source: &mut dyn LibrarySource,
+    ) -> Result<Opening, LinkError> {
+        let order = match LoadOrder::discover(namespace, name, source)? {
+            Start::Loaded(id) => return Ok(Opening::Loaded(id)),
+            Start::New(_) if mode.noload => {
+                return Err(LinkError::NotLoaded { library: name.to_owned() });
+            }
+            Start::New(order) => order,
+        };
+        let order = if mode.deepbind { order.with_own_scope_first() } else { order };
+        Ok(Opening::New(Load { namespace: namespace.clone(), order, mode }))
+    }
+
+    /// What completes the main module, once it is instantiated by its own plan ([`LoadPlan::of_main`]): the libraries that it needs
+    /// itself, and the values of its GOT cells; `requester` stands for it in the search. `None` when it wants neither. Errs as
+    /// [`Load::open`] does.
+    pub fn of_main(
+        namespace: &Arc<Namespace>,
+        main: Arc<LoadPlan>,
+        requester: &Requester,
+        source: &mut dyn LibrarySource,
+    ) -> Result<Option<Load>, LinkError> {
+        if !main.leaves_main_open() {
+            return Ok(None);
+        }
+        let mut order = LoadOrder::discover_needed_of_main(namespace, requester, source)?;
+        order.main = Some(main);
+        let mode = OpenMode { global: true, ..OpenMode::default() };
+        Ok(Some(Load { namespace: namespace.clone(), order, mode }))
+    }
+
+    /// Decides everything: what each import is bound to, where everything lies, and what is to be done. Errs when a symbol cannot be
+    /// bound, and when the room refuses; then nothing is taken.
+    pub fn plan<R: Room>(self, room: &mut R) -> Result<PlannedLoad, R::Refusal> {
+        let Load { mut namespace, order, mode } = self;
+        if order.wants_of_host(&namespace) {
+            namespace = room.ask_host(namespace, &order)?;
+        }
+        let roots = order.roots().to_vec();
+        let resolved = order.resolve(&namespace, mode)?;
+        room.hear_bindings(&namespace, &resolved)?;
+        let reservation = resolved.reservation()?;
+        let placement = room.reserve(&reservation)?;
+        let placed = resolved.place(placement.clone());
+        let plan = match placed.and_then(|placed| placed.plan(&namespace)) {
+            Ok(plan) => plan,
+            Err(error) => {
+                room.release(&reservation, &placement)?;
+                return Err(error.into());
+            }
+        };
+        debug_assert_eq!(plan.check(), Ok(()));
+        Ok(PlannedLoad { namespace: Some(namespace), plan, reservation, placement, roots, mode })
+    }
+}
+
+/// A load of which everything is decided and nothing is done but that its room is taken.
+#[derive(Debug)]
+pub struct PlannedLoad {
+    /// What the decisions were made on, until the load is committed.
+    namespace: Option<Arc<Namespace>>,
+    plan: LoadPlan,
+    reservation: Reservation,
+    placement: Placement,
+    roots: Vec<ModuleId>,
+    mode: OpenMode,
+}
+
+impl PlannedLoad {
+    /// What is to be done.
+    pub fn plan(&self) -> &LoadPlan {
+        &self.plan
+    }
+
+    /// What was asked for.
+    pub fn reservation(&self) -> &Reservation {
+        &self.reservation
+    }
+
+    /// What it has.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// Makes the libraries known to later loads, and opens those that were asked for: after the plan was executed up to the first
+    /// constructor. Errs when the process's namespace is not the one any more that the decisions were made on.
+    pub fn commit(&mut self, namespace: &mut Arc<Namespace>) -> Result<(), LinkError> {
+        let decided_on = self.namespace.take();
+        if !decided_on.is_some_and(|decided_on| Arc::ptr_eq(&decided_on, namespace)) {
+            return Err(LinkError::Overtaken { library: self.plan.path(self.plan.root()).to_owned() });
+        }
+        let namespace = Arc::make_mut(namespace);
+        namespace.commit(&self.plan);
+        for root in &self.roots {
+            namespace.open(*root, self.mode.global);
+            if self.mode.nodelete {
+                namespace.keep(*root);
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan alone.
+    pub fn into_plan(self) -> LoadPlan {
+        self.plan
+    }
+}

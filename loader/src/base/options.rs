@@ -1,0 +1,362 @@
+//! Owns what an embedder may say of a process: arguments, environment, files, streams. Must not know the host's own
+//! environment or command line.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::error::LoadError;
+use crate::base::line_editor::{LineEditor, SharedEditor};
+use crate::base::trace::Trace;
+
+/// A folder of the host that the guest sees.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mount {
+    /// The folder of the host.
+    pub host: PathBuf,
+    /// Its absolute path in the guest.
+    pub guest: String,
+    /// Whether the guest may only read.
+    pub read_only: bool,
+}
+
+/// A file of the host that the guest sees, for reading.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct GuestFile {
+    pub host: PathBuf,
+    pub guest: String,
+}
+
+/// Where a guest's standard input comes from.
+#[derive(Clone, Debug, Default)]
+pub enum Input {
+    /// Nowhere: end of file at once.
+    #[default]
+    Empty,
+    /// The standard input of this program.
+    Inherit,
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
+
+/// Where a guest's standard output or standard error goes.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Output {
+    #[default]
+    Discard,
+    Inherit,
+    Capture(Captured),
+}
+
+/// Memory that takes a guest's output. Cloning makes another view of the same memory.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    bytes: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Captured {
+    /// The most bytes that are kept: 64 MiB. A guest that writes more gets an error.
+    pub const CAPACITY: usize = 64 << 20;
+
+    /// Room for [`Captured::CAPACITY`] bytes, taken as they come.
+    pub fn new() -> Captured {
+        Captured { bytes: Arc::default() }
+    }
+
+    /// Takes as many of the bytes that a guest wrote as there is room for, and returns how many. Errs when there is none.
+    pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = bytes.len().min(Self::CAPACITY.saturating_sub(kept.len()));
+        if count == 0 && !bytes.is_empty() {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        kept.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    /// What was written so far.
+    pub fn contents(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Default for Captured {
+    fn default() -> Self {
+        Captured::new()
+    }
+}
+
+/// A part of the host's network that a guest may use: to connect to, to send to and, where the address is one of this machine's, to
+/// listen on. Whoever reaches an address that a guest listens on may call it; datagrams that nobody listens for come in only from
+/// where the guest may send to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkPermission {
+    host: Option<String>,
+    port: Option<u16>,
+}
+
+impl NetworkPermission {
+    /// Every host and port: this machine's own services and its local network, too.
+    pub fn all() -> NetworkPermission {
+        NetworkPermission { host: None, port: None }
+    }
+
+    /// A host, by name or address, and one of its ports, or all of them. A name stands for the addresses of the public Internet that it
+    /// has when the guest looks it up: those of this machine, of its link and of private networks must be named by address, since
+    /// others may say what a name means. `localhost` is this machine's loopback. All interfaces are `0.0.0.0` and `::`.
+    pub fn host(host: impl Into<String>, port: Option<u16>) -> NetworkPermission {
+        NetworkPermission { host: Some(host.into()), port }
+    }
+
+    /// Whether it covers an address, in whatever form.
+    pub(crate) fn permits(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        let is_host = |host: &String| {
+            if let Ok(named) = host.parse::<IpAddr>() {
+                return named.to_canonical() == ip;
+            }
+            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            host.eq_ignore_ascii_case(LOCALHOST) && loopback.contains(&ip)
+        };
+        self.host.as_ref().is_none_or(is_host) && self.port.is_none_or(|port| port == address.port())
+    }
+
+    /// Whether it covers a name, for some port.
+    pub(crate) fn permits_name(&self, name: &str) -> bool {
+        self.host.is_none() || self.is_for(name)
+    }
+
+    /// Whether it is for this host in particular.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        self.host.as_ref().is_some_and(|host| host.eq_ignore_ascii_case(name))
+    }
+
+    /// The same for an address that the name has.
+    pub(crate) fn at(&self, address: IpAddr) -> NetworkPermission {
+        NetworkPermission { host: Some(address.to_string()), port: self.port }
+    }
+}
+
+/// The name of this machine's loopback, whatever its resolver says (RFC 6761).
+const LOCALHOST: &str = "localhost";
+
+/// The folder of the guest that holds side modules when no Python installation says otherwise.
+pub(crate) const SIDE_FOLDER: &str = "/usr/local/lib/pydl";
+
+/// How many instances of libraries and of their thunks a process may make unless told otherwise.
+pub(crate) const MOST_INSTANCES: u32 = 10_000;
+/// How many bytes a linear memory may have: as many as there are addresses.
+pub(crate) const MOST_MEMORY: usize = 4 << 30;
+/// How many bytes the host keeps for a process unless the options say otherwise.
+const HOST_MEMORY: u64 = 1 << 30;
+
+/// Everything a process is given. What is not named here, the guest does not see: by default there is no file, no
+/// environment variable, an empty standard input, and output goes nowhere.
+#[derive(Clone, Debug)]
+pub struct ProcessOptions {
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) files: Vec<GuestFile>,
+    pub(crate) side_folder: String,
+    pub(crate) side_modules: Vec<PathBuf>,
+    /// Whether the guest gets the standard library that the image knows.
+    pub(crate) is_python: bool,
+    pub(crate) network: Vec<NetworkPermission>,
+    pub(crate) wheels: Vec<PathBuf>,
+    pub(crate) package_folders: Vec<PathBuf>,
+    pub(crate) working_directory: Option<String>,
+    pub(crate) stdin: Input,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+    pub(crate) editor: Option<SharedEditor>,
+    pub(crate) trace: Trace,
+    pub(crate) most_instances: u32,
+    pub(crate) host_memory: u64,
+    /// How many bytes the guest's linear memory may have.
+    pub(crate) most_memory: usize,
+}
+
+impl ProcessOptions {
+    /// Options for any main module; `program` is its `argv[0]`.
+    pub fn new(program: impl Into<OsString>) -> ProcessOptions {
+        ProcessOptions {
+            arguments: vec![program.into()],
+            environment: Vec::new(),
+            mounts: Vec::new(),
+            files: Vec::new(),
+            side_folder: SIDE_FOLDER.to_owned(),
+            side_modules: Vec::new(),
+            is_python: false,
+            network: Vec::new(),
+            wheels: Vec::new(),
+            package_folders: Vec::new(),
+            working_directory: None,
+            stdin: Input::Empty,
+            stdout: Output::Discard,
+            stderr: Output::Discard,
+            editor: None,
+            trace: Trace::default(),
+            most_instances: MOST_INSTANCES,
+            host_memory: HOST_MEMORY,
+            most_memory: MOST_MEMORY,
+        }
+    }
+
+    /// Appends arguments after `argv[0]` and those given before.
+    pub fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> ProcessOptions {
+        self.arguments.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable. The last one of a name counts.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> ProcessOptions {
+        let name = name.into();
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Shows a folder of the host to the guest.
+    pub fn mount(mut self, mount: Mount) -> ProcessOptions {
+        self.mounts.push(mount);
+        self
+    }
+
+    /// Shows one file of the host to the guest under an absolute path, for reading. Nothing else in its folder is
+    /// visible. The guest gets its contents as they are when the process is made.
+    pub fn file(mut self, host: impl Into<PathBuf>, guest: impl Into<String>) -> ProcessOptions {
+        self.files.push(GuestFile { host: host.into(), guest: guest.into() });
+        self
+    }
+
+    /// Makes a side module available to `dlopen` and, in Python, to `import`, under its own file name.
+    pub fn side_module(mut self, host: impl Into<PathBuf>) -> ProcessOptions {
+        self.side_modules.push(host.into());
+        self
+    }
+
+    /// Lets the guest use the host's network, as far as `permission` goes. Without any permission it has a loopback of its own
+    /// and nothing else. For Emscripten main modules.
+    pub fn network(mut self, permission: NetworkPermission) -> ProcessOptions {
+        self.network.push(permission);
+        self
+    }
+
+    /// Makes the packages of a wheel importable, without unpacking it. The wheel must fit the main module (its version of
+    /// Python and its platform, PEP 425 and PEP 783), and its contents must be what its RECORD says (PEP 427); otherwise
+    /// there is no process. Its scripts, headers and data files, which installers put outside of `site-packages`, are not
+    /// visible.
+    pub fn wheel(mut self, host: impl Into<PathBuf>) -> ProcessOptions {
+        self.wheels.push(host.into());
+        self
+    }
+
+    /// Makes the packages in a folder importable: one that `pip install --target` filled, or the `site-packages` of a
+    /// virtual environment. The guest may only read it. Folders are searched in the order in which they are given.
+    pub fn packages(mut self, folder: impl Into<PathBuf>) -> ProcessOptions {
+        self.package_folders.push(folder.into());
+        self
+    }
+
+    /// The folder the guest starts in; `/` unless given.
+    pub fn working_directory(mut self, guest: impl Into<String>) -> ProcessOptions {
+        self.working_directory = Some(guest.into());
+        self
+    }
+
+    /// Where standard input comes from.
+    pub fn stdin(mut self, stdin: Input) -> ProcessOptions {
+        self.stdin = stdin;
+        self
+    }
+
+    /// Captures standard output.
+    pub fn stdout(mut self, stdout: &Captured) -> ProcessOptions {
+        self.stdout = Output::Capture(stdout.clone());
+        self
+    }
+
+    /// Captures standard error.
+    pub fn stderr(mut self, stderr: &Captured) -> ProcessOptions {
+        self.stderr = Output::Capture(stderr.clone());
+        self
+    }
+
+    /// Uses this program's own standard input, output and error.
+    pub fn inherit_streams(mut self) -> ProcessOptions {
+        self.stdin = Input::Inherit;
+        self.stdout = Output::Inherit;
+        self.stderr = Output::Inherit;
+        self
+    }
+
+    /// Has lines edited that the guest reads from the terminal: where standard input and an output are inherited and are terminals, as
+    /// long as the guest leaves the terminal's settings such that lines are read. For a Python that has no editor of its own
+    /// ([`Installation::edits_lines`]).
+    pub fn line_editor(mut self, editor: impl LineEditor + 'static) -> ProcessOptions {
+        self.editor = Some(SharedEditor::new(editor));
+        self
+    }
+
+    /// Tells what the dynamic linker does.
+    pub fn trace(mut self, trace: Trace) -> ProcessOptions {
+        self.trace = trace;
+        self
+    }
+
+    /// How many instances of libraries the process may make in its life; 10,000 unless given. Each load takes one for each
+    /// library, and one for the load if something in it needs thunks; the engine keeps the instances of closed libraries and of
+    /// failed loads until the process ends, at some 10 KB and three
+    /// mappings of memory each: Linux gives a process 65,530 of those (`vm.max_map_count`), so that above 20,000 the system's limit
+    /// comes first. A load beyond that is refused, and what is loaded works on.
+    pub fn most_instances(mut self, count: u32) -> ProcessOptions {
+        self.most_instances = count;
+        self
+    }
+
+    /// How many bytes of the host's memory may be kept for the process, beside its linear memory; 1 GiB unless given. Everything counts
+    /// that the guest causes to be kept, such as files outside of mounted folders, pipes, sockets and lists of names. A call that
+    /// would need more fails with an error of the guest's own kind, such as `ENOSPC` or `ENOMEM`.
+    pub fn host_memory(mut self, bytes: u64) -> ProcessOptions {
+        self.host_memory = bytes;
+        self
+    }
+
+    /// How many bytes the guest's linear memory may have.
+    pub(crate) fn most_memory(mut self, bytes: usize) -> ProcessOptions {
+        self.most_memory = bytes;
+        self
+    }
+
+    /// The absolute paths of the guest's files, side modules among them. Errs when two have the same path or a name
+    /// cannot be one in the guest.
+    pub(crate) fn guest_files(&self) -> Result<Vec<GuestFile>, LoadError> {
+        let mut files = self.files.clone();
+        for host in &self.side_modules {
+            let name = host.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+                let host = host.display();
+                LoadError::Option(format!("side module {host}: the path has no file name in UTF-8"))
+            })?;
+            let guest = format!("{}/{name}", self.side_folder);
+            files.push(GuestFile { host: host.clone(), guest });
+        }
+        for (position, file) in files.iter().enumerate() {
+            if let Some(other) = files[..position].iter().find(|other| other.guest == file.guest) {
+                return Err(LoadError::Option(format!(
+                    "{} and {} would both be {} in the guest",
+                    other.host.display(),
+                    file.host.display(),
+                    file.guest
+                )));
+            }
+        }
+        Ok(files)
+    }
+
+    /// An environment variable of the guest, if it is UTF-8.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.to_str())
+    }
+}

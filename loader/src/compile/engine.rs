@@ -1,0 +1,254 @@
+//! Owns the configuration of wasmtime: one for all modules, since code compiled under another cannot be mixed in. Must
+//! not know modules.
+
+use pydl_linker::features::ACCEPTED;
+use pydl_linker::{AbiFamily, SlotCount};
+use wasmparser::WasmFeatures;
+use wasmtime::{Config, Engine, Module, ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+
+use crate::base::budget::{Budget, Charge, Exhausted};
+use crate::base::error::LoadError;
+use crate::base::interrupt::Interruption;
+
+/// A kind of processes: each has an engine of its own, and code compiled for one is not for another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Of WASI main modules, interrupted anywhere: nothing in them asks.
+    Wasi,
+    /// Of Emscripten's.
+    Emscripten(Interruption),
+}
+
+impl Kind {
+    /// All of them, in the order in which a remembered main module is looked for.
+    pub(crate) const ALL: [Kind; 3] =
+        [Kind::Wasi, Kind::Emscripten(Interruption::WhereAsked), Kind::Emscripten(Interruption::Anywhere)];
+
+    /// Whose ABI the processes have.
+    pub(crate) fn family(self) -> AbiFamily {
+        match self {
+            Kind::Wasi => AbiFamily::Wasi,
+            Kind::Emscripten(_) => AbiFamily::Emscripten,
+        }
+    }
+}
+
+/// Bytes of native stack that guest code may use, so that Python's `RecursionError` comes before a trap. CPython for WASI counts
+/// calls and is tuned to 16 MiB (CPython, `Tools/wasm/`). Emscripten's watches its own stack of 10 MiB, to which its interpreter's
+/// calls add 200 bytes each while they take up to 4 KiB of this one. It is taken as it is used.
+pub(crate) fn guest_stack(family: AbiFamily) -> usize {
+    match family {
+        AbiFamily::Wasi => 16 << 20,
+        AbiFamily::Emscripten => 256 << 20,
+    }
+}
+
+/// Bytes of native stack for the thread that runs a guest: the guest's own, and room for the host functions and the
+/// compiler that run on top of it.
+pub(crate) fn thread_stack(family: AbiFamily) -> usize {
+    guest_stack(family) + (8 << 20)
+}
+
+/// Makes an engine for processes of one kind.
+pub(crate) fn engine(kind: Kind) -> Result<Engine, LoadError> {
+    let family = kind.family();
+    let mut config = Config::new();
+    // Looks at a number at every function entry and loop, which takes an eighth of the time of CPython.
+    config.epoch_interruption(kind != Kind::Emscripten(Interruption::WhereAsked));
+    config.wasm_features(WasmFeatures::all().difference(ACCEPTED), false);
+    config.wasm_features(ACCEPTED, true);
+    config.max_wasm_stack(guest_stack(family));
+    config.gc_heap_initial_size(OBJECTS as u64);
+    // Not used, but the engine wants it to be no smaller.
+    config.async_stack_size(thread_stack(family));
+    Engine::new(&config).map_err(LoadError::engine)
+}
+
+/// What the engine takes of the host's memory for a process, whoever of the guest's modules asks for it: one memory of 4 GiB; tables
+/// of 10,000,000 slots each, the limit that engines agreed on; and, charged to the budget with the tables, what it keeps for exceptions and
+/// references, and what it keeps until the process ends.
+pub(crate) struct Limits {
+    engine: StoreLimits,
+    budget: Budget,
+    /// What is charged of it, which only becomes more.
+    kept: Option<Charge>,
+    /// The engine asks for the guest's memory and for its own heap of exceptions and references alike, and does not say for which.
+    memory: LinearMemory,
+    /// What it was before the last request, which may fail yet.
+    before: LinearMemory,
+}
+
+/// The guest's memory, in bytes: everything else that the engine asks memory for is its heap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LinearMemory {
+    Absent,
+    /// Main has one, which begins with so many.
+    Planned(usize),
+    /// It has so many.
+    Made(usize),
+}
+
+impl LinearMemory {
+    fn of(main: Option<&Module>) -> LinearMemory {
+        let pages = main.and_then(|main| main.resources_required().max_initial_memory_size);
+        let bytes = pages.map(|pages| usize::try_from(pages.saturating_mul(PAGE)).unwrap_or(usize::MAX));
+        bytes.map_or(LinearMemory::Absent, LinearMemory::Planned)
+    }
+
+    /// Whether it is what a request is about. Of two that have the same size, it is: a guest that has the one taken
+    /// for the other has no more of both together.
+    fn is_asked_for(self, current: usize, desired: usize) -> bool {
+        match self {
+            LinearMemory::Absent => false,
+            LinearMemory::Planned(begin) => current == 0 && desired == begin,
+            LinearMemory::Made(size) => current == size,
+        }
+    }
+}
+
+/// Bytes of that heap in the beginning.
+const OBJECTS: usize = 1 << 20;
+/// Bytes of a page of memory, in which the engine counts.
+const PAGE: u64 = 1 << 16;
+/// Bytes that a slot of a table takes.
+const SLOT: usize = 8;
+
+impl Limits {
+    /// Limits of a process with a memory of so many bytes at most. wasmtime frees no instance before the process ends: `instances` is how many there may be of libraries and their
+    /// thunks, which loads count themselves, beside what else a process needs.
+    pub(crate) fn new(instances: u32, memory: usize, main: Option<&Module>, budget: Budget) -> Limits {
+        let engine = StoreLimitsBuilder::new()
+            .memories(1)
+            .memory_size(memory)
+            .tables(4)
+            .table_elements(SlotCount::MAX as usize)
+            .instances((instances as usize).saturating_add(OTHER_INSTANCES))
+            .build();
+        let memory = LinearMemory::of(main);
+        Limits { engine, budget, kept: None, memory, before: memory }
+    }
+
+    /// The same limits for another store that the process goes on in.
+    pub(crate) fn again(self, main: &Module) -> Limits {
+        let memory = LinearMemory::of(Some(main));
+        Limits { engine: self.engine, budget: self.budget, kept: None, memory, before: memory }
+    }
+
+    /// Charges what is kept until the process ends.
+    pub(crate) fn keep(&mut self, bytes: u64) -> Result<(), Exhausted> {
+        match &mut self.kept {
+            Some(kept) => kept.resize(kept.bytes().saturating_add(bytes)),
+            kept => {
+                *kept = Some(self.budget.charge(bytes)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.before = self.memory;
+        let more = if self.memory.is_asked_for(current, desired) {
+            self.memory = LinearMemory::Made(desired);
+            0
+        } else {
+            desired.saturating_sub(current)
+        };
+        let is_permitted = self.engine.memory_growing(current, desired, maximum)?;
+        let is_permitted = is_permitted && (more == 0 || self.keep(more as u64).is_ok());
+        if !is_permitted {
+            self.memory = self.before;
+        }
+        Ok(is_permitted)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory = self.before;
+        self.engine.memory_grow_failed(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current).saturating_mul(SLOT);
+        Ok(self.engine.table_growing(current, desired, maximum)? && self.keep(more as u64).is_ok())
+    }
+
+    fn instances(&self) -> usize {
+        self.engine.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.engine.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.engine.memories()
+    }
+}
+
+/// Instances that are not of libraries: main modules, trampolines, closures.
+const OTHER_INSTANCES: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Limits of a process whose memory begins with so many bytes.
+    fn limits(memory: LinearMemory, budget: u64) -> Limits {
+        let limits = Limits::new(1, 1 << 30, None, Budget::new(budget));
+        Limits { memory, ..limits }
+    }
+
+    /// What was charged after each request.
+    fn charged(memory: LinearMemory, requests: &[(usize, usize)]) -> Vec<u64> {
+        let mut limits = limits(memory, 16 << 20);
+        let charge = |(current, desired): &(usize, usize)| {
+            assert!(limits.memory_growing(*current, *desired, None).unwrap());
+            limits.budget.used()
+        };
+        requests.iter().map(charge).collect()
+    }
+
+    #[test]
+    fn the_heap_of_objects_is_charged_and_the_memory_is_not() {
+        const MEMORY: usize = 100 << 20;
+        let (begun, large) = (OBJECTS as u64, LinearMemory::Planned(MEMORY));
+        assert_eq!(
+            charged(large, &[(0, MEMORY), (0, OBJECTS), (OBJECTS, 2 * OBJECTS)]),
+            [0, begun, 2 * begun]
+        );
+        // In the other order, with a memory that begins as the heap does, and with none.
+        assert_eq!(charged(large, &[(0, OBJECTS), (0, MEMORY), (MEMORY, 2 * MEMORY)]), [begun, begun, begun]);
+        let alike = LinearMemory::Planned(OBJECTS);
+        assert_eq!(charged(alike, &[(0, OBJECTS), (OBJECTS, MEMORY), (0, OBJECTS)]), [0, 0, begun]);
+        assert_eq!(
+            charged(alike, &[(0, OBJECTS), (0, OBJECTS), (OBJECTS, MEMORY), (OBJECTS, 2 * OBJECTS)]),
+            [0, begun, begun, 2 * begun]
+        );
+        let none = LinearMemory::Absent;
+        assert_eq!(charged(none, &[(0, OBJECTS), (OBJECTS, 2 * OBJECTS)]), [begun, 2 * begun]);
+    }
+
+    #[test]
+    fn what_was_refused_is_not_taken_for_granted() {
+        let mut limits = limits(LinearMemory::Planned(100 << 20), 4 << 20);
+        assert!(limits.memory_growing(0, 100 << 20, None).unwrap());
+        assert!(limits.memory_growing(0, OBJECTS, None).unwrap());
+        assert!(!limits.memory_growing(OBJECTS, 8 << 20, None).unwrap());
+        assert!(limits.memory_growing(OBJECTS, 2 << 20, None).unwrap());
+        assert!(!limits.memory_growing(100 << 20, 2 << 30, None).unwrap());
+        assert!(limits.memory_growing(100 << 20, 200 << 20, None).unwrap());
+        assert!(limits.table_growing(0, 1000, None).unwrap());
+        assert!(!limits.table_growing(1000, 1_000_000, None).unwrap());
+    }
+}

@@ -1,0 +1,79 @@
+//! Owns the file of a main module: what the file system says of it, and what is in it, which is read when it is asked for. Must not know
+//! what is done with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use pydl_linker::MainModule;
+
+use super::cache::Stamp;
+use super::compiler::OutlineFile;
+use crate::base::error::LoadError;
+use crate::base::host_file::read_regular_file;
+
+/// The file of a main module, read when what is in it is asked for.
+pub(crate) struct MainFile {
+    pub path: PathBuf,
+    stamp: Stamp,
+    /// Whether the stamp was too new to tell the file from what it may become.
+    pub was_fresh: bool,
+    outline: Option<OutlineFile>,
+    module: OnceLock<Result<Arc<MainModule>, String>>,
+}
+
+impl MainFile {
+    /// The file at a path, with what is known of it: its stamp, and an outline of it in the cache.
+    pub(crate) fn new(path: &Path, stamp: Stamp, outline: Option<OutlineFile>) -> MainFile {
+        let was_fresh = stamp.is_fresh();
+        MainFile { path: path.to_owned(), stamp, was_fresh, outline, module: OnceLock::new() }
+    }
+
+    /// What the file system said of it when the image was made.
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// What it is called in backtraces.
+    pub(crate) fn file_name(&self) -> String {
+        self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
+    /// What is in these bytes, which were read from it. Errs when it is no main module.
+    pub(crate) fn parse(&self, bytes: &[u8]) -> Result<Arc<MainModule>, LoadError> {
+        let module = MainModule::parse(&self.name(), bytes)
+            .map_err(|error| LoadError::Malformed { path: self.path.clone(), error })?;
+        let module = Arc::new(module);
+        let _ = self.module.set(Ok(module.clone()));
+        Ok(module)
+    }
+
+    /// What is in it. Errs when the file has changed since the image was made.
+    pub(crate) fn module(&self) -> Result<Arc<MainModule>, LoadError> {
+        let read = || {
+            let outline = self.outline.as_ref().and_then(OutlineFile::read);
+            let known = outline.and_then(|outline| MainModule::from_outline(&self.name(), outline).ok());
+            match known {
+                Some(module) => Ok(Arc::new(module)),
+                None => self.read_unchanged().and_then(|bytes| {
+                    MainModule::parse(&self.name(), &bytes).map(Arc::new).map_err(|error| error.to_string())
+                }),
+            }
+        };
+        self.module.get_or_init(read).clone().map_err(|why| LoadError::NotRunnable { name: self.name(), why })
+    }
+
+    fn read_unchanged(&self) -> Result<Vec<u8>, String> {
+        let bytes = read_regular_file(&self.path).map_err(|error| error.to_string())?;
+        let now = fs::metadata(&self.path).map_err(|error| error.to_string())?;
+        if Stamp::of(&now) != self.stamp {
+            return Err("the file has changed since it was started".to_owned());
+        }
+        Ok(bytes)
+    }
+}

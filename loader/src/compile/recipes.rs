@@ -1,0 +1,33 @@
+//! Owns which passes the modules of a process go through before they are compiled. Must not know what a pass does.
+
+use pydl_linker::rewrite::{Pass, Recipe};
+
+use crate::base::interrupt::Interruption;
+use crate::compile::engine::Kind;
+
+/// The recipe for a main module of this kind of processes.
+pub(crate) fn of_main(kind: Kind) -> Recipe {
+    let of_system: &[Pass] = match kind {
+        Kind::Wasi => &[Pass::WaitInHostOfWasi],
+        Kind::Emscripten(_) => &[Pass::SleepInHost, Pass::AlwaysAskForTimeZone, Pass::AskHostForLibraries],
+    };
+    recipe(kind, of_system)
+}
+
+/// The recipe for a library.
+pub(crate) fn of_library(kind: Kind) -> Recipe {
+    recipe(kind, &[])
+}
+
+/// The recipe for what the linker has generated.
+pub(crate) fn of_generated() -> Recipe {
+    Recipe::of([])
+}
+
+fn recipe(kind: Kind, of_system: &[Pass]) -> Recipe {
+    // Where guests are interrupted anywhere, no instruction may take long.
+    let is_interrupted_anywhere = kind != Kind::Emscripten(Interruption::WhereAsked);
+    let cut = is_interrupted_anywhere.then_some(Pass::CutLongInstructions);
+    let first = [Pass::LowerExceptions].into_iter().chain(of_system.iter().copied());
+    Recipe::of(first.chain(cut).chain([Pass::ExportState]))
+}

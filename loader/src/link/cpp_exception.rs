@@ -1,0 +1,244 @@
+//! Owns what can be said of an exception of C++ that nothing caught: its type and its text, as C++'s own `terminate` tells both. They are
+//! read from the guest's memory; what no object holds, its `what()` is asked for. Facts: libc++abi (`cxa_exception.h`,
+//! `private_typeinfo.h`), libc++ (`__refstring`), the Itanium C++ ABI (2.5, 2.9.5), for 32-bit memory. Must not know what is done about
+//! it.
+
+use wasmtime::{Ref, StoreContextMut, ThrownException, Val};
+
+use crate::link::backtrace::GuestException;
+use crate::memory::address_space::AddressSpace;
+use crate::system::state::ProcessState;
+
+/// The most bytes of a text that are read.
+const TEXT: usize = 1000;
+/// The most bases that are gone through.
+const BASES: u32 = 64;
+/// `exception_class` of what C++ throws, without its last byte, in memory order: `CLNGC++`.
+const CLASS: &[u8] = b"++CGNLC";
+/// From the `_Unwind_Exception` that a tag carries back to the type, and on to the object.
+const TYPE: u32 = 48;
+const OBJECT: u32 = 32;
+/// From there back to the object of an exception that is thrown again (`__cxa_dependent_exception`), whose class says so.
+const PRIMARY: u32 = 4;
+const IS_DEPENDENT: u8 = 1;
+/// The classes whose objects hold a text, behind the vtable's address.
+const WITH_TEXT: [&str; 2] = ["St11logic_error", "St13runtime_error"];
+/// The class whose `what()` all that is derived from it have: the third function of their vtables, behind two destructors.
+const WITH_WHAT: &str = "St9exception";
+const WHAT: u32 = 8;
+/// The kinds of classes with bases (Itanium C++ ABI, section 2.9.5).
+const ONE_BASE: &str = "N10__cxxabiv120__si_class_type_infoE";
+const SEVERAL_BASES: &str = "N10__cxxabiv121__vmi_class_type_infoE";
+
+/// The exception that an error of the engine stands for; `None` when it is another error, or the exception no C++ one.
+pub(crate) fn uncaught(
+    store: &mut StoreContextMut<'_, ProcessState>,
+    error: &wasmtime::Error,
+) -> Option<GuestException> {
+    // What the host throws itself, for modules that leave exceptions to it.
+    let of_host = store.data().system.emscripten().and_then(|system| system.uncaught_object(error));
+    // What a tag carries is the engine's to keep until it is asked for.
+    let thrown = if of_host.is_none() && error.is::<ThrownException>() {
+        match store.take_pending_exception()?.field(&mut *store, 0).ok()? {
+            Val::I32(address) => Some(address.cast_unsigned()),
+            _ => return None,
+        }
+    } else {
+        None
+    };
+    let space = store.data().running.as_ref()?.space.clone()?;
+    let memory = View(space.memory.data(&*store));
+    let (ty, object) = match (of_host, thrown) {
+        (Some((ty, object)), _) => (memory.word(ty)?, object),
+        (None, Some(thrown)) => memory.thrown(thrown)?,
+        (None, None) => return None,
+    };
+    let type_name = memory.type_name(ty)?;
+    let what = memory.what(ty, object).and_then(|what| ask(store, &space, &what).or(what.kept));
+    Some(GuestException { type_name, what })
+}
+
+/// What `what()` says; `None` when it does not return, or what it returns is no text.
+fn ask(store: &mut StoreContextMut<'_, ProcessState>, space: &AddressSpace, what: &What) -> Option<String> {
+    store.data().interrupt.check().ok()?;
+    let Some(Ref::Func(Some(function))) = space.table.get(&mut *store, what.slot.into()) else { return None };
+    let function = function.typed::<u32, u32>(&*store).ok()?;
+    let Ok(text) = space.call(&mut *store, &function, what.object) else {
+        // What it threw itself is nobody's.
+        store.take_pending_exception();
+        return None;
+    };
+    View(space.memory.data(&*store)).text(text)
+}
+
+/// The text of an object whose class is derived from `std::exception`.
+#[derive(PartialEq, Eq, Debug)]
+struct What {
+    /// The slot of its `what()`, and the object for that.
+    slot: u32,
+    object: u32,
+    /// What is in the object itself.
+    kept: Option<String>,
+}
+
+/// The guest's memory.
+struct View<'a>(&'a [u8]);
+
+impl View<'_> {
+    fn bytes(&self, address: u32, size: usize) -> Option<&[u8]> {
+        let start = address as usize;
+        self.0.get(start..start.checked_add(size)?)
+    }
+
+    fn word(&self, address: u32) -> Option<u32> {
+        Some(u32::from_le_bytes(self.bytes(address, 4)?.try_into().ok()?))
+    }
+
+    /// A C string; what is longer than is good is cut.
+    fn text(&self, address: u32) -> Option<String> {
+        if address == 0 {
+            return None;
+        }
+        let rest = self.0.get(address as usize..)?;
+        let rest = rest.get(..TEXT).unwrap_or(rest);
+        let text = rest.split(|byte| *byte == 0).next()?;
+        Some(String::from_utf8_lossy(text).into_owned())
+    }
+
+    /// The type and the object of what a tag of C++ carries.
+    fn thrown(&self, header: u32) -> Option<(u32, u32)> {
+        let (dependent, class) = self.bytes(header, 8)?.split_first()?;
+        if class != CLASS {
+            return None;
+        }
+        let object = match *dependent {
+            IS_DEPENDENT => self.word(header.checked_sub(PRIMARY)?)?,
+            _ => header.checked_add(OBJECT)?,
+        };
+        Some((self.word(header.checked_sub(TYPE)?)?, object))
+    }
+
+    /// What `std::type_info::name` says of a type.
+    fn type_name(&self, ty: u32) -> Option<String> {
+        self.text(self.word(ty.checked_add(4)?)?).filter(|name| !name.is_empty())
+    }
+
+    /// The text of an object whose class is derived from `std::exception`; `None` of others.
+    fn what(&self, ty: u32, object: u32) -> Option<What> {
+        let mut classes = vec![(ty, object)];
+        let mut looked_at = 0;
+        while let Some((ty, object)) = classes.pop() {
+            if let Some(what) = self.own_what(ty, object) {
+                return Some(what);
+            }
+            looked_at += 1;
+            if looked_at > BASES {
+                return None;
+            }
+            classes.extend(self.bases(ty, object).unwrap_or_default());
+        }
+        None
+    }
+
+    /// The same for one of the classes that have the text.
+    fn own_what(&self, ty: u32, object: u32) -> Option<What> {
+        let name = self.type_name(ty)?;
+        let keeps = WITH_TEXT.contains(&name.as_str());
+        if !keeps && name != WITH_WHAT {
+            return None;
+        }
+        let slot = self.word(self.word(object)?.checked_add(WHAT)?)?;
+        let kept = if keeps { self.text(self.word(object.checked_add(4)?)?) } else { None };
+        Some(What { slot, object, kept })
+    }
+
+    /// The bases of a class, with their parts of the object, the last first.
+    fn bases(&self, ty: u32, object: u32) -> Option<Vec<(u32, u32)>> {
+        // The description's own class is told by the word before the functions of its vtable.
+        let kind = self.word(self.word(ty)?.checked_sub(4)?)?;
+        match self.type_name(kind)?.as_str() {
+            ONE_BASE => Some(vec![(self.word(ty.checked_add(8)?)?, object)]),
+            SEVERAL_BASES => {
+                // Flags and a count, then for each base its type and where it is: an offset above eight bits, the first of which means
+                // that it is virtual. Then the offset is that of where the object's vtable tells (2.5.2, virtual base offsets).
+                let count = self.word(ty.checked_add(12)?)?.min(BASES);
+                let base = |number: u32| {
+                    let at = ty.checked_add(16 + 8 * number)?;
+                    let place = self.word(at.checked_add(4)?)?.cast_signed();
+                    let offset = match place & 1 {
+                        0 => place >> 8,
+                        _ => self.word(self.word(object)?.checked_add_signed(place >> 8)?)?.cast_signed(),
+                    };
+                    Some((self.word(at)?, object.checked_add_signed(offset)?))
+                };
+                Some((0..count).rev().filter_map(base).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory with words at addresses.
+    fn memory(words: &[(usize, u32)], texts: &[(usize, &str)]) -> Vec<u8> {
+        let mut memory = vec![0; 1024];
+        for (address, word) in words {
+            memory[*address..address + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        for (address, text) in texts {
+            memory[*address..address + text.len()].copy_from_slice(text.as_bytes());
+        }
+        memory
+    }
+
+    #[test]
+    fn texts_are_found_behind_bases() {
+        let words = [
+            // The header at 148 has the type 300; the object is at 180.
+            (100, 300),
+            (180, 800),
+            (180 + 4, 700),
+            (800 + 8, 77),
+            // A class with one base, whose base is a runtime_error.
+            (300, 404),
+            (304, 500),
+            (308, 320),
+            (320, 404),
+            (324, 520),
+            // The vtable of descriptions with one base, at 404, and the description of that class.
+            (400, 420),
+            (424, 600),
+        ];
+        let texts = [
+            (148, "\0++CGNLC"),
+            (500, "3Err"),
+            (520, "St13runtime_error"),
+            (600, ONE_BASE),
+            (700, "what it says"),
+        ];
+        let memory = memory(&words, &texts);
+        let view = View(&memory);
+        assert_eq!(view.thrown(148), Some((300, 180)));
+        assert_eq!(view.type_name(300).as_deref(), Some("3Err"));
+        let kept = Some("what it says".to_owned());
+        assert_eq!(view.what(300, 180), Some(What { slot: 77, object: 180, kept }));
+    }
+
+    #[test]
+    fn memory_that_makes_no_sense_says_nothing() {
+        // A class that is its own base, and addresses at both ends.
+        let memory = memory(
+            &[(300, 404), (304, 500), (308, 300), (400, 420), (424, 600)],
+            &[(500, "3Err"), (600, ONE_BASE)],
+        );
+        let view = View(&memory);
+        assert_eq!(view.what(300, 0), None);
+        for address in [0, 3, 1020, 1023, 1024, u32::MAX - 3, u32::MAX] {
+            assert_eq!(view.thrown(address), None);
+            assert_eq!(view.what(address, address), None);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Owns the host side of Emscripten's `dlopen` family: `_dlopen_js` and `_dlsym_js`, with the C library's `struct dso` (Emscripten,
+//! `system/lib/libc/dynlink.c`, `system/lib/libc/musl/src/internal/dynlink.h`). Must not know what loading a library takes.
+
+use pydl_linker::rewrite::dlfcn_of_main::{self, Call};
+use pydl_linker::{Address, ModuleId, OpenMode};
+use wasmtime::StoreContextMut;
+
+use super::{Failure, refuse, rewritten};
+use crate::memory::address_space::AddressSpace;
+use crate::system::state::{Opener, ProcessState};
+
+/// `struct dso`: flags at 4; whether memory was allocated, where and how much at 8, 12, 16; table slots at 20, 24; the bytes of the
+/// file, which are ours to free, and how many at 28, 32; the path at 36.
+mod dso {
+    pub const FLAGS: u32 = 4;
+    pub const ALLOCATED: u32 = 8;
+    pub const FILE_DATA: u32 = 28;
+    pub const NAME: u32 = 36;
+}
+
+/// Flags of `dlopen` that mean something here (`dlfcn.h`).
+const FLAGS: u32 = 0x5107;
+const LAZY: u32 = 1;
+const NOW: u32 = 2;
+/// What the host keeps of one record, in bytes.
+const RECORD: u64 = 64;
+/// The most bytes of a path or symbol.
+const NAME_LIMIT: usize = 1 << 20;
+
+type Store<'a> = StoreContextMut<'a, ProcessState>;
+
+/// What Emscripten's C library asks for.
+pub(crate) struct OfEmscripten;
+
+impl Opener for OfEmscripten {
+    fn open(&self, store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
+        dlopen(store, dso)
+    }
+
+    fn symbol(&self, store: Store<'_>, handle: u32, name: u32) -> wasmtime::Result<u32> {
+        dlsym(store, handle, name)
+    }
+
+    fn function_name(&self, mut store: Store<'_>, slot: u32) -> Option<String> {
+        let namespace = super::namespace(&mut store).ok()?;
+        let found = namespace.find_address(slot)?;
+        let (name, _) = found.symbol?;
+        Some(format!("`{name}` of {}", namespace.name(found.module)))
+    }
+
+    fn call(&self, store: Store<'_>, call: Call, first: u32, second: u32) -> wasmtime::Result<u32> {
+        rewritten::call(store, call, first, second)
+    }
+}
+
+/// `_dlopen_js(dso)`: 1, or 0 with a message for `dlerror`.
+fn dlopen(mut store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
+    let space = super::linking(&mut store).map(|linking| linking.space.clone());
+    let space = match space {
+        Ok(space) => space,
+        Err(failure) => return leave_error(&mut store, failure, 0),
+    };
+    match open(&mut store, &space, dso) {
+        Ok(()) => Ok(1),
+        Err(failure) => leave_error(&mut store, failure, 0),
+    }
+}
+
+fn open(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
+    let flags = word(store, space, dso.saturating_add(dso::FLAGS))? & FLAGS;
+    // A library opened with neither is opened with `RTLD_NOW`.
+    let flags = if flags & (LAZY | NOW) == 0 { flags | NOW } else { flags };
+    let name = name(store, space, dso.saturating_add(dso::NAME))?;
+    free_file(store, space, dso)?;
+    let mode = OpenMode::from_flags(flags).map_err(refuse)?;
+    let charge = store.data().budget.charge(RECORD);
+    let charge = charge.map_err(|error| refuse(format!("{name}: {error}")))?;
+    let id = super::open(store, &name, mode)?;
+    let linking = super::linking(store)?;
+    linking.handles.insert(dso, (id, charge));
+    let library = linking.namespace.library(id);
+    let placed = library.map(|library| {
+        let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
+        [1, library.memory_base.0, memory.memory_size, library.table_base.0, memory.table_size.get()]
+    });
+    let Some(placed) = placed else { return Ok(()) };
+    let fields = placed.map(u32::to_le_bytes).concat();
+    write(store, space, dso.saturating_add(dso::ALLOCATED), &fields)
+}
+
+/// Frees the copy of the file that the C library has read: libraries are read by the linker, with the guest's permissions.
+fn free_file(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
+    let at = dso.saturating_add(dso::FILE_DATA);
+    let data = word(store, space, at)?;
+    if data != 0 {
+        write(store, space, at, &[0; 8])?;
+        space.give_back(&mut *store, Address(data)).map_err(|error| super::classify(store, error, "free"))?;
+    }
+    Ok(())
+}
+
+/// `_dlsym_js(handle, name, ...)`: an address or table slot, or 0 with a message for `dlerror`.
+fn dlsym(mut store: Store<'_>, handle: u32, symbol: u32) -> wasmtime::Result<u32> {
+    let found = find(&mut store, handle, symbol);
+    match found {
+        Ok(value) => Ok(value),
+        Err(failure) => leave_error(&mut store, failure, 0),
+    }
+}
+
+fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure> {
+    let linking = super::linking(store)?;
+    let space = linking.space.clone();
+    let handle = match linking.handles.get(&handle) {
+        Some((id, _)) => super::handle_of(*id),
+        None if handle == super::RTLD_NEXT => handle,
+        // A `struct dso` that the host does not know is the main program's.
+        None => super::RTLD_DEFAULT,
+    };
+    let name = name(store, &space, symbol)?;
+    super::symbol(store, handle, &name)
+}
+
+/// The library, or the main module, whose handle is the C library's record of it: `emscripten_dlopen` gives such to its caller, also where
+/// `dlopen` is the host's. `None` for other handles.
+pub(super) fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleId>, Failure> {
+    /// The name in the record of the main program.
+    const MAIN: &[u8] = b"__main__";
+    let linking = super::linking(store)?;
+    if let Some((id, _)) = linking.handles.get(&handle) {
+        return Ok(Some(*id));
+    }
+    let is_handle = handle == super::RTLD_DEFAULT
+        || handle == super::RTLD_NEXT
+        || super::library_of(&linking.namespace, handle).is_ok();
+    if is_handle {
+        return Ok(None);
+    }
+    let space = linking.space.clone();
+    let name = space.string(store, Address(handle.saturating_add(dso::NAME)), MAIN.len() + 1);
+    Ok(name.filter(|name| name == MAIN).map(|_| ModuleId::MAIN))
+}
+
+/// The result, or `failed` with the message left for `dlerror`.
+pub(super) fn or_seterr(
+    store: &mut Store<'_>,
+    result: Result<u32, Failure>,
+    failed: u32,
+) -> wasmtime::Result<u32> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(failure) => leave_error(store, failure, failed),
+    }
+}
+
+/// Leaves a message for `dlerror`, in words that `printf` does not change.
+pub(super) fn leave_error(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
+    let message = match failure {
+        Failure::Refused(why) => why.to_string(),
+        Failure::Ended(error) => return Err(error),
+    };
+    let Some(running) = store.data().running.clone() else { return Ok(failed) };
+    let Some(space) = running.space else { return Ok(failed) };
+    let Ok(set) = running.main.get_typed_func::<(u32, u32), ()>(&mut *store, dlfcn_of_main::SET_ERROR) else {
+        return Ok(failed);
+    };
+    let text: Vec<u8> = message.replace('\0', "?").replace('%', "%%").bytes().chain([0]).collect();
+    if let Some(address) = space.copy_in(&mut *store, &text)? {
+        space.call(&mut *store, &set, (address.0, 0))?;
+        space.give_back(&mut *store, address)?;
+    }
+    Ok(failed)
+}
+
+fn word(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<u32, Failure> {
+    let bytes = space.copy_out(&mut *store, Address(at), 4).ok_or_else(|| out_of_memory(at))?;
+    Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+}
+
+fn write(store: &mut Store<'_>, space: &AddressSpace, at: u32, bytes: &[u8]) -> Result<(), Failure> {
+    space.memory.write(store, at as usize, bytes).map_err(|_| out_of_memory(at))
+}
+
+fn out_of_memory(at: u32) -> Failure {
+    refuse(format!("the record at address {at:#x} is outside of the memory"))
+}
+
+pub(super) fn name(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
+    let refused = |why: &str| refuse(format!("the name at address {at:#x} {why}"));
+    let bytes = space.string(store, Address(at), NAME_LIMIT).ok_or_else(|| refused("has no end"))?;
+    String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))
+}

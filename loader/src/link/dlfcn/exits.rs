@@ -1,0 +1,287 @@
+//! Owns what libraries have registered to run at exit: with which library it goes, and in which order all of it runs. The main
+//! module's own list has the order ([decisions/0011]); it holds one entry for each of ours. Must not know when libraries leave.
+//!
+//! [decisions/0011]: ../../../docs/decisions/0011-libraries-leave.md
+
+use std::collections::BTreeMap;
+
+use pydl_linker::{ModuleId, SlotContent, TableSlot, abi};
+use wasmtime::{AsContextMut, Caller, Func, Ref, Trap, WasmParams};
+
+use super::{Failure, Store, linking, refuse};
+use crate::base::budget::{Budget, Charge, Exhausted};
+use crate::link::slots;
+use crate::system::state::ProcessState;
+
+/// The most handlers of all libraries: a guest's list may take less of its memory than the notes take of the host's.
+const MOST: usize = 1 << 20;
+
+/// What to call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Call {
+    /// A function of type `(i32) -> ()` with this argument: `__cxa_atexit`.
+    WithArgument(TableSlot, u32),
+    /// A function of type `() -> ()`: `atexit`.
+    Plain(TableSlot),
+    /// The library's own last function, [`abi::CALL_DTORS`].
+    Fini,
+}
+
+/// Something to run at exit, or when its library leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Handler {
+    library: ModuleId,
+    call: Call,
+}
+
+/// What libraries have registered. No operation looks through all of it: a guest registers a million as easily as one.
+#[derive(Default)]
+pub(crate) struct Exits {
+    /// The function that the main module's list calls, with the number of an entry.
+    slot: Option<TableSlot>,
+    /// What each entry of the main module's list stands for, oldest first; `None` when it has run.
+    entries: Vec<Option<Handler>>,
+    /// How many entries there are up to the last that has not run.
+    used: usize,
+    /// The numbers of the entries of each library that have not run, oldest first.
+    of_library: BTreeMap<ModuleId, Vec<usize>>,
+    charge: Option<Charge>,
+}
+
+/// What an entry takes, in bytes, with its number.
+const ENTRY: u64 = 64;
+
+impl Exits {
+    /// Charges the room for one more entry.
+    fn charge(&mut self, budget: &Budget) -> Result<(), Exhausted> {
+        let bytes = ENTRY.saturating_mul(self.entries.len() as u64 + 1);
+        match &mut self.charge {
+            Some(charge) => charge.resize(bytes),
+            charge => {
+                *charge = Some(budget.charge(bytes)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether no more fit.
+    fn is_full(&self) -> bool {
+        self.used >= MOST
+    }
+
+    /// Enters a handler at the end of the order. The number of the new entry that the main module's list has to get; `None` when
+    /// the list has one there that nothing stands behind any more: programs that open and close a library again and again do not
+    /// fill the list.
+    fn add(&mut self, handler: Handler) -> Option<usize> {
+        let entry = self.used;
+        self.used += 1;
+        self.of_library.entry(handler.library).or_default().push(entry);
+        if let Some(free) = self.entries.get_mut(entry) {
+            *free = Some(handler);
+            return None;
+        }
+        self.entries.push(Some(handler));
+        Some(entry)
+    }
+
+    /// What an entry stands for, when the main module's list has got to it; those behind it are gone from the list.
+    fn reach(&mut self, entry: usize) -> Option<Handler> {
+        let handler = self.entries.get_mut(entry).and_then(Option::take);
+        for gone in self.entries.drain(entry.min(self.entries.len())..).flatten().chain(handler) {
+            if let Some(numbers) = self.of_library.get_mut(&gone.library) {
+                numbers.truncate(numbers.partition_point(|number| *number < entry));
+            }
+        }
+        self.shrink();
+        handler
+    }
+
+    /// The last handler of a library, which then is not in the order any more.
+    fn take_last(&mut self, library: ModuleId) -> Option<Handler> {
+        let entry = self.of_library.get_mut(&library)?.pop();
+        let handler = entry.and_then(|entry| self.entries.get_mut(entry)?.take());
+        if handler.is_none() {
+            self.of_library.remove(&library);
+        }
+        self.shrink();
+        handler
+    }
+
+    fn shrink(&mut self) {
+        self.used = self.used.min(self.entries.len());
+        while self.used > 0 && self.entries.get(self.used - 1).is_some_and(Option::is_none) {
+            self.used -= 1;
+        }
+    }
+}
+
+/// Registers a call for a library. 0, or what else the main module's `__cxa_atexit` returns when it has no room.
+pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> Result<u32, Failure> {
+    let slot = runner(store)?;
+    let budget = store.data().budget.clone();
+    let linking = linking(store)?;
+    if linking.exits.charge(&budget).is_err() {
+        return Err(refuse(Exhausted.to_string()));
+    }
+    if linking.exits.is_full() {
+        return Err(refuse(format!("libraries have registered {MOST} exit handlers, which is the most")));
+    }
+    let Some(entry) = linking.exits.add(Handler { library, call }) else { return Ok(0) };
+    let (main, space) = (linking.main(), linking.space.clone());
+    let ended = Failure::Ended;
+    let number = u32::try_from(entry).map_err(|error| ended(error.into()))?;
+    let register =
+        main.get_typed_func::<(u32, u32, u32), u32>(&mut *store, abi::CXA_ATEXIT).map_err(ended)?;
+    let status = space.call(&mut *store, &register, (slot.0, number, 0)).map_err(ended)?;
+    if status != 0 {
+        self::linking(store)?.exits.reach(entry);
+    }
+    Ok(status)
+}
+
+/// The slot of the function that runs an entry; made on first demand.
+fn runner(store: &mut Store<'_>) -> Result<TableSlot, Failure> {
+    let linking = linking(store)?;
+    if let Some(slot) = linking.exits.slot {
+        return Ok(slot);
+    }
+    let space = linking.space.clone();
+    let slot = space.take_slot(&mut *store);
+    let slot = slot.ok_or_else(|| refuse("the function table is full"))?;
+    slots::fill(store, &space, slot, SlotContent::ExitRunner).map_err(Failure::Ended)?;
+    self::linking(store)?.exits.slot = Some(slot);
+    Ok(slot)
+}
+
+/// The function that runs an entry.
+pub(crate) fn runner_function(store: &mut Store<'_>) -> Func {
+    Func::wrap(store, |mut guest: Caller<'_, ProcessState>, entry: u32| {
+        run_entry(&mut guest.as_context_mut(), entry)
+    })
+}
+
+/// Runs what an entry stands for, unless its library has left.
+fn run_entry(store: &mut Store<'_>, entry: u32) -> wasmtime::Result<()> {
+    let handler = match linking(store) {
+        Ok(linking) => linking.exits.reach(usize::try_from(entry)?),
+        Err(_) => None,
+    };
+    handler.map_or(Ok(()), |handler| run(store, handler))
+}
+
+/// Runs what a library has registered, last first, and what it registers meanwhile. An error ends it; the rest stays registered.
+pub(crate) fn run_all_of(store: &mut Store<'_>, library: ModuleId) -> wasmtime::Result<()> {
+    loop {
+        let handler = linking(store).ok().and_then(|linking| linking.exits.take_last(library));
+        match handler {
+            Some(handler) => run(store, handler)?,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Forgets what a library has registered.
+pub(crate) fn forget(store: &mut Store<'_>, library: ModuleId) {
+    if let Ok(linking) = linking(store) {
+        while linking.exits.take_last(library).is_some() {}
+    }
+}
+
+fn run(store: &mut Store<'_>, handler: Handler) -> wasmtime::Result<()> {
+    match handler.call {
+        Call::WithArgument(slot, argument) => call_slot(store, slot, argument),
+        Call::Plain(slot) => call_slot(store, slot, ()),
+        Call::Fini => {
+            let Ok(linking) = linking(store) else { return Ok(()) };
+            let (space, instance) = (linking.space.clone(), linking.instance(handler.library));
+            let Some(instance) = instance else { return Ok(()) };
+            let fini = instance.get_typed_func::<(), ()>(&mut *store, abi::CALL_DTORS)?;
+            space.call(&mut *store, &fini, ())
+        }
+    }
+}
+
+/// Calls a function as guest code calls one through a pointer, with the same traps.
+pub(crate) fn call_slot<P: WasmParams, R: wasmtime::WasmResults>(
+    store: &mut Store<'_>,
+    slot: TableSlot,
+    parameters: P,
+) -> wasmtime::Result<R> {
+    let Ok(linking) = linking(store) else { return Err(Trap::TableOutOfBounds.into()) };
+    let space = linking.space.clone();
+    let function = match space.table.get(&mut *store, u64::from(slot.0)) {
+        Some(Ref::Func(Some(function))) => function,
+        Some(_) => return Err(Trap::IndirectCallToNull.into()),
+        None => return Err(Trap::TableOutOfBounds.into()),
+    };
+    let function = function.typed::<P, R>(&mut *store).map_err(|_| Trap::BadSignature)?;
+    space.call(&mut *store, &function, parameters)
+}
+
+/// `__cxa_atexit` and `atexit` of a library. A DSO handle that is another library's counts for that one.
+pub(crate) fn atexit(
+    store: &mut Store<'_>,
+    caller: ModuleId,
+    call: Call,
+    dso: Option<u32>,
+) -> wasmtime::Result<u32> {
+    let owner = linking(store).ok().and_then(|linking| {
+        let of_dso = |library: &&pydl_linker::Library| {
+            dso == Some(library.memory_base.0) && library.holds_data(library.memory_base)
+        };
+        linking.namespace.libraries().iter().find(of_dso).map(|library| library.id)
+    });
+    match register(store, owner.unwrap_or(caller), call) {
+        Ok(status) => Ok(status),
+        Err(Failure::Refused(_)) => Ok(u32::MAX),
+        Err(Failure::Ended(error)) => Err(error),
+    }
+}
+
+/// Registers the last function of a library that exports one, before anything of it runs: it runs last of all it has.
+pub(crate) fn register_fini(store: &mut Store<'_>, library: ModuleId) -> Result<(), Failure> {
+    let linking = linking(store)?;
+    let (instance, main) = (linking.instance(library), linking.main());
+    let Some(instance) = instance else { return Ok(()) };
+    // Most libraries have none, and an error of the engine's may come with a trace of the host's stack, which takes long.
+    if instance.get_func(&mut *store, abi::CALL_DTORS).is_none() {
+        return Ok(());
+    }
+    if instance.get_typed_func::<(), ()>(&mut *store, abi::CALL_DTORS).is_err()
+        || main.get_typed_func::<(u32, u32, u32), u32>(&mut *store, abi::CXA_ATEXIT).is_err()
+    {
+        return Ok(());
+    }
+    match register(store, library, Call::Fini)? {
+        0 => Ok(()),
+        _ => Err(refuse("the program's list of exit handlers is full")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handler(library: ModuleId, number: u32) -> Handler {
+        Handler { library, call: Call::Plain(TableSlot(number)) }
+    }
+
+    #[test]
+    fn entries_that_have_run_are_used_again_from_the_first_at_the_end() {
+        let id = ModuleId::MAIN;
+        let mut exits = Exits::default();
+        assert_eq!(exits.add(handler(id, 1)), Some(0));
+        assert_eq!(exits.add(handler(id, 2)), Some(1));
+        assert_eq!(exits.take_last(id), Some(handler(id, 2)));
+        assert_eq!(exits.take_last(id), Some(handler(id, 1)));
+        assert_eq!(exits.take_last(id), None);
+        assert_eq!(exits.add(handler(id, 3)), None);
+        assert_eq!(exits.add(handler(id, 4)), None);
+        assert_eq!(exits.add(handler(id, 5)), Some(2));
+        assert_eq!(exits.reach(2), Some(handler(id, 5)));
+        assert_eq!(exits.reach(1), Some(handler(id, 4)));
+        // The list has an entry 1 no more.
+        assert_eq!(exits.add(handler(id, 6)), Some(1));
+        assert_eq!(exits.reach(0), Some(handler(id, 3)));
+    }
+}

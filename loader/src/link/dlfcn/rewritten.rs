@@ -1,0 +1,58 @@
+//! Owns the host side of the `dlopen` family of Emscripten main modules as the linker rewrites it ([`pydl_linker::rewrite::dlfcn_of_main`]): arguments
+//! and results are C's own. Must not know what loading a library takes.
+
+use pydl_linker::rewrite::dlfcn_of_main::Call;
+use pydl_linker::{ModuleId, OpenMode};
+use wasmtime::StoreContextMut;
+
+use super::{Failure, address, emscripten, refuse};
+use crate::system::state::ProcessState;
+
+type Store<'a> = StoreContextMut<'a, ProcessState>;
+
+/// Does what a function of the family is called for, with its one or two arguments, and returns what it returns.
+pub(crate) fn call(mut store: Store<'_>, call: Call, first: u32, second: u32) -> wasmtime::Result<u32> {
+    let store = &mut store;
+    match call {
+        Call::Open => {
+            let opened = open(store, first, second);
+            emscripten::or_seterr(store, opened, 0)
+        }
+        Call::Symbol => {
+            let found = symbol(store, first, second);
+            emscripten::or_seterr(store, found, 0)
+        }
+        Call::Close => {
+            let closed = close(store, first).map(|()| 0);
+            emscripten::or_seterr(store, closed, u32::MAX)
+        }
+        Call::Address => address::dladdr(store, first, second),
+    }
+}
+
+fn open(store: &mut Store<'_>, file: u32, mode: u32) -> Result<u32, Failure> {
+    let mode = OpenMode::from_flags(mode).map_err(refuse)?;
+    let id = if file == 0 {
+        ModuleId::MAIN
+    } else {
+        let space = super::linking(store)?.space.clone();
+        let name = emscripten::name(store, &space, file)?;
+        super::open(store, &name, mode)?
+    };
+    Ok(super::handle_of(id))
+}
+
+fn symbol(store: &mut Store<'_>, handle: u32, name: u32) -> Result<u32, Failure> {
+    let space = super::linking(store)?.space.clone();
+    let name = emscripten::name(store, &space, name)?;
+    let handle = emscripten::module_of_record(store, handle)?.map_or(handle, super::handle_of);
+    super::symbol(store, handle, &name)
+}
+
+/// What `emscripten_dlopen` has opened stays in the C library's own list, whose record its handle is: it is never closed.
+fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
+    match emscripten::module_of_record(store, handle)? {
+        Some(_) => Ok(()),
+        None => super::close(store, handle),
+    }
+}

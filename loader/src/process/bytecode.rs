@@ -1,0 +1,111 @@
+//! Owns how byte code of archives is made: Pyodide's standard library and wheels carry none, and compiling sources takes most of the time
+//! of an import. The guest's own compiler makes it, once, in a process that sees the archive and nothing else. Must not know what a module
+//! is for.
+//!
+//! Byte code is as trusted as its source is: it runs in the guest that imports the archive, and is made from that archive alone, so
+//! that no archive can change another's. Nothing of the archive runs while it is made: its sources are data to a Python that looks for
+//! modules in its own standard library only, and that has so much memory and time.
+
+use std::io::{Cursor, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::Process;
+use super::image::Image;
+use crate::base::error::LoadError;
+use crate::base::interrupt::InterruptHandle;
+use crate::base::options::{Captured, ProcessOptions};
+use crate::link::ends::ExitStatus;
+use crate::python::bytecode;
+use crate::python::emscripten::Uncompiled;
+use crate::system::archive::Archive;
+
+/// What is run to compile an archive.
+const PROGRAM: &str = include_str!("compile_all.py");
+/// Python's options for it: without the environment and without `site`, which would run what `.pth` files and a `sitecustomize` of the
+/// archive say.
+const ISOLATED: [&str; 3] = ["-I", "-S", "-c"];
+
+/// How long it may take to compile an archive, and how much memory: of the guest and of the host. What takes more is left to
+/// Python, which compiles what is imported.
+const MOST_TIME: Duration = Duration::from_mins(2);
+const MOST_MEMORY: usize = 1 << 30;
+const MOST_HOST_MEMORY: u64 = 512 << 20;
+
+/// Makes the byte code of an archive, and keeps it. `None` when it cannot be made, then Python compiles as it goes; and when an interrupt
+/// came to `outer`, whose guest is to be told of it.
+pub(super) fn make(image: &Image, uncompiled: &Uncompiled, outer: &InterruptHandle) -> Option<Arc<Archive>> {
+    let cache = image.compiler.cache()?;
+    let Uncompiled { archive, root, excluded, files, .. } = uncompiled;
+    let stdout = Captured::new();
+    let options = ProcessOptions::python(image)
+        .args(ISOLATED)
+        .args([PROGRAM, root, excluded])
+        .stdout(&stdout)
+        .most_memory(MOST_MEMORY)
+        .host_memory(MOST_HOST_MEMORY);
+    let mut process = Process::new(image, &options).ok()?;
+    process.uncompiled.clear();
+    let kernel = process.kernel_mut()?;
+    let mut show = files.iter();
+    show.try_for_each(|(path, index)| kernel.show_archived(&Path::new(root).join(path), archive, *index))
+        .ok()?;
+    let status = run(process, outer).ok()?;
+    if outer.is_pending() {
+        return None;
+    }
+    let written = if status == ExitStatus::Exited(0) { stdout.contents() } else { Vec::new() };
+    // What cannot be made is not tried again: then it is empty.
+    let bytes = pack(&written).or_else(|| pack(&[]))?;
+    bytecode::keep(cache, &image.main, archive, &bytes)
+}
+
+/// Runs a process until it ends, its time is over, or somebody interrupts or ends the one it works for.
+fn run(process: Process, outer: &InterruptHandle) -> Result<ExitStatus, LoadError> {
+    /// How often it is looked whether the process has ended.
+    const STEP: Duration = Duration::from_millis(10);
+    let (inner, is_over) = (process.interrupt_handle(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let started = Instant::now();
+            while !is_over.load(Ordering::Relaxed) {
+                let is_interrupted = outer.state().sleep(STEP);
+                if is_interrupted || started.elapsed() > MOST_TIME {
+                    inner.terminate();
+                    return;
+                }
+            }
+        });
+        let status = process.run();
+        is_over.store(true, Ordering::Relaxed);
+        status
+    })
+}
+
+/// Makes an archive of what the program wrote; `None` when that is not in its form.
+fn pack(written: &[u8]) -> Option<Vec<u8>> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut rest = written;
+    while !rest.is_empty() {
+        let path = std::str::from_utf8(take(&mut rest)?).ok()?;
+        let code = take(&mut rest)?;
+        zip.start_file(path, options).ok()?;
+        zip.write_all(code).ok()?;
+    }
+    Some(zip.finish().ok()?.into_inner())
+}
+
+/// Bytes after their length.
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    let (bytes, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *rest = after;
+    Some(bytes)
+}

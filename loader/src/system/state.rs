@@ -1,0 +1,113 @@
+//! Owns what the engine keeps for a process: its system, what it may use, its main module's instance; and room for what the floors above
+//! keep, which this one does not know.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pydl_linker::Journal;
+use pydl_linker::rewrite::dlfcn_of_main::Call;
+use wasmtime::{Instance, StoreContextMut, Tag};
+
+use super::System;
+use crate::base::budget::Budget;
+use crate::base::interrupt::InterruptState;
+use crate::base::options::{MOST_INSTANCES, MOST_MEMORY};
+use crate::base::trace::Trace;
+use crate::compile::compiler::Compiler;
+use crate::compile::engine::Limits;
+use crate::memory::address_space::AddressSpace;
+
+/// What the engine keeps for a process.
+pub(crate) struct ProcessState {
+    pub system: System,
+    pub compiler: Compiler,
+    pub interrupt: Arc<InterruptState>,
+    pub limits: Limits,
+    /// What the host may keep for the process.
+    pub budget: Budget,
+    /// How many instances of libraries it may make in its life, and how many of them it has made.
+    pub instances: (u32, u32),
+    /// What runs; `None` before the main module is instantiated.
+    pub running: Option<Running>,
+    /// What is told of linking, and to whom.
+    pub trace: Trace,
+    /// What the process has done to link.
+    pub journal: Journal,
+    /// Exception tags that are not the main module's, one for each name.
+    pub tags: BTreeMap<String, Tag>,
+    /// Who opens libraries for the C library.
+    pub opener: &'static dyn Opener,
+    /// What the floor above keeps.
+    upper: Option<Box<dyn Any + Send>>,
+}
+
+/// What a running process was made of.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub main: Instance,
+    /// The shared resources; `None` when the main module does not export them.
+    pub space: Option<Arc<AddressSpace>>,
+}
+
+/// What Emscripten's C library asks for that has to do with libraries.
+pub(crate) trait Opener: Sync {
+    /// `_dlopen_js(dso)`: 1, or 0 with a message for `dlerror`.
+    fn open(&self, store: StoreContextMut<'_, ProcessState>, dso: u32) -> wasmtime::Result<u32>;
+
+    /// `_dlsym_js(handle, name)`: an address or table slot, or 0 with a message for `dlerror`.
+    fn symbol(
+        &self,
+        store: StoreContextMut<'_, ProcessState>,
+        handle: u32,
+        name: u32,
+    ) -> wasmtime::Result<u32>;
+
+    /// The name of the function in a table slot, and its file; `None` for one that no module exports.
+    fn function_name(&self, store: StoreContextMut<'_, ProcessState>, slot: u32) -> Option<String>;
+
+    /// What a rewritten function of the `dlopen` family is called for.
+    fn call(
+        &self,
+        store: StoreContextMut<'_, ProcessState>,
+        call: Call,
+        first: u32,
+        second: u32,
+    ) -> wasmtime::Result<u32>;
+}
+
+impl ProcessState {
+    /// The state of a store that runs nothing yet.
+    pub(crate) fn idle(compiler: &Compiler, opener: &'static dyn Opener) -> ProcessState {
+        let budget = Budget::new(0);
+        ProcessState {
+            system: System::Idle,
+            compiler: compiler.clone(),
+            interrupt: Arc::default(),
+            limits: Limits::new(MOST_INSTANCES, MOST_MEMORY, None, budget.clone()),
+            budget,
+            instances: (MOST_INSTANCES, 0),
+            running: None,
+            trace: Trace::default(),
+            journal: Journal::default(),
+            tags: BTreeMap::new(),
+            opener,
+            upper: None,
+        }
+    }
+
+    /// Gives the floor above its room.
+    pub(crate) fn set_upper<T: Any + Send>(&mut self, upper: T) {
+        self.upper = Some(Box::new(upper));
+    }
+
+    /// What the floor above keeps; `None` when that is something else, or nothing.
+    pub(crate) fn upper<T: Any>(&self) -> Option<&T> {
+        self.upper.as_deref().and_then(<dyn Any + Send>::downcast_ref)
+    }
+
+    /// The same, to change.
+    pub(crate) fn upper_mut<T: Any>(&mut self) -> Option<&mut T> {
+        self.upper.as_deref_mut().and_then(<dyn Any + Send>::downcast_mut)
+    }
+}
