@@ -45,8 +45,8 @@ pub use link::namespace::{
     Library, Namespace, PointedTo, Scope, Stage, Symbol, SymbolKind, SymbolValue, Unloaded,
 };
 pub use link::needed::{
-    FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary,
-    OpenMode, Start,
+    FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadLimits, LoadOrder,
+    NewLibrary, OpenMode, Start,
 };
 pub use link::plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
 pub use link::provided::Provided;

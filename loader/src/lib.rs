@@ -37,6 +37,7 @@ pub use base::denied::{DeniedHost, DeniedNetwork};
 pub use base::error::{CacheError, LoadError};
 pub use base::host_file::open_regular_file;
 pub use base::interrupt::{InterruptHandle, Interruption, Signal};
+pub use base::limits::Limits;
 pub use base::line_editor::{LineEditor, Typed};
 pub use base::options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use base::trace::{Trace, TraceTopic};
@@ -50,7 +51,9 @@ pub use link::libraries::{
 };
 pub use process::image::Image;
 pub use process::{LibraryStage, Process};
-pub use pydl_linker::{LibraryNotFound, LinkError, MainModule, OpenMode, ParseError, SymbolProblem};
+pub use pydl_linker::{
+    LibraryNotFound, LinkError, LoadLimits, MainModule, OpenMode, ParseError, SymbolProblem,
+};
 pub use python::{Installation, PythonTarget, WheelFile};
 pub use system::kernel::terminal::Terminal;
 pub use wasmtime::{WasmParams, WasmResults};

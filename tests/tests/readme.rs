@@ -1,11 +1,12 @@
 //! Runs what the documentation says: the commands of the README with the output it shows, and that CI runs the README's
 //! test command. Links between documents must lead somewhere.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use pydl_tests::repository;
+use pydl_tests::{assert_golden, emscripten, repository, skip};
 
 const TEST_COMMAND: &str = "cargo test --workspace";
 
@@ -42,6 +43,49 @@ fn the_commands_of_the_readme_print_what_it_shows() {
         assert!(output.status.success(), "{command}: {stderr}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), *expected, "{command}\n{stderr}");
     }
+}
+
+/// The parts of the example that the guide shows, by name.
+fn snippets() -> BTreeMap<String, String> {
+    let example = fs::read_to_string(repository().join("loader/examples/guide.rs")).unwrap();
+    let parts = example.split("// guide: ").skip(1);
+    let part = |part: &str| {
+        let (name, rest) = part.split_once('\n')?;
+        Some((name.to_owned(), rest.split_once("// end\n")?.0.to_owned()))
+    };
+    parts.map(|text| part(text).unwrap()).collect()
+}
+
+#[test]
+fn the_guide_shows_what_its_example_does() {
+    let path = repository().join("docs/embedding.md");
+    let guide = fs::read_to_string(&path).unwrap();
+    let snippets = snippets();
+    let mut shown = String::new();
+    let mut rest = guide.as_str();
+    let mut used = 0;
+    while let Some((before, after)) = rest.split_once("<!-- guide: ") {
+        let (name, after) = after.split_once(" -->\n```rust\n").unwrap();
+        let (_, after) = after.split_once("```\n").unwrap();
+        shown += &format!("{before}<!-- guide: {name} -->\n```rust\n{}```\n", snippets[name]);
+        used += 1;
+        rest = after;
+    }
+    assert_eq!(used, snippets.len());
+    assert_golden(&path, &(shown + rest));
+}
+
+#[test]
+fn the_example_of_the_guide_does_what_it_asserts() {
+    let wheel = emscripten::wheel("numpy-2.0.2-cp312-cp312-pyodide_2024_0_wasm32.whl");
+    let (main, wheel) = match (emscripten::main_module("0.27.7"), wheel) {
+        (Ok(main), Ok(wheel)) => (main, wheel),
+        (Err(why), _) | (_, Err(why)) => return skip(&why),
+    };
+    let example = pydl_tests::pydl_binary().with_file_name("examples").join("guide");
+    let output = Command::new(example).args([main, wheel]).current_dir(repository()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
 }
 
 #[test]

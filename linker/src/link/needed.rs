@@ -403,16 +403,29 @@ struct Discovery<'a> {
     tries: usize,
     /// How many NEEDED entries there were.
     edges: usize,
+    limits: LoadLimits,
 }
 
-/// The most libraries of one load, and the most bytes of all their files. An engine's store holds 10,000 instances; a chain
-/// of files that a guest makes up while it is followed has no end.
-const MOST_LIBRARIES: usize = 5_000;
-const MOST_BYTES: usize = 1 << 30;
-/// The most NEEDED entries of one load: thousands of libraries may each need all the others.
-const MOST_EDGES: usize = 1 << 20;
-/// The most files that one load looks for: a file of 46 KB may name 3,000 libraries and 3,000 folders.
-const MOST_TRIES: usize = 1 << 16;
+/// What one load may bring in: a chain of files that a guest makes up while it is followed has no end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct LoadLimits {
+    /// Libraries: 5,000.
+    pub libraries: usize,
+    /// Bytes of all their files, and of each: 1 GiB.
+    pub bytes: usize,
+    /// NEEDED entries: 1,048,576. Thousands of libraries may each need all the others.
+    pub edges: usize,
+    /// Files that are looked for: 65,536. A file of 46 KB may name 3,000 libraries and 3,000 folders.
+    pub searches: usize,
+}
+
+impl Default for LoadLimits {
+    fn default() -> LoadLimits {
+        LoadLimits { libraries: 5_000, bytes: 1 << 30, edges: 1 << 20, searches: 1 << 16 }
+    }
+}
+
 /// So many missing libraries are looked for before a load gives up.
 const MOST_MISSING: usize = 1000;
 /// So many places are told of where a library was looked for.
@@ -433,6 +446,7 @@ impl<'a> Discovery<'a> {
             size: 0,
             tries: 0,
             edges: 0,
+            limits: namespace.limits(),
         }
     }
 
@@ -475,10 +489,10 @@ impl Discovery<'_> {
         let module = library.module.clone();
         let Some(dylink) = &module.dylink else { return Ok(Vec::new()) };
         self.edges = self.edges.saturating_add(dylink.needed.len());
-        if self.edges > MOST_EDGES {
+        if self.edges > self.limits.edges {
             return Err(LinkError::DoesNotFit {
                 library: library.file.path.clone(),
-                why: format!("the libraries of one load need each other {MOST_EDGES} times at most"),
+                why: format!("the libraries of one load need each other {} times at most", self.limits.edges),
             });
         }
         let requester = Requester::new(&library.file.path, &dylink.runtime_path);
@@ -517,12 +531,15 @@ impl Discovery<'_> {
     fn count_tries(&mut self, request: LibraryRequest<'_>) -> Result<(), LinkError> {
         let folders = request.requester.map_or(0, |requester| requester.runtime_path().len());
         self.tries = self.tries.saturating_add(folders).saturating_add(1);
-        let Some(requester) = request.requester.filter(|_| self.tries > MOST_TRIES) else { return Ok(()) };
+        let Some(requester) = request.requester.filter(|_| self.tries > self.limits.searches) else {
+            return Ok(());
+        };
         Err(LinkError::DoesNotFit {
             library: requester.path.clone(),
             why: format!(
-                "the libraries that it needs, in the {folders} folders of its RUNTIME_PATH, make more than {MOST_TRIES} files to \
-                 look for, which is the most for one load"
+                "the libraries that it needs, in the {folders} folders of its RUNTIME_PATH, make more than {} files to \
+                 look for, which is the most for one load",
+                self.limits.searches
             ),
         })
     }
@@ -557,14 +574,15 @@ impl Discovery<'_> {
             return Ok(Some(*known));
         }
         self.size = self.size.saturating_add(found.bytes.len());
-        if self.libraries.len() >= MOST_LIBRARIES || self.size > MOST_BYTES {
+        if self.libraries.len() >= self.limits.libraries || self.size > self.limits.bytes {
             return Err(LinkError::DoesNotFit {
                 library: found.path,
                 why: format!(
-                    "it would be library {} of one load, with {} bytes in all; the most are {MOST_LIBRARIES} libraries and \
-                     {MOST_BYTES} bytes",
+                    "it would be library {} of one load, with {} bytes in all; the most are {} libraries and {} bytes",
                     self.libraries.len() + 1,
-                    self.size
+                    self.size,
+                    self.limits.libraries,
+                    self.limits.bytes
                 ),
             });
         }

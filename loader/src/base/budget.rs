@@ -8,13 +8,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::limits::Limits;
+
 /// The account of one process. Clones are the same account.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget(Arc<Account>);
 
 #[derive(Debug)]
 struct Account {
-    limit: u64,
+    limits: Limits,
     used: AtomicU64,
 }
 
@@ -24,14 +26,25 @@ struct Account {
 pub(crate) struct Exhausted;
 
 impl Budget {
-    /// An account of `limit` bytes, of which none are used.
+    /// An account of [`Limits::host_memory`] bytes, of which none are used.
+    pub(crate) fn of(limits: Limits) -> Budget {
+        Budget(Arc::new(Account { limits, used: AtomicU64::new(0) }))
+    }
+
+    /// The same of `limit` bytes, with the default limits of everything else.
+    #[cfg(test)]
     pub(crate) fn new(limit: u64) -> Budget {
-        Budget(Arc::new(Account { limit, used: AtomicU64::new(0) }))
+        Budget::of(Limits { host_memory: limit, ..Limits::default() })
+    }
+
+    /// What the process may use beside memory.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// The bytes that may be used together.
     pub(crate) fn limit(&self) -> u64 {
-        self.0.limit
+        self.0.limits.host_memory
     }
 
     /// The bytes that are used now.
@@ -46,7 +59,7 @@ impl Budget {
     }
 
     fn take(&self, bytes: u64) -> Result<(), Exhausted> {
-        let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.0.limit);
+        let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.0.limits.host_memory);
         self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).map(drop).map_err(|_| Exhausted)
     }
 

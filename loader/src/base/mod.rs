@@ -8,6 +8,7 @@ pub(crate) mod error;
 pub(crate) mod halt;
 pub(crate) mod host_file;
 pub(crate) mod interrupt;
+pub(crate) mod limits;
 pub(crate) mod line_editor;
 pub(crate) mod options;
 pub(crate) mod trace;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::error::LoadError;
+use crate::base::limits::Limits;
 use crate::base::line_editor::{LineEditor, SharedEditor};
 use crate::base::trace::Trace;
 
@@ -144,13 +145,6 @@ const LOCALHOST: &str = "localhost";
 /// The folder of the guest that holds side modules when no Python installation says otherwise.
 pub(crate) const SIDE_FOLDER: &str = "/usr/local/lib/pydl";
 
-/// How many instances of libraries and of their thunks a process may make unless told otherwise.
-pub(crate) const MOST_INSTANCES: u32 = 10_000;
-/// How many bytes a linear memory may have: as many as there are addresses.
-pub(crate) const MOST_MEMORY: usize = 4 << 30;
-/// How many bytes the host keeps for a process unless the options say otherwise.
-const HOST_MEMORY: u64 = 1 << 30;
-
 /// Everything a process is given. What is not named here, the guest does not see: by default there is no file, no
 /// environment variable, an empty standard input, and output goes nowhere.
 #[derive(Clone, Debug)]
@@ -172,10 +166,7 @@ pub struct ProcessOptions {
     pub(crate) stderr: Output,
     pub(crate) editor: Option<SharedEditor>,
     pub(crate) trace: Trace,
-    pub(crate) most_instances: u32,
-    pub(crate) host_memory: u64,
-    /// How many bytes the guest's linear memory may have.
-    pub(crate) most_memory: usize,
+    pub(crate) limits: Limits,
 }
 
 impl ProcessOptions {
@@ -198,9 +189,7 @@ impl ProcessOptions {
             stderr: Output::Discard,
             editor: None,
             trace: Trace::default(),
-            most_instances: MOST_INSTANCES,
-            host_memory: HOST_MEMORY,
-            most_memory: MOST_MEMORY,
+            limits: Limits::default(),
         }
     }
 
@@ -306,27 +295,26 @@ impl ProcessOptions {
         self
     }
 
-    /// How many instances of libraries the process may make in its life; 10,000 unless given. Each load takes one for each
-    /// library, and one for the load if something in it needs thunks; the engine keeps the instances of closed libraries and of
-    /// failed loads until the process ends, at some 10 KB and three
-    /// mappings of memory each: Linux gives a process 65,530 of those (`vm.max_map_count`), so that above 20,000 the system's limit
-    /// comes first. A load beyond that is refused, and what is loaded works on.
+    /// What the guest may use of the host; [`Limits::default`] unless given.
+    pub fn limits(mut self, limits: Limits) -> ProcessOptions {
+        self.limits = limits;
+        self
+    }
+
+    /// [`Limits::instances`] alone. Each load takes one instance for each library, and one for the load if something in it needs thunks; the
+    /// engine keeps the instances of closed libraries and of failed loads until the process ends, at some 10 KB and three mappings of memory
+    /// each: Linux gives a process 65,530 of those (`vm.max_map_count`), so that above 20,000 the system's limit comes first. A load beyond
+    /// the limit is refused, and what is loaded works on.
     pub fn most_instances(mut self, count: u32) -> ProcessOptions {
-        self.most_instances = count;
+        self.limits.instances = count;
         self
     }
 
-    /// How many bytes of the host's memory may be kept for the process, beside its linear memory; 1 GiB unless given. Everything counts
-    /// that the guest causes to be kept, such as files outside of mounted folders, pipes, sockets and lists of names. A call that
-    /// would need more fails with an error of the guest's own kind, such as `ENOSPC` or `ENOMEM`.
+    /// [`Limits::host_memory`] alone, in bytes. Everything counts that the guest causes to be kept, such as files outside of mounted folders,
+    /// pipes, sockets and lists of names. A call that would need more fails with an error of the guest's own kind, such as `ENOSPC` or
+    /// `ENOMEM`.
     pub fn host_memory(mut self, bytes: u64) -> ProcessOptions {
-        self.host_memory = bytes;
-        self
-    }
-
-    /// How many bytes the guest's linear memory may have.
-    pub(crate) fn most_memory(mut self, bytes: usize) -> ProcessOptions {
-        self.most_memory = bytes;
+        self.limits.host_memory = bytes;
         self
     }
 

@@ -67,7 +67,7 @@ pub(crate) fn engine(kind: Kind) -> Result<Engine, LoadError> {
 /// What the engine takes of the host's memory for a process, whoever of the guest's modules asks for it: one memory of 4 GiB; tables
 /// of 10,000,000 slots each, the limit that engines agreed on; and, charged to the budget with the tables, what it keeps for exceptions and
 /// references, and what it keeps until the process ends.
-pub(crate) struct Limits {
+pub(crate) struct EngineLimits {
     engine: StoreLimits,
     budget: Budget,
     /// What is charged of it, which only becomes more.
@@ -113,10 +113,10 @@ const PAGE: u64 = 1 << 16;
 /// Bytes that a slot of a table takes.
 const SLOT: usize = 8;
 
-impl Limits {
-    /// Limits of a process with a memory of so many bytes at most. wasmtime frees no instance before the process ends: `instances` is how many there may be of libraries and their
+impl EngineLimits {
+    /// EngineLimits of a process with a memory of so many bytes at most. wasmtime frees no instance before the process ends: `instances` is how many there may be of libraries and their
     /// thunks, which loads count themselves, beside what else a process needs.
-    pub(crate) fn new(instances: u32, memory: usize, main: Option<&Module>, budget: Budget) -> Limits {
+    pub(crate) fn new(instances: u32, memory: usize, main: Option<&Module>, budget: Budget) -> EngineLimits {
         let engine = StoreLimitsBuilder::new()
             .memories(1)
             .memory_size(memory)
@@ -125,13 +125,13 @@ impl Limits {
             .instances((instances as usize).saturating_add(OTHER_INSTANCES))
             .build();
         let memory = LinearMemory::of(main);
-        Limits { engine, budget, kept: None, memory, before: memory }
+        EngineLimits { engine, budget, kept: None, memory, before: memory }
     }
 
     /// The same limits for another store that the process goes on in.
-    pub(crate) fn again(self, main: &Module) -> Limits {
+    pub(crate) fn again(self, main: &Module) -> EngineLimits {
         let memory = LinearMemory::of(Some(main));
-        Limits { engine: self.engine, budget: self.budget, kept: None, memory, before: memory }
+        EngineLimits { engine: self.engine, budget: self.budget, kept: None, memory, before: memory }
     }
 
     /// Charges what is kept until the process ends.
@@ -146,7 +146,7 @@ impl Limits {
     }
 }
 
-impl ResourceLimiter for Limits {
+impl ResourceLimiter for EngineLimits {
     fn memory_growing(
         &mut self,
         current: usize,
@@ -203,10 +203,10 @@ const OTHER_INSTANCES: usize = 10_000;
 mod tests {
     use super::*;
 
-    /// Limits of a process whose memory begins with so many bytes.
-    fn limits(memory: LinearMemory, budget: u64) -> Limits {
-        let limits = Limits::new(1, 1 << 30, None, Budget::new(budget));
-        Limits { memory, ..limits }
+    /// EngineLimits of a process whose memory begins with so many bytes.
+    fn limits(memory: LinearMemory, budget: u64) -> EngineLimits {
+        let limits = EngineLimits::new(1, 1 << 30, None, Budget::new(budget));
+        EngineLimits { memory, ..limits }
     }
 
     /// What was charged after each request.

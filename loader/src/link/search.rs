@@ -19,8 +19,6 @@ use crate::system::kernel::errno::Fault;
 use crate::system::kernel::files::Files;
 use crate::system::state::ProcessState;
 
-/// The most bytes of a library file. What `pydl_read_file` reads must fit the guest's memory anyway.
-const FILE_LIMIT: u32 = 1 << 30;
 /// Bytes of `struct pydl_file` (`loader/guest/wasi/libdl.c`).
 const FILE_RECORD: u32 = 32;
 
@@ -83,7 +81,8 @@ pub(crate) struct SystemSearch<'a> {
 impl SystemSearch<'_> {
     /// Reads a file. Errs in words.
     fn read(&mut self, path: &str) -> Result<FoundLibrary, String> {
-        match self.files.read_whole(Path::new(path), FILE_LIMIT.into()) {
+        let most = self.budget.limits().load.bytes as u64;
+        match self.files.read_whole(Path::new(path), most) {
             Ok((bytes, path, status)) => {
                 let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 self.kept.push(self.budget.charge(size).map_err(|exhausted| exhausted.to_string())?);
@@ -172,8 +171,9 @@ impl GuestSearch<'_, '_> {
         let word = |at: usize| fields.get(at..at + 4).map_or(0, le_u32);
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         let (data, size, path) = (Address(word(0)), word(4), Address(word(8)));
-        if size > FILE_LIMIT {
-            return Err(ReadError::Refused("the file is larger than 1 GiB".to_owned()));
+        let most = self.store.data().budget.limits().load.bytes;
+        if size as usize > most {
+            return Err(ReadError::Refused(format!("the file is larger than {most} bytes")));
         }
         let bytes = self.space.view(&*self.store).bytes(data.0, size).map_err(|_| broken())?.to_vec();
         let name = self.space.view(&*self.store).c_string(path.0, PATH_LIMIT).map_err(|_| broken())?.to_vec();

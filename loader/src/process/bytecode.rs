@@ -20,6 +20,7 @@ use super::Process;
 use super::image::Image;
 use crate::base::error::LoadError;
 use crate::base::interrupt::InterruptHandle;
+use crate::base::limits::Limits;
 use crate::base::options::{Captured, ProcessOptions};
 use crate::link::ends::ExitStatus;
 use crate::python::bytecode;
@@ -48,8 +49,7 @@ pub(super) fn make(image: &Image, uncompiled: &Uncompiled, outer: &InterruptHand
         .args(ISOLATED)
         .args([PROGRAM, root, excluded])
         .stdout(&stdout)
-        .most_memory(MOST_MEMORY)
-        .host_memory(MOST_HOST_MEMORY);
+        .limits(Limits { memory: MOST_MEMORY, host_memory: MOST_HOST_MEMORY, ..Limits::default() });
     let mut process = Process::new(image, &options).ok()?;
     process.uncompiled.clear();
     let kernel = process.kernel_mut()?;

@@ -23,7 +23,7 @@ use crate::base::host_file::{read_program, read_regular_file};
 use crate::base::interrupt::InterruptHandle;
 use crate::base::options::{GuestFile, Mount, ProcessOptions};
 use crate::compile::cache::Cache;
-use crate::compile::engine::{Limits, thread_stack};
+use crate::compile::engine::{EngineLimits, thread_stack};
 use crate::link::dlfcn::emscripten::OfEmscripten;
 use crate::link::ends::{ExitStatus, exit_status, is_of_guest};
 use crate::link::libraries::Libraries;
@@ -87,13 +87,13 @@ impl Process {
             state.budget = kernel.budget.clone();
             kernel.files.set_interrupt(interrupt.state().clone());
         }
-        state.limits = Limits::new(
-            options.most_instances,
-            options.most_memory,
+        state.limits = EngineLimits::new(
+            options.limits.instances,
+            options.limits.memory,
             Some(image.code()),
             state.budget.clone(),
         );
-        state.instances = (options.most_instances, 0);
+        state.instances = (options.limits.instances, 0);
         state.interrupt = interrupt.state().clone();
         state.set_upper(LinkState::of(LinkedMain {
             file: image.main.clone(),

@@ -12,10 +12,10 @@ use wasmtime::{Instance, StoreContextMut, Tag};
 use super::System;
 use crate::base::budget::Budget;
 use crate::base::interrupt::InterruptState;
-use crate::base::options::{MOST_INSTANCES, MOST_MEMORY};
+use crate::base::limits::Limits;
 use crate::base::trace::Trace;
 use crate::compile::compiler::Compiler;
-use crate::compile::engine::Limits;
+use crate::compile::engine::EngineLimits;
 use crate::memory::address_space::AddressSpace;
 
 /// What the engine keeps for a process.
@@ -23,7 +23,7 @@ pub(crate) struct ProcessState {
     pub system: System,
     pub compiler: Compiler,
     pub interrupt: Arc<InterruptState>,
-    pub limits: Limits,
+    pub limits: EngineLimits,
     /// What the host may keep for the process.
     pub budget: Budget,
     /// How many instances of libraries it may make in its life, and how many of them it has made.
@@ -79,14 +79,15 @@ pub(crate) trait Opener: Sync {
 impl ProcessState {
     /// The state of a store that runs nothing yet.
     pub(crate) fn idle(compiler: &Compiler, opener: &'static dyn Opener) -> ProcessState {
-        let budget = Budget::new(0);
+        let limits = Limits { host_memory: 0, ..Limits::default() };
+        let budget = Budget::of(limits);
         ProcessState {
             system: System::Idle,
             compiler: compiler.clone(),
             interrupt: Arc::default(),
-            limits: Limits::new(MOST_INSTANCES, MOST_MEMORY, None, budget.clone()),
+            limits: EngineLimits::new(limits.instances, limits.memory, None, budget.clone()),
             budget,
-            instances: (MOST_INSTANCES, 0),
+            instances: (limits.instances, 0),
             running: None,
             trace: Trace::default(),
             journal: Journal::default(),

@@ -18,7 +18,7 @@ use crate::base::ids::{Address, FuncIndex, ModuleId, TableSlot};
 use crate::link::error::SymbolProblem;
 use crate::link::host::{HostAddress, HostFunctions};
 use crate::link::main_module::MainModule;
-use crate::link::needed::{FileIdentity, FoundLibrary};
+use crate::link::needed::{FileIdentity, FoundLibrary, LoadLimits};
 use crate::link::plan::LoadPlan;
 use crate::link::resolve::{Binding, FunctionRef};
 use crate::parse::abi_family::AbiFamily;
@@ -193,6 +193,7 @@ pub struct Namespace {
     host_addresses: Arc<BTreeMap<String, HostAddress>>,
     /// The slots that were given to some of them. They stay: the host does not leave.
     host_slots: BTreeMap<String, TableSlot>,
+    limits: LoadLimits,
 }
 
 impl Namespace {
@@ -216,7 +217,19 @@ impl Namespace {
             host_functions,
             host_addresses: Arc::default(),
             host_slots: BTreeMap::new(),
+            limits: LoadLimits::default(),
         }
+    }
+
+    /// The same, with other limits for one load than [`LoadLimits::default`].
+    #[must_use]
+    pub fn with_limits(self, limits: LoadLimits) -> Namespace {
+        Namespace { limits, ..self }
+    }
+
+    /// What one load may bring in.
+    pub(crate) fn limits(&self) -> LoadLimits {
+        self.limits
     }
 
     /// The functions that `main` itself imports from a host: with the whole C library in it, nearly all there are. A host

@@ -183,5 +183,6 @@ fn out_of_memory(at: u32) -> Failure {
 }
 
 pub(super) fn name(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
-    super::name(space.view(&*store), at)
+    let limit = store.data().budget.limits().symbol_name;
+    super::name(space.view(&*store), at, limit)
 }

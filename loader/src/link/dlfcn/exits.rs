@@ -13,9 +13,6 @@ use crate::base::budget::{Budget, Charge, Exhausted};
 use crate::link::slots;
 use crate::system::state::ProcessState;
 
-/// The most handlers of all libraries: a guest's list may take less of its memory than the notes take of the host's.
-const MOST: usize = 1 << 20;
-
 /// What to call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Call {
@@ -62,11 +59,6 @@ impl Exits {
                 Ok(())
             }
         }
-    }
-
-    /// Whether no more fit.
-    fn is_full(&self) -> bool {
-        self.used >= MOST
     }
 
     /// Enters a handler at the end of the order. The number of the new entry that the main module's list has to get; `None` when
@@ -123,8 +115,10 @@ pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> 
     if linking.exits.charge(&budget).is_err() {
         return Err(refuse(Exhausted.to_string()));
     }
-    if linking.exits.is_full() {
-        return Err(refuse(format!("libraries have registered {MOST} exit handlers, which is the most")));
+    // A guest's list may take less of its memory than the notes take of the host's.
+    let most = budget.limits().exit_handlers;
+    if linking.exits.used >= most {
+        return Err(refuse(format!("libraries have registered {most} exit handlers, which is the most")));
     }
     let Some(entry) = linking.exits.add(Handler { library, call }) else { return Ok(0) };
     let (main, space) = (linking.main(), linking.space.clone());

@@ -84,8 +84,9 @@ impl Linking {
             }
         };
         let imported = Namespace::host_functions_of(&module).collect();
+        let limits = store.data().budget.limits().load;
         Ok(Linking {
-            namespace: Arc::new(Namespace::new(module, Arc::new(imported))),
+            namespace: Arc::new(Namespace::new(module, Arc::new(imported)).with_limits(limits)),
             space,
             read_file,
             search: linked.search.clone(),
@@ -275,13 +276,10 @@ fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleI
 pub(crate) const RTLD_DEFAULT: u32 = 0;
 const RTLD_NEXT: u32 = u32::MAX;
 
-/// The most bytes of a file or symbol name that a guest may pass. C++ symbols get long.
-const NAME_LIMIT: usize = 1 << 20;
-
-/// A name that a guest passes.
-fn name(memory: View<'_>, address: u32) -> Result<String, Failure> {
+/// A name that a guest passes, of fewer than `limit` bytes. C++ symbols get long.
+fn name(memory: View<'_>, address: u32, limit: usize) -> Result<String, Failure> {
     let refused = |why: &str| refuse(format!("the name at address {address:#x} {why}"));
-    let bytes = memory.c_string(address, NAME_LIMIT).map_err(|_| refused("has no end"))?;
+    let bytes = memory.c_string(address, limit).map_err(|_| refused("has no end"))?;
     String::from_utf8(bytes.to_vec()).map_err(|_| refused("is not UTF-8"))
 }
 

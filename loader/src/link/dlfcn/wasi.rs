@@ -126,5 +126,6 @@ fn memory(guest: &mut Guest<'_>) -> wasmtime::Result<Memory> {
 /// A name that the guest passes.
 fn name(guest: &mut Guest<'_>, address: u32) -> Result<String, Failure> {
     let memory = memory(guest).map_err(Failure::Ended)?;
-    super::name(View::of(memory, &*guest), address)
+    let limit = guest.data().budget.limits().symbol_name;
+    super::name(View::of(memory, &*guest), address, limit)
 }

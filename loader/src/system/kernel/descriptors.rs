@@ -19,10 +19,6 @@ use super::tree::{Device, NodeId, Tree};
 use super::walk::Place;
 use crate::base::budget::{Budget, Queue};
 
-/// The most descriptors of a process, and the most bytes that wait in a pipe (pipe(7)).
-const MOST_DESCRIPTORS: usize = 4096;
-const PIPE_CAPACITY: usize = 64 << 10;
-
 /// Flags of `open` (Emscripten, `bits/fcntl.h`: those of Linux in general).
 pub(crate) mod flag {
     pub(crate) const ACCESS: u32 = 3;
@@ -100,7 +96,7 @@ impl Descriptors {
     /// Descriptors, of which none are open. What waits in pipes is charged to `budget`; descriptors are few, and are not, so that a guest that
     /// has used everything up can still open a folder to remove what is in it.
     pub(crate) fn new(budget: Budget) -> Descriptors {
-        let locks = Locks::default();
+        let locks = Locks::new(budget.limits().locks);
         Descriptors { table: Vec::new(), opened: Vec::new(), pipes: Vec::new(), locks, budget }
     }
 
@@ -136,7 +132,8 @@ impl Descriptors {
 
     fn lowest(&self, from: u32) -> Result<u32> {
         let taken = |fd: usize| self.table.get(fd).is_some_and(Option::is_some);
-        let fd = (from as usize..MOST_DESCRIPTORS).find(|fd| !taken(*fd)).ok_or(Errno::MFILE)?;
+        let fd =
+            (from as usize..self.budget.limits().open_files).find(|fd| !taken(*fd)).ok_or(Errno::MFILE)?;
         u32::try_from(fd).map_err(|_| Errno::MFILE.into())
     }
 
@@ -153,7 +150,7 @@ impl Descriptors {
     /// Another descriptor, the lowest from `from` on, for what `fd` is open on.
     pub(crate) fn duplicate(&mut self, fd: u32, from: u32) -> Result<u32> {
         self.get_mut(fd)?;
-        if from as usize >= MOST_DESCRIPTORS {
+        if from as usize >= self.budget.limits().open_files {
             return Err(Errno::INVAL.into());
         }
         let new = self.lowest(from)?;
@@ -163,7 +160,7 @@ impl Descriptors {
     /// Makes `new` a descriptor for what `fd` is open on; what it was before is closed.
     pub(crate) fn duplicate_to(&mut self, files: &mut Files, fd: u32, new: u32) -> Result<u32> {
         self.get_mut(fd)?;
-        if new as usize >= MOST_DESCRIPTORS {
+        if new as usize >= self.budget.limits().open_files {
             return Err(Errno::BADF.into());
         }
         if self.get(new).is_ok() {
@@ -349,7 +346,7 @@ impl Descriptors {
         if pipe.readers == 0 {
             return Err(Errno::PIPE.into());
         }
-        let room = PIPE_CAPACITY.saturating_sub(pipe.bytes.len());
+        let room = self.budget.limits().pipe.saturating_sub(pipe.bytes.len());
         if room == 0 && !bytes.is_empty() {
             return Err(Errno::AGAIN.into());
         }
@@ -592,7 +589,7 @@ impl Descriptors {
             }
             Object::PipeWriter(pipe) => {
                 let pipe = self.pipes.get(*pipe).ok_or(Errno::BADF)?;
-                let writable = pipe.bytes.len() < PIPE_CAPACITY;
+                let writable = pipe.bytes.len() < self.budget.limits().pipe;
                 Readiness { writable, error: pipe.readers == 0, ..Readiness::default() }
             }
             Object::Socket(socket) => socket.readiness(),

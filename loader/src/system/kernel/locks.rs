@@ -16,8 +16,6 @@ use super::errno::{Errno, Result};
 use super::folder::{HostFile, Identity};
 use super::tree::NodeId;
 
-/// The most ranges that a process may hold locked (`ENOLCK` beyond): each is memory of the host, and of its kernel.
-const MOST: usize = 4096;
 /// The last byte that a lock may be on.
 const END: u64 = i64::MAX.cast_unsigned();
 
@@ -128,12 +126,18 @@ impl OfFile {
 }
 
 /// The locks of a process.
-#[derive(Default)]
 pub(crate) struct Locks {
     files: BTreeMap<Locked, OfFile>,
+    /// How many ranges there may be: each is memory of the host, and of its kernel.
+    most: usize,
 }
 
 impl Locks {
+    /// No locks, and at most so many.
+    pub(crate) fn new(most: usize) -> Locks {
+        Locks { files: BTreeMap::new(), most }
+    }
+
     /// Whether nothing is locked.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
@@ -155,7 +159,7 @@ impl Locks {
     ) -> Result<()> {
         let total: usize = self.files.values().map(|file| file.held.len()).sum();
         // A range in the middle of another one makes two of that.
-        if total + 2 > MOST {
+        if total + 2 > self.most {
             return Err(Errno::NOLCK.into());
         }
         if mode.is_none() && !self.files.contains_key(&locked) {
@@ -276,6 +280,8 @@ mod tests {
     use super::super::tree::Tree;
     use super::*;
 
+    const MOST: usize = 100;
+
     const FILE: Locked = Locked::Node(Tree::ROOT);
 
     fn range(start: i64, length: i64) -> Range {
@@ -293,7 +299,7 @@ mod tests {
 
     #[test]
     fn descriptions_exclude_each_other_and_the_process_does_not_exclude_itself() {
-        let mut locks = Locks::default();
+        let mut locks = Locks::new(MOST);
         let (one, other) = (Owner::Description(1), Owner::Description(2));
         locks.set(FILE, None, one, range(0, 10), Some(Mode::Exclusive)).unwrap();
         assert!(locks.set(FILE, None, other, range(9, 1), Some(Mode::Shared)).is_err());
@@ -312,7 +318,7 @@ mod tests {
 
     #[test]
     fn ranges_are_bounded() {
-        let mut locks = Locks::default();
+        let mut locks = Locks::new(MOST);
         let results: Vec<bool> = (0..i64::try_from(MOST).unwrap())
             .map(|at| locks.set(FILE, None, Owner::Process, range(at * 2, 1), Some(Mode::Shared)).is_ok())
             .collect();

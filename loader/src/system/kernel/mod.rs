@@ -49,7 +49,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// The kernel of a process, with the streams and the network that the options name and nothing else of the host.
     pub(crate) fn new(options: &ProcessOptions) -> std::result::Result<Kernel, LoadError> {
-        let budget = Budget::new(options.host_memory);
+        let budget = Budget::of(options.limits);
         let mut kernel = Kernel {
             files: Files::new(budget.clone()),
             descriptors: Descriptors::new(budget.clone()),

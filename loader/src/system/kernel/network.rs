@@ -21,13 +21,6 @@ use crate::base::budget::{Budget, Charge, Queue};
 use crate::base::denied::DeniedNetwork;
 use crate::base::options::NetworkPermission;
 
-/// The most bytes that wait on one connection, datagrams on one socket, bytes of datagrams on all, connections on one listener,
-/// and listeners.
-const CAPACITY: usize = 256 << 10;
-const MOST_DATAGRAMS: usize = 256;
-const MOST_OF_DATAGRAMS: usize = 16 << 20;
-const MOST_PENDING: usize = 16;
-const MOST_LISTENERS: usize = 256;
 /// The most bytes of a datagram.
 const MOST_OF_DATAGRAM: usize = 65_507;
 /// The first port that is given to sockets that ask for any (IANA, dynamic ports).
@@ -35,8 +28,6 @@ const FIRST_FREE_PORT: u16 = 49_152;
 /// What a socket takes of the host's memory beside what waits on it, and a datagram beside its bytes, in bytes.
 const SOCKET: u64 = 1 << 10;
 const DATAGRAM: u64 = 128;
-/// The most addresses that names are known to have: the latest count.
-const MOST_RESOLVED: usize = 256;
 /// The most datagrams of strangers that one call throws away: more than that is another call's work, between which a guest can be
 /// interrupted.
 const MOST_THROWN_AWAY: usize = 64;
@@ -198,7 +189,7 @@ impl Network {
                 resolved.push_back(permission);
             }
         }
-        let extra = resolved.len().saturating_sub(MOST_RESOLVED);
+        let extra = resolved.len().saturating_sub(self.budget.limits().resolved_names);
         resolved.drain(..extra);
     }
 }
@@ -392,7 +383,7 @@ impl Socket {
         }
         let address = self.bind_to_any()?;
         let mut loopback = lock(&self.network.loopback);
-        if loopback.listeners.len() >= MOST_LISTENERS {
+        if loopback.listeners.len() >= self.network.budget.limits().listeners {
             return Err(Errno::NOBUFS.into());
         }
         loopback.listeners.insert(address.port(), VecDeque::new());
@@ -441,7 +432,7 @@ impl Socket {
         let (theirs, ours) = (budget.charge(SOCKET)?, budget.charge(SOCKET)?);
         let mut loopback = lock(&self.network.loopback);
         let pending = loopback.listeners.get_mut(&address.port()).ok_or(Errno::CONNREFUSED)?;
-        if pending.len() >= MOST_PENDING {
+        if pending.len() >= budget.limits().pending_connections {
             return Err(Errno::CONNREFUSED.into());
         }
         pending.push_back(Connection {
@@ -589,7 +580,7 @@ impl Socket {
                 if pipe.broken || pipe.ended {
                     return Err(Errno::PIPE.into());
                 }
-                let room = CAPACITY.saturating_sub(pipe.bytes.len());
+                let room = self.network.budget.limits().connection.saturating_sub(pipe.bytes.len());
                 if room == 0 && !bytes.is_empty() {
                     return Err(Errno::AGAIN.into());
                 }
@@ -618,10 +609,12 @@ impl Socket {
         let from = SocketAddr::new(self.loopback_address(), local.port());
         // Nobody listening, or a full queue: the datagram is lost, as they may be.
         let charge = self.network.budget.charge(DATAGRAM.saturating_add(bytes.len() as u64));
+        let limits = self.network.budget.limits();
         let mut loopback = lock(&self.network.loopback);
         let total = loopback.datagram_bytes.saturating_add(bytes.len());
-        let arrived = loopback.datagrams.get_mut(&to.port()).filter(|arrived| arrived.len() < MOST_DATAGRAMS);
-        if let (Some(arrived), Ok(charge)) = (arrived.filter(|_| total <= MOST_OF_DATAGRAMS), charge) {
+        let arrived =
+            loopback.datagrams.get_mut(&to.port()).filter(|arrived| arrived.len() < limits.datagrams);
+        if let (Some(arrived), Ok(charge)) = (arrived.filter(|_| total <= limits.datagram_bytes), charge) {
             arrived.push_back(Arrived { from, bytes: bytes.to_vec(), _charge: charge });
             loopback.datagram_bytes = total;
         }
@@ -713,7 +706,8 @@ impl Socket {
                 ready.readable = !incoming.bytes.is_empty() || incoming.ended;
                 ready.hung_up = incoming.ended && incoming.bytes.is_empty();
                 let outgoing = lock(&connection.outgoing);
-                ready.writable = outgoing.bytes.len() < CAPACITY || outgoing.broken;
+                ready.writable =
+                    outgoing.bytes.len() < self.network.budget.limits().connection || outgoing.broken;
                 ready.hung_up &= outgoing.ended || outgoing.broken;
             }
             State::Listening(address) => {
@@ -1069,7 +1063,7 @@ mod tests {
         for number in 0..2000_u32 {
             network.resolved("example.test", &[Ipv4Addr::from(0x0800_0000 + number).into()]);
         }
-        assert_eq!(lock(&network.resolved).len(), MOST_RESOLVED);
+        assert_eq!(lock(&network.resolved).len(), network.budget.limits().resolved_names);
         assert!(network.permits(address("8.0.7.207:80")));
     }
 
@@ -1098,19 +1092,19 @@ mod tests {
         server.bind(address("127.0.0.1:5000")).unwrap();
         server.listen().unwrap();
         // Clients that nobody accepts go, and what they have sent waits.
-        let full = (0..MOST_PENDING).find_map(|_| {
+        let full = (0..budget.limits().pending_connections).find_map(|_| {
             let mut client = stream(&network);
             client.connect(address("127.0.0.1:5000")).ok()?;
-            client.send(&vec![0; CAPACITY], None).err()
+            client.send(&vec![0; budget.limits().connection], None).err()
         });
         assert!(matches!(full, Some(Fault::Refused(Errno::NOMEM))), "{full:?}");
-        assert!(budget.used() > 3 * CAPACITY as u64);
+        assert!(budget.used() > 3 * budget.limits().connection as u64);
         drop(server);
         assert_eq!(budget.used(), 0);
         let mut receiver = datagrams(&network);
         receiver.bind(address("127.0.0.1:5000")).unwrap();
         let mut sender = datagrams(&network);
-        for _ in 0..MOST_DATAGRAMS {
+        for _ in 0..budget.limits().datagrams {
             sender.send(&vec![0; 60_000], Some(address("127.0.0.1:5000"))).unwrap();
         }
         assert!(budget.used() > 900_000 && budget.used() <= budget.limit());

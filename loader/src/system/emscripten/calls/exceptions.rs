@@ -67,9 +67,6 @@ impl Exceptions {
     }
 }
 
-/// The most exceptions that are handled one within the other, which only a guest gone wrong has.
-const DEEPEST: usize = 1 << 20;
-
 /// Fields of `struct __cxa_exception`, in bytes before the thrown object.
 mod header {
     pub const TYPE: u32 = 20;
@@ -285,8 +282,9 @@ fn get_object(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Res
 }
 
 fn push(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<()> {
+    let most = guest.state().budget.limits().nested_exceptions;
     let exceptions = exceptions(guest)?;
-    if exceptions.caught.len() >= DEEPEST {
+    if exceptions.caught.len() >= most {
         return Err(wasmtime::Error::msg("too many exceptions are handled at once"));
     }
     exceptions.caught.push(object);

@@ -1,0 +1,66 @@
+//! Owns what a guest may use of the host: one number for each kind of thing. Must not know who counts.
+
+use pydl_linker::LoadLimits;
+
+/// What a guest may use of the host. Everything has a default that no honest program is known to reach; make one by
+/// [`Limits::default`], and change what is to be otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of the guest's linear memory: 4 GiB, as many as there are addresses.
+    pub memory: usize,
+    /// Bytes that the host keeps for the guest beside its linear memory, all together: 1 GiB. What it runs out of fails with the error that
+    /// the thing has for it, such as `ENOSPC`, `ENOMEM` or a refused `dlopen`.
+    pub host_memory: u64,
+    /// Instances that the process makes for libraries and their thunks in its life: 10,000. The engine keeps those of closed libraries.
+    pub instances: u32,
+    /// What one load may bring in.
+    pub load: LoadLimits,
+    /// Bytes of the name of a file or symbol that the guest passes to the `dlopen` family: 1 MiB.
+    pub symbol_name: usize,
+    /// Handlers that all libraries together may register to run at exit: 1,048,576.
+    pub exit_handlers: usize,
+    /// Open descriptors: 4,096. Beyond that, `EMFILE`.
+    pub open_files: usize,
+    /// Bytes that wait in a pipe: 64 KiB, as in Linux (pipe(7)).
+    pub pipe: usize,
+    /// Ranges of files that the process holds locked: 4,096. Beyond that, `ENOLCK`.
+    pub locks: usize,
+    /// Bytes that wait in one direction of a connection within the guest: 256 KiB.
+    pub connection: usize,
+    /// Datagrams that wait on one socket within the guest: 256. Further ones are lost.
+    pub datagrams: usize,
+    /// Bytes of datagrams that wait on all sockets within the guest: 16 MiB. Further ones are lost.
+    pub datagram_bytes: usize,
+    /// Connections that wait to be accepted by one listener within the guest: 16.
+    pub pending_connections: usize,
+    /// Listeners within the guest: 256.
+    pub listeners: usize,
+    /// Addresses that names are remembered to have, for permissions by name: the latest 256.
+    pub resolved_names: usize,
+    /// C++ exceptions that are handled one within the other, where the host handles them: 1,048,576.
+    pub nested_exceptions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            memory: 4 << 30,
+            host_memory: 1 << 30,
+            instances: 10_000,
+            load: LoadLimits::default(),
+            symbol_name: 1 << 20,
+            exit_handlers: 1 << 20,
+            open_files: 4096,
+            pipe: 64 << 10,
+            locks: 4096,
+            connection: 256 << 10,
+            datagrams: 256,
+            datagram_bytes: 16 << 20,
+            pending_connections: 16,
+            listeners: 256,
+            resolved_names: 256,
+            nested_exceptions: 1 << 20,
+        }
+    }
+}
