@@ -57,6 +57,29 @@ fn threads_share_an_image() {
 }
 
 #[test]
+fn images_are_made_of_bytes_too() {
+    let bytes = std::fs::read(pydl_tests::python_wasm()).unwrap();
+    let image = Image::from_bytes(&compiler(), "python of mine", &bytes).unwrap();
+    let stdout = Captured::new();
+    // Its standard library is not beside it.
+    let beside = ProcessOptions::python(&image).args(["-c", "pass"]);
+    assert_ne!(Process::new(&image, &beside).unwrap().run().unwrap(), ExitStatus::Exited(0));
+    let lib = pydl_loader::Mount {
+        host: pydl_tests::testdata("python/lib"),
+        guest: "/usr/local/lib".to_owned(),
+        read_only: true,
+    };
+    let options = ProcessOptions::new("/usr/local/bin/python3.13")
+        .mount(lib)
+        .args(["-c", "import json; print(json.dumps([1]))"])
+        .stdout(&stdout);
+    assert_eq!(Process::new(&image, &options).unwrap().run().unwrap(), ExitStatus::Exited(0));
+    assert_eq!(stdout.contents(), b"[1]\n");
+    let error = Image::from_bytes(&compiler(), "nothing", b"").err().unwrap().to_string();
+    assert!(error.starts_with("nothing: "), "{error}");
+}
+
+#[test]
 fn one_process_is_interrupted_and_its_neighbour_goes_on() {
     let image = python();
     let stdout = Captured::new();

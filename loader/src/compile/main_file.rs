@@ -14,10 +14,12 @@ use crate::base::host_file::read_regular_file;
 
 /// The file of a main module, read when what is in it is asked for.
 pub(crate) struct MainFile {
+    /// Its path; for one that was given as bytes, what it is called.
     pub path: PathBuf,
-    stamp: Stamp,
-    /// Whether the stamp was too new to tell the file from what it may become.
-    pub was_fresh: bool,
+    /// What the file system said of it; `None` when it was given as bytes.
+    stamp: Option<Stamp>,
+    /// Whether the stamp tells the file from what it may become: it was not too new, and there is one.
+    pub is_stamped: bool,
     outline: Option<OutlineFile>,
     module: OnceLock<Result<Arc<MainModule>, String>>,
 }
@@ -25,13 +27,24 @@ pub(crate) struct MainFile {
 impl MainFile {
     /// The file at a path, with what is known of it: its stamp, and an outline of it in the cache.
     pub(crate) fn new(path: &Path, stamp: Stamp, outline: Option<OutlineFile>) -> MainFile {
-        let was_fresh = stamp.is_fresh();
-        MainFile { path: path.to_owned(), stamp, was_fresh, outline, module: OnceLock::new() }
+        let (is_stamped, stamp) = (!stamp.is_fresh(), Some(stamp));
+        MainFile { path: path.to_owned(), stamp, is_stamped, outline, module: OnceLock::new() }
     }
 
-    /// What the file system said of it when the image was made.
-    pub(crate) fn stamp(&self) -> &Stamp {
-        &self.stamp
+    /// A main module that is given as bytes, which are to be parsed at once; messages call it by this name.
+    pub(crate) fn of_bytes(name: &str) -> MainFile {
+        let path = PathBuf::from(name);
+        MainFile { path, stamp: None, is_stamped: false, outline: None, module: OnceLock::new() }
+    }
+
+    /// What the file system said of it when the image was made; `None` when that does not tell it from what it may become.
+    pub(crate) fn stamp(&self) -> Option<&Stamp> {
+        self.stamp.as_ref().filter(|_| self.is_stamped)
+    }
+
+    /// Whether it is a file.
+    pub(crate) fn is_file(&self) -> bool {
+        self.stamp.is_some()
     }
 
     /// What messages call it.
@@ -71,7 +84,7 @@ impl MainFile {
     fn read_unchanged(&self) -> Result<Vec<u8>, String> {
         let bytes = read_regular_file(&self.path).map_err(|error| error.to_string())?;
         let now = fs::metadata(&self.path).map_err(|error| error.to_string())?;
-        if Stamp::of(&now) != self.stamp {
+        if Some(Stamp::of(&now)) != self.stamp {
             return Err("the file has changed since it was started".to_owned());
         }
         Ok(bytes)

@@ -35,7 +35,7 @@ use crate::system::state::ProcessState;
 pub struct Image {
     pub(crate) compiler: Compiler,
     pub(crate) main: Arc<MainFile>,
-    pub(crate) start: Start,
+    pub(crate) start: MainCode,
     /// The standard library of an Emscripten Python.
     pub(crate) python: Option<Arc<Python>>,
     /// Where the standard library of a Python is, if it is beside it.
@@ -50,7 +50,7 @@ pub struct Image {
 
 /// What a main module is started from.
 #[derive(Clone)]
-pub(crate) enum Start {
+pub(crate) enum MainCode {
     /// A WASI command, with everything that it imports.
     Wasi(InstancePre<ProcessState>),
     /// An Emscripten program, whose imports are made for each process.
@@ -81,16 +81,36 @@ impl Image {
             (compiler, MainFile::new(path, stamp, Some(outline)), module)
         } else {
             let main = MainFile::new(path, stamp, None);
-            let (compiler, module) = first_look(compiler, &main, on_compile)?;
+            let bytes = read_regular_file(path).map_err(|e| LoadError::file(path, e))?;
+            let (compiler, module) = first_look(compiler, &main, &bytes, on_compile)?;
             (compiler, main, module)
         };
+        Image::of(compiler, main, module, is_known_good)
+    }
+
+    /// Compiles a main module that is given as bytes; messages call it by this name. No standard library is looked for beside it. Errs as
+    /// [`Image::from_file`] does.
+    pub fn from_bytes(compiler: &Compiler, name: &str, wasm: &[u8]) -> Result<Image, LoadError> {
+        let main = MainFile::of_bytes(name);
+        let (compiler, module) = first_look(compiler, &main, wasm, || {})?;
+        Image::of(compiler, main, module, false)
+    }
+
+    /// The image of a compiled main module.
+    fn of(
+        compiler: Compiler,
+        main: MainFile,
+        module: Module,
+        is_known_good: bool,
+    ) -> Result<Image, LoadError> {
         let (start, host_functions) = start(&compiler, &main, module)?;
         let needs_libraries = !is_known_good && needs_libraries(&*main.module()?);
-        let is_emscripten = matches!(start, Start::Emscripten(_));
+        let is_emscripten = matches!(start, MainCode::Emscripten(_));
         let python = if is_emscripten { Python::of(&main, compiler.cache())? } else { None };
         let installation = match &python {
             Some(python) => Some(python.installation().clone()),
-            None => Installation::beside(&main.path),
+            None if main.is_file() => Installation::beside(&main.path),
+            None => None,
         };
         Ok(Image {
             compiler,
@@ -140,7 +160,7 @@ impl Image {
         self.installation.as_deref()
     }
 
-    /// The file it was read from.
+    /// The file it was read from; for one that was given as bytes, what it is called.
     pub fn path(&self) -> &Path {
         &self.main.path
     }
@@ -166,8 +186,8 @@ impl Image {
     /// Its compiled code.
     pub(crate) fn code(&self) -> &Module {
         match &self.start {
-            Start::Wasi(instance) => instance.module(),
-            Start::Emscripten(module) => module,
+            MainCode::Wasi(instance) => instance.module(),
+            MainCode::Emscripten(module) => module,
         }
     }
 
@@ -192,12 +212,12 @@ fn start(
     compiler: &Compiler,
     main: &MainFile,
     module: Module,
-) -> Result<(Start, Arc<Linker<ProcessState>>), LoadError> {
+) -> Result<(MainCode, Arc<Linker<ProcessState>>), LoadError> {
     match compiler.kind().family() {
         AbiFamily::Emscripten => {
             let mut linker = Linker::new(compiler.engine());
             system::emscripten::imports::define(&mut linker, &module).map_err(LoadError::engine)?;
-            Ok((Start::Emscripten(module), Arc::new(linker)))
+            Ok((MainCode::Emscripten(module), Arc::new(linker)))
         }
         AbiFamily::Wasi => {
             let linker = wasi_functions(compiler)?;
@@ -206,7 +226,7 @@ fn start(
                 why: format!("{error:#}"),
             };
             let pre = linker.instantiate_pre(&module).map_err(not_runnable)?;
-            Ok((Start::Wasi(pre), Arc::new(linker)))
+            Ok((MainCode::Wasi(pre), Arc::new(linker)))
         }
     }
 }
@@ -223,20 +243,20 @@ fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError
 fn first_look(
     compiler: &Compiler,
     main: &MainFile,
+    bytes: &[u8],
     on_compile: impl FnOnce(),
 ) -> Result<(Compiler, Module), LoadError> {
-    let bytes = read_regular_file(&main.path).map_err(|e| LoadError::file(&main.path, e))?;
-    let module = main.parse(&bytes)?;
+    let module = main.parse(bytes)?;
     check_runnable(&module)?;
     let compiler = compiler.for_kind(kind(&module, compiler.interruption()))?;
     if compiler.kind() == Kind::Wasi {
         check_imports(&module)?;
     }
     let recipe = recipes::of_main(compiler.kind());
-    let code = compiler.compile(&main.name(), &bytes, &recipe, on_compile)?;
+    let code = compiler.compile(&main.name(), bytes, &recipe, on_compile)?;
     // One that needs libraries is looked into at every start, for their names.
-    if module.defects().is_empty() && !main.was_fresh && !needs_libraries(&module) {
-        compiler.remember(&main.path, main.stamp(), &module, &bytes, &recipe);
+    if let Some(stamp) = main.stamp().filter(|_| module.defects().is_empty() && !needs_libraries(&module)) {
+        compiler.remember(&main.path, stamp, &module, bytes, &recipe);
     }
     Ok((compiler, code))
 }

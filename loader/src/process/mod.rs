@@ -16,7 +16,7 @@ use pydl_linker::rewrite::state;
 use pydl_linker::{SearchPath, abi};
 use wasmtime::{AsContextMut, Instance, Store, StoreContextMut, UpdateDeadline};
 
-use self::image::{Image, START, Start};
+use self::image::{Image, MainCode, START};
 use crate::base::denied::DeniedNetwork;
 use crate::base::error::{LoadError, Stop};
 use crate::base::host_file::{read_program, read_regular_file};
@@ -74,8 +74,8 @@ impl Process {
         let packages =
             Packages::open(image.path(), &options.wheels, &options.package_folders, image.compiler.cache())?;
         let system = match image.start {
-            Start::Wasi(_) => System::Wasi(Box::new(wasi_system(image, options, &files, &packages)?)),
-            Start::Emscripten(_) => {
+            MainCode::Wasi(_) => System::Wasi(Box::new(wasi_system(image, options, &files, &packages)?)),
+            MainCode::Emscripten(_) => {
                 System::Emscripten(Box::new(emscripten_system(image, options, &files, &packages)?))
             }
         };
@@ -249,12 +249,12 @@ impl Process {
         self.start()?;
         match self.image.start {
             // As `_start` does (wasi-libc, `crt1-command.c`).
-            Start::Wasi(_) => [INIT_THREAD, abi::CALL_CTORS]
+            MainCode::Wasi(_) => [INIT_THREAD, abi::CALL_CTORS]
                 .iter()
                 .try_for_each(|name| self.call_main(name))
                 .map_err(Stop::Ended),
             // They have run.
-            Start::Emscripten(_) => Ok(()),
+            MainCode::Emscripten(_) => Ok(()),
         }
     }
 
@@ -269,7 +269,7 @@ impl Process {
     fn finish(&mut self) -> wasmtime::Result<()> {
         let main = self.store.data().running.as_ref().map(|running| running.main);
         match (&self.image.start, main) {
-            (Start::Emscripten(_), Some(main)) => {
+            (MainCode::Emscripten(_), Some(main)) => {
                 system::emscripten::exit::finish(&mut self.store.as_context_mut(), &main)
             }
             _ => self.call_main(abi::CALL_DTORS),
@@ -323,7 +323,7 @@ impl Process {
             Err(Stop::Refused(error)) => return Err(error),
         }
         let main = self.store.data().running.as_ref().map(|running| running.main);
-        if let (Some(main), Start::Emscripten(_)) = (main, &self.image.start) {
+        if let (Some(main), MainCode::Emscripten(_)) = (main, &self.image.start) {
             return match emscripten_main::run(&mut self.store, &self.image, &main, &self.arguments) {
                 Ok(status) => Ok(ExitStatus::Exited(status)),
                 Err(Stop::Ended(error)) => Ok(self.ended(&error)),
@@ -375,7 +375,7 @@ impl Process {
             link.code.note(&code, &name, Weak::new());
         }
         let (main, shared, instantiated) = match self.image.start.clone() {
-            Start::Wasi(pre) => {
+            MainCode::Wasi(pre) => {
                 // Its plan is to give it functions of the host, which the engine has done in advance.
                 if self.store.data().trace.tells_plans() {
                     self.store.data().trace.plan(&*self.image.main_plan().map_err(Stop::Refused)?);
@@ -390,7 +390,7 @@ impl Process {
                 self.call_start(main).map_err(Stop::Ended)?;
                 (main, Shared::exported(&mut self.store, &main), None)
             }
-            Start::Emscripten(module) => {
+            MainCode::Emscripten(module) => {
                 let instantiated = emscripten_main::instantiate(&mut self.store, &self.image, &module)?;
                 (instantiated.main, instantiated.shared, Some(instantiated))
             }

@@ -10,7 +10,7 @@ use wasmtime::{
     AsContextMut as _, Extern, Global, HeapType, Instance, Memory, Mutability, Ref, Store, Table, Val,
 };
 
-use super::image::Start;
+use super::image::MainCode;
 use super::{Process, emscripten_main, new_store};
 use crate::base::error::{LoadError, Stop};
 use crate::compile::recipes;
@@ -76,12 +76,12 @@ impl Process {
     /// Instantiates the main module by the plan by which it was.
     fn make_main(&mut self) -> Result<NewMain, LoadError> {
         match self.image.start.clone() {
-            Start::Wasi(pre) => {
+            MainCode::Wasi(pre) => {
                 let instance = pre.instantiate(&mut self.store).map_err(LoadError::engine)?;
                 let shared = Shared::exported(&mut self.store, &instance);
                 Ok(NewMain { instance, shared, parts: MainParts::default() })
             }
-            Start::Emscripten(module) => {
+            MainCode::Emscripten(module) => {
                 let made = emscripten_main::instantiate_again(&mut self.store, &self.image, &module);
                 let made = made.map_err(|stop| match stop {
                     Stop::Refused(error) => error,

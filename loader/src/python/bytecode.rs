@@ -23,9 +23,8 @@ pub(crate) enum Kept {
 
 /// The byte code of an archive, if the cache has it.
 pub(crate) fn kept(cache: Option<&Cache>, main: &MainFile, archive: &Archive) -> Kept {
-    let stamp = main.stamp();
-    let cache = cache.filter(|_| !archive.stamp().is_fresh() && !stamp.is_fresh());
-    let Some(cache) = cache else { return Kept::Nowhere };
+    let cache = cache.filter(|_| !archive.stamp().is_fresh());
+    let (Some(cache), Some(stamp)) = (cache, main.stamp()) else { return Kept::Nowhere };
     let files = [(archive.path(), archive.stamp()), (main.path.as_path(), stamp)];
     match cache.derived(&files, BYTE_CODE) {
         Some(kept) => Archive::open(&kept).map_or(Kept::Nowhere, |archive| Kept::Whole(Arc::new(archive))),
@@ -35,7 +34,7 @@ pub(crate) fn kept(cache: Option<&Cache>, main: &MainFile, archive: &Archive) ->
 
 /// Keeps an archive of `.pyc` files as the byte code of an archive, and opens it. `None` when the cache cannot keep it.
 pub(crate) fn keep(cache: &Cache, main: &MainFile, archive: &Archive, bytes: &[u8]) -> Option<Arc<Archive>> {
-    let files = [(archive.path(), archive.stamp()), (main.path.as_path(), main.stamp())];
+    let files = [(archive.path(), archive.stamp()), (main.path.as_path(), main.stamp()?)];
     let kept = cache.keep_derived(&files, BYTE_CODE, bytes).ok()?;
     Archive::open(&kept).ok().map(Arc::new)
 }

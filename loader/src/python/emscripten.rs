@@ -50,7 +50,8 @@ pub(crate) struct Uncompiled {
 impl Python {
     /// Looks for the standard library of a main module, and its byte code if the cache has that. Errs when it is damaged.
     pub(crate) fn of(main: &MainFile, cache: Option<&Cache>) -> Result<Option<Python>, LoadError> {
-        let Some(installation) = Installation::beside(&main.path) else { return Ok(None) };
+        let beside = main.is_file().then(|| Installation::beside(&main.path)).flatten();
+        let Some(installation) = beside else { return Ok(None) };
         let Some(path) = installation.archive() else { return Ok(None) };
         let python =
             Python { archive: Arc::new(Archive::open(path)?), installation, bytecode: OnceLock::new() };

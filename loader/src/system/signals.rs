@@ -69,7 +69,7 @@ fn deliver_below(
     signal: Signal,
 ) -> wasmtime::Result<Effect> {
     let number = i32::from(signal.number());
-    let mut guest = Target { store: store.as_context_mut(), main: running.main, space };
+    let mut guest = Signalled { store: store.as_context_mut(), main: running.main, space };
     let Some(action) = guest.action(number)? else { return ask_python(store, &running.main, signal) };
     match action {
         Action::Default => by_default(signal),
@@ -116,7 +116,7 @@ enum Action {
 }
 
 /// A guest whose functions are called.
-struct Target<'a> {
+struct Signalled<'a> {
     store: StoreContextMut<'a, ProcessState>,
     main: Instance,
     space: &'a AddressSpace,
@@ -134,7 +134,7 @@ mod layout {
     pub const SIG_IGN: u32 = 0xffff_fffe;
 }
 
-impl Target<'_> {
+impl Signalled<'_> {
     /// Calls a function of the main module; `None` when it exports none of this name and type.
     fn call<P: WasmParams, R: WasmResults>(
         &mut self,

@@ -43,12 +43,12 @@ struct ClosureFunction {
     function: Option<Func>,
     /// Its type ([`Interface::key`]).
     ty: Vec<u8>,
-    target: Target,
+    target: ClosureTarget,
 }
 
 /// What a closure calls: `function(cif, *result, **arguments, data)`.
 #[derive(Clone, Copy)]
-struct Target {
+struct ClosureTarget {
     cif: u32,
     function: u32,
     data: u32,
@@ -56,7 +56,7 @@ struct Target {
 
 impl Closures {
     /// Takes a function of a type for the closure in a slot, which then calls `target`; its number, or `None` when one has to be made.
-    fn reuse(&mut self, slot: u32, ty: &[u8], target: Target) -> Option<usize> {
+    fn reuse(&mut self, slot: u32, ty: &[u8], target: ClosureTarget) -> Option<usize> {
         self.leave(slot);
         let number = self.unused.get_mut(ty)?.pop()?;
         self.slots.insert(slot, Some(number));
@@ -483,7 +483,7 @@ fn prepare_closure(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime
     let (closure, cif) = (arguments.word(0)?, arguments.word(1)?);
     let (function, data, code) = (arguments.word(2)?, arguments.word(3)?, arguments.word(4)?);
     let Ok(interface) = Interface::read(guest, cif) else { return Ok(Answer::Integer(BAD_TYPE)) };
-    let target = Target { cif, function, data };
+    let target = ClosureTarget { cif, function, data };
     let space = space(guest)?;
     let fields = [code, cif, function, data].map(u32::to_le_bytes).concat();
     guest.write(closure, &fields).map_err(ended)?;
@@ -501,7 +501,7 @@ fn closure_number(
     guest: &mut Guest<'_>,
     slot: u32,
     interface: &Interface,
-    target: Target,
+    target: ClosureTarget,
 ) -> wasmtime::Result<Option<usize>> {
     let key = interface.key();
     if let Some(known) = guest.system().map_err(ended)?.closures.reuse(slot, &key, target) {
@@ -530,7 +530,7 @@ pub(in super::super) fn closure_function(
     let function = Func::new(&mut *store, ty, move |caller, parameters, results| {
         let mut guest = Guest::new(caller)?;
         let known = guest.system().map_err(ended)?.closures.functions.get(number);
-        let Some(Target { cif, function, data }) = known.map(|known| known.target) else {
+        let Some(ClosureTarget { cif, function, data }) = known.map(|known| known.target) else {
             return Err(wasmtime::Error::msg("libffi: a closure that is none was called"));
         };
         run_closure(&mut guest, cif, function, data, parameters, results)
