@@ -6,6 +6,7 @@ use wasmparser::{FuncType, ValType};
 use crate::base::abi;
 use crate::link::namespace::{Namespace, Symbol};
 use crate::parse::Signature;
+use crate::parse::abi_family::AbiFamily;
 
 /// A function that the loader makes for each library that imports it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -78,7 +79,7 @@ impl Provided {
         {
             return None;
         }
-        let is_emscripten = namespace.tolerates_undefined_functions();
+        let is_emscripten = namespace.family() == AbiFamily::Emscripten;
         let serves = match provided {
             Provided::Dlopen | Provided::Dlsym => found.is_some(),
             // Without the main module's list of handlers, nothing would run at exit.

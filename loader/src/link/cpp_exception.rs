@@ -7,6 +7,7 @@ use wasmtime::{Ref, StoreContextMut, ThrownException, Val};
 
 use crate::link::backtrace::GuestException;
 use crate::memory::address_space::AddressSpace;
+use crate::memory::view::View;
 use crate::system::state::ProcessState;
 
 /// The most bytes of a text that are read.
@@ -49,7 +50,7 @@ pub(crate) fn uncaught(
         None
     };
     let space = store.data().running.as_ref()?.space.clone()?;
-    let memory = View(space.memory.data(&*store));
+    let memory = Objects(space.view(&*store));
     let (ty, object) = match (of_host, thrown) {
         (Some((ty, object)), _) => (memory.word(ty)?, object),
         (None, Some(thrown)) => memory.thrown(thrown)?,
@@ -70,7 +71,7 @@ fn ask(store: &mut StoreContextMut<'_, ProcessState>, space: &AddressSpace, what
         store.take_pending_exception();
         return None;
     };
-    View(space.memory.data(&*store)).text(text)
+    Objects(space.view(&*store)).text(text)
 }
 
 /// The text of an object whose class is derived from `std::exception`.
@@ -83,27 +84,21 @@ struct What {
     kept: Option<String>,
 }
 
-/// The guest's memory.
-struct View<'a>(&'a [u8]);
+/// The objects in a guest's memory.
+struct Objects<'a>(View<'a>);
 
-impl View<'_> {
-    fn bytes(&self, address: u32, size: usize) -> Option<&[u8]> {
-        let start = address as usize;
-        self.0.get(start..start.checked_add(size)?)
+impl Objects<'_> {
+    fn bytes(&self, address: u32, size: u32) -> Option<&[u8]> {
+        self.0.bytes(address, size).ok()
     }
 
     fn word(&self, address: u32) -> Option<u32> {
-        Some(u32::from_le_bytes(self.bytes(address, 4)?.try_into().ok()?))
+        self.0.word(address).ok()
     }
 
     /// A C string, truncated when it is too long.
     fn text(&self, address: u32) -> Option<String> {
-        if address == 0 {
-            return None;
-        }
-        let rest = self.0.get(address as usize..)?;
-        let rest = rest.get(..TEXT).unwrap_or(rest);
-        let text = rest.split(|byte| *byte == 0).next()?;
+        let text = self.0.c_string_within(address, TEXT).ok().filter(|_| address != 0)?;
         Some(String::from_utf8_lossy(text).into_owned())
     }
 
@@ -223,7 +218,7 @@ mod tests {
             (700, "what it says"),
         ];
         let memory = memory(&words, &texts);
-        let view = View(&memory);
+        let view = Objects(View(&memory));
         assert_eq!(view.thrown(148), Some((300, 180)));
         assert_eq!(view.type_name(300).as_deref(), Some("3Err"));
         let kept = Some("what it says".to_owned());
@@ -237,7 +232,7 @@ mod tests {
             &[(300, 404), (304, 500), (308, 300), (400, 420), (424, 600)],
             &[(500, "3Err"), (600, ONE_BASE)],
         );
-        let view = View(&memory);
+        let view = Objects(View(&memory));
         assert_eq!(view.what(300, 0), None);
         for address in [0, 3, 1020, 1023, 1024, u32::MAX - 3, u32::MAX] {
             assert_eq!(view.thrown(address), None);

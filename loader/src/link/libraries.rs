@@ -227,13 +227,14 @@ impl<'a> Libraries<'a> {
 
     /// A copy of `size` bytes of the guest's memory, starting at `address`; `None` when the memory ends before that.
     pub fn read(&mut self, address: u32, size: u32) -> Option<Vec<u8>> {
-        dlfcn::space(&mut self.store).ok()?.copy_out(&mut self.store, Address(address), size)
+        let space = dlfcn::space(&mut self.store).ok()?;
+        space.view(&self.store).bytes(address, size).ok().map(<[u8]>::to_vec)
     }
 
     /// Writes to the guest's memory; `None` when the memory ends before that, and then nothing is written.
     pub fn write(&mut self, address: u32, bytes: &[u8]) -> Option<()> {
         let space = dlfcn::space(&mut self.store).ok()?;
-        space.memory.write(self.store.as_context_mut(), address as usize, bytes).ok()
+        space.write(self.store.as_context_mut(), Address(address), bytes).ok()
     }
 }
 

@@ -167,15 +167,16 @@ impl GuestSearch<'_, '_> {
     /// Copies what `pydl_read_file` left in `struct pydl_file` from the guest, and frees it there.
     fn take(&mut self, record: Address) -> Result<FoundLibrary, ReadError> {
         let broken = || ReadError::Refused("the guest's pydl_read_file returned a broken record".to_owned());
-        let fields = self.space.copy_out(&mut *self.store, record, FILE_RECORD).ok_or_else(broken)?;
+        let fields =
+            self.space.view(&*self.store).bytes(record.0, FILE_RECORD).map_err(|_| broken())?.to_vec();
         let word = |at: usize| fields.get(at..at + 4).map_or(0, le_u32);
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         let (data, size, path) = (Address(word(0)), word(4), Address(word(8)));
         if size > FILE_LIMIT {
             return Err(ReadError::Refused("the file is larger than 1 GiB".to_owned()));
         }
-        let bytes = self.space.copy_out(&mut *self.store, data, size).ok_or_else(broken)?;
-        let name = self.space.string(&mut *self.store, path, PATH_LIMIT).ok_or_else(broken)?;
+        let bytes = self.space.view(&*self.store).bytes(data.0, size).map_err(|_| broken())?.to_vec();
+        let name = self.space.view(&*self.store).c_string(path.0, PATH_LIMIT).map_err(|_| broken())?.to_vec();
         self.space.give_back(&mut *self.store, data)?;
         self.space.give_back(&mut *self.store, path)?;
         let path =

@@ -8,8 +8,11 @@ use pydl_linker::{
     Address, Alignment, FreeSlots, LibraryPlacement, LibraryReservation, LinkError, Placement, Reservation,
     SlotCount, SlotsBeyond, TableSlot, abi,
 };
-use wasmtime::{AsContextMut, Global, Instance, Memory, Ref, Table, TypedFunc, Val, WasmParams, WasmResults};
+use wasmtime::{
+    AsContext, AsContextMut, Global, Instance, Memory, Ref, Table, TypedFunc, Val, WasmParams, WasmResults,
+};
 
+use super::view::{self, OutOfBounds, View};
 use crate::base::halt::Halt;
 
 /// Why the process has no room: the request cannot be met, or the guest's allocator has ended the guest.
@@ -291,7 +294,7 @@ impl AddressSpace {
             Allocator::Full { malloc, .. } => self.call(&mut store, malloc, size.max(1))?,
             Allocator::Calloc(calloc) => self.call(&mut store, calloc, (1, size.max(1)))?,
         };
-        if address == 0 || self.memory.write(&mut store, address as usize, bytes).is_err() {
+        if address == 0 || self.write(&mut store, Address(address), bytes).is_err() {
             return Ok(None);
         }
         Ok(Some(Address(address)))
@@ -305,28 +308,19 @@ impl AddressSpace {
         }
     }
 
-    /// A copy of guest memory; `None` when it is out of bounds.
-    pub(crate) fn copy_out(
-        &self,
-        mut store: impl AsContextMut,
-        address: Address,
-        size: u32,
-    ) -> Option<Vec<u8>> {
-        let start = address.0 as usize;
-        let memory = self.memory.data(&mut store);
-        memory.get(start..start.checked_add(size as usize)?).map(<[u8]>::to_vec)
+    /// The guest's memory, for reading.
+    pub(crate) fn view<'a, T: 'static>(&self, store: &'a impl AsContext<Data = T>) -> View<'a> {
+        View::of(self.memory, store)
     }
 
-    /// A NUL-terminated string in guest memory, without the NUL; `None` when it exceeds `limit` or the end of memory.
-    pub(crate) fn string(
+    /// Writes to the guest's memory. Errs, having written nothing, when the memory ends before that.
+    pub(crate) fn write(
         &self,
-        mut store: impl AsContextMut,
+        store: impl AsContextMut,
         address: Address,
-        limit: usize,
-    ) -> Option<Vec<u8>> {
-        let memory = self.memory.data(&mut store).get(address.0 as usize..)?;
-        let length = memory.iter().take(limit).position(|byte| *byte == 0)?;
-        Some(memory[..length].to_vec())
+        bytes: &[u8],
+    ) -> Result<(), OutOfBounds> {
+        view::write(self.memory, store, address.0, bytes)
     }
 
     /// Moves the stack pointer below what the running code may use without having reserved it: LLVM lets leaf functions use 128

@@ -16,6 +16,7 @@ use crate::link::dlfcn::{self, Failure, Refusal};
 use crate::link::ends::is_of_guest;
 use crate::link::execute::{Execution, Generated, MainParts, Resources};
 use crate::memory::address_space::{AddressSpace, Shared};
+use crate::memory::view;
 use crate::python;
 use crate::system;
 use crate::system::state::ProcessState;
@@ -252,7 +253,7 @@ fn pass_arguments(
     let places = offsets.iter().map(|offset| base.wrapping_add(vector).wrapping_add(*offset));
     let mut bytes: Vec<u8> = places.chain([0]).flat_map(u32::to_le_bytes).collect();
     bytes.extend(texts);
-    if base == 0 || memory.write(&mut *store, base as usize, &bytes).is_err() {
+    if base == 0 || view::write(memory, &mut *store, base, &bytes).is_err() {
         return Err(wasmtime::Error::msg("the guest has no memory for its arguments"));
     }
     Ok(base)

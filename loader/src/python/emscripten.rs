@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use pydl_linker::{SlotContent, trampolines};
+use pydl_linker::{Address, SlotContent, trampolines};
 use wasmtime::{AsContextMut, Instance, Store, Val};
 
 use super::Installation;
@@ -20,6 +20,7 @@ use crate::compile::kind::ASKS_FOR_SIGNALS;
 use crate::compile::main_file::MainFile;
 use crate::link::slots;
 use crate::memory::address_space::AddressSpace;
+use crate::memory::view::OutOfBounds;
 use crate::system::archive::Archive;
 use crate::system::kernel::Kernel;
 use crate::system::state::ProcessState;
@@ -193,7 +194,7 @@ pub(crate) fn handle_signals(
         return Ok(());
     }
     match address_of(store, main, space, ASKS_FOR_SIGNALS) {
-        Some(flag) => space.memory.write(store, flag as usize, &1_u32.to_le_bytes()).map_err(lost),
+        Some(flag) => space.write(store, Address(flag), &1_u32.to_le_bytes()).map_err(lost),
         None => Ok(()),
     }
 }
@@ -212,7 +213,7 @@ fn address_of(
     }
 }
 
-fn lost(_: wasmtime::MemoryAccessError) -> LoadError {
+fn lost(_: OutOfBounds) -> LoadError {
     LoadError::Engine("CPython's state is outside of its memory".to_owned())
 }
 
@@ -228,11 +229,9 @@ pub(crate) fn install_trampoline(
         let Some(slot) = space.take_slot(&mut *store) else { continue };
         let content = SlotContent::Trampoline(number);
         slots::fill(&mut store.as_context_mut(), space, slot, content).map_err(LoadError::engine)?;
-        let mut offset = [0; 4];
-        let memory = space.memory;
-        memory.read(&mut *store, offset_at as usize, &mut offset).map_err(lost)?;
-        let place = runtime.saturating_add(u32::from_le_bytes(offset));
-        memory.write(&mut *store, place as usize, &slot.0.to_le_bytes()).map_err(lost)?;
+        let offset = space.view(&*store).word(offset_at).map_err(lost)?;
+        let place = runtime.saturating_add(offset);
+        space.write(&mut *store, Address(place), &slot.0.to_le_bytes()).map_err(lost)?;
         if let Some(system) = store.data_mut().system.emscripten_mut() {
             system.trampoline = slot.0;
         }

@@ -49,10 +49,9 @@ fn evaluate(store: &mut StoreContextMut<'_, ProcessState>, main: Instance, code:
 
 /// A C string of the guest's; what is longer than is good is cut.
 fn read(store: &StoreContextMut<'_, ProcessState>, address: u32) -> Option<String> {
-    let memory = store.data().running.as_ref()?.space.clone()?.memory;
-    let rest = memory.data(store).get(address as usize..)?;
-    let rest = rest.get(..LONGEST).unwrap_or(rest);
-    Some(String::from_utf8_lossy(rest.split(|byte| *byte == 0).next()?).into_owned())
+    let space = store.data().running.as_ref()?.space.clone()?;
+    let text = space.view(store).c_string_within(address, LONGEST).ok()?;
+    Some(String::from_utf8_lossy(text).into_owned())
 }
 
 /// Calls a function of CPython's that gives an address, or 0.

@@ -7,8 +7,10 @@ use std::os::unix::ffi::OsStringExt;
 use pydl_linker::abi;
 use wasmtime::{AsContextMut, Caller, Extern, Memory, StoreContextMut};
 
+use super::System;
 use super::kernel::Kernel;
 use super::kernel::errno::{Errno, Result};
+use crate::memory::view::{self, View};
 use crate::system::state::ProcessState;
 
 /// The most bytes of a path, with its NUL (`PATH_MAX` of musl).
@@ -23,12 +25,12 @@ pub(crate) struct Guest<'a> {
 impl<'a> Guest<'a> {
     /// Errs when the process has no memory yet, as in a start function; one of WASI has that which the caller exports.
     pub(crate) fn new(mut caller: Caller<'a, ProcessState>) -> wasmtime::Result<Guest<'a>> {
-        let memory = match caller.data().system.memory() {
-            Some(memory) => memory,
-            None if caller.data().system.is_emscripten() => {
+        let memory = match (caller.data().system.memory(), &caller.data().system) {
+            (Some(memory), _) => memory,
+            (None, System::Wasi(_)) => first_memory(&mut caller)?,
+            (None, System::Emscripten(_) | System::Idle) => {
                 return Err(wasmtime::Error::msg("the system was called before it was ready"));
             }
-            None => first_memory(&mut caller)?,
         };
         Ok(Guest { caller, memory })
     }
@@ -64,56 +66,44 @@ impl<'a> Guest<'a> {
         self.memory.data_and_store_mut(&mut self.caller)
     }
 
+    /// The process's memory, to read.
+    fn view(&self) -> View<'_> {
+        View::of(self.memory, &self.caller)
+    }
+
     /// Bytes of memory. Errs with `EFAULT` when they are not all there.
     pub(crate) fn bytes(&self, address: u32, length: u32) -> Result<&[u8]> {
-        slice(self.memory.data(&self.caller), address, length)
+        Ok(self.view().bytes(address, length)?)
     }
 
     /// Bytes of memory, to write to.
     pub(crate) fn bytes_mut(&mut self, address: u32, length: u32) -> Result<&mut [u8]> {
-        slice_mut(self.memory.data_mut(&mut self.caller), address, length)
+        Ok(view::bytes_mut(self.memory.data_mut(&mut self.caller), address, length)?)
     }
 
     /// Writes bytes.
     pub(crate) fn write(&mut self, address: u32, bytes: &[u8]) -> Result<()> {
-        let length = u32::try_from(bytes.len()).map_err(|_| Errno::FAULT)?;
-        self.bytes_mut(address, length)?.copy_from_slice(bytes);
-        Ok(())
+        Ok(view::write(self.memory, &mut self.caller, address, bytes)?)
     }
 
     /// Reads a little-endian 32-bit number.
     pub(crate) fn u32(&self, address: u32) -> Result<u32> {
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(self.bytes(address, 4)?);
-        Ok(u32::from_le_bytes(bytes))
+        Ok(self.view().word(address)?)
     }
 
     /// Reads a little-endian 64-bit number.
     pub(crate) fn u64(&self, address: u32) -> Result<u64> {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(self.bytes(address, 8)?);
-        Ok(u64::from_le_bytes(bytes))
+        Ok(self.view().long(address)?)
     }
 
     /// A C string, without its NUL, of fewer than `limit` bytes. Errs with `ENAMETOOLONG` when it is longer.
     pub(crate) fn c_string(&self, address: u32, limit: usize) -> Result<&[u8]> {
-        let memory = self.memory.data(&self.caller).get(address as usize..).unwrap_or_default();
-        let window = memory.get(..limit).unwrap_or(memory);
-        match window.iter().position(|byte| *byte == 0) {
-            Some(length) => Ok(&window[..length]),
-            None if window.len() < limit => Err(Errno::FAULT.into()),
-            None => Err(Errno::NAMETOOLONG.into()),
-        }
+        Ok(self.view().c_string(address, limit)?)
     }
 
     /// A C string, without its NUL, or its first `limit` bytes when it has more, for who needs no more.
     pub(crate) fn c_string_within(&self, address: u32, limit: usize) -> Result<&[u8]> {
-        let memory =
-            self.memory.data(&self.caller).get(address as usize..).filter(|memory| !memory.is_empty());
-        let memory = memory.ok_or(Errno::FAULT)?;
-        let window = memory.get(..limit).unwrap_or(memory);
-        let length = window.iter().position(|byte| *byte == 0).unwrap_or(window.len());
-        Ok(window.get(..length).unwrap_or_default())
+        Ok(self.view().c_string_within(address, limit)?)
     }
 
     /// A path.
@@ -134,16 +124,12 @@ fn first_memory(caller: &mut Caller<'_, ProcessState>) -> wasmtime::Result<Memor
     Ok(memory)
 }
 
-/// Bytes of a memory.
+/// Bytes of a memory. Errs with `EFAULT` when they are not all there.
 pub(crate) fn slice(memory: &[u8], address: u32, length: u32) -> Result<&[u8]> {
-    let start = address as usize;
-    let end = start.checked_add(length as usize).ok_or(Errno::FAULT)?;
-    memory.get(start..end).ok_or_else(|| Errno::FAULT.into())
+    Ok(View(memory).bytes(address, length)?)
 }
 
-/// Bytes of a memory, to write to.
+/// The same, to write to.
 pub(crate) fn slice_mut(memory: &mut [u8], address: u32, length: u32) -> Result<&mut [u8]> {
-    let start = address as usize;
-    let end = start.checked_add(length as usize).ok_or(Errno::FAULT)?;
-    memory.get_mut(start..end).ok_or_else(|| Errno::FAULT.into())
+    Ok(view::bytes_mut(memory, address, length)?)
 }

@@ -54,11 +54,6 @@ impl System {
         }
     }
 
-    /// Whether it is Emscripten's.
-    pub(crate) fn is_emscripten(&self) -> bool {
-        matches!(self, System::Emscripten(_))
-    }
-
     /// What the kernel keeps for the process; `None` in a store that runs nothing.
     pub(crate) fn kernel(&self) -> Option<&Kernel> {
         match self {

@@ -6,6 +6,7 @@ use wasmtime::{AsContextMut, Instance, Ref, StoreContextMut, Val, WasmParams, Wa
 
 use crate::base::interrupt::{Interrupted, Killed, Signal};
 use crate::memory::address_space::AddressSpace;
+use crate::system::System;
 use crate::system::state::{ProcessState, Running};
 
 /// The export that does what a `SIGINT` does: the next bytecode raises `KeyboardInterrupt`. It only sets
@@ -44,7 +45,7 @@ pub(crate) fn deliver_pending(store: &mut StoreContextMut<'_, ProcessState>) -> 
 /// Whether the guest is a CPython that tells when it looks for what its handlers have noted ([`waits_of_wasi`]).
 fn tells_when_it_looks(store: &mut StoreContextMut<'_, ProcessState>) -> bool {
     let main = store.data().running.as_ref().map(|running| running.main);
-    !store.data().system.is_emscripten()
+    matches!(store.data().system, System::Wasi(_))
         && main.is_some_and(|main| main.get_func(&mut *store, waits_of_wasi::LOOK_FOR_SIGNALS).is_some())
 }
 
@@ -160,14 +161,13 @@ impl Target<'_> {
     /// By `sigprocmask` and `sigaction`.
     fn posix_action(&mut self, number: i32) -> wasmtime::Result<Option<Action>> {
         let Some(place) = self.room()? else { return Ok(None) };
-        let mut read = [0; layout::SIZE];
-        let mut query =
+        let query =
             |guest: &mut Self, name: &str, first: i32| -> wasmtime::Result<Option<[u8; layout::SIZE]>> {
                 if guest.call::<_, i32>(name, (first, 0_i32, place))? != Some(0) {
                     return Ok(None);
                 }
-                let memory = guest.space.memory;
-                Ok(memory.read(&guest.store, place as usize, &mut read).is_ok().then_some(read))
+                let read = guest.space.view(&guest.store).bytes(place, layout::SIZE as u32);
+                Ok(read.ok().and_then(|bytes| bytes.first_chunk().copied()))
             };
         let word = |record: &[u8], at: usize| -> u32 {
             record.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_le_bytes(*bytes))

@@ -20,8 +20,8 @@ pub(crate) fn dladdr(store: &mut Store<'_>, pointer: u32, info: u32) -> wasmtime
             let fields: Vec<u8> =
                 [file.0, base.0, name.0, value].iter().flat_map(|field| field.to_le_bytes()).collect();
             let Ok(linking) = linking(store) else { return Ok(0) };
-            let memory = linking.space.memory;
-            memory.write(&mut *store, info as usize, &fields)?;
+            let space = linking.space.clone();
+            space.write(&mut *store, Address(info), &fields)?;
             Ok(1)
         }
         Ok(None) | Err(Failure::Refused(_)) => Ok(0),

@@ -24,8 +24,6 @@ const LAZY: u32 = 1;
 const NOW: u32 = 2;
 /// What the host keeps for one record, in bytes.
 const RECORD: u64 = 64;
-/// The most bytes of a path or symbol name.
-const NAME_LIMIT: usize = 1 << 20;
 
 type Store<'a> = StoreContextMut<'a, ProcessState>;
 
@@ -137,8 +135,8 @@ pub(super) fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Opt
         return Ok(None);
     }
     let space = linking.space.clone();
-    let name = space.string(store, Address(handle.saturating_add(dso::NAME)), MAIN.len() + 1);
-    Ok(name.filter(|name| name == MAIN).map(|_| ModuleId::MAIN))
+    let name = space.view(&*store).c_string(handle.saturating_add(dso::NAME), MAIN.len() + 1);
+    Ok((name == Ok(MAIN)).then_some(ModuleId::MAIN))
 }
 
 /// The result, or `failed` with the message left for `dlerror`.
@@ -173,12 +171,11 @@ pub(super) fn leave_error(store: &mut Store<'_>, failure: Failure, failed: u32) 
 }
 
 fn word(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<u32, Failure> {
-    let bytes = space.copy_out(&mut *store, Address(at), 4).ok_or_else(|| out_of_memory(at))?;
-    Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+    space.view(&*store).word(at).map_err(|_| out_of_memory(at))
 }
 
 fn write(store: &mut Store<'_>, space: &AddressSpace, at: u32, bytes: &[u8]) -> Result<(), Failure> {
-    space.memory.write(store, at as usize, bytes).map_err(|_| out_of_memory(at))
+    space.write(store, Address(at), bytes).map_err(|_| out_of_memory(at))
 }
 
 fn out_of_memory(at: u32) -> Failure {
@@ -186,7 +183,5 @@ fn out_of_memory(at: u32) -> Failure {
 }
 
 pub(super) fn name(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
-    let refused = |why: &str| refuse(format!("the name at address {at:#x} {why}"));
-    let bytes = space.string(store, Address(at), NAME_LIMIT).ok_or_else(|| refused("has no end"))?;
-    String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))
+    super::name(space.view(&*store), at)
 }

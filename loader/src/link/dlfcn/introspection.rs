@@ -6,7 +6,7 @@ use pydl_linker::{Address, ModuleId, Namespace, TableSlot};
 
 use super::address::intern;
 use super::exits::call_slot;
-use super::{Failure, Store, classify, emscripten, invalid_handle, library_of, linking, refuse};
+use super::{Failure, Store, classify, invalid_handle, library_of, linking, refuse};
 
 /// Size of `struct link_map`, in bytes: `l_addr`, `l_name`, `l_ld`, `l_next`, `l_prev`.
 const LINK_MAP: usize = 5 * 4;
@@ -33,20 +33,12 @@ pub(crate) fn dlinfo(
         Ok(()) => return Ok(0),
         Err(failure) => failure,
     };
-    if store.data().system.is_emscripten() {
-        emscripten::leave_error(store, failure, 0)?;
-    } else {
-        match failure {
-            Failure::Refused(why) => super::wasi::leave_error(store.data_mut(), &why),
-            Failure::Ended(error) => return Err(error),
-        }
-    }
+    super::leave_error(store, failure)?;
     Ok(-1)
 }
 
 fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Result<(), Failure> {
-    let is_emscripten = store.data().system.is_emscripten();
-    let record = if is_emscripten { emscripten::module_of_record(store, handle)? } else { None };
+    let record = super::module_of_record(store, handle)?;
     let linking = linking(store)?;
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
     let library = match record {
@@ -71,7 +63,7 @@ fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Re
         other => return Err(refuse(format!("dlinfo: unsupported request {other}"))),
     };
     let outside = |_| refuse(format!("dlinfo: address {argument:#x} is outside of the memory"));
-    space.memory.write(store, argument as usize, &bytes).map_err(outside)
+    space.write(store, Address(argument), &bytes).map_err(outside)
 }
 
 /// The name of a library in these structures: the main program's is empty, as in ELF.
@@ -120,7 +112,7 @@ fn make_link_maps(store: &mut Store<'_>) -> Result<(), Failure> {
         let next = at(position.checked_add(1));
         let previous = at(position.checked_sub(1));
         let fields = [base.0, name.0, 0, next, previous].map(u32::to_le_bytes).concat();
-        space.memory.write(&mut *store, map.0 as usize, &fields).map_err(|_| no_memory())?;
+        space.write(&mut *store, *map, &fields).map_err(|_| no_memory())?;
     }
     Ok(())
 }
@@ -135,7 +127,7 @@ pub(crate) fn dl_iterate_phdr(store: &mut Store<'_>, callback: u32, data: u32) -
     let mut result = 0;
     for id in modules(&namespace) {
         let Some(bytes) = describe(store, id, record)? else { continue };
-        space.memory.write(&mut *store, record.0 as usize, &bytes)?;
+        space.write(&mut *store, record, &bytes)?;
         result = call_slot(store, TableSlot(callback), (record.0, PHDR_INFO, data))?;
         if result != 0 {
             break;

@@ -31,8 +31,9 @@ use crate::base::halt::Halt;
 use crate::link::ends::{is_end_by_signal, trap_of};
 use crate::link::state::Links as _;
 use crate::memory::address_space::AddressSpace;
-use crate::system::Exit;
+use crate::memory::view::View;
 use crate::system::state::ProcessState;
+use crate::system::{Exit, System};
 
 /// Everything that a process which can load libraries keeps for them.
 pub(crate) struct Linking {
@@ -76,11 +77,12 @@ impl Linking {
         let wrong =
             |what: &str| Refusal::Process(format!("{}: its {what} has another type than C's", module.name()));
         let space = running.space.ok_or_else(|| wrong("allocator"))?;
-        let read_file = if store.data().system.is_emscripten() {
-            None
-        } else {
-            let read = running.main.get_typed_func(&mut *store, abi::READ_FILE);
-            Some(read.map_err(|_| wrong(abi::READ_FILE))?)
+        let read_file = match store.data().system {
+            System::Emscripten(_) => None,
+            System::Wasi(_) | System::Idle => {
+                let read = running.main.get_typed_func(&mut *store, abi::READ_FILE);
+                Some(read.map_err(|_| wrong(abi::READ_FILE))?)
+            }
         };
         let imported = Namespace::host_functions_of(&module).collect();
         Ok(Linking {
@@ -250,9 +252,40 @@ pub(crate) fn space(store: &mut Store<'_>) -> Result<Arc<AddressSpace>, Failure>
     Ok(linking(store)?.space.clone())
 }
 
+/// Leaves a message for `dlerror`, in the C library of the guest's ABI. Errs when the guest has ended.
+fn leave_error(store: &mut Store<'_>, failure: Failure) -> wasmtime::Result<()> {
+    match (&store.data().system, failure) {
+        (System::Emscripten(_), failure) => emscripten::leave_error(store, failure, 0).map(drop),
+        (System::Wasi(_) | System::Idle, Failure::Refused(why)) => {
+            wasi::leave_error(store.data_mut(), &why);
+            Ok(())
+        }
+        (System::Wasi(_) | System::Idle, Failure::Ended(error)) => Err(error),
+    }
+}
+
+/// The library, or the main module, whose handle is a record of the C library; only Emscripten's C library has such records. `None`
+/// for other handles.
+fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleId>, Failure> {
+    match store.data().system {
+        System::Emscripten(_) => emscripten::module_of_record(store, handle),
+        System::Wasi(_) | System::Idle => Ok(None),
+    }
+}
+
 /// The handle that stands for the global scope.
 pub(crate) const RTLD_DEFAULT: u32 = 0;
 const RTLD_NEXT: u32 = u32::MAX;
+
+/// The most bytes of a file or symbol name that a guest may pass. C++ symbols can be long.
+const NAME_LIMIT: usize = 1 << 20;
+
+/// Reads a name that a guest passes.
+fn name(memory: View<'_>, address: u32) -> Result<String, Failure> {
+    let refused = |why: &str| refuse(format!("the name at address {address:#x} {why}"));
+    let bytes = memory.c_string(address, NAME_LIMIT).map_err(|_| refused("has no end"))?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| refused("is not UTF-8"))
+}
 
 fn invalid_handle(handle: u32) -> Failure {
     refuse(format!("invalid library handle {handle:#x}"))

@@ -7,10 +7,8 @@ use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory};
 
 use super::{Failure, Refusal, address, introspection, refuse};
 use crate::link::state::Links as _;
+use crate::memory::view::{self, View};
 use crate::system::state::ProcessState;
-
-/// The most bytes of a file or symbol name that a guest may pass. C++ symbols can be long.
-const NAME_LIMIT: usize = 1 << 20;
 
 /// Defines the functions of `pydl_dlfcn_v1` and of `<link.h>`.
 pub(crate) fn add_to_linker(linker: &mut Linker<ProcessState>) -> wasmtime::Result<()> {
@@ -76,7 +74,8 @@ fn dlerror(mut guest: Guest<'_>, buffer: u32, size: u32) -> wasmtime::Result<u32
     let bytes: Vec<u8> = message.bytes().map(|b| if b == 0 { b'?' } else { b }).chain([0]).collect();
     let length = u32::try_from(bytes.len())?;
     if size >= length {
-        memory(&mut guest)?.write(&mut guest, buffer as usize, &bytes)?;
+        let memory = memory(&mut guest)?;
+        view::write(memory, &mut guest, buffer, &bytes)?;
         if let Some(link) = guest.data_mut().link_mut() {
             link.dl_error = None;
         }
@@ -126,11 +125,6 @@ fn memory(guest: &mut Guest<'_>) -> wasmtime::Result<Memory> {
 
 /// Reads a name that the guest passes.
 fn name(guest: &mut Guest<'_>, address: u32) -> Result<String, Failure> {
-    let refused = |why: &str| refuse(format!("the name at address {address:#x} {why}"));
     let memory = memory(guest).map_err(Failure::Ended)?;
-    let bytes = memory.data(&guest).get(address as usize..).unwrap_or_default();
-    let length = bytes.iter().take(NAME_LIMIT).position(|byte| *byte == 0);
-    let length = length.ok_or_else(|| refused("has no end"))?;
-    let name = std::str::from_utf8(&bytes[..length]).map_err(|_| refused("is not UTF-8"))?;
-    Ok(name.to_owned())
+    super::name(View::of(memory, &*guest), address)
 }

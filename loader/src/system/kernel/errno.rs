@@ -8,6 +8,7 @@ use rustix::io::Errno as HostErrno;
 
 use crate::base::budget::Exhausted;
 use crate::base::halt::Halt;
+use crate::memory::view::{NoString, OutOfBounds};
 
 /// An error number of the guest's C library.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,6 +142,21 @@ impl From<io::Error> for Fault {
 impl From<HostErrno> for Fault {
     fn from(error: HostErrno) -> Fault {
         Fault::Refused(error.into())
+    }
+}
+
+impl From<OutOfBounds> for Fault {
+    fn from(_: OutOfBounds) -> Fault {
+        Errno::FAULT.into()
+    }
+}
+
+impl From<NoString> for Fault {
+    fn from(error: NoString) -> Fault {
+        match error {
+            NoString::OutOfBounds => Errno::FAULT.into(),
+            NoString::TooLong => Errno::NAMETOOLONG.into(),
+        }
     }
 }
 
