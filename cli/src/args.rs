@@ -88,22 +88,22 @@ pub struct Run {
     pub python: Arguments,
 }
 
-/// A folder to show to the guest, of which nothing is known but the words.
+/// A folder to show to the guest, exactly as it was specified.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShownFolder {
-    /// The folder.
+    /// Path of the folder.
     pub host: PathBuf,
-    /// Its path in the guest, seen from the root.
+    /// Path of the folder in the guest, seen from the root.
     pub guest: PathBuf,
 }
 
 impl ShownFolder {
-    /// A folder under its own path.
+    /// A folder shown under its own path.
     pub fn as_it_is(host: &Path) -> ShownFolder {
         ShownFolder { host: host.to_owned(), guest: host.to_owned() }
     }
 
-    /// Reads `HOST[::GUEST]`.
+    /// Parses `HOST[::GUEST]`.
     fn parser() -> impl TypedValueParser<Value = ShownFolder> {
         OsStringValueParser::new().map(|text| {
             let bytes = text.as_bytes();
@@ -127,7 +127,7 @@ Examples:
 
 PYDL_DEBUG=libs,symbols,bindings,reloc,plan,statistics,all,help tells what the dynamic linker does (see docs/debugging.md).";
 
-/// Reads a number of bytes.
+/// Parses a number of bytes.
 fn bytes(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']) {
         digits if digits.len() + 1 < text.len() => ("", 0),
@@ -142,12 +142,12 @@ fn bytes(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "not a number of bytes, such as 67108864, 64M or 2G".to_owned())
 }
 
-/// Python's own part of the command line.
+/// Python's part of the command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Arguments {
-    /// What follows `argv[0]`.
+    /// The arguments after `argv[0]`.
     pub words: Vec<OsString>,
-    /// Which of them is SCRIPT, which the guest is to see.
+    /// The index of SCRIPT among them, which the guest is to see.
     pub script: Option<usize>,
 }
 
@@ -203,7 +203,7 @@ pub struct Deps {
     pub quiet: bool,
 }
 
-/// What a graph is written as.
+/// The format of a graph.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GraphFormat {
     Svg,
@@ -211,7 +211,7 @@ pub enum GraphFormat {
     Dot,
 }
 
-/// What a map is written as.
+/// The format of a map.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapFormat {
     Text,
@@ -297,8 +297,9 @@ pub fn parse(mut line: Vec<OsString>) -> Result<Command, clap::Error> {
     Ok(command)
 }
 
-/// Cuts a `run` line off where Python's arguments begin: after the main module, at the first word that is no option of pydl's, nor the
-/// value of one. pydl has no options of one letter but `-h`, so that others are Python's. A `--` there belongs to neither.
+/// Splits a `run` line where Python's arguments begin: after the main module, at the first word that is neither an option of pydl
+/// nor the value of one. pydl has no one-letter options except `-h`, so all others belong to Python. A `--` at that place belongs
+/// to neither.
 fn split_python(line: &mut Vec<OsString>) -> Arguments {
     let command = Cli::command();
     let run = command.find_subcommand("run");
@@ -331,8 +332,8 @@ fn split_python(line: &mut Vec<OsString>) -> Arguments {
     Arguments { words, script }
 }
 
-/// Which of Python's arguments is the script: the first that is no option, unless an option before it takes the place of a
-/// script. The options with a value are those of CPython's manual.
+/// The index of the script among Python's arguments: the first that is not an option, unless an option before it takes the place
+/// of a script. The options with a value are those of CPython's manual.
 pub fn script(arguments: &[OsString]) -> Option<usize> {
     let mut position = 0;
     loop {
@@ -342,7 +343,7 @@ pub fn script(arguments: &[OsString]) -> Option<usize> {
             b"--check-hash-based-pycs" => position = position.checked_add(2)?,
             [b'-', b'-', ..] => position = position.checked_add(1)?,
             [b'-', flags @ ..] => {
-                // Flags of one letter may stand together; the first that takes a value takes the rest, or the next word.
+                // One-letter flags may be combined; the first that takes a value takes the rest of the word, or the next word.
                 match flags.iter().position(|flag| b"cmWX".contains(flag)) {
                     Some(at) if matches!(flags.get(at), Some(b'c' | b'm')) => return None,
                     Some(at) if at.checked_add(1)? == flags.len() => position = position.checked_add(2)?,

@@ -18,17 +18,18 @@ use pydl_loader::{LoadError, WheelFile, open_regular_file};
 
 use crate::render::text::printable;
 
-/// So many bytes of a file, whatever it says of its size, are given room at once; and the most that are read of what says nothing.
+/// The most bytes of room that a file is given at once, whatever size it reports, and the most bytes that are read from a file
+/// that reports no size.
 const LARGEST: usize = 1 << 30;
-/// How deep folders are looked into.
+/// How deep folders are searched.
 const DEEPEST: usize = 64;
 
-/// A file that there is no report on: it cannot be read, or is not a WebAssembly module.
+/// A file on which there is no report: it cannot be read, or is not a WebAssembly module.
 #[derive(Debug)]
 pub struct Unreadable {
-    /// The file.
+    /// Path of the file.
     pub path: String,
-    /// What is wrong with it.
+    /// What is wrong with the file.
     pub why: String,
 }
 
@@ -41,7 +42,7 @@ impl fmt::Display for Unreadable {
 /// A file that may be a side module.
 #[derive(Debug)]
 pub struct Candidate {
-    /// What messages call it; in a wheel, the wheel's path and its own in `site-packages`.
+    /// The path shown in messages; in a wheel, the wheel's path and the file's own in `site-packages`.
     pub path: String,
     /// Where its contents are.
     pub place: Place,
@@ -50,30 +51,30 @@ pub struct Candidate {
 /// Where the contents of a file are.
 #[derive(Debug)]
 pub enum Place {
-    /// A file of its own.
+    /// A separate file.
     File {
-        /// Its path.
+        /// Path of the file.
         path: PathBuf,
-        /// Whether the user named it, and not a folder that it is in.
+        /// Whether the user named the file itself, rather than a folder that contains it.
         is_named: bool,
     },
-    /// In a wheel.
+    /// A file in a wheel.
     Wheel {
-        /// Which of the wheels.
+        /// Index of the wheel.
         wheel: usize,
-        /// Its number there.
+        /// Number of the file in the wheel.
         number: usize,
-        /// Its path beneath `site-packages`.
+        /// Path of the file below `site-packages`.
         inner: String,
     },
 }
 
-/// A wheel that was given.
+/// A wheel among the arguments.
 #[derive(Debug)]
 pub struct GivenWheel {
-    /// What messages call it.
+    /// The path shown in messages.
     pub path: String,
-    /// The wheel, or why a process would refuse it whatever it is for.
+    /// The opened wheel, or why a process would refuse it whatever it is for.
     pub file: Result<WheelFile, LoadError>,
 }
 
@@ -89,18 +90,18 @@ pub enum Item {
 /// What the arguments stand for.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    /// All files.
+    /// All candidates.
     pub candidates: Vec<Candidate>,
     /// All wheels.
     pub wheels: Vec<GivenWheel>,
     /// The order of reports.
     pub items: Vec<Item>,
-    /// What cannot be read.
+    /// The files that cannot be read.
     pub unreadable: Vec<Unreadable>,
 }
 
 impl Inputs {
-    /// Looks into folders and wheels. A file that is given by its own name counts whatever it is called.
+    /// Searches folders and wheels. A file that is named itself counts whatever its name is.
     pub fn of(paths: &[PathBuf]) -> Inputs {
         let mut inputs = Inputs::default();
         for path in paths {
@@ -124,7 +125,7 @@ impl Inputs {
         self.unreadable.push(Unreadable { path: path.display().to_string(), why: why.to_string() });
     }
 
-    /// The files of a folder and of those in it, in sorted order. Links to folders are not followed: they may go round.
+    /// The files of a folder and its subfolders, in sorted order. Links to folders are not followed: they may form cycles.
     fn walk(&mut self, folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let mut entries = match entries {
@@ -149,7 +150,7 @@ impl Inputs {
             let place = Place::File { path: path.to_owned(), is_named };
             return self.candidate(Candidate { path: path.display().to_string(), place });
         }
-        // Whether it is there comes before what its name says.
+        // A missing file is reported as such before its name is judged.
         if let Err(error) = fs::metadata(path) {
             return self.unreadable(path, &error);
         }
@@ -194,16 +195,18 @@ impl Inputs {
     }
 }
 
-/// Opens a file. What a user has named may be a pipe as well, such as `/dev/stdin`; in folders nothing but regular files counts.
+/// Opens a file. A file that a user has named may also be a pipe, such as `/dev/stdin`; in folders, only regular files count.
 pub fn open(path: &Path, is_named: bool) -> io::Result<File> {
     if is_named { File::open(path) } else { open_regular_file(path) }
 }
 
-/// Reads a file, with what makes it the same under another path. Errs when it has no end, as far as anybody has patience for one.
+/// Reads a file, with the identity by which it is recognized under another path. Errs when it has far more bytes than the size that it
+/// reports: above all, when it has no end.
 pub fn read(mut file: File) -> io::Result<(Option<FileIdentity>, Arc<[u8]>)> {
     let metadata = file.metadata()?;
     let identity = FileIdentity { device: metadata.dev(), inode: metadata.ino() };
-    // Where it stays: a large file is not to be in memory twice. A pipe says that it has no bytes, and a file may grow.
+    // The bytes are read to where they stay: a large file should not be in memory twice. A pipe reports a size of 0, and a file
+    // may grow.
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(LARGEST);
     let mut bytes: Arc<[u8]> = iter::repeat_n(0, size).collect();
     let count = Arc::get_mut(&mut bytes).map_or(Ok(0), |room| fill(&mut file, room))?;
@@ -218,7 +221,7 @@ pub fn read(mut file: File) -> io::Result<(Option<FileIdentity>, Arc<[u8]>)> {
     Ok((Some(identity), bytes))
 }
 
-/// Reads until there is no room, or no more to read; returns how much.
+/// Reads until there is no more room, or nothing more to read; returns the number of bytes read.
 fn fill(file: &mut File, room: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     while let Some(left) = room.get_mut(count..).filter(|left| !left.is_empty()) {
@@ -236,7 +239,7 @@ fn is_wheel(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "whl")
 }
 
-/// Whether files of this name are side modules, as far as a name tells: `x.so`, `libx.so.1`, `x.wasm`.
+/// Whether files of this name are side modules, judging by the name: `x.so`, `libx.so.1`, `x.wasm`.
 fn is_library_name(path: &str) -> bool {
     let (_, name) = split(path);
     let versioned = name.split_once(".so.").is_some_and(|(_, version)| {
@@ -246,26 +249,26 @@ fn is_library_name(path: &str) -> bool {
     versioned || extension.is_some_and(|extension| extension == "so" || extension == "wasm")
 }
 
-/// A path's folder and file name.
+/// The folder and the file name of a path.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// Finds NEEDED libraries, and remembers what is in them.
+/// Finds NEEDED libraries, and caches their parsed contents.
 pub struct Libraries<'a> {
     inputs: &'a Inputs,
-    /// `--library-path`.
+    /// The folders of `--library-path`.
     folders: &'a [PathBuf],
     by_path: BTreeMap<&'a str, usize>,
     by_folder_and_name: BTreeMap<(&'a str, &'a str), usize>,
     by_name: BTreeMap<&'a str, usize>,
-    /// Files in wheels, by their path beneath `site-packages`, which wheels share.
+    /// Files in wheels, by their path below `site-packages`, which wheels share.
     in_wheels: BTreeMap<&'a str, usize>,
     known: BTreeMap<String, (FoundLibrary, Option<Arc<ParsedModule>>)>,
 }
 
 impl<'a> Libraries<'a> {
-    /// Looks among `inputs`, and in `folders` before.
+    /// Searches `folders` first, and then `inputs`.
     pub fn new(inputs: &'a Inputs, folders: &'a [PathBuf]) -> Libraries<'a> {
         let mut libraries = Libraries {
             inputs,
@@ -333,7 +336,7 @@ impl<'a> Libraries<'a> {
         None
     }
 
-    /// The file of the same folder, or the first of that name.
+    /// The file in the same folder, or the first one of that name.
     fn among_files(&self, requester: &Requester, name: &str) -> Option<usize> {
         let (folder, _) = split(&requester.path);
         self.by_folder_and_name.get(&(folder, name)).or_else(|| self.by_name.get(name)).copied()
@@ -369,7 +372,7 @@ impl LibrarySource for Libraries<'_> {
         Err(LibraryNotFound { name: request.name.to_owned(), requester, tried })
     }
 
-    /// What serves NEEDED entries is read once; other files are too many to remember.
+    /// Libraries that satisfy NEEDED entries are parsed once; there are too many other files to cache them.
     fn parse(&mut self, found: &FoundLibrary) -> Result<Arc<ParsedModule>, ParseError> {
         let Some((_, known)) = self.known.get_mut(&found.path) else {
             return ParsedModule::parse(&found.bytes).map(Arc::new);
@@ -383,7 +386,7 @@ impl LibrarySource for Libraries<'_> {
     }
 }
 
-/// The path that `rest` leads to from `folder`; `None` when it leads out of everything.
+/// The path that `rest` leads to from `folder`; `None` when it leads above the top.
 fn beneath(folder: &str, rest: &str) -> Option<String> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in rest.split('/').filter(|part| !part.is_empty() && *part != ".") {

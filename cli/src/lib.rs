@@ -1,5 +1,5 @@
-//! The programs `pydl` and `pydl-python`: arguments in, one command run, an exit status out. A library only so that both
-//! share it. Owns nothing else.
+//! The programs `pydl` and `pydl-python`: arguments in, one command run, an exit status out. It is a library only so that both
+//! can share it. Owns nothing else.
 
 mod args;
 mod commands;

@@ -1,4 +1,4 @@
-//! The `pydl` program. Owns nothing: everything is in the library beside it.
+//! The `pydl` program. Owns nothing: everything is in the library next to it.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! Owns the folder of fetched main modules: where it is, what is in it, and what `python@VERSION` stands for. Must not know
-//! how they are fetched.
+//! Owns the folder of fetched main modules: where it is, what is in it, and what `python@VERSION` stands for. Must not know how
+//! they are fetched.
 
 use std::fmt;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow};
 use pydl_loader::Installation;
 use serde::Deserialize;
 
-/// The files of Pyodide's npm package that make a main module.
+/// The main module in Pyodide's npm package; the files named next complete it.
 pub const MAIN: &str = "pyodide.asm.wasm";
 pub const STANDARD_LIBRARY: &str = "python_stdlib.zip";
 pub const LOCK: &str = "pyodide-lock.json";
@@ -20,14 +20,14 @@ const WORD: &str = "python";
 
 /// A release of Pyodide that pydl is tested with.
 pub struct Release {
-    /// Its version of Python, without the last part.
+    /// The release's version of Python, without the last part.
     pub python: &'static str,
     pub version: Version,
-    /// The hash of its npm package (Subresource Integrity).
+    /// The hash of the release's npm package (Subresource Integrity).
     pub integrity: &'static str,
 }
 
-/// The releases, the default first; those that are not releases yet come last.
+/// The releases, the default first; pre-releases come last.
 pub const RELEASES: [Release; 4] = [
     Release {
         python: "3.14",
@@ -51,14 +51,14 @@ pub const RELEASES: [Release; 4] = [
     },
 ];
 
-/// A version of Pyodide, as npm writes them. Older ones are smaller.
+/// A version of Pyodide, as npm writes it. Older versions compare as smaller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Version {
     numbers: [u32; 3],
     stage: Stage,
 }
 
-/// How far a version is (Semantic Versioning 2.0.0, rule 9).
+/// The stage of a version (Semantic Versioning 2.0.0, rule 9).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Stage {
     Alpha(u32),
@@ -72,7 +72,7 @@ impl Version {
         Version { numbers: [major, minor, patch], stage: Stage::Release }
     }
 
-    /// Reads `314.0.7` or `315.0.0-alpha.2`; `None` for anything else, such as a version of Python.
+    /// Parses `314.0.7` or `315.0.0-alpha.2`; `None` for anything else, such as a version of Python.
     pub fn parse(text: &str) -> Option<Version> {
         let number = |text: &str| -> Option<u32> {
             let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -97,7 +97,8 @@ impl Version {
         numbers.next().is_none().then_some(version)
     }
 
-    /// Whether it came before the release of its number. Such a version is taken when it is named, and never for another.
+    /// Whether the version precedes the release of its number. Such a version is used when it is named, and never in place of
+    /// another.
     pub fn is_pre_release(self) -> bool {
         self.stage != Stage::Release
     }
@@ -129,7 +130,7 @@ impl Fetched {
         self.folder.join(MAIN)
     }
 
-    /// Its version of Python, such as `3.14.2`.
+    /// The version of Python, such as `3.14.2`.
     pub fn python(&self) -> Option<String> {
         locked_python(&self.folder.join(LOCK))
     }
@@ -139,13 +140,13 @@ impl Fetched {
     }
 }
 
-/// The folder in which fetched main modules lie.
+/// The folder that contains fetched main modules.
 pub struct Mains {
     folder: PathBuf,
 }
 
 impl Mains {
-    /// `$PYDL_DATA_DIR`, or `pydl` in the user's data folder (XDG Base Directory Specification), and `python` in it.
+    /// The folder `python` in `$PYDL_DATA_DIR`, or in `pydl` in the user's data folder (XDG Base Directory Specification).
     pub fn of_user() -> Result<Mains> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let data = variable("PYDL_DATA_DIR").or_else(|| {
@@ -158,17 +159,17 @@ impl Mains {
         Ok(Mains { folder: data.join(WORD) })
     }
 
-    /// The folder. It need not be there.
+    /// The path of the folder, which need not exist.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where a version lies, or would.
+    /// Where a version lies, or would lie.
     pub fn place(&self, version: Version) -> Fetched {
         Fetched { version, folder: self.folder.join(version.to_string()) }
     }
 
-    /// What is there, the newest first.
+    /// The fetched main modules, the newest first.
     pub fn fetched(&self) -> Vec<Fetched> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let versions = entries.filter_map(|entry| Version::parse(entry.file_name().to_str()?));
@@ -178,8 +179,9 @@ impl Mains {
         fetched
     }
 
-    /// What `wanted` stands for: a version of Python (`3.14`) or of Pyodide (`314.0.7`), by default the newest release. A release comes
-    /// before a pre-release of the same Python. Errs, saying how to get it, when it is not there.
+    /// The main module that `wanted` stands for: a version of Python (`3.14`) or of Pyodide (`314.0.7`), by default the newest
+    /// release. A release takes precedence over a pre-release of the same Python. Errs, with how to get it, when it has not been
+    /// fetched.
     pub fn find(&self, wanted: Option<&str>) -> Result<Fetched> {
         let mut fetched = self.fetched();
         fetched.sort_by_key(|fetched| fetched.version.is_pre_release());
@@ -205,8 +207,8 @@ impl Mains {
     }
 }
 
-/// The file that a command line means by MAIN: a path, or `python` and `python@VERSION` for one that was fetched. A file of
-/// that name counts first.
+/// The file that a command line means by MAIN: a path, or `python` and `python@VERSION` for a fetched main module. A file of that
+/// name takes precedence.
 pub fn resolve(main: &Path) -> Result<PathBuf> {
     let wanted = match main.to_str() {
         Some(WORD) => None,
@@ -222,7 +224,7 @@ pub fn resolve(main: &Path) -> Result<PathBuf> {
     Ok(Mains::of_user()?.find(wanted)?.main())
 }
 
-/// The version of Python of a main module, such as `3.14.2` or `3.13`, by what lies beside it.
+/// The version of Python of a main module, such as `3.14.2` or `3.13`, according to the files next to it.
 pub fn python_version(main: &Path) -> Option<String> {
     let of_installation = || Some(Installation::beside(main)?.version().to_owned());
     locked_python(&main.with_file_name(LOCK)).or_else(of_installation)
@@ -239,7 +241,7 @@ fn locked_python(path: &Path) -> Option<String> {
         python: String,
     }
     let lock: Lock = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    // A candidate's is `3.15.0rc1`.
+    // A release candidate has a version such as `3.15.0rc1`.
     let is_version = lock.info.python.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
     is_version.then_some(lock.info.python)
 }
@@ -285,7 +287,7 @@ mod tests {
         fs::remove_dir_all(mains.folder().join("314.0.7")).unwrap();
         let error = mains.find(None).unwrap_err().to_string();
         assert!(error.contains("python@315.0.0-alpha.2"), "{error}");
-        // The release comes first, though it is older than the pre-release of the next one.
+        // The release comes first, though it is older than the next release's pre-release.
         for (version, python) in [("315.0.0", "3.15.0"), ("315.0.1-rc.1", "3.15.1rc1")] {
             let place = mains.folder().join(version);
             fs::create_dir(&place).unwrap();

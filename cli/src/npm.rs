@@ -1,5 +1,5 @@
-//! Owns what pydl asks of npm, which knows the machine's registry, proxy and certificates: a package, and its hash. Must not
-//! know what is in packages.
+//! Owns what pydl requests from npm, which knows the machine's registry, proxy and certificates: a package, and its hash. Must
+//! not know what is in packages.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-/// The hash of a package (Subresource Integrity), as the registry has it.
+/// The hash of a package (Subresource Integrity), as recorded in the registry.
 pub fn integrity(package: &str) -> Result<String> {
     let output = npm(Path::new("."), &["view", package, "dist.integrity", "--json"])?;
     let text = succeeded(package, &output)?;
@@ -19,7 +19,8 @@ pub fn integrity(package: &str) -> Result<String> {
         .ok_or_else(|| anyhow!("npm tells no hash of {package}: there is no such version, or npm is too old"))
 }
 
-/// Downloads a package into a folder that has no other, as it is: no script of it is run. Returns the file.
+/// Downloads a package unmodified, without running any script of it, into a folder that contains no other package. Returns the
+/// file.
 pub fn pack(package: &str, folder: &Path) -> Result<PathBuf> {
     let output = npm(folder, &["pack", package, "--json", "--ignore-scripts"])?;
     succeeded(package, &output)?;
@@ -58,7 +59,7 @@ struct Cause {
     summary: String,
 }
 
-/// What npm printed. Errs, in words that say what to do, when it failed.
+/// What npm printed. Errs, with a message that says what to do, when npm failed.
 fn succeeded<'a>(package: &str, output: &'a Output) -> Result<&'a str> {
     let text = std::str::from_utf8(&output.stdout).unwrap_or_default();
     if output.status.success() {

@@ -1,5 +1,5 @@
-//! Owns Python's prompt at a terminal: what a guest is told of it, and the line editor for those whose Python has none. Must not know how
-//! the guest reads.
+//! Owns Python's prompt at a terminal: what a guest is told about the terminal, and the line editor for guests whose Python has
+//! none. Must not know how the guest reads.
 
 use std::cell::Cell;
 use std::io::IsTerminal as _;
@@ -17,11 +17,11 @@ use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Helper};
 
-/// What the Tab key makes at the beginning of a line, as CPython's own prompt has it.
+/// What the Tab key inserts at the beginning of a line, as in CPython's own prompt.
 const INDENTATION: &str = "    ";
 
-/// What Python's prompt goes by, if there is a terminal: the kind of terminal, or that it is to be the plain one, which complains of nothing
-/// that it lacks, with an editor of ours.
+/// The settings of Python's prompt, if there is a terminal: the kind of terminal, or the request for the plain prompt, which does
+/// not complain about what it lacks, with the line editor of pydl.
 pub fn at_terminal(options: ProcessOptions, main: &Path) -> ProcessOptions {
     if !std::io::stdin().is_terminal() {
         return options;
@@ -35,8 +35,8 @@ pub fn at_terminal(options: ProcessOptions, main: &Path) -> ProcessOptions {
     }
 }
 
-/// The line editor: rustyline's, on a thread of its own, where it keeps what was typed ahead. The guest's thread asks it for lines, and
-/// answers what may become of a word meanwhile.
+/// The line editor: rustyline's, on a thread of its own, where it keeps what was typed ahead. The guest's thread requests lines
+/// from it, and meanwhile answers its requests for completions.
 #[derive(Default)]
 struct Editor {
     thread: Option<EditorThread>,
@@ -48,12 +48,12 @@ struct EditorThread {
     events: Receiver<Event>,
 }
 
-/// How long the Tab key waits for the guest: its code may go on for ever, and the keyboard must not.
+/// How long the Tab key waits for the guest: the guest's code may run forever, and the keyboard must not wait that long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the editor's thread says.
+/// What the editor's thread sends.
 enum Event {
-    /// What may become of this text? The number is to be told with the answer.
+    /// A request for the completions of this text. The number is to be repeated in the answer.
     Complete(u64, String),
     Typed(Typed),
 }
@@ -76,7 +76,7 @@ impl LineEditor for Editor {
 }
 
 impl EditorThread {
-    /// A thread that edits lines until nobody asks for them any more, or it cannot.
+    /// Starts a thread that edits lines until no more are requested, or it cannot go on.
     fn start() -> EditorThread {
         let (prompts, asked) = mpsc::channel::<String>();
         let (answers, completions) = mpsc::channel();
@@ -94,22 +94,22 @@ impl EditorThread {
                 says.send(Event::Typed(typed)).ok()?;
             }
         };
-        // Without a thread, nobody answers, which is the end of input.
+        // Without a thread, nothing answers, which means the end of input.
         let _ = thread::Builder::new().name("line editor".to_owned()).spawn(move || -> Option<()> { edit() });
         EditorThread { prompts, answers, events }
     }
 }
 
-/// Completes the word in front of the cursor.
+/// Completes the word before the cursor.
 struct Words {
     asks: Sender<Event>,
     completions: Receiver<(u64, Vec<String>)>,
-    /// How often it has asked.
+    /// The number of requests so far.
     asked: Cell<u64>,
 }
 
 impl Words {
-    /// What a text may become; nothing if the answer is late. A late answer is none to the next question.
+    /// The completions of a text; none if the answer is late. A late answer does not count for the next request.
     fn ask(&self, text: &str) -> Option<Vec<String>> {
         let number = self.asked.get().wrapping_add(1);
         self.asked.set(number);

@@ -13,16 +13,16 @@ use crate::render::text::printable;
 
 /// A file cannot be read, or is not what it should be.
 pub const NOT_LOADABLE: u8 = 126;
-/// A file cannot be linked, or a function that was left to be bound when called cannot be.
+/// A file cannot be linked, or a function that was to be bound at its first call cannot be.
 pub const NOT_LINKED: u8 = 127;
-/// The guest ended in a trap; what a shell shows for `SIGABRT`.
+/// The guest ended in a trap; the status that a shell shows for `SIGABRT`.
 pub const TRAPPED: u8 = 134;
-/// The guest was interrupted; what a shell shows for `SIGINT`.
+/// The guest was interrupted; the status that a shell shows for `SIGINT`.
 pub const INTERRUPTED: u8 = 130;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;
 
-/// A command line that parses but cannot be meant.
+/// A command line that parses but makes no sense.
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -34,14 +34,14 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Prints a line or some to stderr, with what files and guests may have put into it made harmless to a terminal. That nobody can
-/// read it changes nothing else.
+/// Prints one or more lines to stderr, with text from files and guests made harmless to a terminal. It has no further effect if
+/// stderr cannot be written.
 pub fn say(text: &str) {
     let lines: Vec<Cow<'_, str>> = text.split('\n').map(printable).collect();
     let _ = writeln!(std::io::stderr(), "pydl: {}", lines.join("\n"));
 }
 
-/// Tells of something that goes another way than was asked for.
+/// Warns about something that does not go as requested.
 pub fn warn(text: &str) {
     say(&format!("warning: {text}"));
 }
@@ -60,7 +60,7 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
     })
 }
 
-/// What to do about an error, in flags of the command line.
+/// What to do about an error, in terms of command-line flags.
 fn remedy(error: &LoadError) -> Option<&'static str> {
     match error {
         LoadError::IsSideModule { .. } => Some("give it with --side to a main module"),
@@ -70,15 +70,16 @@ fn remedy(error: &LoadError) -> Option<&'static str> {
     }
 }
 
-/// The exit status of pydl for that of a guest; a trap is told on stderr. `wheel_of` knows in which wheel a file of the guest is.
+/// The exit status of pydl for that of a guest; a trap is reported on stderr. `wheel_of` returns the wheel that contains a file
+/// of the guest.
 pub fn guest_status(status: &ExitStatus, wheel_of: impl Fn(&str) -> Option<PathBuf>) -> ExitCode {
     match status {
-        // As the system does: a process has eight bits to say how it ended.
+        // The system does the same: a process has eight bits to report how it ended.
         ExitStatus::Exited(status) => ExitCode::from(status.to_le_bytes()[0]),
         ExitStatus::Interrupted => ExitCode::from(INTERRUPTED),
-        // As a shell tells it.
+        // This is the status that a shell reports.
         ExitStatus::Killed(signal) => ExitCode::from(128 + signal.number()),
-        // With what ld.so ends a process in this case.
+        // This is the status with which ld.so ends a process in this case.
         ExitStatus::LookupFailed(trap) => {
             say(&trap_text(trap, wheel_of));
             ExitCode::from(NOT_LINKED)
@@ -90,7 +91,7 @@ pub fn guest_status(status: &ExitStatus, wheel_of: impl Fn(&str) -> Option<PathB
     }
 }
 
-/// A trap in words: what happened, and where, innermost first; names of C++ and Rust as they were written.
+/// A trap as text: what happened, and where, innermost first; C++ and Rust names are shown as they were written.
 fn trap_text(trap: &GuestTrap, wheel_of: impl Fn(&str) -> Option<PathBuf>) -> String {
     let mut text = trap.reason.clone();
     if let Some(exception) = &trap.exception {
@@ -109,9 +110,9 @@ fn trap_text(trap: &GuestTrap, wheel_of: impl Fn(&str) -> Option<PathBuf>) -> St
     text
 }
 
-/// Tells what would permit a guest what it was denied of the network.
+/// Reports what would permit a guest what it was denied on the network.
 pub fn tell_denied(denied: &[DeniedHost]) {
-    // What is no host's name is nobody's to permit, nor to be copied to a shell.
+    // A text that is not a host name is not offered for permission, nor to be copied to a shell.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     let denied: Vec<_> = denied.iter().filter(|denied| denied.host.bytes().all(is_plain)).collect();
     if denied.is_empty() {

@@ -1,18 +1,19 @@
-//! pydl-linker decides how WebAssembly side modules (`.so` files with a `dylink.0` section) are linked into a
-//! running main module. It does no I/O, knows no WebAssembly engine and holds no instances: bytes go in, a
-//! [`LoadPlan`] comes out, and whoever executes the plan needs no policy of its own.
+//! pydl-linker decides how WebAssembly side modules (`.so` files with a `dylink.0` section) are linked into a running main
+//! module. It does no I/O, knows no WebAssembly engine and holds no instances: bytes go in, a [`LoadPlan`] comes out, and
+//! whatever executes the plan needs no policy of its own.
 //!
-//! A load, in order; a stage's type can only be made by its stage ([`Load`], in `driver.rs`, has them on a page):
+//! The stages of a load, in order; only a stage itself can construct its result type ([`Load`], in `driver.rs`, shows them on one
+//! page):
 //!
 //! | stage | function | result |
 //! |---|---|---|
 //! | parse | [`ParsedModule::parse`] | [`ParsedModule`] |
 //! | follow NEEDED | [`Load::open`], [`Load::of_main`] | [`Load`] |
 //! | resolve symbols, lay out, plan | [`Load::plan`], with a [`Room`] | [`PlannedLoad`] |
-//! | execute | whoever has an engine | instances |
+//! | execute | the caller, which has an engine | instances |
 //! | commit | [`PlannedLoad::commit`] | the libraries are known to later loads |
 //!
-//! The format is the one of WebAssembly/tool-conventions, `DynamicLinking.md`; the scope rules are those of ELF.
+//! The format is that of WebAssembly/tool-conventions, `DynamicLinking.md`; the scope rules are those of ELF.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,4 @@
-//! The `pydl-python` program: Python's own command line, in the sandbox. Owns nothing: everything is in the library beside
-//! it.
+//! The `pydl-python` program: Python's own command line, in the sandbox. Owns nothing: everything is in the library next to it.
 
 use std::process::ExitCode;
 

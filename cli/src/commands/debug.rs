@@ -1,4 +1,4 @@
-//! Owns `PYDL_DEBUG` and `PYDL_DEBUG_OUTPUT`: from the words of the environment to a trace (ld.so(8), `LD_DEBUG`). Must not know
+//! Owns `PYDL_DEBUG` and `PYDL_DEBUG_OUTPUT`: from the words in the environment to a trace (ld.so(8), `LD_DEBUG`). Must not know
 //! what a trace says.
 
 use std::fmt::Write as _;
@@ -10,22 +10,22 @@ use pydl_loader::{Trace, TraceTopic};
 
 use crate::report::{Usage, warn};
 
-/// Which topics to tell of.
+/// The variable that lists the topics to trace.
 const VARIABLE: &str = "PYDL_DEBUG";
-/// The file to tell them to, instead of standard error.
+/// The variable that names the file to write the trace to, instead of standard error.
 const OUTPUT: &str = "PYDL_DEBUG_OUTPUT";
 const ALL: &str = "all";
 const HELP: &str = "help";
 
-/// What the environment asks for.
+/// What the environment requests.
 pub enum Debug {
-    /// A trace, which may be of nothing.
+    /// A trace, which may have no topics.
     Trace(Trace),
     /// A list of the words instead of a run.
     Help(String),
 }
 
-/// Reads the environment. A word that is none is told, as by ld.so. Errs when the file cannot be written.
+/// Reads the environment. An unknown word is reported, as by ld.so. Errs when the file cannot be written.
 pub fn from_environment() -> Result<Debug> {
     let words = std::env::var_os(VARIABLE).unwrap_or_default();
     let words = words.to_string_lossy();

@@ -1,5 +1,5 @@
-//! Owns `pydl deps`: has the linker inspect each file, adds what Python and its wheels ask for, and makes of the answers an exit
-//! status. Must not know how reports look.
+//! Owns `pydl deps`: makes the linker inspect each file, adds what Python and its wheels require, and turns the results into an
+//! exit status. Must not know how reports look.
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -19,12 +19,13 @@ use crate::render::{json, map, text};
 use crate::report::{NOT_LOADABLE, say};
 use crate::reports::{Report, WOULD_NOT_LOAD, WheelReport};
 
-/// The name without suffix of the file that a package's own module is in.
+/// The name, without suffix, of the file that contains a package's own module.
 const PACKAGE_STEM: &str = "__init__";
-/// What was read, or what cannot be.
+/// The result of reading something, or the report that it cannot be read.
 type Outcome<T> = std::result::Result<T, Unreadable>;
 
-/// Reports on every file that can be read. A file that cannot is told on stderr and keeps no other from its report.
+/// Reports on every file that can be read. A file that cannot be read is reported on stderr, and does not keep the others from
+/// being reported on.
 pub fn run(deps: &Deps) -> Result<ExitCode> {
     let status = check(deps, |check| {
         check.inputs.unreadable.iter().for_each(complain);
@@ -57,13 +58,13 @@ pub fn run(deps: &Deps) -> Result<ExitCode> {
     });
     match status? {
         Ok(status) => Ok(ExitCode::from(status)),
-        // Whoever reads has seen enough, as in `pydl deps x.so | head`.
+        // The reader has seen enough, as in `pydl deps x.so | head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error).context("standard output"),
     }
 }
 
-/// Whether the report on these files would say that something is wrong, or tell of the one symbol; nothing is printed.
+/// Whether the report on these files would say that something is wrong, or report on the one symbol; nothing is printed.
 pub fn has_something_to_say(deps: &Deps) -> bool {
     let status = check(deps, |check| check.each(|_| Ok(())).map(|status| (status, check.is_needed)));
     match status {
@@ -72,7 +73,7 @@ pub fn has_something_to_say(deps: &Deps) -> bool {
     }
 }
 
-/// Lets `work` go through the files. Errs when there is no main module of the name that is given.
+/// Runs `work` on the files. Errs when there is no main module of the given name.
 fn check<T>(deps: &Deps, work: impl FnOnce(&mut Check<'_>) -> T) -> Result<T> {
     let main_path = deps.main.as_deref().map(mains::resolve).transpose()?;
     let main = main_path.as_deref().map(read_main).transpose().map_err(|error| anyhow!("{error}"))?;
@@ -90,7 +91,7 @@ fn check<T>(deps: &Deps, work: impl FnOnce(&mut Check<'_>) -> T) -> Result<T> {
     }))
 }
 
-/// Prints each report as soon as it is there.
+/// Prints each report as soon as it is complete.
 fn write_text(out: &mut impl Write, check: &mut Check<'_>, all: bool, colour: bool) -> io::Result<u8> {
     let detail = match check.inputs.candidates.len() {
         _ if all => Detail::All,
@@ -106,7 +107,7 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, all: bool, colour: bo
                 return Ok(());
             }
         };
-        // The wheel's own report tells of those that are good.
+        // The wheel's own report covers those that are good.
         let is_line = detail == Detail::Verdict && report.is_good_module();
         if is_line && report.is_in_wheel() {
             return Ok(());
@@ -119,7 +120,7 @@ fn write_text(out: &mut impl Write, check: &mut Check<'_>, all: bool, colour: bo
     })
 }
 
-/// Prints who takes symbols from whom.
+/// Prints which modules take symbols from which.
 fn write_graph(out: &mut impl Write, check: &mut Check<'_>, format: GraphFormat) -> io::Result<u8> {
     let shows_imports = matches!(format, GraphFormat::Html);
     let (mut files, mut wheels) = (Vec::new(), Vec::new());
@@ -187,17 +188,17 @@ struct Check<'a> {
     inputs: &'a Inputs,
     libraries: Libraries<'a>,
     inspector: &'a Inspector,
-    /// What the main module's Python takes; `None` without a main module.
+    /// What the main module's Python accepts; `None` without a main module.
     target: Option<std::result::Result<PythonTarget, LoadError>>,
-    /// The side modules of each wheel that were inspected, with what their compilers made them for.
+    /// The side modules of each wheel that were inspected, with the ABI that each was compiled for.
     wheels: Vec<Vec<Inspected>>,
-    /// The one symbol to tell of.
+    /// The one symbol to report on.
     why: Option<&'a str>,
-    /// Whether a load needs it.
+    /// Whether a load needs that symbol.
     is_needed: bool,
 }
 
-/// What a wheel needs to know of a side module in it.
+/// What a wheel's report needs to know about a side module in it.
 struct Inspected {
     path: String,
     would_load: Option<bool>,
@@ -205,7 +206,7 @@ struct Inspected {
 }
 
 impl Check<'_> {
-    /// Makes each report and hands it on. Returns the exit status.
+    /// Creates each report and passes it on. Returns the exit status.
     fn each(&mut self, mut tell: impl FnMut(Outcome<Report>) -> io::Result<()>) -> io::Result<u8> {
         let mut status = 0;
         for item in &self.inputs.items {
@@ -256,7 +257,7 @@ impl Check<'_> {
         Ok(report)
     }
 
-    /// The story of the symbol, if it has a part in the load of this file.
+    /// The report on the symbol, if it plays a part in the load of this file.
     fn symbol(&mut self, position: usize) -> Outcome<Option<Report>> {
         let file = self.inputs.read(position)?;
         let symbol = self.why.unwrap_or_default();
@@ -273,7 +274,7 @@ impl Check<'_> {
         Ok((!report.uses.is_empty()).then_some(Report::Symbol(report)))
     }
 
-    /// Tells when no load needs the symbol that was asked for. Returns the exit status.
+    /// Reports when no load needs the requested symbol. Returns the exit status.
     fn unheard(&self) -> u8 {
         match self.why {
             Some(symbol) if !self.is_needed => {
@@ -315,9 +316,9 @@ impl Check<'_> {
     }
 }
 
-/// Why Python does not find an extension module under the name of its file; `None` for what it finds, and for other libraries.
-/// A module is found in a file of its own name, and a package in a file `__init__` in a folder of its name (`FileFinder.find_spec`
-/// of CPython's `importlib._bootstrap_external`).
+/// Why Python does not find an extension module under the name of its file; `None` for modules that it finds, and for other
+/// libraries. A module is found in a file of its own name, and a package in a file `__init__` in a folder of its name
+/// (`FileFinder.find_spec` of CPython's `importlib._bootstrap_external`).
 fn not_imported(report: &ModuleReport, path: &str, target: &PythonTarget) -> Option<String> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let package = folder.rsplit('/').next().unwrap_or(folder);
@@ -339,7 +340,7 @@ fn not_imported(report: &ModuleReport, path: &str, target: &PythonTarget) -> Opt
     ))
 }
 
-/// What in a wheel does not go with its tags, though nothing refuses it.
+/// What in a wheel does not match its tags, though it is not a reason to refuse the wheel.
 fn oddities(file: &WheelFile, modules: &[Inspected]) -> Vec<String> {
     let mut notes = Vec::new();
     let tags: Vec<String> = file.tags().collect();
@@ -372,12 +373,12 @@ fn read_main(path: &Path) -> Outcome<Arc<MainModule>> {
         .map_err(|error| Unreadable { path: name.clone(), why: error.to_string() })
 }
 
-/// Tells of a file on stderr.
+/// Reports on stderr that a file cannot be read.
 fn complain(error: &Unreadable) {
     say(&error.to_string());
 }
 
-/// Whether a terminal should see colour (no-color.org; `TERM` as ncurses has it).
+/// Whether a terminal should be sent colour (no-color.org; `TERM` as in ncurses).
 fn colour_is_welcome() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !is_set("NO_COLOR") && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")

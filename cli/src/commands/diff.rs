@@ -13,7 +13,7 @@ use crate::mains;
 use crate::render::{json, text};
 use crate::report::Usage;
 
-/// Something that was there is gone, or is something else.
+/// Something that was there is gone, or has become something else.
 const INCOMPATIBLE: u8 = 1;
 
 /// Compares the two files that were given.

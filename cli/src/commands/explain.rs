@@ -1,5 +1,5 @@
-//! Owns the hint at the end of a run that failed: the `pydl deps` line that tells more of a load that was refused. Must not know how
-//! libraries are linked, nor what the reports say.
+//! Owns the hint at the end of a run that failed: the `pydl deps` line that explains more about a load that was refused. Must not
+//! know how libraries are linked, or what the reports say.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,12 +11,11 @@ use pydl_loader::{ProcessOptions, RefusedLoad};
 use crate::args::{Deps, Run};
 use crate::commands::deps;
 
-/// The hint for a load that was refused; `None` when `pydl deps` knows of nothing that is wrong, as when it was guest code that
-/// failed.
+/// The hint for a load that was refused; `None` when `pydl deps` finds nothing wrong, as when it was guest code that failed.
 pub fn of_load(run: &Run, options: &ProcessOptions, refused: &RefusedLoad) -> Option<String> {
     let file = options.host_file(&refused.path)?;
     let is_wheel = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "whl");
-    // What was given the same way is found by those that need it.
+    // Files that were given in the same way are found by those that need them.
     let others = if is_wheel(&file) {
         run.with.iter().filter(|path| is_wheel(path)).collect()
     } else if run.side.contains(&file) {
@@ -41,14 +40,14 @@ pub fn of_load(run: &Run, options: &ProcessOptions, refused: &RefusedLoad) -> Op
     deps::has_something_to_say(&deps).then(|| format!("{what}; this tells more:\n  {}", line(&deps)))
 }
 
-/// The hint for a main module that does not get the libraries that it needs.
+/// The hint for a main module that does not get the libraries it needs.
 pub fn of_main(run: &Run) -> String {
     let files = if run.side.is_empty() { vec![run.main.clone()] } else { run.side.clone() };
     let deps = Deps { files, main: Some(run.main.clone()), ..Deps::default() };
     format!("this tells more:\n  {}", line(&deps))
 }
 
-/// The folders in which a process looks for what a file of its own needs: `LD_LIBRARY_PATH`, then its runtime path.
+/// The folders in which a process searches for what a file needs: `LD_LIBRARY_PATH`, then the file's runtime path.
 fn folders(run: &Run, options: &ProcessOptions, file: &Path) -> Vec<PathBuf> {
     let path =
         run.env.iter().rev().find_map(|assignment| assignment.to_str()?.strip_prefix("LD_LIBRARY_PATH="));
@@ -63,11 +62,11 @@ fn folders(run: &Run, options: &ProcessOptions, file: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// The command line, as a shell takes it.
+/// The command line, quoted for a shell.
 fn line(deps: &Deps) -> String {
     let mut words = vec!["pydl".to_owned(), "deps".to_owned()];
     for file in &deps.files {
-        // What begins with a dash would be taken for an option.
+        // A word that begins with a dash would be taken for an option.
         let is_option = file.as_os_str().as_encoded_bytes().starts_with(b"-");
         words.push(quoted(if is_option { Path::new(".").join(file) } else { file.clone() }.as_os_str()));
     }
@@ -81,7 +80,7 @@ fn line(deps: &Deps) -> String {
     words.join(" ")
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell.
 fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./,:=@%+".contains(&byte);

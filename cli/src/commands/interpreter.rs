@@ -14,16 +14,16 @@ use crate::mains;
 
 /// The file that makes a folder a virtual environment (PEP 405).
 pub const CONFIGURATION: &str = "pyvenv.cfg";
-/// The line of it that names the main module.
+/// The key in that file that names the main module.
 pub const MAIN_KEY: &str = "pydl-main";
 
-/// The main module when there is no environment.
+/// The variable that names the main module when there is no environment.
 const MAIN_VARIABLE: &str = "PYDL_PYTHON";
 
-/// Variables that tell Python and its tools how to behave, by their beginnings. Nothing else of the environment is shown.
+/// Prefixes of variables that tell Python and its tools how to behave. Nothing else of the environment is shown.
 const VARIABLES: [&str; 9] =
     ["PYTHON", "PYTEST_", "TERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "LC_", "LANG"];
-/// Those of them that name places of the machine's own Python.
+/// Those among them that name places of the machine's own Python.
 const OF_THE_MACHINE: [&str; 3] = ["PYTHONHOME", "PYTHONEXECUTABLE", "PYTHONUSERBASE"];
 
 /// Runs Python with the arguments of a whole command line, program name first.
@@ -70,8 +70,8 @@ struct Environment {
     packages: PathBuf,
 }
 
-/// The environment that the program belongs to, by the path it was called by, as CPython finds its own
-/// (`Modules/getpath.py`): a `pyvenv.cfg` beside it or in the folder above.
+/// The environment that the program belongs to, according to the path by which it was called, as CPython finds its own
+/// (`Modules/getpath.py`): a `pyvenv.cfg` next to it or in the folder above.
 fn environment(program: &OsStr) -> Result<Option<Environment>> {
     let Some(program) = called_by(program) else { return Ok(None) };
     let folders = program.ancestors().skip(1).take(2);
@@ -101,7 +101,7 @@ pub fn site_packages(folder: &Path, version: &str) -> PathBuf {
     folder.join(format!("lib/python{}/site-packages", minor.join(".")))
 }
 
-/// The path by which a program was called. One called by its name alone is the first on the `PATH`.
+/// The path by which a program was called. If it was called by its name alone, it is the first of that name on the `PATH`.
 fn called_by(program: &OsStr) -> Option<PathBuf> {
     let path = Path::new(program);
     let is_name = path.components().count() == 1 && !program.as_encoded_bytes().contains(&b'/');

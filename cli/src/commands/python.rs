@@ -22,10 +22,10 @@ use crate::report::{Usage, say};
 
 /// The npm package of main modules.
 const PACKAGE: &str = "pyodide";
-/// The files that are kept of it; they lie in this folder.
+/// The files of the package that are kept; they lie in the folder of it that is named next.
 const FILES: [&str; 4] = [MAIN, STANDARD_LIBRARY, LOCK, MANIFEST];
 const FOLDER: &str = "package";
-/// The most bytes that one of them may have.
+/// The most bytes that one of these files may have.
 const MAX_FILE: u64 = 256 << 20;
 
 /// Runs one of the commands.
@@ -42,7 +42,7 @@ pub fn run(python: &Python) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a line; whoever reads may have seen enough.
+/// Prints a line; it is not an error if the reader has seen enough.
 fn print(line: &dyn std::fmt::Display) -> Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
@@ -69,7 +69,7 @@ fn remove(wanted: &str) -> Result<()> {
     let mains = Mains::of_user()?;
     let fetched = mains.find(Some(wanted))?;
     let failed = || fetched.folder.display().to_string();
-    // First out of sight, so that no half of it is ever used.
+    // The folder is first moved out of sight, so that half of it is never used.
     let rest = tempfile::Builder::new().prefix(".old-").tempdir_in(mains.folder()).with_context(failed)?;
     fs::rename(&fetched.folder, rest.path().join(MAIN)).with_context(failed)?;
     rest.close().with_context(failed)?;
@@ -87,7 +87,7 @@ fn fetch(wanted: Option<&str>) -> Result<()> {
     let failed = || format!("{}: main modules cannot be kept there", mains.folder().display());
     fs::create_dir_all(mains.folder()).with_context(failed)?;
     let work = tempfile::Builder::new().prefix(".new-").tempdir_in(mains.folder()).with_context(failed)?;
-    // npm is told of Ctrl-C too, and ends; this process then cleans up.
+    // npm receives Ctrl-C, too, and ends; this process then cleans up.
     let mut interrupt = SigSet::empty();
     interrupt.add(Signal::SIGINT);
     interrupt.thread_block().context("Ctrl-C cannot be handled")?;
@@ -109,7 +109,7 @@ fn fetch(wanted: Option<&str>) -> Result<()> {
     print(&place.main().display())
 }
 
-/// What `wanted` stands for, with the hash that its package must have, if pydl knows it.
+/// The version that `wanted` stands for, with the hash that its package must have, if pydl knows it.
 fn release(wanted: Option<&str>) -> Result<(Version, Option<&'static str>)> {
     let [default, ..] = &RELEASES;
     let Some(wanted) = wanted else { return Ok((default.version, Some(default.integrity))) };
@@ -123,7 +123,7 @@ fn release(wanted: Option<&str>) -> Result<(Version, Option<&'static str>)> {
         }
         return Ok((release.version, Some(release.integrity)));
     }
-    // Versions of Python have a 3 first; Pyodide has had no such version, and will not.
+    // Versions of Python begin with 3; Pyodide has never had such a version, and will not.
     let version = Version::parse(wanted).filter(|_| !wanted.starts_with("3."));
     version.map(|version| (version, None)).ok_or_else(|| {
         let known = RELEASES.map(|release| {
@@ -141,7 +141,7 @@ fn release(wanted: Option<&str>) -> Result<(Version, Option<&'static str>)> {
 
 /// Errs unless the file has this hash (Subresource Integrity).
 fn check_integrity(file: &Path, integrity: &str) -> Result<()> {
-    // Of several hashes the strongest counts; npm has had sha512 alone for all versions of the package.
+    // Of several hashes, the strongest counts; npm has only had sha512 for all versions of the package.
     let wanted = integrity.split_ascii_whitespace().find_map(|hash| hash.strip_prefix("sha512-"));
     let wanted = wanted.ok_or_else(|| anyhow!("its hash is not one of sha512: {integrity}"))?;
     let mut hasher = Sha512::new();
@@ -158,7 +158,7 @@ fn check_integrity(file: &Path, integrity: &str) -> Result<()> {
     Ok(())
 }
 
-/// Unpacks [`FILES`]. Errs when one is missing, and when anything is amiss with the archive.
+/// Unpacks [`FILES`]. Errs when one is missing, and when anything is wrong with the archive.
 fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     let mut missing = FILES.to_vec();
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(File::open(archive)?));
@@ -171,7 +171,7 @@ fn unpack(archive: &Path, folder: &Path) -> Result<()> {
         if !entry.header().entry_type().is_file() || entry.size() > MAX_FILE {
             bail!("{}: not a file, or too large", path.display());
         }
-        // `swap_remove` gives one of FILES, so the name is not the archive's.
+        // `swap_remove` returns one of FILES, so the name is not the archive's.
         let name = missing.swap_remove(position);
         let mut file = File::create_new(folder.join(name)).with_context(|| name.to_owned())?;
         let size = entry.size();
@@ -204,7 +204,7 @@ fn check_manifest(path: &Path, version: Version) -> Result<()> {
     Ok(())
 }
 
-/// Makes a folder that tools take for a virtual environment (PEP 405), with `pydl-python` as its `python`.
+/// Makes a folder that tools accept as a virtual environment (PEP 405), with `pydl-python` as its `python`.
 fn venv(folder: &Path, main: &Path) -> Result<()> {
     let main = mains::resolve(main)?;
     let main = fs::canonicalize(&main).with_context(|| main.display().to_string())?;
@@ -244,7 +244,7 @@ fn venv(folder: &Path, main: &Path) -> Result<()> {
     print(&bin.join("python").display())
 }
 
-/// Makes a symbolic link, in place of an older one.
+/// Makes a symbolic link, replacing an older one.
 fn link(to: &Path, at: &PathBuf) -> Result<()> {
     if fs::symlink_metadata(at).is_ok_and(|metadata| metadata.is_symlink()) {
         fs::remove_file(at).with_context(|| at.display().to_string())?;
@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(version(Some("0.27.7")), known("0.27.7"));
         assert_eq!(version(Some("0.29.5")), Some(("0.29.5".to_owned(), false)));
         assert_eq!(version(Some("315.0.0-alpha.2")), known("315.0.0-alpha.2"));
-        // A pre-release is not taken for the release that it is to be.
+        // A pre-release is not taken for the release that it precedes.
         for wanted in ["3.11", "3.15", "3.14.2", "latest", "../x", ""] {
             assert_eq!(version(Some(wanted)), None, "{wanted}");
         }

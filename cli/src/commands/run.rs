@@ -28,7 +28,7 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     let trace = match debug::from_environment()? {
         Debug::Trace(trace) => trace,
         Debug::Help(text) => {
-            // As with any other help, a reader who has gone is no failure.
+            // As with any other help, it is not a failure if the reader has gone.
             let _ = writeln!(std::io::stdout(), "{text}");
             return Ok(ExitCode::SUCCESS);
         }
@@ -72,7 +72,7 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     Ok(status)
 }
 
-/// What to say of a Python that will not find its standard library.
+/// The warning about a Python that will not find its standard library.
 fn missing_library(main: &Path) -> String {
     let folder = main.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.display();
@@ -90,7 +90,7 @@ fn load(compiler: &Compiler, main: &Path) -> Result<Image> {
     Ok(image?)
 }
 
-/// Has the byte code made that is not there yet.
+/// Makes the byte code that does not exist yet.
 fn prepare(process: &mut Process) -> Result<()> {
     let mut progress = None;
     process.prepare(|archive| progress = Some(Progress::byte_code(archive)))?;
@@ -98,8 +98,8 @@ fn prepare(process: &mut Process) -> Result<()> {
     Ok(())
 }
 
-/// The compiler with the cache the user wants. A cache that cannot be used costs time, not the run, unless it was asked
-/// for by name.
+/// The compiler, with the cache that the user wants. A cache that cannot be used costs time but does not prevent the run, unless
+/// it was requested by name.
 fn compiler(run: &Run) -> Result<Compiler> {
     let compiler = Compiler::new()?.with_interruption(Interruption::WhereAsked);
     if run.no_cache {
@@ -172,7 +172,7 @@ fn options(run: &Run, main: &Path) -> Result<ProcessOptions> {
     Ok(options.args(words))
 }
 
-/// Reads `NAME=VALUE`; `None` when there is no name.
+/// Parses `NAME=VALUE`; `None` when there is no name.
 fn variable(assignment: &OsStr) -> Option<(&OsStr, &OsStr)> {
     let bytes = assignment.as_bytes();
     let at = bytes.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
@@ -196,7 +196,8 @@ fn give_packages(options: ProcessOptions, packages: &Path) -> Result<ProcessOpti
     Err(Usage(format!("--with {}: {why}", packages.display())).into())
 }
 
-/// Reads `HOST[:PORT]`, with brackets around an IPv6 address that has a port; `*`, which is also meant without a value, is everything.
+/// Parses `HOST[:PORT]`, with brackets around an IPv6 address that has a port; `*`, which is also the default without a value, is
+/// everything.
 fn network(text: &str) -> Result<NetworkPermission> {
     if text == "*" {
         return Ok(NetworkPermission::all());
@@ -213,7 +214,7 @@ fn network(text: &str) -> Result<NetworkPermission> {
         _ => (text, None),
     };
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    // What no name and no address has would permit nothing.
+    // A character that no name and no address contains would permit nothing.
     let is_host = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
     if host.is_empty() || !host.chars().all(is_host) || host.contains(':') && host.parse::<IpAddr>().is_err()
     {
@@ -222,7 +223,7 @@ fn network(text: &str) -> Result<NetworkPermission> {
     Ok(NetworkPermission::host(host, port))
 }
 
-/// What `--dir` names. Errs when it is no folder, or would have no place in the guest.
+/// The mount that `--dir` specifies. Errs when it is not a folder, or would have no place in the guest.
 fn mount(shown: &ShownFolder) -> Result<Mount> {
     let ShownFolder { host, guest } = shown;
     let refused = |why: String| Usage(format!("--dir {}: {why}", host.display()));
@@ -235,8 +236,7 @@ fn mount(shown: &ShownFolder) -> Result<Mount> {
     Ok(Mount { host: host.clone(), guest, read_only: false })
 }
 
-/// The absolute form of `path` in the guest, seen from folder `from`; `None` when it leads out of the root or is not
-/// UTF-8.
+/// The absolute form of `path` in the guest, seen from the folder `from`; `None` when it leads above the root or is not UTF-8.
 fn guest_path(from: &str, path: &Path) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     let whole = Path::new(from).join(path);
@@ -250,8 +250,8 @@ fn guest_path(from: &str, path: &Path) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
-/// The absolute path of a script in the guest, seen from folder `from`: `..` of the root is the root, as everywhere. Errs when it is not
-/// UTF-8.
+/// The absolute path of a script in the guest, seen from the folder `from`: `..` of the root is the root, as everywhere. Errs
+/// when it is not UTF-8.
 fn script_path(from: &str, script: &Path) -> Result<String> {
     let mut parts: Vec<&str> = Vec::new();
     let whole = Path::new(from).join(script);
@@ -267,8 +267,8 @@ fn script_path(from: &str, script: &Path) -> Result<String> {
     Ok(format!("/{}", parts.join("/")))
 }
 
-/// What a script is called in the guest: without `.`, as wasi-libc finds it beneath the folders it knows, and absolute if there is a `..`,
-/// or in the root, where Python would call it `//NAME` otherwise.
+/// The path by which a script is called in the guest: without `.`, in the form in which wasi-libc finds it below the folders it
+/// knows, and absolute if it contains a `..` or lies in the root, where Python would otherwise call it `//NAME`.
 fn called(cwd: &str, script: &Path) -> PathBuf {
     let is_up = |component: &Component<'_>| matches!(component, Component::ParentDir);
     let is_here = |component: &Component<'_>| matches!(component, Component::CurDir);
@@ -284,8 +284,8 @@ fn called(cwd: &str, script: &Path) -> PathBuf {
 /// The file that makes a folder a program.
 const MAIN: &str = "__main__.py";
 
-/// Shows the script to the guest under the path it is called by, unless a mounted folder does so already. Nothing else
-/// of its folder becomes visible. A folder with a `__main__.py` is shown as a whole, for reading.
+/// Shows the script to the guest under the path by which it is called, unless a mounted folder does so already. Nothing else in
+/// its folder becomes visible. A folder with a `__main__.py` is shown as a whole, for reading.
 fn give_script(
     options: ProcessOptions,
     script: &Path,
@@ -300,7 +300,7 @@ fn give_script(
     let seen = mount
         .map(|mount| mount.host.join(Path::new(&guest).strip_prefix(&mount.guest).unwrap_or(Path::new(""))));
     let is_seen = seen.as_ref().is_some_and(|seen| seen.is_file() || seen.join(MAIN).is_file());
-    // As the guest sees it, whatever there is of that name here.
+    // The script is what the guest sees, whatever exists by that name here.
     if is_seen && !script.exists() {
         return Ok(options);
     }

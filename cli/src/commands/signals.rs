@@ -1,5 +1,5 @@
-//! Owns what happens to this program's signals while it runs a guest: the guest gets them, and what it does not notice ends this program.
-//! Must not know what the guest does with them.
+//! Owns what happens to this program's signals while it runs a guest: the guest gets them, and a signal that the guest does not
+//! notice ends this program. Must not know what the guest does with them.
 
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal as Number, raise};
 use pydl_loader::{InterruptHandle, Signal, Terminal};
 
-/// How long a guest has to notice a signal that ends programs. For Ctrl-C, after that another one ends this program.
+/// How long a guest has to notice a signal that ends programs. For Ctrl-C, another one after that time ends this program.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Who gets this program's signals.
+/// The receiver of this program's signals.
 #[derive(Clone, Default)]
 pub struct Signals {
     guest: Arc<Mutex<Option<Guest>>>,
@@ -26,8 +26,8 @@ struct Guest {
 }
 
 impl Signals {
-    /// Takes this program's signals, which end it until there is a guest. To be called before there are other threads, which would be sent
-    /// signals otherwise.
+    /// Takes over this program's signals, which end it until there is a guest. To be called before there are other threads, to
+    /// which signals would be delivered otherwise.
     pub fn take() -> Result<Signals> {
         let all = [
             Number::SIGHUP,
@@ -40,7 +40,7 @@ impl Signals {
             Number::SIGCONT,
             Number::SIGTSTP,
         ];
-        // What nohup(1) ignores stays ignored, and what a shell ignores for what it starts in the background.
+        // What nohup(1) ignores stays ignored, and so does what a shell ignores for programs that it starts in the background.
         let wanted: SigSet = all.into_iter().filter(|number| !is_ignored(*number)).collect();
         wanted.thread_block().context("signals cannot be handled")?;
         let signals = Signals::default();
@@ -54,7 +54,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Hands signals to a guest from now on.
+    /// Passes signals to a guest from now on.
     pub fn give_to(&self, interrupt: InterruptHandle, terminal: Terminal) {
         *self.guest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Guest { interrupt, terminal });
     }
@@ -64,10 +64,10 @@ impl Signals {
     }
 }
 
-/// What hands signals on.
+/// The state of the thread that passes signals on.
 struct Hand {
     signals: Signals,
-    /// When the Ctrl-C came that the guest may not have noticed yet.
+    /// The time of the Ctrl-C that the guest may not have noticed yet.
     interrupted: Instant,
 }
 
@@ -103,9 +103,9 @@ impl Guest {
         process::exit(128 + number as i32)
     }
 
-    /// Ends this program if the guest does not notice a signal in time: natively such a signal needs nobody's help.
+    /// Ends this program if the guest does not notice a signal in time: natively, such a signal has its effect without any help.
     fn end_unless_noticed(self, number: Number) {
-        // Without another thread the guest still has the signal.
+        // Without another thread, the guest still has the signal.
         let _ = thread::Builder::new().spawn(move || {
             let started = Instant::now();
             while started.elapsed() < PATIENCE {
@@ -129,17 +129,18 @@ fn without_guest(number: Number) {
     }
 }
 
-/// Whether a signal ends a process that has not said otherwise.
+/// Whether a signal ends a process that has not arranged otherwise.
 fn is_end(number: Number) -> bool {
     !matches!(number, Number::SIGWINCH | Number::SIGCONT | Number::SIGTSTP)
 }
 
-/// Stops this program, until it is told to go on; nothing happens where nobody could tell it that (a process group without a shell).
+/// Stops this program until it is told to continue; does nothing where nothing could tell it that (a process group without a
+/// shell).
 fn stop() {
     as_by_default(Number::SIGTSTP);
 }
 
-/// Does what a signal does that nobody has taken.
+/// Does what a signal does by default.
 fn as_by_default(number: Number) {
     let mut one = SigSet::empty();
     one.add(number);
@@ -148,7 +149,7 @@ fn as_by_default(number: Number) {
     let _ = one.thread_block();
 }
 
-/// The signal of a number, as guests know it.
+/// The signal with this number, as guests know it.
 fn signal(number: Number) -> Option<Signal> {
     Some(match number {
         Number::SIGINT => Signal::Interrupt,

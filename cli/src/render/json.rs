@@ -17,7 +17,7 @@ use crate::reports::{Report, WheelReport};
 /// The version of the schema.
 const VERSION: u32 = 1;
 
-/// The document, on one line. Files are written as they come: there may be thousands. The rest is little, and follows.
+/// The document, on one line. Reports on files are written as they come: there may be thousands. The rest is short, and follows.
 pub struct Document<'o, W> {
     out: &'o mut W,
     is_first: bool,
@@ -36,7 +36,7 @@ impl<'o, W: Write> Document<'o, W> {
         Ok(Document { out, is_first: true, wheels, symbols, errors })
     }
 
-    /// Adds what there is to tell of one of the inputs.
+    /// Adds the report on one of the inputs.
     pub fn add(&mut self, report: Report) -> io::Result<()> {
         match report {
             Report::Module(report) => {
@@ -63,7 +63,7 @@ impl<'o, W: Write> Document<'o, W> {
             symbols: self.symbols.iter().map(Story::of).collect(),
             errors: self.errors.iter().map(|file| Error { path: &file.path, message: &file.why }).collect(),
         };
-        // The fields of an object go on where those of another were left off.
+        // The fields of one object continue where those of another ended.
         let rest = serde_json::to_string(&rest)?;
         writeln!(self.out, "],{}", rest.strip_prefix('{').unwrap_or_default())
     }
@@ -212,7 +212,7 @@ struct NeededMissing<'a> {
     needed_by: Option<&'a str>,
 }
 
-/// A list whose elements are made one after the other while they are written: there may be a million.
+/// A list whose elements are created one after the other as they are written: there may be a million.
 struct Each<'a, T>(&'a [T]);
 
 #[derive(Serialize)]

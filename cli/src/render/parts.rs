@@ -1,5 +1,5 @@
-//! Owns work on long lists by several threads, in parts whose results come in order. Must not know what is in a list: the names of a
-//! large module take longer to make readable than the module takes to read.
+//! Owns work on long lists by several threads, in parts whose results come in order. Must not know what is in a list: the names
+//! of a large module take longer to make readable than the module takes to read.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
@@ -7,12 +7,12 @@ use std::thread;
 
 /// How many items a part has.
 const PART: usize = 250;
-/// So many items are taken on at a time, since all their results are in memory.
+/// How many items are processed at a time, since all their results are in memory.
 const AT_A_TIME: usize = 16 << 10;
 /// The most threads.
 const MOST_THREADS: usize = 8;
 
-/// What `work` makes of each part of a list, in order.
+/// The results of `work` for each part of a list, in order.
 pub fn in_parts<'a, T: Sync, R: Send>(
     items: &'a [T],
     work: impl Fn(&'a [T]) -> R + Sync,
@@ -23,7 +23,7 @@ pub fn in_parts<'a, T: Sync, R: Send>(
 fn at_once<'a, T: Sync, R: Send>(items: &'a [T], work: &(impl Fn(&'a [T]) -> R + Sync)) -> Vec<R> {
     let parts: Vec<&[T]> = items.chunks(PART).collect();
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS).min(parts.len());
-    // One part for each in turn: what takes long often stands together.
+    // The parts are dealt out in turn: items that take long often stand together.
     let share = |number: usize| parts.iter().skip(number).step_by(threads).map(|part| work(part));
     let mut shares = thread::scope(|scope| {
         let running: Vec<_> =

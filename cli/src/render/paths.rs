@@ -1,17 +1,17 @@
-//! Owns what of a path is shown where the whole would be too long. Must not know whose it is.
+//! Owns what part of a path is shown where the whole would be too long. Must not know what the path belongs to.
 
-/// The last part of a path.
+/// The last component of a path.
 pub fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The folder of a path: that within the wheel, if it lies in one.
+/// The folder of a path: the folder within the wheel, if the path lies in one.
 pub fn folder(path: &str) -> &str {
     let inner = path.rsplit_once(".whl/").map_or(path, |(_, inner)| inner);
     inner.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The innermost folder that all these paths lie in.
+/// The innermost folder that contains all these paths.
 pub fn common_folder<'a>(mut paths: impl Iterator<Item = &'a str>) -> String {
     let mut common: Vec<&str> =
         paths.next().map(|path| folder(path).split('/').collect()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Owns the line that says to a waiting person what takes so long. Silent when stderr is not a terminal.
+//! Owns the line that shows to a waiting person what takes so long. Silent when stderr is not a terminal.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A line on the terminal that counts the seconds; dropping it takes it away.
+/// A line on the terminal that counts the seconds; dropping it erases it.
 pub struct Progress {
     ticker: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Progress {
-    /// Says that a main module is being compiled.
+    /// Shows that a main module is being compiled.
     pub fn compiling(main: &Path) -> Progress {
         Progress::of(format!("Compiling {} for this machine", name(main)))
     }
 
-    /// Says that byte code of the sources in an archive is being made.
+    /// Shows that byte code is being made for the sources in an archive.
     pub fn byte_code(archive: &Path) -> Progress {
         Progress::of(format!("Compiling the Python sources of {}", name(archive)))
     }
@@ -37,7 +37,7 @@ impl Progress {
                     _ => break,
                 }
             }
-            // Carriage return, erase to the end of the line (ECMA-48).
+            // The sequence is a carriage return, and erase to the end of the line (ECMA-48).
             eprint!("\r\x1b[K");
         });
         Progress { ticker: Some((stop, ticker)) }

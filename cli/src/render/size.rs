@@ -1,4 +1,4 @@
-//! Owns how numbers of bytes read to people. Must not know what they are of.
+//! Owns how numbers of bytes are shown to people. Must not know what they are the size of.
 
 /// A number of bytes with a unit: `448 bytes`, `1.5 KiB`, `2.0 MiB`.
 pub fn bytes(number: u64) -> String {
@@ -6,7 +6,7 @@ pub fn bytes(number: u64) -> String {
     if number < 1024 {
         return format!("{number} byte{}", if number == 1 { "" } else { "s" });
     }
-    // In tenths of a unit, so that rounding is done once.
+    // The number is kept in tenths of a unit, so that rounding is done once.
     let mut unit = 0;
     let mut divisor = 1024_u64;
     while unit + 1 < UNITS.len() && number >= divisor.saturating_mul(1024) {

@@ -1,5 +1,5 @@
-//! Owns how a report of `pydl deps` reads on a terminal and in a pipe: aligned columns, made for a width of 100. Must
-//! not know where the report comes from.
+//! Owns how a report of `pydl deps` reads on a terminal and in a pipe: aligned columns, made for a width of 100. Must not know
+//! where the report comes from.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -16,11 +16,11 @@ use pydl_loader::demangled;
 use crate::render::parts::in_parts;
 use crate::reports::{Report, WheelReport};
 
-/// Columns to make do with.
+/// The number of columns that a report is made for.
 const WIDTH: usize = 100;
 /// Columns for the names of facts.
 const FACT_WIDTH: usize = 16;
-/// Names that are longer than this don't move the column behind them.
+/// Names that are longer than this do not move the column after them.
 const WIDEST_NAME: usize = 44;
 
 const HEADING: Style = Style::new().bold();
@@ -33,14 +33,14 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 pub enum Detail {
     /// Everything: a line for each import and export.
     All,
-    /// What a file is, how many imports each provides, and what is wrong.
+    /// What a file is, how many imports each provider has, and what is wrong.
     Summary,
-    /// What is wrong, and a line for the verdict.
+    /// What is wrong, and one line for the verdict.
     Verdict,
 }
 
 impl Detail {
-    /// How many lines of a list, or reasons, are written before the others are only counted.
+    /// How many lines of a list, or reasons, are written before the rest are only counted.
     fn most(self) -> usize {
         match self {
             Detail::All => usize::MAX,
@@ -87,11 +87,11 @@ struct Page<'a, W> {
 
 /// One line of a table.
 struct Row<'a> {
-    /// Who provides it.
+    /// The provider of the import.
     mark: Option<Mark<'a>>,
     name: Cow<'a, str>,
     ty: Cow<'a, str>,
-    /// The name as it is in the file; as its language has it, it stands below.
+    /// The name as it is in the file; its readable form is shown below.
     raw: &'a str,
     /// A second line, below the type.
     note: Option<String>,
@@ -150,7 +150,7 @@ impl<W: Write> Page<'_, W> {
         self.verdict(&report.path, report.would_load(), report.checked_against.as_deref(), &reasons)
     }
 
-    /// Who needs a symbol, and who has it.
+    /// Writes which modules need a symbol, and which have it.
     fn symbol(&mut self, report: &SymbolReport) -> io::Result<()> {
         let name = printable(&report.symbol);
         let readable = demangled(&report.symbol).map(|name| format!(" ({})", printable(&name)));
@@ -241,7 +241,7 @@ impl<W: Write> Page<'_, W> {
         self.fact("Python modules", report.python_modules().map(printable))
     }
 
-    /// A fact with its values, one a line.
+    /// Writes a fact with its values, one per line.
     fn fact<V: AsRef<str>>(&mut self, name: &str, values: impl IntoIterator<Item = V>) -> io::Result<()> {
         let mut label = name;
         for value in values {
@@ -269,7 +269,7 @@ impl<W: Write> Page<'_, W> {
         Ok(())
     }
 
-    /// How many of the imports each provides, and a line for each that nobody does.
+    /// Writes how many imports each provider has, and a line for each import without a provider.
     fn doubtful_imports<'r>(
         &mut self,
         heading: &str,
@@ -327,7 +327,7 @@ impl<W: Write> Page<'_, W> {
         self.table("Other exports", others, export_row)
     }
 
-    /// A heading with the number of items, and a line for each, by name. Nothing when there is none.
+    /// Writes a heading with the number of items, and a line for each, sorted by name; nothing when there are none.
     fn table<'r, T>(
         &mut self,
         heading: &str,
@@ -342,7 +342,7 @@ impl<W: Write> Page<'_, W> {
         self.rows(items.into_iter().map(row).collect())
     }
 
-    /// A line for each row, by name; after the most that are written, how many are left out.
+    /// Writes a line for each row, sorted by name; after the maximum, how many are left out.
     fn rows(&mut self, mut rows: Vec<Row<'_>>) -> io::Result<()> {
         let most = self.detail.most();
         let left_out = rows.len().saturating_sub(most);
@@ -367,7 +367,7 @@ impl<W: Write> Page<'_, W> {
         self.left_out(left_out)
     }
 
-    /// Says how many more there are.
+    /// Writes how many more there are.
     fn left_out(&mut self, number: usize) -> io::Result<()> {
         match number {
             0 => Ok(()),
@@ -404,7 +404,7 @@ impl<W: Write> Page<'_, W> {
         }
     }
 
-    /// Lines of their own, from column `indent` on.
+    /// Writes text on lines of its own, starting at column `indent`.
     fn folded(&mut self, text: &str, indent: usize) -> io::Result<()> {
         for part in fold(text, WIDTH.saturating_sub(indent)) {
             writeln!(self.out, "{:indent$}{part}", "")?;
@@ -412,7 +412,7 @@ impl<W: Write> Page<'_, W> {
         Ok(())
     }
 
-    /// The reasons against a load.
+    /// Writes the reasons against a load.
     fn reasons(&mut self, reasons: &[String]) -> io::Result<()> {
         if reasons.is_empty() {
             return Ok(());
@@ -429,7 +429,7 @@ impl<W: Write> Page<'_, W> {
         self.left_out(reasons.len().saturating_sub(most))
     }
 
-    /// The names in a reason that C++ or Rust has written, as they are written there.
+    /// Writes the readable forms of the C++ and Rust names in a reason.
     fn readable_names(&mut self, reason: &str) -> io::Result<()> {
         for name in reason.split('`').skip(1).step_by(2) {
             if let Some(readable) = demangled(name) {
@@ -439,7 +439,7 @@ impl<W: Write> Page<'_, W> {
         Ok(())
     }
 
-    /// One line that tells all, folded nowhere: `PATH: loads into MAIN`.
+    /// Writes one line that says everything, not folded: `PATH: loads into MAIN`.
     fn verdict(
         &mut self,
         path: &str,
@@ -452,7 +452,7 @@ impl<W: Write> Page<'_, W> {
             [one] => one.lines().next().unwrap_or_default().trim_end_matches(':').to_owned(),
             several => count(several.len(), "reason"),
         };
-        // The path is there already.
+        // The path is on the line already.
         let why = why.strip_prefix(path).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&why);
         let (style, verdict) = match would_load {
             Some(true) => (GOOD, format!("loads{main}")),
@@ -463,7 +463,7 @@ impl<W: Write> Page<'_, W> {
         writeln!(self.out, "  {}: {verdict}", printable(path))
     }
 
-    /// A line of a reason, folded, with the indent it has in the reason.
+    /// Writes a line of a reason, folded, with the indent that it has in the reason.
     fn reason(&mut self, line: &str) -> io::Result<()> {
         let text = line.trim_start_matches(' ');
         let mut indent = 4 + (line.len() - text.len()).min(4);
@@ -481,7 +481,7 @@ impl<W: Write> Page<'_, W> {
     }
 }
 
-/// What imports are grouped by.
+/// The groups of imports.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ImportGroup {
     Functions,
@@ -588,7 +588,7 @@ fn export_row(report: &ExportReport) -> Row<'_> {
     Row { mark: None, name: printable(&report.name), ty: ty.into(), raw: &report.name, note: None }
 }
 
-/// The name as C++ or Rust has it, if it is one of theirs.
+/// The readable form of a name, if it is a C++ or Rust name.
 fn readable(name: &str) -> Option<String> {
     demangled(name).map(|name| printable(&name).into_owned())
 }
@@ -625,7 +625,7 @@ fn limits(minimum: u64, maximum: Option<u64>, unit: &str) -> String {
     }
 }
 
-/// The NEEDED entries, with what is to be said of each.
+/// The NEEDED entries, each with remarks.
 fn needed(report: &ModuleReport) -> impl Iterator<Item = String> {
     let missing = report.needed_missing.iter().filter(|m| m.requester.as_deref() == Some(&report.path));
     let missing: BTreeSet<&str> = missing.map(|missing| missing.name.as_str()).collect();
@@ -673,14 +673,14 @@ fn fold(text: &str, width: usize) -> Vec<&str> {
     lines
 }
 
-/// Text of a file as a terminal may see it: characters that act on the terminal, or on the order of what is read, and those
-/// that XML does not have, are shown as escapes.
+/// Text from a file, made safe for a terminal: characters that affect the terminal or the order of what is read, and those that
+/// XML does not have, are shown as escapes.
 pub fn printable(text: &str) -> Cow<'_, str> {
     let acts = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
     };
-    // Most names, and quicker to see.
+    // This covers most names, and is quicker to check.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(acts) {
         return Cow::Borrowed(text);
     }

@@ -1,9 +1,9 @@
-//! Owns what text of files becomes in XML and HTML. Must not know the document.
+//! Owns how text from files is written in XML and HTML. Must not know the document.
 
 use crate::render::text::printable;
 
-/// Text for an element or a quoted attribute: nothing in it is markup, acts on whoever shows it, or is a character that XML does
-/// not have (XML 1.0, section 2.2).
+/// Text for an element or a quoted attribute: nothing in it is markup, affects the program that displays it, or is a character
+/// that XML does not have (XML 1.0, section 2.2).
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in printable(text).chars() {

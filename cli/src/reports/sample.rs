@@ -1,4 +1,4 @@
-//! Owns a report with something of everything, for the tests of how reports look.
+//! Owns a report that contains something of everything, for the tests of how reports look.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn name(text: &str) -> Vec<u8> {
     [&[text.len().try_into().unwrap()], text.as_bytes()].concat()
 }
 
-/// A section, or anything else that is a number, the length of what follows, and that.
+/// A section, or anything else that consists of a number, the length of what follows, and the contents.
 fn section(id: u8, parts: &[Vec<u8>]) -> Vec<u8> {
     let contents = parts.concat();
     [&[id, contents.len().try_into().unwrap()], contents.as_slice()].concat()
@@ -33,12 +33,12 @@ fn module(sections: &[Vec<u8>]) -> Vec<u8> {
     [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
 }
 
-/// The types 0: `() -> i32` and 1: `(i32) -> i32`.
+/// Type 0, `() -> i32`, and type 1, `(i32) -> i32`.
 fn types() -> Vec<u8> {
     section(1, &[b"\x02\x60\x00\x01\x7f\x60\x01\x7f\x01\x7f".to_vec()])
 }
 
-/// One function that is `() -> i32` and returns 0.
+/// One function of type `() -> i32` that returns 0.
 fn functions() -> Vec<u8> {
     section(3, &[vec![1, 0]])
 }
@@ -71,7 +71,7 @@ fn main() -> Vec<u8> {
     module(&[types(), functions(), global, exports, code()])
 }
 
-/// A side module that would not load, for all the reasons there are, into a main module that cannot load any.
+/// A side module that would not load, for every possible reason, into a main module that cannot load any.
 pub fn report() -> (MainModule, ModuleReport) {
     let file = FoundLibrary { path: "dir/sample.so".to_owned(), identity: None, bytes: library().into() };
     let main = Arc::new(MainModule::parse("main.wasm", &main()).unwrap());

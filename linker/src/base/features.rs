@@ -1,22 +1,22 @@
-//! Owns which parts of WebAssembly beyond its first version the modules of a process may use: one list, for the engine and for what is told
-//! of files. Must not know how either looks into modules.
+//! Owns which parts of WebAssembly beyond its first version the modules of a process may use: one list, for the engine and for
+//! reports about files. Must not know how either inspects modules.
 //!
-//! Names are those of tool-conventions, `Linking.md` ("Target Features Section"), and Binaryen's for what that has none for, so that
-//! what a module uses can be compared with what its compiler was allowed.
+//! Names are those of tool-conventions, `Linking.md` ("Target Features Section"), and Binaryen's where tool-conventions has none,
+//! so that what a module uses can be compared with what its compiler was allowed to use.
 
 use wasmparser::WasmFeatures;
 
-/// What modules may use: the engine is set up for it, and refuses everything else.
+/// The features that modules may use: the engine is set up for them, and refuses everything else.
 ///
-/// No C program for 32-bit memory uses 64-bit or several memories, and each would take host memory beyond the limits of a process.
-/// There are no threads. Garbage collection is for `ref.test` in generated code alone: modules that define types of objects are
-/// refused when they are parsed.
+/// No C program for 32-bit memory uses 64-bit memories or several memories, and each would take host memory beyond the limits of
+/// a process. There are no threads. Garbage collection is for `ref.test` in generated code alone: modules that define types of
+/// objects are refused when they are parsed.
 pub const ACCEPTED: WasmFeatures = WasmFeatures::WASM3
     .difference(WasmFeatures::MEMORY64)
     .difference(WasmFeatures::MULTI_MEMORY)
     .difference(WasmFeatures::THREADS);
 
-/// Each feature that is told of, with its name, in the order of the names. One of two parts stands for both.
+/// Each reported feature with its name, sorted by name. For a feature of two parts, one part stands for both.
 const NAMES: [(WasmFeatures, &str); 22] = [
     (WasmFeatures::THREADS, "atomics"),
     (WasmFeatures::BULK_MEMORY, "bulk-memory"),
@@ -47,8 +47,8 @@ pub(crate) fn names(features: WasmFeatures) -> impl Iterator<Item = &'static str
     NAMES.into_iter().filter(move |(feature, _)| feature.intersects(features)).map(|(_, name)| name)
 }
 
-/// Of the features that a module uses, those with which no process takes it. Legacy exceptions are rewritten before an engine sees them
-/// ([`crate::exceptions`]).
+/// Those of the features a module uses that no process accepts. Legacy exceptions are rewritten before an engine sees them
+/// (`rewrite/exceptions`).
 pub(crate) fn refused(used: WasmFeatures) -> WasmFeatures {
     used.difference(ACCEPTED).difference(WasmFeatures::LEGACY_EXCEPTIONS)
 }

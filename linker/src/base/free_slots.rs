@@ -5,23 +5,23 @@ use std::ops::Range;
 
 use crate::base::ids::{Alignment, SlotCount, TableSlot};
 
-/// Free slots that a table has: first slot and length of each run.
+/// The free slots in a table: first slot and length of each run.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FreeSlots(BTreeMap<u32, u32>);
 
 /// Slots beyond the end of a table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SlotsBeyond {
-    /// The first of them.
+    /// The first of the slots.
     pub first: TableSlot,
-    /// How many slots the table has to have.
+    /// The size that the table must have, in slots.
     pub size: u32,
-    /// What alignment leaves free before them: to be given back once the table has that size.
+    /// The slots before them that alignment leaves free: to be given back once the table has that size.
     pub gap: Range<u32>,
 }
 
 impl FreeSlots {
-    /// Takes consecutive slots: the first run that has room. `None` when the table has to grow.
+    /// Takes this many consecutive slots from the first run that has room. `None` when the table has to grow.
     pub fn recycle(&mut self, count: SlotCount, alignment: Alignment) -> Option<TableSlot> {
         let fits = |(start, length): (&u32, &u32)| {
             let first = start.checked_next_multiple_of(alignment.get())?;
@@ -39,7 +39,7 @@ impl FreeSlots {
         Some(TableSlot(first))
     }
 
-    /// Gives slots back. A run is joined with its neighbours.
+    /// Gives slots back. A run is merged with its neighbours.
     pub fn give(&mut self, first: TableSlot, count: u32) {
         if count == 0 {
             return;
@@ -58,8 +58,8 @@ impl FreeSlots {
 }
 
 impl SlotsBeyond {
-    /// So many slots beyond the end of a table of `size` slots; `None` when no table is so large. Slot 0 is what C knows as
-    /// `NULL`.
+    /// This many slots beyond the end of a table of `size` slots; `None` when no table can be that large. Slot 0 is what C knows
+    /// as `NULL`.
     pub fn of(size: u32, count: SlotCount, alignment: Alignment) -> Option<SlotsBeyond> {
         let usable = size.max(1);
         let first = usable.checked_next_multiple_of(alignment.get())?;

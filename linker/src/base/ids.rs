@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// A module of a process: the main module or a library. Numbers are given in load order and never reused.
+/// A module of a process: the main module or a library. Numbers are assigned in load order and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ModuleId(u32);
 
@@ -11,7 +11,7 @@ impl ModuleId {
     /// The main module of the process.
     pub const MAIN: ModuleId = ModuleId(0);
 
-    /// The id that follows `self` in load order, or `None` when the ids are used up.
+    /// The id `steps` after `self` in load order; `None` when the ids are used up.
     pub(crate) fn following(self, steps: usize) -> Option<ModuleId> {
         self.0.checked_add(u32::try_from(steps).ok()?).map(ModuleId)
     }
@@ -35,12 +35,12 @@ impl fmt::Display for ModuleId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FuncIndex(pub u32);
 
-/// A slot of the process's one function table, which is what a C function pointer holds.
+/// A slot of the process's one function table; this is what a C function pointer holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TableSlot(pub u32);
 
 impl TableSlot {
-    /// The slot `count` further on. Wraps as the guest's own arithmetic does; the engine checks every use.
+    /// The slot `count` after this one. Wraps as the guest's own arithmetic does; the engine checks every use.
     pub(crate) fn plus(self, count: u32) -> TableSlot {
         TableSlot(self.0.wrapping_add(count))
     }
@@ -57,7 +57,7 @@ impl fmt::Display for TableSlot {
 pub struct Address(pub u32);
 
 impl Address {
-    /// The address `bytes` further on. Wraps as the guest's own arithmetic does; the engine checks every use.
+    /// The address `bytes` after this one. Wraps as the guest's own arithmetic does; the engine checks every use.
     pub fn plus(self, bytes: u32) -> Address {
         Address(self.0.wrapping_add(bytes))
     }
@@ -74,23 +74,23 @@ impl fmt::Display for Address {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Alignment(u8);
 
-/// The exponent of an alignment is above [`Alignment::MAX_LOG2`].
+/// The error that the exponent of an alignment is above [`Alignment::MAX_LOG2`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("2^{log2} is above the largest supported alignment, 2^{}", Alignment::MAX_LOG2)]
 pub struct AlignmentTooLarge {
-    /// The exponent that was asked for.
+    /// The requested exponent.
     pub log2: u32,
 }
 
 impl Alignment {
-    /// The largest exponent accepted: 2^24, 16 MiB. No linker emits more, and a guest's allocator
-    /// would waste that much for each library.
+    /// The largest exponent accepted: 2^24, 16 MiB. No linker emits a larger one, and a guest's allocator would waste that much
+    /// for each library.
     pub const MAX_LOG2: u32 = 24;
 
     /// Alignment 1: anywhere.
     pub const ONE: Alignment = Alignment(0);
 
-    /// An alignment of 2^`log2`; errs when `log2` is above [`Alignment::MAX_LOG2`].
+    /// An alignment of 2^`log2`. Errs when `log2` is above [`Alignment::MAX_LOG2`].
     pub fn from_log2(log2: u32) -> Result<Alignment, AlignmentTooLarge> {
         match u8::try_from(log2) {
             Ok(small) if log2 <= Self::MAX_LOG2 => Ok(Alignment(small)),
@@ -115,15 +115,15 @@ impl fmt::Display for Alignment {
     }
 }
 
-/// A number of table slots that a module may ask for.
+/// A number of table slots that a module may request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SlotCount(u32);
 
-/// A number of slots is above [`SlotCount::MAX`].
+/// The error that a number of slots is above [`SlotCount::MAX`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{count} table slots are above the limit of {}", SlotCount::MAX)]
 pub struct TooManySlots {
-    /// The number that was asked for.
+    /// The requested number.
     pub count: u32,
 }
 
@@ -132,7 +132,7 @@ impl SlotCount {
     /// (WebAssembly JavaScript Interface, "Implementation-defined Limits").
     pub const MAX: u32 = 10_000_000;
 
-    /// `count` slots; errs above [`SlotCount::MAX`].
+    /// `count` slots. Errs above [`SlotCount::MAX`].
     pub fn new(count: u32) -> Result<SlotCount, TooManySlots> {
         if count <= Self::MAX { Ok(SlotCount(count)) } else { Err(TooManySlots { count }) }
     }

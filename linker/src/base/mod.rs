@@ -1,4 +1,4 @@
-//! Owns what all of the linker is made of: the names of the ABI, numbers as types, features, free slots. Must not know modules.
+//! Owns what the whole linker is built on: the names of the ABI, numbers as types, features, free slots. Must not know modules.
 
 pub mod abi;
 pub mod features;

@@ -1,5 +1,5 @@
 //! Owns generated WebAssembly through which CPython calls C functions that take fewer arguments than it passes: extensions cast
-//! them, which natively does no harm, and an indirect call in WebAssembly checks the type. Two generations of CPython ask for it
+//! them, which is harmless natively, but an indirect call in WebAssembly checks the type. Two generations of CPython request it
 //! in two ways (CPython, `Python/emscripten_trampoline*.c`; Pyodide, `cpython/patches`). Must not know which main module wants
 //! which.
 
@@ -10,18 +10,19 @@ use wasm_encoder::{
 
 use crate::base::abi;
 
-/// The export of both modules.
+/// The name of the function that both modules export.
 pub const FUNCTION: &str = "trampoline";
 /// The most arguments that are passed on.
 const MOST: u32 = 3;
-/// The types of functions with 0 to 3 parameters come first, by the number of parameters.
+/// The index of a module's own function type; the types of functions with 0 to 3 parameters come before it, by number of
+/// parameters.
 const OWN_TYPE: u32 = MOST + 1;
 
-/// The exports that hold the address of the offset of a trampoline's table slot in CPython's runtime state, by the numbers of the
-/// trampolines: CPython 3.14's, and that of 3.12 and 3.13 (Pyodide, `cpython/patches`).
+/// The exports that hold the address of the offset of a trampoline's table slot in CPython's runtime state, by trampoline number:
+/// that of CPython 3.14, and that of 3.12 and 3.13 (Pyodide, `cpython/patches`).
 pub const OFFSETS: [&str; 2] = ["_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET", "_PyEM_EMSCRIPTEN_COUNT_ARGS_OFFSET"];
 
-/// The module of the trampoline of this number; `None` when there is none.
+/// Generates the module of the trampoline with this number; `None` when there is none.
 pub fn generate(number: usize) -> Option<Vec<u8>> {
     match number {
         0 => Some(call()),
@@ -30,9 +31,9 @@ pub fn generate(number: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// A module that exports `(success: i32, function: i32, a: i32, b: i32, c: i32) -> i32`: calls the function in a table slot with as
-/// many of the three arguments as it takes, after writing 1 to the address `success`; writes 0 there and returns 0 when it takes
-/// others. Imports the memory and the table from `env`.
+/// A module that exports `(success: i32, function: i32, a: i32, b: i32, c: i32) -> i32`. It calls the function in a table slot
+/// with as many of the three arguments as that function takes, after writing 1 to the address `success`; when the function takes
+/// other parameters, it writes 0 there and returns 0. Imports the memory and the table from `env`.
 fn call() -> Vec<u8> {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
@@ -52,8 +53,8 @@ fn call() -> Vec<u8> {
     module(&[ValType::I32; 5], true, &function)
 }
 
-/// A module that exports `(function: i32) -> i32`: how many `i32` parameters the function in a table slot takes, at most 3, if it
-/// returns an `i32`; else -1. Imports the table from `env`.
+/// A module that exports `(function: i32) -> i32`: the number of `i32` parameters, at most 3, that the function in a table slot
+/// takes, if it returns an `i32`; otherwise -1. Imports the table from `env`.
 fn count_arguments() -> Vec<u8> {
     let mut function = Function::new([]);
     let mut sink = function.instructions();

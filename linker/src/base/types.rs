@@ -1,8 +1,8 @@
-//! Owns value types in the terms of what reads WebAssembly and of what writes it. Must not know what they are of.
+//! Owns value types in the terms of what reads WebAssembly and of what writes it. Must not know what they belong to.
 
 use wasm_encoder::ValType;
 
-/// A type in the encoder's terms; `None` for reference types other than `funcref` and `externref`.
+/// Converts a type to the encoder's terms; `None` for reference types other than `funcref` and `externref`.
 pub(crate) fn encode_type(ty: wasmparser::ValType) -> Option<ValType> {
     Some(match ty {
         wasmparser::ValType::I32 => ValType::I32,

@@ -1,5 +1,5 @@
-//! Owns what a rebuilt module offers more, less and differently than before: what those that were linked against the old one would
-//! notice. Must not know who they are.
+//! Owns what a rebuilt module offers more, less and differently than before: what modules linked against the old one would
+//! notice. Must not know which modules those are.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::base::ids::ModuleId;
 use crate::link::namespace::definition_in;
 use crate::parse::ParsedModule;
 
-/// What differs between the symbols that two modules define, each by name.
+/// The differences between the symbols that two modules define, each list sorted by name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SymbolDifference {
-    /// Symbols that only the new one has, and what they are.
+    /// Symbols that only the new module has, and what they are.
     pub added: Vec<(String, String)>,
-    /// Symbols that only the old one has, and what they were.
+    /// Symbols that only the old module has, and what they were.
     pub dropped: Vec<(String, String)>,
-    /// Symbols that are something else now: name, what it was, what it is.
+    /// Symbols that have become something else: name, what it was, what it is.
     pub changed: Vec<(String, String, String)>,
 }
 
 impl SymbolDifference {
-    /// Compares what two modules define. Where data lies does not count: importers are told at each load.
+    /// Compares what two modules define. The position of data does not count: importers learn it at each load.
     pub fn between(old: &ParsedModule, new: &ParsedModule) -> SymbolDifference {
         let (old, mut new) = (symbols(old), symbols(new));
         let mut difference = SymbolDifference::default();
@@ -35,7 +35,7 @@ impl SymbolDifference {
         difference
     }
 
-    /// Whether whatever was linked against the old module finds in the new one what it found there.
+    /// Whether everything that was linked against the old module finds in the new one what it found in the old one.
     pub fn is_compatible(&self) -> bool {
         self.dropped.is_empty() && self.changed.is_empty()
     }

@@ -1,5 +1,5 @@
-//! Owns what a module tells of how it was built: its tools, the features that it uses and that its compiler was allowed, and how its
-//! exceptions work. Must not know whether any of that can be loaded.
+//! Owns what a module says about how it was built: its tools, the features that it uses and those that its compiler was allowed
+//! to use, and how its exceptions work. Must not know whether any of that can be loaded.
 //!
 //! Sources: tool-conventions, `ProducersSection.md` and `Linking.md` ("Target Features Section"); the exception handling
 //! proposal; Emscripten's `-fexceptions`.
@@ -14,37 +14,37 @@ use crate::parse::{Import, ImportKind, ParsedModule};
 
 const PRODUCERS: &str = "producers";
 const TARGET_FEATURES: &str = "target_features";
-/// The prefix of a feature that is used; the others are features that are not.
+/// The prefix of a feature that is used; other prefixes mark features that are not.
 const USED: u8 = b'+';
 
-/// A tool or language that a module tells of.
+/// A tool or language that a module names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Producer {
     /// `language`, `processed-by` or `sdk`.
     pub role: String,
-    /// Its name.
+    /// Name of the tool or language.
     pub name: String,
-    /// Its version; empty when it has none.
+    /// Version of the tool or language; empty when it has none.
     pub version: String,
 }
 
 /// How a module throws and catches.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ExceptionStyle {
-    /// It does neither.
+    /// The module does neither.
     None,
-    /// It leaves both to a host: `invoke_*`.
+    /// The module leaves both to a host: `invoke_*`.
     JavaScript,
-    /// With the legacy instructions (`try`, `catch`, `rethrow`).
+    /// The module uses the legacy instructions (`try`, `catch`, `rethrow`).
     Legacy,
-    /// With the instructions of the standard (`try_table`, `throw_ref`, `exnref`).
+    /// The module uses the instructions of the standard (`try_table`, `throw_ref`, `exnref`).
     Standard,
-    /// It has a tag, and catches nothing: it may throw.
+    /// The module has a tag, and catches nothing: it may throw.
     OnlyThrows,
 }
 
 impl ExceptionStyle {
-    /// One word for it.
+    /// The style as one word.
     pub fn word(self) -> &'static str {
         match self {
             ExceptionStyle::None => "none",
@@ -59,18 +59,19 @@ impl ExceptionStyle {
 /// How a module was built.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BuildFacts {
-    /// Its tools, in the order of its `producers` section.
+    /// The tools, in the order of the module's `producers` section.
     pub producers: Vec<Producer>,
-    /// The features that its compiler was allowed, by its `target_features` section; `None` without one.
+    /// The features that the compiler was allowed to use, according to the module's `target_features` section; `None` without
+    /// one.
     pub allowed: Option<Vec<String>>,
-    /// How it throws and catches.
+    /// How the module throws and catches.
     pub exceptions: ExceptionStyle,
     used: WasmFeatures,
 }
 
 impl BuildFacts {
-    /// Reads all of a module, functions included. Where it is malformed, what stands before counts: whether functions are valid, the
-    /// engine tells.
+    /// Reads the whole module, functions included. If the module is malformed, what precedes the error counts: the engine decides
+    /// whether functions are valid.
     pub fn read(module: &ParsedModule, bytes: &[u8]) -> BuildFacts {
         let (mut made_by, mut allowed) = (Vec::new(), None);
         let mut reading = Reading::new();
@@ -90,22 +91,22 @@ impl BuildFacts {
         BuildFacts { producers: made_by, allowed, exceptions: exceptions(module, used), used: features }
     }
 
-    /// The features that the module uses, in its functions and elsewhere, by the names that `target_features` sections have for
-    /// them, sorted.
+    /// The features that the module uses, in its functions and elsewhere, by their names in `target_features` sections, sorted.
     pub fn used(&self) -> impl Iterator<Item = &'static str> {
         features::names(self.used)
     }
 }
 
-/// The features that a module uses with which no process takes it.
+/// Those of the features a module uses that no process accepts.
 pub(super) fn refused_features(module: &ParsedModule, bytes: &[u8]) -> Vec<&'static str> {
     let used = module.used_features.get().copied();
     let used = used.unwrap_or_else(|| BuildFacts::read(module, bytes).used);
     features::names(features::refused(used)).collect()
 }
 
-/// Why no process takes a module, if it uses features of WebAssembly that processes do not have, in its functions or elsewhere: in words
-/// that name them. The engine says the same less clearly, and of functions only after it has compiled others, which takes minutes.
+/// Why no process accepts a module, if it uses WebAssembly features that processes do not support, in its functions or elsewhere:
+/// a message that names them. The engine's message is less clear, and for features in functions it comes only after other
+/// functions were compiled, which takes minutes.
 pub fn refused_features_in_words(bytes: &[u8]) -> Option<String> {
     let mut reading = Reading::new();
     Parser::new(0).parse_all(bytes).map_while(Result::ok).for_each(|payload| reading.take(payload));

@@ -1,7 +1,7 @@
-//! Owns the answer to which imported functions a module calls for certain while it is initialized: in its start function, in what
-//! applies its relocations, in its constructors. Must not know who defines them.
+//! Owns how to determine which imported functions a module is certain to call while it is initialized: in its start function, in
+//! the function that applies its relocations, in its constructors. Must not know what defines them.
 //!
-//! Followed are direct calls that no branch can get around. What is called under a condition, or through the table, is left out, and so is
+//! Direct calls that no branch can bypass are followed. Calls made under a condition or through the table are left out, and so is
 //! what comes after a call that an exception could skip.
 
 use std::collections::BTreeSet;
@@ -12,8 +12,8 @@ use crate::base::abi;
 use crate::base::ids::FuncIndex;
 use crate::parse::{ExportKind, ParsedModule};
 
-/// The positions in [`ParsedModule::imports`] of the functions that are called for certain. Of a malformed module, what stands before
-/// counts.
+/// The positions in [`ParsedModule::imports`] of the functions that are certain to be called. In a malformed module, what
+/// precedes the error counts.
 pub(super) fn surely_called(module: &ParsedModule, bytes: &[u8]) -> BTreeSet<usize> {
     let (mut roots, mut bodies) = (Vec::new(), Vec::new());
     for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
@@ -46,7 +46,7 @@ pub(super) fn surely_called(module: &ParsedModule, bytes: &[u8]) -> BTreeSet<usi
     called
 }
 
-/// The functions that a function calls for certain, by index.
+/// The functions that a function is certain to call, by index.
 fn calls_of(body: &FunctionBody<'_>) -> Vec<u32> {
     let mut path = Path { frames: vec![Frame::Block], skipped: None };
     let mut calls = Vec::new();
@@ -62,19 +62,19 @@ fn calls_of(body: &FunctionBody<'_>) -> Vec<u32> {
     calls
 }
 
-/// What opens a label.
+/// The kind of instruction that opens a label.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Frame {
     Block,
     Loop,
-    /// An exception may lead from anywhere in it to its end.
+    /// A `try`: an exception may lead from anywhere inside to its end.
     Try,
 }
 
-/// Where in a function one is, and whether every run that comes to its end comes by there.
+/// A position in a function, and whether every run that reaches the function's end passes it.
 struct Path {
     frames: Vec<Frame>,
-    /// The outermost frame up to whose end some run may skip what comes.
+    /// The outermost frame up to whose end some run may skip what follows.
     skipped: Option<usize>,
 }
 
@@ -83,7 +83,7 @@ impl Path {
         self.skipped.is_none()
     }
 
-    /// Some run does not get from here to the end of the frame.
+    /// Notes that some run does not get from here to the end of the frame.
     fn skip(&mut self, frame: usize) {
         self.skipped = Some(self.skipped.map_or(frame, |outer| outer.min(frame)));
     }
@@ -99,18 +99,18 @@ impl Path {
         }
     }
 
-    /// A branch, `always` taken or not.
+    /// Notes a branch, which is `always` taken or not.
     fn branch(&mut self, depth: u32, always: bool) {
         let target = self.frames.len().saturating_sub(1).saturating_sub(depth as usize);
         match self.frames.get(target) {
-            // It comes by again.
+            // The run passes here again.
             Some(Frame::Loop) if !always => {}
             Some(Frame::Loop) => self.skip(target.saturating_sub(1)),
             _ => self.skip(target),
         }
     }
 
-    /// Goes on by an instruction.
+    /// Advances by one instruction.
     fn take(&mut self, operator: &Operator<'_>) {
         match operator {
             Operator::Block { .. } => self.enter(Frame::Block),
@@ -152,7 +152,7 @@ impl Path {
 mod tests {
     use super::*;
 
-    /// Which of the functions `a` to `d` a module calls for certain whose constructors are so.
+    /// Which of the functions `a` to `d` are certain to be called by a module with these constructors.
     fn called(constructors: &str) -> String {
         let text = format!(
             r#"(module (@dylink.0 (mem-info))

@@ -1,5 +1,5 @@
-//! Owns the layout of a process's memory and table after loads, for people to look at: what the plans of these loads say. Must not know
-//! how it is shown.
+//! Owns the layout of a process's memory and table after loads, for people to look at: what the plans of these loads specify.
+//! Must not know how it is shown.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use crate::link::needed::{FoundLibrary, LibrarySource, OpenMode};
 use crate::link::plan::LoadPlan;
 use crate::parse::{ExportKind, ImportKind};
 
-/// Whose a part of memory or of the table is.
+/// The owner of a part of the memory or of the table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Owner {
     /// Slot 0, which is what C knows as `NULL`.
@@ -34,56 +34,58 @@ pub enum Owner {
 /// A part of the memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MemoryRegion {
-    /// Whose it is.
+    /// The owner of the region.
     pub owner: Owner,
-    /// Where it begins; `None` where the guest's allocator decides that.
+    /// Start of the region; `None` where the guest's allocator determines that.
     pub address: Option<Address>,
-    /// Its size, in bytes.
+    /// Size of the region, in bytes.
     pub size: u32,
-    /// Its alignment; `None` for the stack and the main module's data.
+    /// Alignment of the region; `None` for the stack and the main module's data.
     pub alignment: Option<Alignment>,
-    /// What the guest's allocator is asked for: alignment and size, in bytes; `None` for what it does not give.
+    /// What is requested of the guest's allocator: alignment and size, in bytes; `None` for a region that it does not allocate.
     pub allocation: Option<(u32, u32)>,
 }
 
 /// A part of the function table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TableRegion {
-    /// Whose it is.
+    /// The owner of the region.
     pub owner: Owner,
-    /// The slots.
+    /// The slots of the region.
     pub slots: Range<u32>,
-    /// Their alignment, in slots; `None` where there is none to keep.
+    /// Alignment of the slots, in slots; `None` where none is required.
     pub alignment: Option<Alignment>,
 }
 
-/// The layout of a process. Regions are in the order in which they were taken: those of the main module first, libraries in load
-/// order.
+/// The layout of a process. Regions are in the order in which they were allocated: those of the main module first, libraries in
+/// load order.
 #[derive(Clone, Debug)]
 pub struct ProcessMap {
     /// Name of the main module.
     pub main: String,
-    /// Pages of 64 KiB that the memory has at the start, and the most it may have; 0 and `None` when the main module does not tell.
+    /// Number of 64 KiB pages that the memory has at the start, and the maximum; 0 and `None` when the main module does not
+    /// specify them.
     pub pages: (u64, Option<u64>),
-    /// Its parts.
+    /// The regions of the memory.
     pub memory: Vec<MemoryRegion>,
-    /// Where the heap begins, if the main module tells.
+    /// Start of the heap, if the main module specifies it.
     pub heap: Option<Address>,
-    /// Slots that the table has at the start.
+    /// Number of slots that the table has at the start.
     pub first_table_size: u32,
-    /// Slots that it has after the loads.
+    /// Number of slots that the table has after the loads.
     pub table_size: u32,
-    /// Its parts.
+    /// The regions of the table.
     pub table: Vec<TableRegion>,
-    /// Bytes of thread-local data of the main module; `None` when it does not tell of any. Libraries have none: they would be refused.
+    /// Size of the main module's thread-local data, in bytes; `None` when it does not specify any. Libraries have none: they
+    /// would be refused.
     pub tls_size: Option<u32>,
-    /// The files that are not loaded, each with why.
+    /// The files that are not loaded, each with the reason.
     pub refused: Vec<(String, LinkError)>,
     process: Process,
 }
 
 impl ProcessMap {
-    /// That of a process that has just started, with what its main module needs itself.
+    /// The layout of a process that has just started, with what its main module needs itself.
     pub(super) fn started(process: Process) -> ProcessMap {
         let Process { namespace, stand_in, .. } = &process;
         let main = namespace.main().clone();
@@ -109,7 +111,7 @@ impl ProcessMap {
             slots: own,
             alignment: None,
         }));
-        // Of what the main module needs itself, the plan is no longer there: what it made is.
+        // The plan of what the main module needs itself no longer exists, but the libraries do.
         let loaded: Vec<_> = map.process.namespace.libraries().to_vec();
         for library in loaded {
             let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
@@ -129,7 +131,7 @@ impl ProcessMap {
         map
     }
 
-    /// Loads a file, as `dlopen` does, with what it needs; one that cannot be loaded is noted.
+    /// Loads a file, as `dlopen` does, with what it needs; if it cannot be loaded, that is recorded.
     pub fn open(&mut self, file: &FoundLibrary, libraries: &mut dyn LibrarySource) {
         if let Err(why) = self.load(file, libraries) {
             self.refused.push((file.path.clone(), why));
@@ -148,7 +150,7 @@ impl ProcessMap {
         Ok(())
     }
 
-    /// Adds what a plan makes.
+    /// Adds the regions that a plan creates.
     fn record(&mut self, plan: &LoadPlan, reservation: &Reservation) {
         for library in &reservation.libraries {
             self.memory.extend(memory_region(library));
@@ -177,7 +179,7 @@ fn memory_region(library: &LibraryReservation) -> Option<MemoryRegion> {
     })
 }
 
-/// Stack and static data of the main module, as far as it tells where they are.
+/// Stack and static data of the main module, as far as it shows where they are.
 fn memory_of_main(namespace: &Namespace) -> Vec<MemoryRegion> {
     let main = namespace.main();
     let stack = bound(main, abi::STACK_LOW).zip(bound(main, abi::STACK_HIGH));

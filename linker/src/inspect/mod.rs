@@ -1,5 +1,5 @@
-//! Owns the data behind `pydl deps`: what a file needs and offers, and who would provide what it imports. Rests on the
-//! same discovery and resolution as a load, so that it cannot come to another answer. Must not know files or terminals.
+//! Owns the data behind `pydl deps`: what a file needs and offers, and what would provide its imports. Rests on the same
+//! discovery and resolution as a load, so that it cannot come to a different answer. Must not know files or terminals.
 
 mod difference;
 mod facts;
@@ -37,7 +37,7 @@ pub use facts::{BuildFacts, ExceptionStyle, Producer, refused_features_in_words}
 pub use map::{MemoryRegion, Owner, ProcessMap, TableRegion};
 pub use symbol::{SymbolDefinition, SymbolReport, SymbolUse};
 
-/// Who provides an import.
+/// What provides an import.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Provider {
     /// The main module.
@@ -48,15 +48,15 @@ pub enum Provider {
     Library(String),
     /// The host: a function of its system interface.
     Host,
-    /// Nobody but JavaScript, which is not there: a call fails.
+    /// Nothing but JavaScript, which does not exist here: a call fails.
     JavaScript,
     /// The loader: memory, table, stack pointer, bases, tags.
     Loader,
-    /// Nobody, and it is weak: the address is 0, a call traps.
+    /// Nothing, and the import is weak: the address is 0, a call traps.
     WeakUndefined,
-    /// Nobody, which a main module for Emscripten allows: a call traps.
+    /// Nothing, which a main module for Emscripten allows: a call traps.
     UndefinedUntilCalled,
-    /// Nobody, or somebody who has another type for it: why.
+    /// Nothing, or only definitions of another type; the problem states why.
     Missing(Arc<SymbolProblem>),
 }
 
@@ -65,42 +65,42 @@ pub enum Provider {
 pub struct ImportReport {
     /// The import.
     pub import: Import,
-    /// Whether it may stay undefined.
+    /// Whether the import may stay undefined.
     pub weak: bool,
-    /// Who provides it; `None` when that was not looked for: no main module was given, or the load would be refused
-    /// before.
+    /// What provides the import; `None` when that was not determined: no main module was given, or the load would be refused
+    /// earlier.
     pub provider: Option<Provider>,
 }
 
 /// An export.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExportReport {
-    /// Its name.
+    /// Name of the export.
     pub name: String,
     /// What it is.
     pub export: Export,
 }
 
-/// What there is to tell of one file.
+/// Everything that can be reported about one file.
 #[derive(Clone, Debug)]
 pub struct ModuleReport {
     /// Path of the file.
     pub path: String,
-    /// Its size, in bytes.
+    /// Size of the file, in bytes.
     pub file_size: u64,
     /// Why the file is not a side module; `None` for one that is.
     pub not_a_side_module: Option<String>,
-    /// The ABI it was compiled for, when something shows it.
+    /// The ABI that the file was compiled for, when there is evidence of it.
     pub abi: Option<AbiEvidence>,
-    /// How it was built.
+    /// How the file was built.
     pub facts: BuildFacts,
-    /// Memory and table needs; all zero in a file without a `dylink.0` section.
+    /// Memory and table requirements; all zero in a file without a `dylink.0` section.
     pub memory: MemoryInfo,
-    /// Names of the libraries it needs, each once.
+    /// Names of the libraries that the file needs, each once.
     pub needed: Vec<String>,
-    /// NEEDED entries that repeat one of those, in order.
+    /// NEEDED entries that repeat one of [`ModuleReport::needed`], in order.
     pub repeated_needed: Vec<String>,
-    /// Folders to search for them.
+    /// Folders in which to search for the needed libraries.
     pub runtime_path: Vec<String>,
     /// All imports in file order.
     pub imports: Vec<ImportReport>,
@@ -108,19 +108,20 @@ pub struct ModuleReport {
     pub exports: Vec<ExportReport>,
     /// Name of the main module that the file was checked against.
     pub checked_against: Option<String>,
-    /// Why the load would be refused whatever its symbols are.
+    /// Why the load would be refused regardless of the file's symbols.
     pub refused: Vec<LinkError>,
     /// Libraries that the file or a library of the load needs, and that were not found.
     pub needed_missing: Vec<LibraryNotFound>,
-    /// Every symbol of the load that cannot be bound, sorted: those that the file imports, and those that the libraries
-    /// it needs import.
+    /// Every symbol of the load that cannot be bound, sorted: those that the file imports, and those that the libraries it needs
+    /// import.
     pub problems: Vec<Arc<SymbolProblem>>,
-    /// Reasons against it that lie outside of the file, which the caller adds: as that Python looks for other file names.
+    /// Reasons against the load that lie outside the file, which the caller adds: for example, that Python looks for other file
+    /// names.
     pub outside_reasons: Vec<String>,
 }
 
 impl ExportReport {
-    /// The type that an import of it would state; `None` for data, whose address is imported.
+    /// The type that an import of this export would state; `None` for data, whose address is imported.
     pub fn external_type(&self) -> Option<ImportKind> {
         Some(match &self.export.kind {
             ExportKind::Function { signature, .. } => ImportKind::Function(signature.clone()),
@@ -134,13 +135,13 @@ impl ExportReport {
 }
 
 impl ModuleReport {
-    /// Names of the Python modules it can be imported as: its `PyInit_*` functions.
+    /// Names of the Python modules that the file can be imported as, from its `PyInit_*` functions.
     pub fn python_modules(&self) -> impl Iterator<Item = &str> {
         self.exports.iter().filter_map(|export| export.name.strip_prefix("PyInit_"))
     }
 
-    /// Whether a load would succeed, as far as the given files tell. `None` when nothing speaks against it and there
-    /// was no main module to check against.
+    /// Whether a load would succeed, as far as the given files show. `None` when nothing speaks against it and there was no main
+    /// module to check against.
     pub fn would_load(&self) -> Option<bool> {
         let refuted = self.reasons().next().is_some();
         (refuted || self.checked_against.is_some()).then_some(!refuted)
@@ -160,10 +161,10 @@ impl ModuleReport {
     }
 }
 
-/// Looks into files as they would be loaded into processes of one main module, or without one.
+/// Inspects files as they would be loaded into processes of one main module, or without a main module.
 #[derive(Debug)]
 pub struct Inspector {
-    /// A process before the file is opened; `None` without a main module, and when its processes cannot start.
+    /// A process before the file is opened; `None` without a main module, and when processes of the main module cannot start.
     process: Option<Process>,
     main: Option<Arc<MainModule>>,
     host: Arc<dyn Host>,
@@ -172,8 +173,8 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// With a main module, every import gets its provider as in a load into a process of it in which nothing is loaded
-    /// but what the main module itself needs; `libraries` is asked for that.
+    /// Creates an inspector. With a main module, every import gets its provider as in a load into a process of that main module
+    /// in which nothing is loaded but what the main module itself needs; `libraries` is the source of that.
     pub fn new(
         main: Option<Arc<MainModule>>,
         libraries: &mut dyn LibrarySource,
@@ -190,12 +191,12 @@ impl Inspector {
         inspector
     }
 
-    /// The main module.
+    /// The main module, if there is one.
     pub fn main(&self) -> Option<&MainModule> {
         self.main.as_deref()
     }
 
-    /// Describes a file; `libraries` is asked for what it needs. Errs when it is not a WebAssembly module.
+    /// Describes a file; `libraries` is the source of what it needs. Errs when the file is not a WebAssembly module.
     pub fn inspect(
         &self,
         file: &FoundLibrary,
@@ -217,8 +218,8 @@ impl Inspector {
         Ok(report)
     }
 
-    /// The layout of a process that has just started, to load files into. Errs when no process can start, or load anything: in
-    /// words.
+    /// The layout of a process that has just started, to load files into. Errs with a message when no process can start, or when
+    /// it cannot load anything.
     pub fn map(&self) -> Result<ProcessMap, String> {
         match &self.process {
             Some(process) if self.refused.is_empty() => Ok(ProcessMap::started(process.clone())),
@@ -226,7 +227,8 @@ impl Inspector {
         }
     }
 
-    /// Who needs a symbol in a load of `file`, and who has it. Errs with all that stands against it when there is nothing to look it up in.
+    /// Which modules need a symbol in a load of `file`, and which have it. Errs with everything that stands against the load when
+    /// there is nothing in which to look the symbol up.
     pub fn why(
         &self,
         file: &FoundLibrary,
@@ -288,7 +290,7 @@ fn describe(file: &FoundLibrary, module: &ParsedModule) -> ModuleReport {
     }
 }
 
-/// Fills in what a main module for Emscripten has of the host.
+/// Fills in what a main module for Emscripten gets from the host.
 fn tell_host(report: &mut ModuleReport, host: &dyn Host) {
     if report.abi.as_ref().is_some_and(|abi| abi.family == AbiFamily::Emscripten) {
         for report in &mut report.imports {
@@ -299,7 +301,7 @@ fn tell_host(report: &mut ModuleReport, host: &dyn Host) {
     }
 }
 
-/// Who provides a function that the main module imports from the host.
+/// What provides a function that the main module imports from the host.
 fn of_host(family: AbiFamily, import: &Import, host: &dyn Host) -> Provider {
     match &import.kind {
         ImportKind::Function(ty) if is_of_javascript(family, &import.module, &import.name, ty, host) => {
@@ -309,7 +311,7 @@ fn of_host(family: AbiFamily, import: &Import, host: &dyn Host) -> Provider {
     }
 }
 
-/// Who provides a function whose address a library has from the host.
+/// What provides a function whose address a library gets from the host.
 fn of_host_by_address(namespace: &Namespace, name: &str) -> Provider {
     match namespace.host_address(name) {
         Some(address) if !address.is_served => Provider::JavaScript,
@@ -317,7 +319,7 @@ fn of_host_by_address(namespace: &Namespace, name: &str) -> Provider {
     }
 }
 
-/// Whether nobody but JavaScript has a function that a main module imports.
+/// Whether only JavaScript has a function that a main module imports.
 fn is_of_javascript(family: AbiFamily, module: &str, name: &str, ty: &Signature, host: &dyn Host) -> bool {
     family == AbiFamily::Emscripten && host.function(family, module, name, ty).is_none()
 }
@@ -352,7 +354,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
                     Some(of_host(namespace.family(), import, host))
                 }
                 (Ok(Binding::Thunk(thunk)), Some(import)) => {
-                    // One that is weak may stay undefined, whoever knows its name.
+                    // A weak function may stay undefined, whether or not its name is known.
                     let thunk = thunks.get(*thunk).map(|thunk| &thunk.kind);
                     let is_known = !matches!(thunk, Some(ThunkKind::Undefined))
                         && is_listed(namespace, &import.name, host);
@@ -379,7 +381,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     report.problems.sort();
     report.problems.dedup();
     if report.problems.is_empty() && report.needed_missing.is_empty() {
-        // In a load, libraries get to the engine when all is bound.
+        // In a load, libraries reach the engine once everything is bound.
         report.refused.extend(order.in_initialization_order().find_map(refused_by_engine));
         let at_once = failing.iter().filter_map(|(library, fails)| fails_when_initialized(library, fails));
         report.refused.extend(at_once);
@@ -389,7 +391,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     }
 }
 
-/// The namespace with the functions that the host has for the libraries of a load, as a process learns of them.
+/// The namespace with the functions that the host provides for the libraries of a load, as a process learns of them.
 fn with_functions_of_host<'a>(
     namespace: &'a Namespace,
     order: &LoadOrder,
@@ -404,25 +406,25 @@ fn with_functions_of_host<'a>(
     Cow::Owned(namespace)
 }
 
-/// Whether a function that nobody defines is one that JavaScript is known to have.
+/// Whether a function that nothing defines is one that JavaScript is known to have.
 fn is_listed(namespace: &Namespace, name: &str, host: &dyn Host) -> bool {
     host.address(namespace.family(), name).is_some_and(|address| !address.is_served)
 }
 
-/// Whether a library of the load has the text of a function in JavaScript.
+/// Whether a library of the load contains the text of a function in JavaScript.
 fn has_text(order: &LoadOrder, name: &str) -> bool {
     let name = format!("{}{name}", abi::EM_JS);
     order.in_initialization_order().any(|library| library.module.exports.contains(&name))
 }
 
-/// Why the engine does not take a library, as far as that can be told without it.
+/// Why the engine does not accept a library, as far as that can be determined without the engine.
 fn refused_by_engine(library: &NewLibrary) -> Option<LinkError> {
     let features = facts::refused_features(&library.module, &library.file.bytes);
     (!features.is_empty()).then(|| LinkError::Features { library: library.file.path.clone(), features })
 }
 
-/// Why the initialization of a library ends in a failure, if that is certain: `fails` has the positions of the imports that fail when they are
-/// called, and whether each is JavaScript's.
+/// Why the initialization of a library fails, if that is certain: `fails` has the positions of the imports that fail when called,
+/// and whether each belongs to JavaScript.
 fn fails_when_initialized(library: &NewLibrary, fails: &BTreeMap<usize, bool>) -> Option<LinkError> {
     if fails.is_empty() {
         return None;
@@ -437,7 +439,7 @@ fn fails_when_initialized(library: &NewLibrary, fails: &BTreeMap<usize, bool>) -
     })
 }
 
-/// Fills in what a library was bound to that the main module needs itself.
+/// Fills in what a library that the main module needs itself was bound to.
 fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId, host: &dyn Host) {
     let Some(library) = namespace.library(id) else { return };
     for (report, binding) in report.imports.iter_mut().zip(library.bindings.iter()) {
@@ -451,7 +453,7 @@ fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId, h
     }
 }
 
-/// Who provides an import of the library `itself`, when it is no function of a host.
+/// What provides an import of the library `itself`, unless it is a function of a host.
 fn provider<'a>(
     import: &ImportReport,
     binding: &Binding,
@@ -476,7 +478,7 @@ fn path_of<'a>(namespace: &'a Namespace, order: &'a LoadOrder, id: ModuleId) -> 
     order.new_library(id).map_or_else(|| namespace.name(id), |new| new.file.path.as_str())
 }
 
-/// A source in which the file that is opened was found and read already.
+/// A source in which the file that is opened has already been found and read.
 struct Opened<'a> {
     file: &'a FoundLibrary,
     module: Arc<ParsedModule>,

@@ -1,4 +1,4 @@
-//! Owns a process that does not exist, for inspection: what is loaded in it, and where. Must not know what is reported of it.
+//! Owns a process that does not exist, for inspection: what is loaded in it, and where. Must not know what is reported about it.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// One that has just started, with what its main module needs itself. Errs when that cannot be loaded.
+    /// A process that has just started, with the libraries that its main module needs itself. Errs when those cannot be loaded.
     pub(super) fn start(
         main: &Arc<MainModule>,
         libraries: &mut dyn LibrarySource,
@@ -59,7 +59,7 @@ impl Room for Process {
     }
 
     fn reserve(&mut self, reservation: &Reservation) -> Result<Placement, LinkError> {
-        // What does not fit takes nothing.
+        // A load that does not fit allocates nothing.
         let mut stand_in = self.stand_in.clone();
         let placement = stand_in.reserve(reservation).ok_or_else(|| {
             let last = reservation.libraries.last().map(|library| library.path.clone());

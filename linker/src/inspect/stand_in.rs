@@ -1,5 +1,5 @@
-//! Owns what stands in for the memory and table of a process when there is none: it hands out slots as a process does, and memory one
-//! piece after the other, which a guest's allocator need not do. Must not know what is put there.
+//! Owns what stands in for the memory and table of a process when there is none: it allocates slots as a process does, and memory
+//! one piece after the other, which a guest's allocator need not do. Must not know what is put there.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::link::layout::{LibraryPlacement, Placement, Reservation};
 use crate::link::main_module::MainModule;
 use crate::parse::{ExportKind, ImportKind};
 
-/// Where memory is handed out from when the main module does not tell where its heap begins.
+/// Where memory is allocated from when the main module does not show where its heap begins.
 const SOMEWHERE: u32 = 0x1_0000;
 
 /// The free memory and slots of a process that does not exist.
@@ -18,20 +18,20 @@ const SOMEWHERE: u32 = 0x1_0000;
 pub(super) struct StandIn {
     next: u32,
     free: FreeSlots,
-    /// How many slots the table has.
+    /// The size of the table, in slots.
     pub(super) table_size: u32,
-    /// Those of the last reservation that single functions got.
+    /// The slots of the last reservation that single functions got.
     pub(super) function_slots: Range<u32>,
 }
 
 impl StandIn {
-    /// Those of a process of `main` that has just started.
+    /// The free memory and slots of a process of `main` that has just started.
     pub(super) fn of(main: &MainModule) -> StandIn {
         let next = bound(main, abi::HEAP_BASE).map_or(SOMEWHERE, |heap| heap.0.max(1));
         StandIn { next, free: FreeSlots::default(), table_size: table_size(main), function_slots: 0..0 }
     }
 
-    /// Reserves as a process does. `None` when no 32-bit process has the room; then what is left is of no use.
+    /// Reserves as a process does. `None` when no 32-bit process has enough room; then what is left is meaningless.
     pub(super) fn reserve(&mut self, reservation: &Reservation) -> Option<Placement> {
         let mut libraries = Vec::with_capacity(reservation.libraries.len());
         for library in &reservation.libraries {
@@ -65,7 +65,7 @@ impl StandIn {
     }
 }
 
-/// The address that a main module, or its place, tells under a name of the ABI.
+/// The address that a main module, or its placement, has under a name of the ABI.
 pub(super) fn bound(main: &MainModule, name: &str) -> Option<Address> {
     if let Some(placement) = main.placement() {
         return placement.bound(name);
@@ -76,7 +76,7 @@ pub(super) fn bound(main: &MainModule, name: &str) -> Option<Address> {
     }
 }
 
-/// How many slots the table of a process has at its start.
+/// The size, in slots, of the table of a process at its start.
 fn table_size(main: &MainModule) -> u32 {
     let imported = main.module().imports.iter().find_map(|import| match &import.kind {
         ImportKind::Table(ty) if import.name == abi::TABLE => Some(ty.initial),

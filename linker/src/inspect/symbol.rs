@@ -1,4 +1,5 @@
-//! Owns the story of one symbol in a load: who needs it, who has it, and which definition counts. Must not know files.
+//! Owns the account of one symbol in a load: which modules need it, which define it, and which definition counts. Must not know
+//! files.
 
 use indexmap::IndexSet;
 
@@ -13,43 +14,43 @@ use crate::parse::{Import, ImportKind, ParsedModule};
 /// A module of the load that imports the symbol.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SymbolUse {
-    /// Its path.
+    /// Path of the importing module.
     pub path: String,
-    /// The import module: `env`, `GOT.mem`, `GOT.func` or a host's.
+    /// The import module: `env`, `GOT.mem`, `GOT.func` or a host's import module.
     pub module: String,
-    /// What it needs: `function (i32) -> i32`, `address of data` and so on.
+    /// What the module needs: `function (i32) -> i32`, `address of data` and so on.
     pub wanted: String,
-    /// Whether it may stay undefined.
+    /// Whether the symbol may stay undefined.
     pub weak: bool,
-    /// The path of the module whose definition it gets; `None` when none of them is taken.
+    /// Path of the module whose definition is used; `None` when none of them is.
     pub provider: Option<String>,
-    /// Why it gets none.
+    /// Why no definition is used.
     pub problem: Option<String>,
 }
 
-/// A module in whose exports the symbol is.
+/// A module that exports the symbol.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SymbolDefinition {
-    /// Its path.
+    /// Path of the exporting module.
     pub path: String,
-    /// What it is there: `function (i32) -> i32`, `data` and so on.
+    /// What the symbol is in that module: `function (i32) -> i32`, `data` and so on.
     pub kind: String,
 }
 
-/// The story of one symbol.
+/// The account of one symbol.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SymbolReport {
-    /// The symbol.
+    /// Name of the symbol.
     pub symbol: String,
-    /// The file that is loaded.
+    /// Path of the file that is loaded.
     pub path: String,
-    /// Who imports it, in the order of initialization.
+    /// The modules that import the symbol, in the order of initialization.
     pub uses: Vec<SymbolUse>,
-    /// Who defines it, in the order in which they are searched: the first that is of the type that is needed counts.
+    /// The modules that define the symbol, in search order: the first definition of the required type counts.
     pub definitions: Vec<SymbolDefinition>,
-    /// Whether a host has a function of this name for those that import it.
+    /// Whether a host has a function of this name for the modules that import it.
     pub of_host: bool,
-    /// Whether nobody but JavaScript has it, which is not there: a call fails.
+    /// Whether only JavaScript has the function; there is no JavaScript here, so a call fails.
     pub of_javascript: bool,
 }
 
@@ -79,7 +80,7 @@ impl SymbolReport {
         }
     }
 
-    /// The same for a library that the main module needs itself.
+    /// The account of a symbol for a library that the main module needs itself.
     pub(super) fn of_loaded(namespace: &Namespace, path: &str, symbol: &str) -> SymbolReport {
         let mut uses = Vec::new();
         for library in namespace.libraries().iter().filter(|library| library.path == path) {

@@ -1,5 +1,5 @@
-//! Owns the one look into all of a module, functions included: which features of WebAssembly it uses, instruction by instruction. Must not
-//! know whether any of them is taken.
+//! Owns the one complete examination of a module, functions included: which features of WebAssembly it uses, instruction by
+//! instruction. Must not know whether any of them is accepted.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
@@ -11,16 +11,16 @@ use wasmparser::{
     TypeRef, ValType, VisitOperator, VisitSimdOperator, WasmFeatures,
 };
 
-/// Code of fewer bytes is read by one thread.
+/// Code of fewer bytes than this is read by one thread.
 const WORTH_A_THREAD: usize = 256 << 10;
-/// The most threads that read.
+/// The most threads that read code.
 const MOST_THREADS: usize = 8;
 
-/// What a module uses.
+/// The features that a module uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Used {
     pub features: WasmFeatures,
-    /// Whether it has a `try_table`: `throw` belongs to both encodings of exceptions.
+    /// Whether the module has a `try_table`: `throw` belongs to both encodings of exceptions.
     pub has_try_table: bool,
 }
 
@@ -35,7 +35,7 @@ impl Used {
     }
 }
 
-/// A look through a module, part by part.
+/// An examination of a module, part by part.
 pub(super) struct Reading<'a> {
     used: Used,
     memories: u32,
@@ -49,7 +49,7 @@ impl<'a> Reading<'a> {
         Reading { used: Used::NOTHING, memories: 0, tables: 0, is_mutable: Vec::new(), bodies: Vec::new() }
     }
 
-    /// Takes the next part. Of one that is malformed, what stands before counts.
+    /// Takes the next part. If it is malformed, what precedes the error counts.
     pub(super) fn take(&mut self, part: Payload<'a>) {
         match part {
             Payload::CodeSectionEntry(body) => self.bodies.push(body),
@@ -196,7 +196,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Reads functions, several threads sharing long code.
+/// Reads functions; several threads share long code.
 fn in_code(bodies: &[FunctionBody<'_>]) -> Used {
     let begin = bodies.first().map_or(0, |body| body.range().start);
     let size = bodies.last().map_or(0, |body| body.range().end) - begin;
@@ -214,14 +214,14 @@ fn in_code(bodies: &[FunctionBody<'_>]) -> Used {
         let own = in_bodies(own);
         let others = others.into_iter().map(|other| match other {
             Ok(other) => other.join().unwrap_or_else(|fault| resume_unwind(fault)),
-            // No thread is to be had.
+            // No thread could be created.
             Err(share) => in_bodies(share),
         });
         others.fold(own, Used::and)
     })
 }
 
-/// How many threads read so many bytes. Asking the system takes longer than short code.
+/// How many threads read this many bytes. Asking the system takes longer than reading short code.
 fn threads(size: usize) -> usize {
     match (size / WORTH_A_THREAD).min(MOST_THREADS) {
         0 | 1 => 1,
@@ -241,7 +241,7 @@ fn in_bodies(bodies: &[FunctionBody<'_>]) -> Used {
     used
 }
 
-/// The features of an instruction, by the proposal that brought it.
+/// The features of an instruction, by the proposal that introduced it.
 macro_rules! features_of {
     (mvp) => {
         WasmFeatures::empty()

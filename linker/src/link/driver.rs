@@ -1,6 +1,6 @@
-//! Owns the sequence of a load, from a name to libraries that later loads know: the table of contents of the linker. Each stage is made
-//! of the one before it, and nothing of the process changes before a plan is committed. Must not know who reads files, nor whose memory
-//! it is that is handed out.
+//! Owns the sequence of a load, from a name to libraries that later loads know: the table of contents of the linker. Each stage
+//! is constructed from the one before it, and nothing in the process changes before a plan is committed. Must not know who reads
+//! files or whose memory is handed out.
 
 use std::sync::Arc;
 
@@ -13,42 +13,43 @@ use crate::link::plan::LoadPlan;
 use crate::link::resolve::ResolvedModules;
 use crate::link::search_path::Requester;
 
-/// What a load asks of the process that it is for, once its files are found: the host's functions, and room for the libraries.
+/// What a load requires of the process it is for, once its files are found: the host functions, and room for the libraries.
 pub trait Room {
-    /// Why a load is not to be: the linker's reason, or the process's own.
+    /// Why a load is refused: the linker's reason, or the process's own.
     type Refusal: From<LinkError>;
 
-    /// Adds what the host has for the libraries of a load to what the process knows of it ([`Namespace::ask_host`]), and returns what
-    /// is loaded. Called only when they want something that the namespace does not know. Errs when the process is gone.
+    /// Adds the host functions that the libraries of a load want to what the process knows of the host ([`Namespace::ask_host`]),
+    /// and returns the namespace of loaded modules. Called only when the libraries want something that the namespace does not
+    /// know. Errs when the process is gone.
     fn ask_host(
         &mut self,
         namespace: Arc<Namespace>,
         order: &LoadOrder,
     ) -> Result<Arc<Namespace>, Self::Refusal>;
 
-    /// Hears what everything is bound to, before anything is taken for it. Errs when the load is not to be.
+    /// Receives the bindings of all imports before any room is reserved for the load. Errs when the load is to be refused.
     fn hear_bindings(&mut self, _: &Namespace, _: &ResolvedModules) -> Result<(), Self::Refusal> {
         Ok(())
     }
 
-    /// Allocates memory and slots, all or nothing. Errs when there is no room.
+    /// Allocates memory and table slots, all or nothing. Errs when there is no room.
     fn reserve(&mut self, reservation: &Reservation) -> Result<Placement, Self::Refusal>;
 
-    /// Takes back what was allocated for a load that is not to be. Errs when that fails in the guest, which has then ended.
+    /// Frees what was allocated for a load that is abandoned. Errs when that fails in the guest, which has then ended.
     fn release(&mut self, _: &Reservation, _: &Placement) -> Result<(), Self::Refusal> {
         Ok(())
     }
 }
 
-/// What opening a library leads to.
+/// The outcome of opening a library.
 pub enum Opening {
-    /// It is loaded already, or the main module serves it.
+    /// The library is loaded already, or the main module contains it.
     Loaded(ModuleId),
-    /// It has to be loaded, with what it needs.
+    /// The library has to be loaded, along with the libraries it needs.
     New(Load),
 }
 
-/// Libraries that were found and are to be loaded together, into the process of which this was the namespace then.
+/// Libraries that were found and are to be loaded together, into the process whose namespace this was at the time.
 pub struct Load {
     namespace: Arc<Namespace>,
     order: LoadOrder,
@@ -56,8 +57,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// What `dlopen` of a name leads to. Errs when a file is missing or is no library for this process, and, with `RTLD_NOLOAD`, when the
-    /// library is not loaded.
+    /// Starts the `dlopen` of a name. Errs when a file is missing or is not a library for this process, and, with `RTLD_NOLOAD`,
+    /// when the library is not loaded.
     pub fn open(
         namespace: &Arc<Namespace>,
         name: &str,
@@ -75,9 +76,9 @@ impl Load {
         Ok(Opening::New(Load { namespace: namespace.clone(), order, mode }))
     }
 
-    /// What completes the main module, once it is instantiated by its own plan ([`LoadPlan::of_main`]): the libraries that it needs
-    /// itself, and the values of its GOT cells; `requester` stands for it in the search. `None` when it wants neither. Errs as
-    /// [`Load::open`] does.
+    /// The load that completes the main module, once the main module is instantiated by its own plan ([`LoadPlan::of_main`]): the
+    /// libraries that it needs itself, and the values of its GOT cells; `requester` stands for the main module in the search.
+    /// `None` when it needs neither. Errs as [`Load::open`] does.
     pub fn of_main(
         namespace: &Arc<Namespace>,
         main: Arc<LoadPlan>,
@@ -93,8 +94,8 @@ impl Load {
         Ok(Some(Load { namespace: namespace.clone(), order, mode }))
     }
 
-    /// Decides everything: what each import is bound to, where everything lies, and what is to be done. Errs when a symbol cannot be
-    /// bound, and when the room refuses; then nothing is taken.
+    /// Decides everything: what each import is bound to, where everything lies, and which steps are to be executed. Errs when a
+    /// symbol cannot be bound or when the room refuses; nothing is then allocated.
     pub fn plan<R: Room>(self, room: &mut R) -> Result<PlannedLoad, R::Refusal> {
         let Load { mut namespace, order, mode } = self;
         if order.wants_of_host(&namespace) {
@@ -118,10 +119,10 @@ impl Load {
     }
 }
 
-/// A load of which everything is decided and nothing is done but that its room is taken.
+/// A load of which everything is decided and nothing is done yet, except that its room is reserved.
 #[derive(Debug)]
 pub struct PlannedLoad {
-    /// What the decisions were made on, until the load is committed.
+    /// The namespace that the decisions were based on, until the load is committed.
     namespace: Option<Arc<Namespace>>,
     plan: LoadPlan,
     reservation: Reservation,
@@ -131,23 +132,23 @@ pub struct PlannedLoad {
 }
 
 impl PlannedLoad {
-    /// What is to be done.
+    /// The steps to execute.
     pub fn plan(&self) -> &LoadPlan {
         &self.plan
     }
 
-    /// What was asked for.
+    /// The memory and table slots that were requested.
     pub fn reservation(&self) -> &Reservation {
         &self.reservation
     }
 
-    /// What it has.
+    /// The memory and table slots that were allocated.
     pub fn placement(&self) -> &Placement {
         &self.placement
     }
 
-    /// Makes the libraries known to later loads, and opens those that were asked for: after the plan was executed up to the first
-    /// constructor. Errs when the process's namespace is not the one any more that the decisions were made on.
+    /// Makes the libraries known to later loads, and opens the requested ones; to be called after the plan was executed up to the
+    /// first constructor. Errs when the process's namespace is no longer the one that the decisions were based on.
     pub fn commit(&mut self, namespace: &mut Arc<Namespace>) -> Result<(), LinkError> {
         let decided_on = self.namespace.take();
         if !decided_on.is_some_and(|decided_on| Arc::ptr_eq(&decided_on, namespace)) {
@@ -164,7 +165,7 @@ impl PlannedLoad {
         Ok(())
     }
 
-    /// The plan alone.
+    /// The plan alone, without its namespace and room.
     pub fn into_plan(self) -> LoadPlan {
         self.plan
     }

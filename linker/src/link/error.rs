@@ -1,5 +1,5 @@
-//! Owns the wording of every failure of linking: one variant per cause, each naming the file, the symbol, who wanted
-//! it and what to do. The text is read in Python's `ImportError`, on stderr and in golden files. Must not know exit codes.
+//! Owns the wording of every linking failure: one variant per cause, each naming the file, the symbol, the importer and the
+//! remedy. The text appears in Python's `ImportError`, on stderr and in golden files. Must not know exit codes.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::parse::Signature;
 use crate::parse::abi_family::AbiFamily;
 use crate::parse::error::ParseError;
 
-/// A load cannot be planned. Nothing has changed when this is returned.
+/// Why a load cannot be planned. Nothing has changed when this is returned.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
@@ -37,7 +37,7 @@ pub enum LinkError {
         why: String,
     },
 
-    /// The library was compiled for another C library than the main module's.
+    /// The library was compiled for a different C library from the main module's.
     #[error(
         "{library}: compiled for the {library_abi} ABI ({library_evidence}), but {main} has the {main_abi} ABI \
          ({main_evidence}); their C libraries lay out structures differently. Rebuild the library for {main_abi}, \
@@ -48,51 +48,51 @@ pub enum LinkError {
         library: String,
         /// The library's ABI.
         library_abi: AbiFamily,
-        /// What shows it.
+        /// The evidence for it.
         library_evidence: String,
         /// Name of the main module.
         main: String,
         /// The main module's ABI.
         main_abi: AbiFamily,
-        /// What shows it.
+        /// The evidence for it.
         main_evidence: String,
     },
 
     /// One or more symbols cannot be bound; all of them are listed.
     #[error("{}", list_problems(library, problems))]
     Symbols {
-        /// Path of the library that was asked for.
+        /// Path of the requested library.
         library: String,
         /// Every symbol that cannot be bound, sorted.
         problems: Vec<SymbolProblem>,
     },
 
-    /// The library's memory or table needs cannot be met.
+    /// The library's memory or table requirements cannot be met.
     #[error("{library}: {why}")]
     DoesNotFit {
         /// Path of the library.
         library: String,
-        /// Which need, with numbers.
+        /// Which requirement, with numbers.
         why: String,
     },
 
-    /// The library uses features of WebAssembly that processes do not have.
+    /// The library uses WebAssembly features that processes do not support.
     #[error("{library}: {}", list_features(features))]
     Features {
         /// Path of the library.
         library: String,
-        /// Their names, sorted.
+        /// Names of the features, sorted.
         features: Vec<&'static str>,
     },
 
-    /// The library calls a function while it is initialized that fails when it is called.
+    /// While it is initialized, the library calls a function that fails when called.
     #[error("{library}: it calls `{symbol}` when it is initialized, {}", why_it_fails(*of_javascript))]
     FailsWhenInitialized {
         /// Path of the library.
         library: String,
         /// Name of the function.
         symbol: String,
-        /// Whether JavaScript would have it; otherwise nobody has.
+        /// Whether JavaScript would provide the function; otherwise nothing does.
         of_javascript: bool,
     },
 
@@ -105,16 +105,16 @@ pub enum LinkError {
         defects: Vec<MainDefect>,
     },
 
-    /// A mistake of the linker's own.
+    /// A bug in the linker.
     #[error("{library}: internal error in linking: {what} is missing; please report it")]
     Internal {
-        /// Path of the library that was asked for.
+        /// Path of the requested library.
         library: String,
-        /// What should be there.
+        /// What should exist but does not.
         what: &'static str,
     },
 
-    /// The main module imports what nothing provides.
+    /// The main module has an import that nothing provides.
     #[error("{main}: not a main module that can be run: {why}")]
     MainImports {
         /// Name of the main module.
@@ -123,19 +123,19 @@ pub enum LinkError {
         why: String,
     },
 
-    /// Another load came in between: from the guest's allocator, its file functions or relocation code.
+    /// Another load intervened: from the guest's allocator, its file functions or relocation code.
     #[error(
         "{library}: the guest loaded another library from its allocator, file functions or relocation code"
     )]
     Overtaken {
-        /// Path of the library that was asked for.
+        /// Path of the requested library.
         library: String,
     },
 
     /// `RTLD_NOLOAD` was given and the library is not loaded.
     #[error("{library}: not loaded, and RTLD_NOLOAD was given")]
     NotLoaded {
-        /// The name that was asked for.
+        /// The requested name.
         library: String,
     },
 
@@ -150,8 +150,8 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    /// Path of the library that it is about, with which its text begins; `None` when it is about the main module, or about libraries that
-    /// are missing.
+    /// Path of the library that the error is about, with which its text begins; `None` when the error is about the main module or
+    /// about missing libraries.
     pub fn library(&self) -> Option<&str> {
         match self {
             LinkError::NotFound(_) | LinkError::MainCannotHost { .. } | LinkError::MainImports { .. } => None,
@@ -169,7 +169,7 @@ impl LinkError {
         }
     }
 
-    /// Its text without the path of that library, for who has told it.
+    /// The text of the error without the path of that library, for callers that have already printed the path.
     pub fn reason(&self) -> String {
         let text = self.to_string();
         let behind = self.library().and_then(|library| text.strip_prefix(library)?.strip_prefix(": "));
@@ -177,7 +177,7 @@ impl LinkError {
     }
 }
 
-/// A function that was left to be bound at its first call cannot be bound now that it is called.
+/// A function whose binding was deferred to its first call cannot be bound now that it is called.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("symbol lookup error: {problem}{}{}", list_searched(problem, searched), note_of(note.as_deref()))]
 pub struct LookupError {
@@ -185,7 +185,7 @@ pub struct LookupError {
     pub problem: SymbolProblem,
     /// Names of the modules that were searched, in order.
     pub searched: Vec<String>,
-    /// What a host knows of the symbol.
+    /// What the host knows about the symbol.
     pub note: Option<String>,
 }
 
@@ -201,7 +201,7 @@ pub enum SymbolProblem {
         /// `function (i32) -> i32`, `data` and so on.
         wanted: String,
     },
-    /// All definitions in scope are of another kind or type.
+    /// All definitions in scope have a different kind or type.
     WrongType {
         /// Path of the library that imports it.
         importer: Arc<str>,
@@ -209,14 +209,14 @@ pub enum SymbolProblem {
         symbol: String,
         /// What the importer needs.
         wanted: String,
-        /// Who is the first to define the symbol.
+        /// The module that defines the symbol first.
         definer: String,
-        /// What it is there.
+        /// What the symbol is in that module.
         found: String,
         /// What the importer itself defines under that name.
         own: Option<String>,
     },
-    /// The import module is none that the process offers.
+    /// The process does not offer the import module.
     UnknownImportModule {
         /// Path of the library that imports it.
         importer: Arc<str>,
@@ -225,7 +225,7 @@ pub enum SymbolProblem {
         /// The name within it.
         name: String,
     },
-    /// The module requires something of the process that it does not have.
+    /// The library requires something of the process that the process does not have.
     Unsupported {
         /// Path of the library that imports it.
         importer: Arc<str>,
@@ -291,10 +291,10 @@ impl SymbolProblem {
     }
 }
 
-/// How many modules a message lists.
+/// How many modules a message lists at most.
 const SEARCHED: usize = 10;
 
-/// Where an undefined symbol was looked for; another definition's place is in the problem itself.
+/// Where an undefined symbol was searched for; for the other problems, the problem itself names the definer.
 fn list_searched(problem: &SymbolProblem, searched: &[String]) -> String {
     if !matches!(problem, SymbolProblem::Undefined { .. }) {
         return String::new();
@@ -310,7 +310,7 @@ fn note_of(note: Option<&str>) -> String {
     note.map_or_else(String::new, |note| format!("; {note}"))
 }
 
-/// How many problems a message lists. `pydl deps` lists all.
+/// How many problems a message lists at most. `pydl deps` lists all.
 const LISTED: usize = 100;
 
 fn list_problems(library: &str, problems: &[SymbolProblem]) -> String {

@@ -1,5 +1,6 @@
-//! Owns forwarders: functions that a main module is instantiated with in place of those that libraries define, which are there only
-//! later. Each calls what an element of the generated module's own table holds by then. Must not know libraries.
+//! Owns forwarders: functions that a main module is instantiated with in place of functions that libraries define, which do not
+//! exist until later. Each calls what the corresponding element of the generated module's own table holds by then. Must not know
+//! libraries.
 
 use wasm_encoder::{
     CodeSection, ExportKind, ExportSection, Function, FunctionSection, Module, NameMap, NameSection, RefType,
@@ -9,7 +10,7 @@ use wasm_encoder::{
 use crate::link::thunks::{Types, count, is_encodable};
 use crate::parse::Signature;
 
-/// The export of the generated module that is its table: element `n` is what forwarder `n` calls. All are null at first.
+/// The generated module's table export: element `n` is what forwarder `n` calls. All elements are null at first.
 pub const TARGETS: &str = "targets";
 
 /// The name under which the generated module exports forwarder number `index`.
@@ -17,18 +18,18 @@ pub fn export_name(index: usize) -> String {
     format!("forwarder{index}")
 }
 
-/// Forwarders, generated for the functions that a main module imports and that only libraries can define.
+/// The generated module of forwarders, for the functions that a main module imports and that only libraries can define.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ForwarderModule {
-    /// The module.
+    /// The bytes of the module.
     pub bytes: Vec<u8>,
-    /// Name and type of each function: forwarder `n` stands for number `n`.
+    /// Name and type of each function: forwarder `n` stands in for entry `n`.
     pub wanted: Vec<(String, Signature)>,
 }
 
 impl ForwarderModule {
-    /// The module for functions of these names and types. Errs with the name of the first whose type is one that no code can be
-    /// generated for: one with references other than `funcref` and `externref`.
+    /// Generates the module for functions of these names and types. Errs with the name of the first function for whose type no
+    /// code can be generated: a type with references other than `funcref` and `externref`.
     pub(crate) fn generate(wanted: Vec<(String, Signature)>) -> Result<ForwarderModule, String> {
         if let Some((name, _)) = wanted.iter().find(|(_, signature)| !is_encodable(signature)) {
             return Err(name.clone());

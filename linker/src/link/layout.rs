@@ -1,5 +1,5 @@
-//! Owns the arithmetic of placement: what must be reserved for a load, and the check that what was reserved serves it.
-//! Must not know who allocates, nor how.
+//! Owns the arithmetic of placement: what must be reserved for a load, and the check that what was reserved satisfies it. Must
+//! not know who allocates, or how.
 
 use crate::base::ids::{Address, Alignment, ModuleId, SlotCount, TableSlot};
 use crate::link::error::LinkError;
@@ -7,28 +7,28 @@ use crate::link::needed::NewLibrary;
 use crate::link::resolve::{ResolvedLibrary, ResolvedModules};
 use crate::parse::MemoryInfo;
 
-/// What one library needs.
+/// What one library requires.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LibraryReservation {
     /// Which library.
     pub library: ModuleId,
     /// Path of its file, for messages.
     pub path: String,
-    /// Bytes of memory, zeroed; 0 for none.
+    /// Bytes of zeroed memory; 0 for none.
     pub memory_size: u32,
-    /// Their alignment, in bytes.
+    /// Alignment of the memory, in bytes.
     pub memory_alignment: Alignment,
-    /// Consecutive table slots; 0 for none.
+    /// Number of consecutive table slots; 0 for none.
     pub table_size: SlotCount,
-    /// Their alignment, in slots.
+    /// Alignment of the table slots, in slots.
     pub table_alignment: Alignment,
 }
 
-/// What a guest's allocator is asked for at least, in bytes: the alignment C programs rely on.
+/// The least alignment requested of a guest's allocator, in bytes: the alignment that C programs rely on.
 const MINIMUM_ALIGNMENT: u32 = 16;
 
 impl LibraryReservation {
-    /// What a library with these needs takes.
+    /// The reservation for a library with these requirements.
     pub(crate) fn of(library: ModuleId, path: &str, memory: MemoryInfo) -> LibraryReservation {
         LibraryReservation {
             library,
@@ -40,31 +40,31 @@ impl LibraryReservation {
         }
     }
 
-    /// What a guest's allocator is asked for: alignment and size, in bytes. C11's `aligned_alloc` wants a multiple of the
-    /// alignment. `None` when that is more than a 32-bit memory holds.
+    /// The alignment and the size to request of a guest's allocator, in bytes. C11's `aligned_alloc` wants the size to be a
+    /// multiple of the alignment. `None` when that is more than a 32-bit memory holds.
     pub fn allocation(&self) -> Option<(u32, u32)> {
         let alignment = self.memory_alignment.get().max(MINIMUM_ALIGNMENT);
         Some((alignment, self.memory_size.checked_next_multiple_of(alignment)?))
     }
 }
 
-/// What a load needs from the process, to be allocated all or not at all.
+/// What a load needs from the process; to be allocated all or nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reservation {
-    /// What was asked for, for messages.
+    /// The requested library, for messages.
     pub root: String,
     /// One entry for each library, in initialization order.
     pub libraries: Vec<LibraryReservation>,
-    /// Single table slots for functions whose address is taken and that have none.
+    /// The number of single table slots for functions whose address is taken and that have no slot.
     pub function_slots: SlotCount,
 }
 
 /// Where one library was put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LibraryPlacement {
-    /// Begin of its static data; any value if it has none.
+    /// Start of the library's static data; any value if it has none.
     pub memory_base: Address,
-    /// Its first own slot; any value if it has none.
+    /// The library's first table slot; any value if it has none.
     pub table_base: TableSlot,
 }
 
@@ -77,7 +77,7 @@ pub struct Placement {
     pub function_slots: Vec<TableSlot>,
 }
 
-/// The libraries of a load with places for everything.
+/// The libraries of a load, with their places in memory and in the table.
 #[derive(Clone, Debug)]
 pub(crate) struct PlacedModules {
     pub(crate) resolved: ResolvedModules,
@@ -85,8 +85,8 @@ pub(crate) struct PlacedModules {
 }
 
 impl Reservation {
-    /// What libraries need, in this order, beside so many single slots; `root` is what was asked for. Errs when a need cannot be met by any
-    /// 32-bit process.
+    /// Adds up what libraries require, in this order, along with this many single slots; `root` is the requested library. Errs
+    /// when a requirement cannot be met by any 32-bit process.
     pub(crate) fn of<'a>(
         root: &str,
         new: impl Iterator<Item = &'a NewLibrary>,
@@ -113,18 +113,18 @@ impl ResolvedModules {
         &self.libraries
     }
 
-    /// What must be allocated. Errs when a need cannot be met by any 32-bit process.
+    /// What must be allocated for the load. Errs when a requirement cannot be met by any 32-bit process.
     pub(crate) fn reservation(&self) -> Result<Reservation, LinkError> {
         let libraries = self.libraries.iter().map(|resolved| &resolved.library);
         Reservation::of(&self.root_name, libraries, self.single_slots())
     }
 
-    /// How many functions need a slot of their own.
+    /// How many functions need a single slot.
     fn single_slots(&self) -> usize {
         self.slotless.len().saturating_add(self.slotless_of_host.len())
     }
 
-    /// Accepts an allocation. Errs when it does not serve the reservation: a mistake of the allocator, which may be the guest's.
+    /// Accepts an allocation. Errs when it does not satisfy the reservation: a bug in the allocator, which may be the guest's.
     pub(crate) fn place(self, placement: Placement) -> Result<PlacedModules, LinkError> {
         let unusable = |library: String, why: &str| LinkError::DoesNotFit {
             library,
@@ -144,7 +144,7 @@ impl ResolvedModules {
 
 fn reserve(library: &NewLibrary) -> Result<LibraryReservation, LinkError> {
     let memory = library.module.dylink.as_ref().map(|dylink| dylink.memory).unwrap_or_default();
-    // One page of the address space is never a library's: the address after the last byte must exist.
+    // One page of the address space never belongs to a library: the address after its last byte must exist.
     let largest = u32::MAX - 0xffff;
     if memory.memory_size.checked_add(memory.memory_alignment.get()).is_none_or(|end| end > largest) {
         return Err(LinkError::DoesNotFit {

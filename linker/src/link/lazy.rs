@@ -1,5 +1,5 @@
-//! Owns binding at the first call: what a load leaves for later, and who defines it by then. Must not know how a call gets
-//! here, nor where slots are kept.
+//! Owns binding at the first call: what a load defers, and what defines it by then. Must not know how a call gets here, or where
+//! slots are kept.
 
 use std::sync::Arc;
 
@@ -16,24 +16,24 @@ use crate::parse::Signature;
 pub struct LazySymbol {
     /// The library that imports it.
     pub importer: ModuleId,
-    /// Path of its file, for messages: a start function may call before the library is in the namespace.
+    /// Path of the importing library's file, for messages: a start function may call before the library is in the namespace.
     pub path: Arc<str>,
-    /// The symbol.
+    /// Name of the function.
     pub name: String,
     /// The type that the importer calls it with.
     pub signature: Signature,
 }
 
-/// What a load leaves to be bound at first calls.
+/// The functions that a load defers to their first calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LazySymbols {
-    /// The functions, by the number that their thunks pass.
+    /// The functions, indexed by the number that their thunks pass.
     pub symbols: Vec<LazySymbol>,
     /// Where they are looked up.
     pub scope: LoadScope,
 }
 
-/// What a function turns out to be at its first call.
+/// What a function is bound to at its first call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LateBinding {
     /// The library that calls it.
@@ -45,8 +45,9 @@ pub struct LateBinding {
 }
 
 impl LazySymbols {
-    /// Binds function `number` in the scope of its importer as it is now, in which libraries may have become global since the
-    /// load. `None` for a number that no thunk passes; errs when nothing in scope defines the symbol, or only as something else.
+    /// Binds function `number` in the scope of its importer as it is now; libraries may have become global since the load. `None`
+    /// for a number that no thunk passes. Errs when nothing in scope defines the symbol, or when all its definitions are of
+    /// another kind or type.
     pub fn bind(&self, namespace: &Namespace, number: usize) -> Option<Result<LateBinding, LookupError>> {
         let wanted = self.symbols.get(number)?;
         let problem = match self.find(namespace, wanted) {
@@ -66,7 +67,7 @@ impl LazySymbols {
         Some(Err(LookupError { problem, searched, note: None }))
     }
 
-    /// The first definition of the type that is called, or else the first at all.
+    /// The first definition of the type that is called, or else the first one of any type.
     fn find(&self, namespace: &Namespace, wanted: &LazySymbol) -> Option<Symbol> {
         let all = || self.scope.modules(namespace).filter_map(|id| namespace.definition(id, &wanted.name));
         let fits = |found: &Symbol| Want::Function(&wanted.signature).fits(&found.kind);

@@ -14,7 +14,7 @@ use crate::parse::abi_family::{AbiEvidence, AbiFamily};
 use crate::parse::error::ParseError;
 use crate::parse::{ExportKind, ImportKind, ParsedModule};
 
-/// Something a main module lacks for hosting libraries; printed with the linker flag that supplies it.
+/// Something that a main module lacks for hosting libraries; it is displayed along with the linker flag that supplies it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum MainDefect {
     /// No exported linear memory.
@@ -23,7 +23,7 @@ pub enum MainDefect {
     MemoryNotSupported,
     /// No exported function table.
     NoTable,
-    /// The function table has a maximum, so no library's functions fit in.
+    /// The function table has a maximum size, so that no library's functions fit in.
     TableNotGrowable,
     /// The C stack pointer is not exported as a mutable global.
     NoStackPointer,
@@ -76,7 +76,7 @@ impl fmt::Display for MainDefect {
     }
 }
 
-/// The main module of a process, read once.
+/// The main module of a process, parsed once.
 #[derive(Clone, Debug)]
 pub struct MainModule {
     name: String,
@@ -84,27 +84,28 @@ pub struct MainModule {
     abi: Option<AbiEvidence>,
     placement: Option<MainPlacement>,
     defects: Vec<MainDefect>,
-    /// The functions that it imports from a host, once they are asked for by name: there may be a million, and as many questions.
+    /// The functions that it imports from a host, indexed at the first lookup by name: there may be a million of them, and as
+    /// many lookups.
     functions_of_host: OnceLock<HashMap<String, FuncIndex>>,
 }
 
 impl MainModule {
-    /// Reads a main module; `name` is what messages call it. Errs when the bytes are not a WebAssembly module. What
-    /// it lacks for hosting libraries is no error here: see [`MainModule::require_hosting`].
+    /// Parses a main module; `name` is its name in messages. Errs when the bytes are not a WebAssembly module. What it lacks for
+    /// hosting libraries is not an error here: see [`MainModule::require_hosting`].
     pub fn parse(name: &str, bytes: &[u8]) -> Result<MainModule, ParseError> {
         let module = ParsedModule::parse(bytes)?;
         let has_wrappers = has_command_wrappers(&module, bytes)?;
         Ok(MainModule::new(name, module, has_wrappers))
     }
 
-    /// Reads the outline of a main module whose exports are not wrapped. Errs when it is none.
+    /// Parses the outline of a main module whose exports are not wrapped. Errs when the bytes are not an outline.
     pub fn from_outline(name: &str, outline: Vec<u8>) -> Result<MainModule, ParseError> {
         Ok(MainModule::new(name, ParsedModule::from_outline(outline)?, false))
     }
 
     fn new(name: &str, module: ParsedModule, has_wrappers: bool) -> MainModule {
         let abi = AbiEvidence::find(&module, name);
-        // The loader of a WASI main gives it nothing but functions.
+        // The loader gives a WASI main module nothing but functions.
         let is_emscripten = abi.as_ref().is_some_and(|abi| abi.family == AbiFamily::Emscripten);
         let placement = if is_emscripten { MainPlacement::of(&module) } else { None };
         let is_placed = placement.is_some();
@@ -129,7 +130,7 @@ impl MainModule {
         let stack = matches!(export(abi::STACK_POINTER), Some(ExportKind::Global(g)) if g.mutable);
         require(is_placed || stack, MainDefect::NoStackPointer);
         let allocator = [abi::ALIGNED_ALLOC, abi::MALLOC, abi::FREE].into_iter().all(function);
-        // All that Emscripten's own loader asks for (`libdylink.js`, `getMemory`).
+        // This is all that Emscripten's own loader requires (`libdylink.js`, `getMemory`).
         let least = is_emscripten && function(abi::CALLOC);
         require(allocator || least, MainDefect::NoAllocator);
         require(!has_wrappers, MainDefect::CommandWrappers);
@@ -147,7 +148,7 @@ impl MainModule {
         }
     }
 
-    /// The first function that it imports from a host under this name.
+    /// The first function that the module imports from a host under this name.
     pub(crate) fn function_of_host(&self, name: &str) -> Option<FuncIndex> {
         let functions = self.functions_of_host.get_or_init(|| {
             let imports = self.module.function_imports.iter().zip(0..);
@@ -165,7 +166,7 @@ impl MainModule {
         functions.get(name).copied()
     }
 
-    /// What messages call the module.
+    /// The name of the module in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -175,29 +176,29 @@ impl MainModule {
         &self.module
     }
 
-    /// Which C library it carries, when something shows it.
+    /// Which C library the module contains, when there is evidence of it.
     pub fn abi(&self) -> Option<&AbiEvidence> {
         self.abi.as_ref()
     }
 
-    /// The ABI of its processes.
+    /// The ABI of the processes that run this module.
     pub fn family(&self) -> AbiFamily {
         self.abi.as_ref().map_or(AbiFamily::Wasi, |abi| abi.family)
     }
 
-    /// Where it is put, if it is position-independent. `None` for a module whose addresses and slots are absolute.
+    /// Where the module is placed, if it is position-independent. `None` for a module whose addresses and slots are absolute.
     pub fn placement(&self) -> Option<&MainPlacement> {
         self.placement.as_ref()
     }
 
-    /// The libraries that it needs to be loaded with it, in NEEDED order, without those that are in it.
+    /// The libraries that must be loaded along with the module, in NEEDED order, without those that it contains.
     pub fn needed(&self) -> impl Iterator<Item = &str> {
         let dylink = self.module.dylink.iter();
         let names = dylink.flat_map(|dylink| &dylink.needed).map(String::as_str);
         names.filter(|name| !self.serves(name))
     }
 
-    /// The address of one of its bounds ([`abi::is_bound`]); `None` when it does not export it.
+    /// The address of one of the bounds of the module's memory ([`abi::is_bound`]); `None` when the module does not export it.
     pub(crate) fn bound(&self, name: &str) -> Option<Address> {
         match (&self.placement, self.module.exports.get(name).map(|export| export.kind)) {
             (Some(placement), _) => placement.bound(name),
@@ -206,7 +207,7 @@ impl MainModule {
         }
     }
 
-    /// Whether a library of this name is in the main module: a part of the C library, or that of its own Python.
+    /// Whether a library of this name is contained in the main module: a part of the C library, or the library of its own Python.
     pub fn serves(&self, name: &str) -> bool {
         match abi::python_of(name) {
             Some(None) => self.module.python_minor.is_some(),
@@ -215,7 +216,8 @@ impl MainModule {
         }
     }
 
-    /// Why the main module does not serve a library that it might: its name and the reason. `None` for every other library.
+    /// Why the main module does not stand in for a library that it might contain: the library's name and the reason. `None` for
+    /// every other library.
     pub(crate) fn why_not(&self, name: &str) -> Option<(String, String)> {
         let wanted = abi::python_of(name)?;
         let why = match (wanted, self.module.python_minor) {
@@ -225,7 +227,7 @@ impl MainModule {
         Some((self.name.clone(), why))
     }
 
-    /// Everything that keeps the module from hosting libraries; empty for a module that can.
+    /// Everything that keeps the module from hosting libraries; empty for a module that can host them.
     pub fn defects(&self) -> &[MainDefect] {
         &self.defects
     }
@@ -252,9 +254,9 @@ fn memories(module: &ParsedModule) -> impl Iterator<Item = MemoryType> + '_ {
     imported.chain(exported)
 }
 
-/// Whether wasm-ld wrapped the exports of a command (lld, `createCommandExportWrappers`): each wrapper begins
-/// with a call of the constructors and ends with a call of the destructors, the same two functions in every
-/// wrapper. Wrappers are not made when the constructors are exported themselves.
+/// Whether wasm-ld wrapped the exports of a command (lld, `createCommandExportWrappers`): each wrapper begins with a call of the
+/// constructors and ends with a call of the destructors, the same two functions in every wrapper. There are no wrappers when the
+/// constructors are exported themselves.
 fn has_command_wrappers(module: &ParsedModule, bytes: &[u8]) -> Result<bool, ParseError> {
     if module.exports.contains(abi::CALL_CTORS) {
         return Ok(false);

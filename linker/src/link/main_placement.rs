@@ -1,34 +1,35 @@
-//! Owns where a position-independent main module is put: one that imports its memory, table and stack pointer, as Emscripten's
-//! linker made them up to 4.0. Must not know who makes these.
+//! Owns where a position-independent main module is placed: one that imports its memory, table and stack pointer, as Emscripten's
+//! linker made them up to 4.0. Must not know who creates these.
 
 use crate::base::abi;
 use crate::base::ids::{Address, TableSlot};
 use crate::parse::{ImportKind, ParsedModule};
 
-/// Where static data begins: what is below is kept free, so that few pointers gone wrong hit data (Emscripten, `GLOBAL_BASE`).
+/// Where static data begins; the addresses below are kept free, so that few stray pointers hit data (Emscripten, `GLOBAL_BASE`).
 const GLOBAL_BASE: u32 = 1024;
-/// Bytes of the C stack. The module itself does not tell: it is what Pyodide links with (`STACK_SIZE`).
+/// Size of the C stack, in bytes. The module itself does not specify it: this is what Pyodide links with (`STACK_SIZE`).
 const STACK_SIZE: u32 = 5 << 20;
-/// What the stack and the heap are aligned to, in bytes.
+/// Alignment of the stack and the heap, in bytes.
 const STACK_ALIGNMENT: u32 = 16;
 
-/// Where a position-independent main module is: its static data, then the stack, which grows down, then the heap.
+/// The layout of a position-independent main module: its static data, then the stack, which grows down, then the heap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MainPlacement {
-    /// Begin of its static data.
+    /// Start of the module's static data.
     pub memory_base: Address,
-    /// Its first table slot; slot 0 is what C knows as `NULL`.
+    /// The module's first table slot; slot 0 is what C knows as `NULL`.
     pub table_base: TableSlot,
-    /// The slot after its last.
+    /// The slot after the module's last one.
     pub table_end: TableSlot,
-    /// The end of its static data, and of the stack.
+    /// The end of the static data, which is the lower end of the stack.
     pub stack_low: Address,
-    /// Where the stack begins: the first value of the stack pointer.
+    /// The upper end of the stack: the initial value of the stack pointer.
     pub stack_high: Address,
 }
 
 impl MainPlacement {
-    /// The place of a main module; `None` for one that is not position-independent, and for one that no memory is large enough for.
+    /// Computes the placement of a main module; `None` for one that is not position-independent, and for one that no memory is
+    /// large enough for.
     pub(crate) fn of(module: &ParsedModule) -> Option<MainPlacement> {
         let dylink = module.dylink.as_ref()?;
         let imports = |name: &str, is_kind: fn(&ImportKind) -> bool| {
@@ -55,7 +56,7 @@ impl MainPlacement {
         })
     }
 
-    /// The address that the loader knows under a name: bounds of static data, the stack and the heap.
+    /// The address that the loader knows under a name: a bound of static data, of the stack or of the heap.
     pub fn bound(&self, name: &str) -> Option<Address> {
         match name {
             abi::GLOBAL_BASE => Some(self.memory_base),
@@ -74,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// A main module with this `MEM_INFO` that imports what it is given, but not `left_out`.
+    /// A main module with this `MEM_INFO` that imports what it is given, except `left_out`.
     fn main(memory_info: &[u8], left_out: &str) -> Option<MainPlacement> {
         let mut dylink = vec![1, u8::try_from(memory_info.len()).unwrap()];
         dylink.extend(memory_info);
@@ -106,7 +107,7 @@ mod tests {
         MainPlacement::of(&ParsedModule::parse(&module.finish()).unwrap())
     }
 
-    /// Pyodide 0.29.3's, whose JavaScript has these numbers.
+    /// The numbers are those of Pyodide 0.29.3, in its JavaScript.
     #[test]
     fn the_layout_is_emscriptens() {
         let placement = main(&[0x94, 0xd8, 0xd9, 0x01, 6, 0xbb, 0x2f, 0], "").unwrap();

@@ -1,6 +1,6 @@
-//! Owns the plan by which a main module itself comes to life: what it is instantiated with, before the libraries are there that it needs.
-//! What these define, and what the main module knows by address, follows with the plan of their load ([`crate::Load::of_main`]). Must not
-//! know how steps are executed.
+//! Owns the plan by which a main module itself is instantiated: what it is instantiated with, before the libraries exist that it
+//! needs. What these define, and what the main module refers to by address, follows with the plan of their load
+//! ([`crate::Load::of_main`]). Must not know how steps are executed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::parse::abi_family::AbiFamily;
 use crate::parse::{Import, ImportKind, Signature};
 
 impl LoadPlan {
-    /// The plan for the main module of a process of which nothing is there yet; `host` says which functions libraries need not define.
-    /// Errs when it imports what nothing provides.
+    /// The plan for the main module of a process in which nothing exists yet; `host` determines which functions libraries need
+    /// not define. Errs when the main module has an import that nothing provides.
     pub fn of_main(main: &Arc<MainModule>, host: &dyn Host) -> Result<LoadPlan, LinkError> {
         let forwarders = forwarders(main, host)?;
         let binder = Binder::of(main, forwarders.as_ref());
@@ -33,11 +33,11 @@ impl LoadPlan {
         steps.extend(main.module().has_start.then_some(LoadStep::Start(ModuleId::MAIN)));
         let is_emscripten = main.family() == AbiFamily::Emscripten;
         let is_whole = !is_left_open(main);
-        // One that is position-independent finds its stack by GOT cells, which have no values yet.
+        // A position-independent main module finds its stack through GOT cells, which have no values yet.
         if is_emscripten && (is_whole || main.placement().is_none()) {
             steps.push(LoadStep::BeginStack);
         }
-        // A WASI command's `_start` calls them itself.
+        // The `_start` of a WASI command calls them itself.
         let constructs = is_emscripten && is_whole && has_function(main.module(), abi::CALL_CTORS);
         let constructors = constructs.then_some(ModuleId::MAIN);
         Ok(LoadPlan {
@@ -51,7 +51,8 @@ impl LoadPlan {
         })
     }
 
-    /// Whether the main module has to be completed by a load ([`crate::Load::of_main`]): its cells have no values yet, or it needs libraries.
+    /// Whether the main module has to be completed by a load ([`crate::Load::of_main`]), because its cells have no values yet or
+    /// because it needs libraries.
     pub fn leaves_main_open(&self) -> bool {
         self.main.as_ref().is_some_and(|main| is_left_open(main))
     }
@@ -62,20 +63,21 @@ impl LoadPlan {
         placement.map_or(Address(0), |placement| placement.memory_base)
     }
 
-    /// The positions of the imports of the main module that are GOT cells, of a plan that instantiates it.
+    /// The positions of the main module's imports that are GOT cells, in a plan that instantiates the main module.
     pub(crate) fn cells_of_main(&self) -> impl Iterator<Item = usize> + '_ {
         let imports = self.imports_of(ModuleId::MAIN).iter().enumerate();
         imports.filter(|(_, import)| is_cell(import)).map(|(position, _)| position)
     }
 }
 
-/// Whether a main module is not whole without a load. The cells of one that cannot host libraries stay without values.
+/// Whether a main module is incomplete without a load. The cells of a main module that cannot host libraries stay without values.
 fn is_left_open(main: &MainModule) -> bool {
     let has_cells = main.module().imports.iter().any(is_cell);
     main.needed().next().is_some() || (has_cells && main.defects().is_empty())
 }
 
-/// What a position-independent main module shares with its libraries, and is given: Emscripten's exports them since 5.0.
+/// What a position-independent main module shares with its libraries and is given; Emscripten's main modules export these since
+/// 5.0.
 fn shared(placement: &MainPlacement) -> [LoadStep; 3] {
     [
         LoadStep::MakeMemory { size: placement.stack_high.0 },
@@ -84,7 +86,8 @@ fn shared(placement: &MainPlacement) -> [LoadStep; 3] {
     ]
 }
 
-/// The forwarders for functions that a main module imports and that no host has; `None` when there are none, or it needs no libraries.
+/// The forwarders for functions that a main module imports and that no host provides; `None` when there are none, or when the
+/// main module needs no libraries.
 fn forwarders(main: &MainModule, host: &dyn Host) -> Result<Option<ForwarderModule>, LinkError> {
     if main.needed().next().is_none() {
         return Ok(None);
@@ -109,7 +112,7 @@ fn forwarders(main: &MainModule, host: &dyn Host) -> Result<Option<ForwarderModu
 /// Binds the imports of a main module.
 struct Binder<'a> {
     main: &'a MainModule,
-    /// The position of each forwarder: a main module may import a million functions.
+    /// The position of each forwarder, by name: a main module may import a million functions.
     forwarders: HashMap<&'a str, usize>,
 }
 
@@ -131,7 +134,7 @@ impl<'a> Binder<'a> {
         Ok(bound)
     }
 
-    /// `None` for what nothing provides.
+    /// What an import is bound to; `None` when nothing provides it.
     fn bind(&self, import: &Import) -> Option<BoundImport> {
         let of_env = import.module == abi::ENV;
         match &import.kind {
@@ -145,7 +148,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// What only a position-independent main module is given.
+    /// The imports that only a position-independent main module is given.
     fn given(&self, import: &Import) -> Option<BoundImport> {
         let placement = self.main.placement()?;
         match (import.name.as_str(), &import.kind) {
@@ -154,7 +157,7 @@ impl<'a> Binder<'a> {
             (abi::STACK_POINTER, ImportKind::Global(_)) => Some(BoundImport::StackPointer),
             (abi::MEMORY_BASE, ImportKind::Global(_)) => Some(BoundImport::Constant(placement.memory_base.0)),
             (abi::TABLE_BASE, ImportKind::Global(_)) => Some(BoundImport::Constant(placement.table_base.0)),
-            // The same that libraries get.
+            // Libraries get the same tags.
             (name @ (abi::CPP_EXCEPTION | abi::C_LONGJMP), ImportKind::Tag(_)) => {
                 Some(BoundImport::Tag(TagSource::Process(name.to_owned())))
             }

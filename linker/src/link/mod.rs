@@ -1,5 +1,5 @@
-//! Owns how modules are linked: files found along NEEDED, symbols resolved, everything laid out and planned, and what is loaded. `driver.rs`
-//! has the sequence. Must not know who reads files, nor instances.
+//! Owns how modules are linked: finding files along NEEDED, resolving symbols, laying out and planning, and what is loaded.
+//! `driver.rs` has the sequence. Must not know who reads files, or instances.
 
 pub(crate) mod driver;
 pub(crate) mod error;

@@ -1,5 +1,5 @@
-//! Owns the walk along NEEDED entries: which files a load needs, in which order they are initialized, and in which
-//! order they are searched for symbols. Asks a [`LibrarySource`] for files. Must not know folders.
+//! Owns the walk along NEEDED entries: which files a load needs, in which order they are initialized, and in which order they are
+//! searched for symbols. Requests files from a [`LibrarySource`]. Must not know folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,13 +21,13 @@ use crate::parse::{ImportKind, ParsedModule, Signature};
 /// A request for one library file.
 #[derive(Clone, Copy, Debug)]
 pub struct LibraryRequest<'a> {
-    /// The name as it was given to `dlopen` or stands in NEEDED.
+    /// The name as it was passed to `dlopen` or appears in NEEDED.
     pub name: &'a str,
-    /// The library whose NEEDED names it; `None` for `dlopen`.
+    /// The library whose NEEDED entry names it; `None` for `dlopen`.
     pub requester: Option<&'a Requester>,
 }
 
-/// What makes two paths the same file: device and inode number.
+/// The identity of a file, by which two paths are recognized as the same file: device and inode number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FileIdentity {
     /// Device number.
@@ -39,11 +39,11 @@ pub struct FileIdentity {
 /// A library file that was found and read.
 #[derive(Clone, Debug)]
 pub struct FoundLibrary {
-    /// Absolute path. Other paths may lead to the same file: the identity tells.
+    /// Absolute path. Other paths may lead to the same file; `identity` shows that.
     pub path: String,
-    /// Its identity, where the file system tells.
+    /// Identity of the file, where the file system provides one.
     pub identity: Option<FileIdentity>,
-    /// The contents.
+    /// The contents of the file.
     pub bytes: Arc<[u8]>,
 }
 
@@ -56,19 +56,19 @@ impl FoundLibrary {
     }
 }
 
-/// No file served a request.
+/// A request for a library that no file satisfied.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LibraryNotFound {
-    /// The name that was asked for.
+    /// The requested name.
     pub name: String,
-    /// Path of the library whose NEEDED names it.
+    /// Path of the library whose NEEDED entry names it; `None` for `dlopen`.
     pub requester: Option<String>,
-    /// The paths that were tried, with what was wrong with each.
+    /// The paths that were tried, and what was wrong with each.
     pub tried: Vec<(String, String)>,
 }
 
 impl LibraryNotFound {
-    /// Adds to what was tried, unless that is much already: a file may name thousands of folders.
+    /// Adds to the list of tried paths, unless the list is already long: a file may name thousands of folders.
     pub fn note(tried: &mut Vec<(String, String)>, path: String, why: impl Into<String>) {
         match tried.len() {
             ..MOST_TRIED => tried.push((path, why.into())),
@@ -103,8 +103,8 @@ pub trait LibrarySource {
     /// Finds the file for a request and reads it. Errs with everything that was tried.
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound>;
 
-    /// Reads what is in a library that was found. A source whose files take part in many loads may remember it. Errs when the file
-    /// is malformed.
+    /// Parses a library that was found. A source whose files take part in many loads may cache the result. Errs when the file is
+    /// malformed.
     fn parse(&mut self, found: &FoundLibrary) -> Result<Arc<ParsedModule>, ParseError> {
         ParsedModule::parse(&found.bytes).map(Arc::new)
     }
@@ -116,9 +116,9 @@ pub trait LibrarySource {
 pub struct OpenMode {
     /// `RTLD_GLOBAL`: later loads see the library's symbols.
     pub global: bool,
-    /// `RTLD_NOLOAD`: only look whether it is loaded.
+    /// `RTLD_NOLOAD`: only checks whether the library is loaded.
     pub noload: bool,
-    /// `RTLD_NODELETE`: it stays until the process ends.
+    /// `RTLD_NODELETE`: the library stays until the process ends.
     pub nodelete: bool,
     /// `RTLD_DEEPBIND`: the libraries of the load are searched before the global scope.
     pub deepbind: bool,
@@ -132,13 +132,13 @@ impl OpenMode {
     const NOLOAD: u32 = 4;
     const GLOBAL: u32 = 0x100;
     const NODELETE: u32 = 0x1000;
-    /// glibc's is 8, which is taken here; musl has none.
+    /// The value in glibc is 8, which is taken here; musl has none.
     const DEEPBIND: u32 = 0x4000;
-    /// wasi-libc's `RTLD_LOCAL`; musl's and ours is 0.
+    /// `RTLD_LOCAL` of wasi-libc; in musl and here it is 0.
     const WASI_LOCAL: u32 = 8;
 
-    /// Reads the mode argument of `dlopen`. Errs, in words, when neither `RTLD_LAZY` nor `RTLD_NOW` is given and
-    /// when an unknown bit is set. With both, `RTLD_NOW` counts.
+    /// Decodes the mode argument of `dlopen`. Errs, with a message, when neither `RTLD_LAZY` nor `RTLD_NOW` is given and when an
+    /// unknown bit is set. If both are given, `RTLD_NOW` counts.
     pub fn from_flags(flags: u32) -> Result<OpenMode, String> {
         let scope = Self::GLOBAL | Self::WASI_LOCAL | Self::DEEPBIND;
         let known = Self::LAZY | Self::NOW | Self::NOLOAD | Self::NODELETE | scope;
@@ -162,17 +162,17 @@ impl OpenMode {
 /// A library that a load brings in.
 #[derive(Clone, Debug)]
 pub struct NewLibrary {
-    /// The id it will have once committed.
+    /// The id that the library will have once it is committed.
     pub id: ModuleId,
-    /// The file it comes from.
+    /// The file that the library comes from.
     pub file: FoundLibrary,
-    /// What is in it.
+    /// The parsed library.
     pub module: Arc<ParsedModule>,
-    /// The libraries it needs, new or loaded, in the order of its NEEDED entries.
+    /// The libraries that this one needs, new or loaded, in the order of its NEEDED entries.
     pub needed: Vec<ModuleId>,
 }
 
-/// What a request leads to.
+/// The outcome of a request.
 #[derive(Clone, Debug)]
 pub enum Start {
     /// The library is loaded already.
@@ -184,29 +184,30 @@ pub enum Start {
 /// The libraries of one load, discovered and parsed.
 #[derive(Clone, Debug)]
 pub struct LoadOrder {
-    /// New libraries, indexed by id less the first new id: in the order of discovery.
+    /// New libraries, indexed by id minus the first new id: in the order of discovery.
     pub(crate) libraries: Vec<NewLibrary>,
     /// The first id of `libraries`.
     pub(crate) first: ModuleId,
-    /// The libraries that were asked for: one, but for the load of what the main module needs.
+    /// The requested libraries: exactly one, except in the load of what the main module needs.
     pub(crate) roots: Vec<ModuleId>,
-    /// The order of instantiation and initialization: dependencies first. Within a cycle, the library that was
-    /// reached last comes first.
+    /// The order of instantiation and initialization: dependencies first. Within a cycle, the library that was reached last comes
+    /// first.
     pub(crate) initialization: Vec<ModuleId>,
-    /// The order in which constructors run: the same, with those of libraries of loads under way among them that have still to run.
+    /// The order in which constructors run: the order of initialization, extended by those libraries of loads under way whose
+    /// constructors have not yet run.
     pub(crate) construction: Vec<ModuleId>,
-    /// The order in which the libraries of this load are searched for symbols: breadth first from the one that
-    /// was asked for, loaded libraries included.
+    /// The order in which the libraries of this load are searched for symbols: breadth first from the requested library, loaded
+    /// libraries included.
     pub(crate) search: Vec<ModuleId>,
     /// Whether `search` comes before the global scope.
     pub(crate) own_scope_first: bool,
-    /// The plan of the main module, in the load that completes it: its cells and forwarders are bound with the libraries.
+    /// The plan of the main module, in the load that completes it: its cells and forwarders are bound along with the libraries.
     pub(crate) main: Option<Arc<LoadPlan>>,
 }
 
 impl LoadOrder {
-    /// Finds everything that opening `name` brings in. Errs when a file is missing, malformed, not a side module or
-    /// of another ABI than the main module.
+    /// Finds everything that opening `name` brings in. Errs when a file is missing, malformed, not a side module or of a
+    /// different ABI from the main module's.
     pub fn discover(
         namespace: &Namespace,
         name: &str,
@@ -216,7 +217,7 @@ impl LoadOrder {
         if missing.is_empty() { Ok(start) } else { Err(LinkError::NotFound(missing)) }
     }
 
-    /// Like [`LoadOrder::discover`], leaving out needed libraries that are missing; returns them beside.
+    /// Like [`LoadOrder::discover`], but leaves out needed libraries that are missing, and returns them separately.
     pub(crate) fn discover_present(
         namespace: &Namespace,
         name: &str,
@@ -225,7 +226,7 @@ impl LoadOrder {
         let mut discovery = Discovery::new(namespace, source);
         let root = discovery.enter(LibraryRequest { name, requester: None })?;
         let Some(root) = root else {
-            // A file of that name counts. Where there is none, the C library is the main module's.
+            // A file of that name takes precedence. Where there is none, the C library is the main module's.
             return if namespace.main().serves(name) {
                 Ok((Start::Loaded(ModuleId::MAIN), Vec::new()))
             } else {
@@ -239,9 +240,9 @@ impl LoadOrder {
         Ok((Start::New(order), missing))
     }
 
-    /// Finds everything that the main module itself needs, before any library is loaded: `requester` stands for it in the search.
-    /// The libraries are of one load, in whose scope they follow the main module in NEEDED order; none when it needs nothing but what
-    /// it has itself. Errs as [`LoadOrder::discover`] does.
+    /// Finds everything that the main module itself needs, before any library is loaded: `requester` stands for the main module
+    /// in the search. The libraries belong to one load, in whose scope they follow the main module in NEEDED order; there are
+    /// none when it needs nothing but what it contains itself. Errs as [`LoadOrder::discover`] does.
     pub(crate) fn discover_needed_of_main(
         namespace: &Namespace,
         requester: &Requester,
@@ -264,23 +265,23 @@ impl LoadOrder {
         Ok(order)
     }
 
-    /// The libraries that were asked for, the first of which is [`LoadOrder::root`].
+    /// The requested libraries, the first of which is [`LoadOrder::root`].
     pub fn roots(&self) -> &[ModuleId] {
         &self.roots
     }
 
-    /// The library that was asked for, or the first of them; the main module when it is completed without any.
+    /// The requested library, or the first of them; the main module when it is completed without any.
     pub fn root(&self) -> ModuleId {
         self.roots.first().copied().unwrap_or(ModuleId::MAIN)
     }
 
-    /// What messages call the root.
+    /// The name of the root in messages.
     pub(crate) fn root_name<'a>(&'a self, namespace: &'a Namespace) -> &'a str {
         let root = self.root();
         self.new_library(root).map_or_else(|| namespace.name(root), |new| &new.file.path)
     }
 
-    /// The same libraries, searched for symbols before the global scope: `RTLD_DEEPBIND`.
+    /// The same load order, except that its libraries are searched for symbols before the global scope: `RTLD_DEEPBIND`.
     #[must_use]
     pub fn with_own_scope_first(mut self) -> LoadOrder {
         self.own_scope_first = true;
@@ -292,8 +293,8 @@ impl LoadOrder {
         self.initialization.iter().filter_map(|id| self.new_library(*id))
     }
 
-    /// The functions that new libraries import and that only a host can have which `namespace` knows nothing of: import module, name
-    /// and type. Of those in `env`, what the main module or the importer itself exports is left out.
+    /// The functions that new libraries import, that only a host can provide and that `namespace` does not know of yet: import
+    /// module, name and type. Functions in `env` that the main module or the importer itself exports are left out.
     pub fn functions_of_host<'a>(
         &'a self,
         namespace: &'a Namespace,
@@ -311,8 +312,8 @@ impl LoadOrder {
         })
     }
 
-    /// The functions whose addresses new libraries import, and the main module when it is completed, and that only a host can have which
-    /// `namespace` knows nothing of. What the main module or the importer itself exports is left out.
+    /// The functions whose addresses new libraries import, or the main module when it is completed, that only a host can provide
+    /// and that `namespace` does not know of yet. Functions that the main module or the importer itself exports are left out.
     pub fn addresses_of_host<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = &'a str> {
         let main = namespace.main().module();
         let own = self.main.iter().flat_map(|_| main.imports.iter().map(|import| (import, None)));
@@ -328,7 +329,7 @@ impl LoadOrder {
         })
     }
 
-    /// Whether the libraries want anything of the host that `namespace` knows nothing of.
+    /// Whether the libraries want anything of the host that `namespace` does not know of yet.
     pub(crate) fn wants_of_host(&self, namespace: &Namespace) -> bool {
         self.functions_of_host(namespace).next().is_some()
             || self.addresses_of_host(namespace).next().is_some()
@@ -340,7 +341,7 @@ impl LoadOrder {
 
     /// Everything that is reached from the roots, new and loaded, dependencies first.
     fn dependencies_first(&self, namespace: &Namespace) -> Vec<ModuleId> {
-        // All that is reached from a loaded library is loaded, and its constructors have begun unless a load is under way.
+        // Everything that is reached from a loaded library is loaded, and its constructors have begun unless a load is under way.
         let is_under_way = namespace.is_anything_waiting();
         let needed = |id| match self.new_library(id) {
             Some(new) => new.needed.as_slice(),
@@ -362,8 +363,8 @@ impl LoadOrder {
     }
 }
 
-/// Some libraries and all that they need, each once, after what it needs: post-order of a depth-first walk, without recursion, since
-/// chains may be long. Within a cycle, the library that is reached last comes first.
+/// Some libraries and all that they need, each once, after its dependencies: post-order of a depth-first walk, without recursion,
+/// since chains may be long. Within a cycle, the library that is reached last comes first.
 pub(crate) fn dependencies_first<'a>(
     roots: &'a [ModuleId],
     needed: impl Fn(ModuleId) -> &'a [ModuleId],
@@ -393,15 +394,16 @@ struct Discovery<'a> {
     by_identity: BTreeMap<FileIdentity, ModuleId>,
     by_file_name: BTreeMap<String, ModuleId>,
     missing: Vec<LibraryNotFound>,
-    /// What was found for a name, and for the runtime path it was looked for along: files need not be read for each edge.
+    /// The library that was found for a name and for the runtime path that was searched, so that files need not be read for each
+    /// edge.
     served: BTreeMap<(String, Option<usize>), ModuleId>,
-    /// The runtime paths that there are, numbered.
+    /// The distinct runtime paths, numbered.
     runtime_paths: IndexSet<RuntimePath>,
-    /// Bytes of all files.
+    /// Total size of all files, in bytes.
     size: usize,
-    /// How many files were looked for, at most.
+    /// Upper bound of the number of files that were looked for.
     tries: usize,
-    /// How many NEEDED entries there were.
+    /// Number of NEEDED entries so far.
     edges: usize,
     limits: LoadLimits,
 }
@@ -426,9 +428,9 @@ impl Default for LoadLimits {
     }
 }
 
-/// So many missing libraries are looked for before a load gives up.
+/// The number of missing libraries at which a load gives up.
 const MOST_MISSING: usize = 1000;
-/// So many places are told of where a library was looked for.
+/// The most places listed where a library was looked for.
 const MOST_TRIED: usize = 16;
 
 impl<'a> Discovery<'a> {
@@ -450,7 +452,8 @@ impl<'a> Discovery<'a> {
         }
     }
 
-    /// Follows NEEDED from what was entered, and puts everything in order; returns the libraries that are missing beside.
+    /// Follows NEEDED entries from the libraries that were entered, and puts everything in order; returns the missing libraries
+    /// separately.
     fn complete(mut self, roots: Vec<ModuleId>) -> Result<(LoadOrder, Vec<LibraryNotFound>), LinkError> {
         // `libraries` grows while it is walked: breadth first, every file once.
         let mut next = 0;
@@ -483,7 +486,7 @@ impl<'a> Discovery<'a> {
 }
 
 impl Discovery<'_> {
-    /// The ids of what library number `position` needs, entering those that are new.
+    /// The ids of the libraries that library number `position` needs; enters those that are new.
     fn follow(&mut self, position: usize) -> Result<Vec<ModuleId>, LinkError> {
         let library = &self.libraries[position];
         let module = library.module.clone();
@@ -506,7 +509,7 @@ impl Discovery<'_> {
         Ok(needed)
     }
 
-    /// The id of the library that serves a NEEDED entry.
+    /// The id of the library that satisfies a NEEDED entry.
     fn serve(
         &mut self,
         name: &str,
@@ -515,7 +518,7 @@ impl Discovery<'_> {
     ) -> Result<Option<ModuleId>, LinkError> {
         let request = LibraryRequest { name, requester: Some(requester) };
         if name.contains('$') {
-            // What it stands for depends on who asks.
+            // What a token stands for depends on the requester.
             return self.enter(request);
         }
         let key = (name.to_owned(), runtime_path.filter(|_| !name.contains('/')));
@@ -527,7 +530,7 @@ impl Discovery<'_> {
         Ok(id)
     }
 
-    /// Counts the files that a request may look for. Errs when they are too many.
+    /// Counts the files that a request may look for. Errs when there are too many.
     fn count_tries(&mut self, request: LibraryRequest<'_>) -> Result<(), LinkError> {
         let folders = request.requester.map_or(0, |requester| requester.runtime_path().len());
         self.tries = self.tries.saturating_add(folders).saturating_add(1);
@@ -544,8 +547,8 @@ impl Discovery<'_> {
         })
     }
 
-    /// The id of the library that serves a request; a new one is read and parsed. `None` when there is no file, which
-    /// is noted.
+    /// The id of the library that satisfies a request; a new one is read and parsed. `None` when there is no file, which is
+    /// recorded.
     fn enter(&mut self, request: LibraryRequest<'_>) -> Result<Option<ModuleId>, LinkError> {
         self.count_tries(request)?;
         let found = match self.source.find(request) {
@@ -564,7 +567,7 @@ impl Discovery<'_> {
                 return self.usable(loaded);
             }
         };
-        // A library whose destructors run is there for who opens it, and not for those that would stay longer than it.
+        // A library whose destructors are running is available to whatever opens it, but not to libraries that would outlive it.
         let leaving = || self.namespace.find_leaving(&found).filter(|_| request.requester.is_none());
         if let Some(loaded) = self.namespace.find(&found).or_else(leaving) {
             return self.usable(loaded);
@@ -604,7 +607,7 @@ impl Discovery<'_> {
 }
 
 impl Discovery<'_> {
-    /// A loaded library, if the initialization of it and of all that it needs did not fail.
+    /// The loaded library, if its initialization and that of everything it needs did not fail.
     fn usable(&self, loaded: ModuleId) -> Result<Option<ModuleId>, LinkError> {
         match self.namespace.failed_below(loaded).and_then(|library| library.failure.clone()) {
             Some(why) => {

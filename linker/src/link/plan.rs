@@ -1,5 +1,5 @@
-//! Owns the load plan: the list of steps that brings libraries to life, with every number decided. It can be printed,
-//! compared and checked. Must not know how steps are executed.
+//! Owns the load plan: the list of steps that instantiates libraries, with every number decided. It can be printed, compared and
+//! checked. Must not know how steps are executed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::link::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModule
 use crate::link::thunks::{self, ThunkModule};
 use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
 
-/// What to pass for one import of a module.
+/// The value to pass for one import of a module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BoundImport {
     /// The process's memory.
@@ -28,20 +28,20 @@ pub enum BoundImport {
     StackPointer,
     /// A new immutable `i32` global with this value.
     Constant(u32),
-    /// A new mutable `i32` global with this value: a GOT cell of this library alone.
+    /// A new mutable `i32` global with this initial value: a GOT cell of this library alone.
     GotCell(u32),
     /// An exported function or global of a module that has an instance.
     Export {
         /// The module.
         module: ModuleId,
-        /// The export.
+        /// Name of the export.
         name: String,
     },
-    /// A thunk of this load, by number.
+    /// The thunk of this load with this number.
     Thunk(usize),
-    /// A forwarder of this load, by number.
+    /// The forwarder of this load with this number.
     Forwarder(usize),
-    /// The function that the host has under the import's name; one that fails when it is called if it has none.
+    /// The host function of the import's name; if there is none, a function that fails when called.
     Host,
     /// A function that the loader makes for this library.
     Provided(Provided),
@@ -54,92 +54,92 @@ pub enum BoundImport {
 pub enum LoadStep {
     /// Fill memory with zeros.
     Zero {
-        /// From here on.
+        /// Where to begin.
         address: Address,
-        /// So many bytes.
+        /// Number of bytes.
         size: u32,
     },
-    /// Make the process's memory, as its main module imports it, with at least this many bytes.
+    /// Create the process's memory, as its main module imports it, with at least this many bytes.
     MakeMemory {
-        /// So many bytes.
+        /// Number of bytes.
         size: u32,
     },
-    /// Make the process's function table, as its main module imports it, with at least this many slots.
+    /// Create the process's function table, as its main module imports it, with at least this many slots.
     MakeTable {
-        /// So many slots.
+        /// Number of slots.
         slots: u32,
     },
-    /// Make the process's stack pointer, with this value.
+    /// Create the process's stack pointer, with this value.
     MakeStackPointer(Address),
     /// Instantiate the load's module of forwarders.
     InstantiateForwarders,
-    /// Instantiate the load's thunk module with [`ThunkModule::imports`].
+    /// Instantiate the load's thunk module, with [`ThunkModule::imports`].
     InstantiateThunks,
-    /// Instantiate a module with these imports, in import order. Its start function is a step of its own.
+    /// Instantiate a module with these imports, in import order. Running its start function is a separate step.
     Instantiate {
-        /// Which module.
+        /// The module to instantiate.
         module: ModuleId,
         /// One entry for each import.
         imports: Vec<BoundImport>,
     },
-    /// Run the start function of a module, before anything else sees it.
+    /// Run the start function of a module, before anything else has access to the module.
     Start(ModuleId),
     /// Put a function into a table slot.
     SetSlot {
         /// The slot.
         slot: TableSlot,
-        /// The function that the slot is from now on the one slot of.
+        /// The function; from now on, this is its one slot.
         function: FunctionRef,
-        /// The module to take it from, and the export.
+        /// The module to take the function from, and the name of its export there.
         from: (ModuleId, String),
     },
-    /// Call `__set_stack_limits` of a library, with where the C stack begins and ends.
+    /// Call a library's `__set_stack_limits` with the bounds of the C stack.
     LimitStack(ModuleId),
-    /// Put a function of the host's into a table slot.
+    /// Put a host function into a table slot.
     SetHostSlot {
         /// The slot.
         slot: TableSlot,
-        /// Its name.
+        /// Name of the function.
         name: String,
-        /// Its type.
+        /// Type of the function.
         signature: Signature,
     },
-    /// Let a forwarder call the function of its name of this module; of the host where none of the libraries has one.
+    /// Make a forwarder call the function of its name in this module, or in the host where none of the libraries defines it.
     SetForwarder {
-        /// Which forwarder.
+        /// Number of the forwarder.
         forwarder: usize,
-        /// The module that defines the function.
+        /// The module that defines the function; `None` for the host.
         definer: Option<ModuleId>,
     },
-    /// Give the GOT cell that the main module has as this import its value.
+    /// Set the GOT cell that the main module has as this import.
     SetCell {
         /// The position of the import.
         import: usize,
-        /// An address or a slot.
+        /// The value of the cell: an address or a slot.
         value: u32,
     },
     /// Call `__wasm_apply_data_relocs` of a module.
     Relocate(ModuleId),
-    /// Let the main module find out where its C stack is, and tell it if it checks that.
+    /// Let the main module find out where its C stack is, and set its stack limits if it checks them.
     BeginStack,
 }
 
-/// A library as the plan leaves it.
+/// A library in the state that the plan leaves it in.
 #[derive(Clone, Debug)]
 pub struct PlannedLibrary {
-    /// The entry for the namespace.
+    /// The entry of the library in the namespace.
     pub library: Library,
-    /// Bytes of static data.
+    /// Size of the static data, in bytes.
     pub memory_size: u32,
-    /// Own table slots.
+    /// Number of the library's own table slots.
     pub table_size: u32,
 }
 
-/// How to bring the libraries of one load to life.
+/// How to instantiate and initialize the libraries of one load.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
     pub(crate) root: ModuleId,
-    /// The main module, of the plans that bring it to life.
+    /// The main module, in the plans that instantiate it.
     pub(crate) main: Option<Arc<MainModule>>,
     pub(crate) libraries: Vec<PlannedLibrary>,
     pub(crate) forwarders: Option<Arc<ForwarderModule>>,
@@ -149,9 +149,9 @@ pub struct LoadPlan {
 }
 
 impl PlacedModules {
-    /// Decides the steps. The order is that of tool-conventions and of ELF: everything is instantiated and has its
-    /// final GOT values before the first relocation, everything is relocated before the first constructor, and
-    /// constructors run dependencies first. Errs when a slot is missing that was to be there, which is a mistake of the linker's own.
+    /// Decides the steps. The order is that of tool-conventions and of ELF: everything is instantiated and has its final GOT
+    /// values before the first relocation, everything is relocated before the first constructor, and constructors run
+    /// dependencies first. Errs when an expected slot is missing, which is a bug in the linker.
     pub(crate) fn plan(&self, namespace: &Namespace) -> Result<LoadPlan, LinkError> {
         let planner = Planner::new(self, namespace);
         let libraries = &self.resolved.libraries;
@@ -195,11 +195,11 @@ impl PlacedModules {
 struct Planner<'a> {
     placed: &'a PlacedModules,
     namespace: &'a Namespace,
-    /// The new libraries, with their places.
+    /// The new libraries, with their placements.
     new: BTreeMap<ModuleId, (&'a ResolvedLibrary, LibraryPlacement)>,
     /// The slots that this load gives to functions.
     new_slots: BTreeMap<FunctionRef, TableSlot>,
-    /// The slots that this load gives to functions of the host's.
+    /// The slots that this load gives to host functions.
     new_host_slots: BTreeMap<&'a str, TableSlot>,
 }
 
@@ -219,7 +219,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Where a module's data offsets count from.
+    /// The base of a module's data offsets.
     fn memory_base(&self, id: ModuleId) -> Address {
         match self.new.get(&id) {
             Some((_, place)) => place.memory_base,
@@ -227,7 +227,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A slot that is not there, though `resolve` lists every function that has none yet.
+    /// The error for a missing slot, though `resolve` lists every function that has none yet.
     fn missing_slot(&self) -> LinkError {
         let library = self.placed.resolved.root_name.clone();
         LinkError::Internal { library, what: "the table slot of a function" }
@@ -316,8 +316,8 @@ impl<'a> Planner<'a> {
         functions.map(step).collect()
     }
 
-    /// What the main module was instantiated without: the targets of its forwarders and the values of its cells, which its relocations
-    /// copy, and with them the bounds of its stack if it is position-independent.
+    /// The steps for what the main module was instantiated without: the targets of its forwarders and the values of its cells,
+    /// which its relocations copy, and with them the bounds of its stack if it is position-independent.
     fn complete_main(&self) -> Result<Vec<LoadStep>, LinkError> {
         let Some(main) = &self.placed.resolved.main else { return Ok(Vec::new()) };
         let (memory_base, table_base) = self.namespace.bases(ModuleId::MAIN);
@@ -330,7 +330,7 @@ impl<'a> Planner<'a> {
         let module = self.namespace.main().module();
         for (position, binding) in &main.cells {
             let Some(import) = module.imports.get(*position) else { continue };
-            // They are 0 from the beginning.
+            // The cells are 0 from the beginning.
             if let BoundImport::GotCell(value @ 1..) = self.bind(place, &import.kind, binding)? {
                 steps.push(LoadStep::SetCell { import: *position, value });
             }
@@ -344,8 +344,8 @@ impl<'a> Planner<'a> {
         Ok(steps)
     }
 
-    /// The modules that have constructors to run, in that order. The main module's run before its libraries', which ELF has the other
-    /// way round: as in Emscripten, it holds the C and C++ library that all of them use.
+    /// The modules that have constructors to run, in that order. The main module's run before those of its libraries, the reverse
+    /// of the order in ELF: as in Emscripten, the main module contains the C and C++ libraries that all of them use.
     fn constructors(&self) -> Vec<ModuleId> {
         let resolved = &self.placed.resolved;
         let main = resolved.main.as_ref().map(|_| ModuleId::MAIN);
@@ -369,7 +369,7 @@ fn zero(resolved: &ResolvedLibrary, place: LibraryPlacement) -> Option<LoadStep>
     (size > 0).then_some(LoadStep::Zero { address: place.memory_base, size })
 }
 
-/// The namespace's entry for a library of this load.
+/// The namespace entry of a library of this load.
 fn entry(
     resolved: &ResolvedLibrary,
     place: LibraryPlacement,
@@ -406,7 +406,7 @@ fn entry(
 }
 
 impl LoadPlan {
-    /// The library that was asked for, or the first of those that the main module needs, or the main module.
+    /// The requested library, or the first of those that the main module needs, or the main module.
     pub fn root(&self) -> ModuleId {
         self.root
     }
@@ -416,24 +416,24 @@ impl LoadPlan {
         &self.libraries
     }
 
-    /// The thunk module, if the load needs one: to be compiled and instantiated by [`LoadStep::InstantiateThunks`].
+    /// The thunk module, if the load needs one; to be compiled, and instantiated by [`LoadStep::InstantiateThunks`].
     pub fn thunk_module(&self) -> Option<&ThunkModule> {
         self.thunk_module.as_ref()
     }
 
-    /// The module of forwarders that the main module is instantiated with, if it is: to be compiled and instantiated by
-    /// [`LoadStep::InstantiateForwarders`].
+    /// The module of forwarders that the main module is instantiated with, if this plan has one; to be compiled, and instantiated
+    /// by [`LoadStep::InstantiateForwarders`].
     pub fn forwarders(&self) -> Option<&ForwarderModule> {
         self.forwarders.as_deref()
     }
 
-    /// The modules whose constructors (`__wasm_call_ctors`) are to be called when all steps are done, in this order; libraries of loads
-    /// under way may be among them. From the first of them on, a load cannot be taken back.
+    /// The modules whose constructors (`__wasm_call_ctors`) are to be called when all steps are done, in this order; libraries of
+    /// loads under way may be among them. From the first constructor on, a load cannot be undone.
     pub fn constructors(&self) -> &[ModuleId] {
         &self.constructors
     }
 
-    /// What to do up to the first constructor, in this order.
+    /// The steps up to the first constructor, in this order.
     pub fn steps(&self) -> &[LoadStep] {
         &self.steps
     }
@@ -446,7 +446,7 @@ impl LoadPlan {
         })
     }
 
-    /// The slots that the plan gives to functions of the host's, by name.
+    /// The slots that the plan gives to host functions, by name.
     pub fn new_host_slots(&self) -> impl Iterator<Item = (&str, TableSlot)> + '_ {
         self.steps.iter().filter_map(|step| match step {
             LoadStep::SetHostSlot { slot, name, .. } => Some((name.as_str(), *slot)),
@@ -472,12 +472,12 @@ impl LoadPlan {
         }
     }
 
-    /// Whether it is the plan by which the main module is instantiated.
+    /// Whether this is the plan that instantiates the main module.
     pub fn instantiates_main(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, LoadStep::Instantiate { module: ModuleId::MAIN, .. }))
     }
 
-    /// A library of the load.
+    /// The library of the load that has this id.
     pub fn library(&self, id: ModuleId) -> Option<&PlannedLibrary> {
         let position = self.libraries.binary_search_by_key(&id, |planned| planned.library.id);
         position.ok().and_then(|position| self.libraries.get(position))
@@ -488,8 +488,8 @@ impl LoadPlan {
         thunks::export_name(index)
     }
 
-    /// Checks what must hold of every plan: each import is bound, and nothing is used before it is made. Errs with the first violation,
-    /// in words.
+    /// Checks the invariants of every plan: each import is bound, and nothing is used before it exists. Errs with a description
+    /// of the first violation.
     pub fn check(&self) -> Result<(), String> {
         let mut state = Check::of(self);
         self.steps.iter().try_for_each(|step| state.step(step))?;
@@ -504,12 +504,12 @@ impl LoadPlan {
     }
 }
 
-/// What is known of a plan after some of its steps.
+/// The state of a plan after some of its steps.
 struct Check<'a> {
     plan: &'a LoadPlan,
     /// The modules that the plan instantiates.
     new: BTreeSet<ModuleId>,
-    /// Those of them that have an instance.
+    /// Those of the new modules that have an instance.
     live: BTreeSet<ModuleId>,
     has_thunks: bool,
     has_forwarders: bool,
@@ -636,7 +636,7 @@ impl LoadPlan {
         }
     }
 
-    /// One line for each import; functions of the host in a row, of which main modules have hundreds, are counted.
+    /// Writes one line for each import. Consecutive host functions, of which main modules have hundreds, are counted.
     fn fmt_imports(
         &self,
         module: ModuleId,

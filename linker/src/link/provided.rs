@@ -1,5 +1,5 @@
-//! Owns the functions that the loader gives to each library itself, in place of the main module's: those whose answer depends on
-//! which library calls, and those that the main module lacks. Must not know what they do.
+//! Owns the functions that the loader provides to each library itself, in place of the main module's: those whose result depends
+//! on which library calls, and those that the main module lacks. Must not know what they do.
 
 use wasmparser::{FuncType, ValType};
 
@@ -11,13 +11,16 @@ use crate::parse::abi_family::AbiFamily;
 /// A function that the loader makes for each library that imports it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Provided {
-    /// `dlopen(file, mode)`: the main module's, with the caller noted, whose `RUNTIME_PATH` serves names without a slash.
+    /// `dlopen(file, mode)`: the main module's function, with the caller recorded; the caller's `RUNTIME_PATH` is searched for
+    /// names without a slash.
     Dlopen,
-    /// `dlsym(handle, name)`: the main module's, with the caller noted, from which `RTLD_NEXT` and `RTLD_DEFAULT` start.
+    /// `dlsym(handle, name)`: the main module's function, with the caller recorded; `RTLD_NEXT` and `RTLD_DEFAULT` start from the
+    /// caller.
     Dlsym,
-    /// `__cxa_atexit(function, argument, dso)`: noted for the library, and with the main module's.
+    /// `__cxa_atexit(function, argument, dso)`: recorded for the library, and entered in the main module's list.
     CxaAtexit,
-    /// `atexit(function)`: the same. In ELF, the C library has it linked into each library.
+    /// `atexit(function)`: recorded in the same way as [`Provided::CxaAtexit`]. In ELF, it is linked into each library from the C
+    /// library.
     Atexit,
     /// `dladdr(pointer, info)`.
     Dladdr,
@@ -28,7 +31,7 @@ pub enum Provided {
 }
 
 impl Provided {
-    /// All of them.
+    /// All provided functions.
     pub const ALL: [Provided; 7] = [
         Provided::Dlopen,
         Provided::Dlsym,
@@ -39,7 +42,7 @@ impl Provided {
         Provided::DlIteratePhdr,
     ];
 
-    /// Its name in C.
+    /// The C name of the function.
     pub fn name(self) -> &'static str {
         match self {
             Provided::Dlopen => abi::DLOPEN,
@@ -52,7 +55,7 @@ impl Provided {
         }
     }
 
-    /// Its type: numbers and pointers of 32 bits, and one result of 32 bits.
+    /// The type of the function: its parameters are 32-bit numbers and pointers, and it has one 32-bit result.
     pub fn signature(self) -> Signature {
         let parameters = match self {
             Provided::Atexit => 1,
@@ -62,8 +65,8 @@ impl Provided {
         Signature::new(FuncType::new(vec![ValType::I32; parameters], [ValType::I32]))
     }
 
-    /// The function of this name and type, when the loader is to give it instead of what was found in scope: a library's own
-    /// definition counts as everywhere.
+    /// The function of this name and type, when the loader is to provide it instead of the definition found in scope. A library's
+    /// own definition takes precedence, as for other symbols.
     pub(crate) fn instead_of(
         found: Option<&Symbol>,
         name: &str,
@@ -83,7 +86,7 @@ impl Provided {
             Provided::CxaAtexit | Provided::Atexit => {
                 found.is_some() && namespace.main_has(Provided::CxaAtexit)
             }
-            // Emscripten's own says `unknown`.
+            // The function of Emscripten itself answers `unknown`.
             Provided::Dladdr => is_emscripten,
             Provided::Dlinfo | Provided::DlIteratePhdr => found.is_none() || is_emscripten,
         };

@@ -1,12 +1,12 @@
-//! Owns the choice of a definition for every import of the libraries of a load. All failures are collected, sorted
-//! and reported at once. Must not know addresses: what a definition's address will be is layout's business.
+//! Owns the choice of a definition for every import of the libraries of a load. All failures are collected, sorted and reported
+//! at once. Must not know addresses: a definition's address is determined by the layout.
 //!
-//! The scope of a library's imports is the global scope (the main module, then the libraries opened with
-//! `RTLD_GLOBAL`), then the libraries of the load breadth first from the one asked for, as in ELF (System V ABI,
-//! chapter 5, "Shared Object Dependencies"). The first definition that can be what the import names wins, weak or not: definitions of
-//! another kind or type are passed over, since main modules export thousands of names that no library means. With `RTLD_DEEPBIND` the
-//! libraries of the load come first. Data of C++ that is to be one in a process is: what the first library to have it has, whatever
-//! the scope of the others ([`crate::parse::vague`]).
+//! The scope of a library's imports is the global scope (the main module, then the libraries opened with `RTLD_GLOBAL`), then the
+//! libraries of the load, breadth first from the requested one, as in ELF (System V ABI, chapter 5, "Shared Object
+//! Dependencies"). The first definition that can satisfy the import wins, weak or not: definitions of another kind or type are
+//! passed over, since main modules export thousands of names that no library refers to. With `RTLD_DEEPBIND` the libraries of the
+//! load come first. C++ data that is to exist once per process is an exception: the definition of the first library that has one
+//! serves all, whatever the scopes of the others ([`crate::parse::vague`]).
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -35,16 +35,16 @@ use crate::parse::{ExportKind, Import, ImportKind, ParsedModule, Signature};
 pub struct FunctionRef {
     /// The defining module.
     pub definer: ModuleId,
-    /// Its index there.
+    /// Index of the function in the defining module.
     pub index: FuncIndex,
 }
 
 /// Where a tag comes from.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TagSource {
-    /// The export of this name of the main module.
+    /// The main module's export of this name.
     Main(String),
-    /// The one tag of this name that the process makes when first asked for it.
+    /// The one tag of this name that the process creates when it is first requested.
     Process(String),
 }
 
@@ -63,42 +63,42 @@ pub enum Binding {
     TableBase,
     /// An exception tag.
     Tag(TagSource),
-    /// A function of a module that has an instance by then, under one of its export names.
+    /// A function of a module that has an instance by then, by one of its export names.
     Function {
         /// The function.
         function: FunctionRef,
-        /// The module to take it from, and the name of its export there.
+        /// The module to take the function from, and the name of its export there.
         from: (ModuleId, String),
     },
     /// A thunk that calls the function through its table slot, since its module has no instance yet.
     SlotThunk {
         /// The function.
         function: FunctionRef,
-        /// Which thunk of the load.
+        /// Number of the thunk in the load.
         thunk: usize,
     },
-    /// A thunk around a host function, in place of a weak undefined one, or that binds at the first call.
+    /// The thunk of this number: around a host function, in place of a weak undefined function, or binding at the first call.
     Thunk(usize),
     /// The address of data (`GOT.mem`, or an immutable global of `env`).
     DataAddress {
         /// The defining module.
         definer: ModuleId,
-        /// Bytes from its memory base.
+        /// Offset from the defining module's memory base, in bytes.
         offset: u32,
     },
     /// The table slot of a function (`GOT.func`).
     FunctionSlot(FunctionRef),
-    /// The table slot of a function of the host's, by name.
+    /// The table slot of a host function, by name.
     HostSlot(String),
     /// A function that the loader makes for this library.
     Provided(Provided),
     /// 0, for a weak undefined symbol in the GOT.
     Null,
-    /// A global that is no data symbol, as it is.
+    /// A global that is not a data symbol, passed unchanged.
     Global {
         /// The defining module.
         definer: ModuleId,
-        /// Its export.
+        /// Name of the export.
         export: String,
     },
 }
@@ -117,13 +117,13 @@ pub struct ResolvedLibrary {
 pub struct ResolvedModules {
     /// In initialization order.
     pub(crate) libraries: Vec<ResolvedLibrary>,
-    /// What was asked for.
+    /// The requested library.
     pub(crate) root: ModuleId,
-    /// What messages call it.
+    /// Name of the root in messages.
     pub(crate) root_name: String,
-    /// What is left of the main module, in the load that completes it.
+    /// What remains to be bound of the main module, in the load that completes it.
     pub(crate) main: Option<ResolvedMain>,
-    /// The libraries whose constructors are to run, in that order, loaded ones among them.
+    /// The libraries whose constructors are to run, in that order; loaded ones may be among them.
     pub(crate) construction: Vec<ModuleId>,
     /// Where symbols are looked up.
     pub(crate) scope: LoadScope,
@@ -131,16 +131,16 @@ pub struct ResolvedModules {
     pub(crate) thunks: Vec<Thunk>,
     /// The functions that need a slot and have none, in order of first use, each with an export to take it from.
     pub(crate) slotless: Vec<(FunctionRef, (ModuleId, String))>,
-    /// The functions of the host's that need a slot and have none, by name, in order of first use.
+    /// The host functions that need a slot and have none, by name, in order of first use.
     pub(crate) slotless_of_host: Vec<(String, Signature)>,
 }
 
-/// What a main module has to know of the libraries that it needs, and of itself.
+/// What a main module needs to know about the libraries that it needs, and about itself.
 #[derive(Clone, Debug)]
 pub(crate) struct ResolvedMain {
-    /// The plan that it was instantiated by.
+    /// The plan that the main module was instantiated by.
     pub(crate) first: Arc<LoadPlan>,
-    /// The GOT cells, by the positions of their imports.
+    /// The bindings of the GOT cells, by the positions of their imports.
     pub(crate) cells: Vec<(usize, Binding)>,
     /// The module behind each forwarder; `None` for the host.
     pub(crate) forwarders: Vec<Option<ModuleId>>,
@@ -158,12 +158,12 @@ impl ResolvedModules {
 pub struct LoadScope {
     /// The libraries of the load, in the order in which they are searched.
     pub search: Arc<[ModuleId]>,
-    /// Whether they are searched before the global scope.
+    /// Whether the libraries of the load are searched before the global scope.
     pub own_first: bool,
 }
 
 impl LoadScope {
-    /// The modules in which the load's imports are looked up, in order; some may come twice.
+    /// The modules in which the load's imports are looked up, in order; some may occur twice.
     pub fn modules<'a>(&'a self, namespace: &'a Namespace) -> impl Iterator<Item = ModuleId> + 'a {
         let (global, own) = (namespace.global_scope(), &*self.search);
         let (first, second) = if self.own_first { (own, global) } else { (global, own) };
@@ -172,9 +172,9 @@ impl LoadScope {
 }
 
 impl LoadOrder {
-    /// Binds every import of the new libraries. Errs with the full list of symbols that cannot be bound. With `mode.lazy`,
-    /// calls of functions that nothing defines, or that are defined with another type, are not among them: they are bound
-    /// when they are first called.
+    /// Binds every import of the new libraries. Errs with the full list of symbols that cannot be bound. With `mode.lazy`, the
+    /// list does not include calls of functions that nothing defines or that are defined with another type: they are bound when
+    /// they are first called.
     pub fn resolve(self, namespace: &Namespace, mode: OpenMode) -> Result<ResolvedModules, LinkError> {
         let mut resolver = Resolver::new(namespace, &self, mode);
         let mut libraries = Vec::with_capacity(self.libraries.len());
@@ -208,7 +208,7 @@ impl LoadOrder {
         })
     }
 
-    /// What each import of each new library is bound to, or why it cannot be: the data behind `pydl deps`.
+    /// What each import of each new library is bound to, or why it cannot be bound: the data behind `pydl deps`.
     pub(crate) fn explain(&self, namespace: &Namespace) -> Explanation {
         let mut resolver = Resolver::new(namespace, self, OpenMode::default());
         let results = self
@@ -235,7 +235,7 @@ pub(crate) struct Explanation {
 }
 
 impl Binding {
-    /// The module whose definition the import is bound to; `None` for what the loader provides and for nothing.
+    /// The module whose definition the import is bound to; `None` for what the loader provides and for null.
     pub fn definer(&self) -> Option<ModuleId> {
         match self {
             Binding::Function { from: (definer, _), .. }
@@ -256,7 +256,7 @@ impl Binding {
         }
     }
 
-    /// The modules that have to stay as long as the importer does.
+    /// The modules that have to stay loaded as long as the importer does.
     pub(crate) fn uses(&self) -> impl Iterator<Item = ModuleId> {
         let behind = match self {
             Binding::Function { function, .. } => Some(function.definer),
@@ -270,40 +270,40 @@ struct Resolver<'a> {
     namespace: &'a Namespace,
     order: &'a LoadOrder,
     mode: OpenMode,
-    /// Position of each new library in the order of instantiation.
+    /// Position of each new library in the instantiation order.
     position: BTreeMap<ModuleId, usize>,
     scope: LoadScope,
-    /// In a long scope, which modules define each name.
+    /// The modules that define each name, in a long scope.
     definers: Option<HashMap<&'a str, Definers>>,
-    /// What is taken where the first definition does not fit: a file may ask for one name a million times.
+    /// The definitions taken where the first one does not fit: a file may request one name a million times.
     fitting: RefCell<HashMap<(String, WantedKind), Option<Symbol>>>,
     thunks: Vec<Thunk>,
     thunk_of: BTreeMap<ThunkKey, usize>,
     /// Every function whose slot something needs, with an export to take it from.
     slots_used: indexmap::IndexMap<FunctionRef, (ModuleId, String)>,
-    /// Every function of the host's whose slot something needs, with its type.
+    /// Every host function whose slot something needs, with its type.
     host_slots_used: indexmap::IndexMap<String, Signature>,
 }
 
-/// From so many modules on, a scope gets an index: each lookup would go through all of them. For fewer it costs more than it
-/// saves.
+/// The number of modules from which on a scope gets an index, since each lookup would go through all of them. For fewer modules
+/// an index costs more than it saves.
 const LONG_SCOPE: usize = 16;
 
-/// The modules of a scope, the main module left out, that define a name, in order.
+/// The modules of a scope, without the main module, that define a name, in order.
 struct Definers {
     first: Definer,
     others: Vec<Definer>,
 }
 
-/// One of them.
+/// One of the modules that define a name.
 #[derive(Clone, Copy)]
 struct Definer {
     id: ModuleId,
-    /// Whether the main module comes later.
+    /// Whether the main module comes later in the scope.
     is_before_main: bool,
 }
 
-/// What makes two thunks the same.
+/// What identifies a thunk: thunks with equal keys are the same.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum ThunkKey {
     Slot(FunctionRef),
@@ -348,7 +348,8 @@ impl<'a> Resolver<'a> {
         bindings.into()
     }
 
-    /// What completes the main module. What nothing defines stays 0 in its cells, and fails when it is called through a forwarder.
+    /// Binds what completes the main module. What nothing defines stays 0 in the main module's cells, and fails when called
+    /// through a forwarder.
     fn main(&mut self, first: &Arc<LoadPlan>, problems: &mut Vec<SymbolProblem>) -> ResolvedMain {
         let module = &**self.namespace.main().module();
         let path: Arc<str> = self.namespace.main().name().into();
@@ -502,7 +503,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// A function that nothing defines yet.
+    /// Binds a function that nothing defines yet.
     fn undefined_function(
         &mut self,
         wanted: &Wanted<'_, '_>,
@@ -518,7 +519,7 @@ impl<'a> Resolver<'a> {
         self.thunk(wanted, key, signature, ThunkKind::Undefined).map(Binding::Thunk)
     }
 
-    /// A function that is bound at its first call. Each library has its own thunk, so that a failing one names the library.
+    /// Binds a function at its first call. Each library has its own thunk, so that a failing thunk names the library.
     fn lazy(&mut self, wanted: &Wanted<'_, '_>, signature: &Signature) -> Result<Binding, SymbolProblem> {
         let importer = wanted.importer.id;
         let key = ThunkKey::Lazy(importer, wanted.import.name.clone(), signature.to_string());
@@ -568,7 +569,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The function of which C has the address under the name of one, with its export.
+    /// The function that C code gets when it takes the address of the function of this name, with its export.
     fn pointed_at(&self, definer: ModuleId, name: &str, index: FuncIndex) -> (FuncIndex, String) {
         let exports = self.module(definer).map(|module| &module.exports);
         match exports.map(|exports| (exports, exports.pointed_at(name))) {
@@ -580,7 +581,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The address of a bound of the main module's memory, for which libraries have a name too.
+    /// The address of a bound of the main module's memory, for which libraries also have a name.
     fn bound_of_main(&self, name: &str) -> Option<Binding> {
         let main = self.namespace.main();
         let address = abi::is_bound(name).then(|| main.bound(name)).flatten()?;
@@ -588,7 +589,8 @@ impl<'a> Resolver<'a> {
         Some(Binding::DataAddress { definer: ModuleId::MAIN, offset: address.0.checked_sub(base.0)? })
     }
 
-    /// The slot of a function that only the host has. The address of one that fails when it is called is null for who can do without.
+    /// The slot of a function that only the host has. The address of a function that fails when called is null for importers that
+    /// can do without it.
     fn host_slot(&mut self, wanted: &Wanted<'_, '_>) -> Option<Binding> {
         let name = &wanted.import.name;
         let address = self.namespace.host_address(name)?;
@@ -599,8 +601,8 @@ impl<'a> Resolver<'a> {
         Some(Binding::HostSlot(name.clone()))
     }
 
-    /// A function that the host offers under its own import module, such as WASI's. The host finds the memory in the
-    /// caller's exports, and a side module exports none: a thunk that does calls it.
+    /// Binds a function that the host offers under its own import module, such as WASI's. The host finds the memory in the
+    /// caller's exports, and a side module exports none: the function is called by a thunk whose module does.
     fn host_function(
         &mut self,
         wanted: &Wanted<'_, '_>,
@@ -639,14 +641,16 @@ impl<'a> Resolver<'a> {
         }))
     }
 
-    /// The definition that counts: the first one in scope that can be what is wanted, unless that is of data that is one in the process.
+    /// The definition that counts: the first one in scope that can satisfy the import, unless it is data that is to exist once
+    /// per process.
     fn find(&self, name: &str, want: Want<'_>) -> Option<Symbol> {
         let found = self.first(name, want)?;
         let module = self.module(found.definer)?;
         Some(self.namespace.shared(name, found, module))
     }
 
-    /// The first definition in scope that can be what is wanted; when there is none, the first at all, which tells what is wrong.
+    /// The first definition in scope that can satisfy the import; when there is none, the first one of any kind, which shows what
+    /// is wrong.
     fn first(&self, name: &str, want: Want<'_>) -> Option<Symbol> {
         let first = self.lookup(name)?;
         if want.fits(&first.kind) {
@@ -691,7 +695,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Which modules of the scope define each name. The main module, which defines thousands, has an index of its own.
+    /// Builds the index of which modules of the scope define each name. The main module, which defines thousands, has an index of
+    /// its own.
     fn index(&self) -> HashMap<&'a str, Definers> {
         let mut definers: HashMap<&'a str, Definers> = HashMap::new();
         let mut is_before_main = true;
@@ -731,8 +736,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The function behind re-exported imports: the imported name is looked up as the re-exporting library's import is, so
-    /// that the answer does not depend on which libraries are bound already.
+    /// The function behind re-exported imports. The imported name is looked up in the same way as the re-exporting library's
+    /// import, so that the result does not depend on which libraries are bound already.
     fn canonical(&self, function: FunctionRef) -> FunctionRef {
         let mut current = function;
         for _ in 0..=self.order.libraries.len() {
@@ -760,7 +765,7 @@ impl<'a> Resolver<'a> {
         used.into_iter().filter(|(function, _)| !has_slot(function)).collect()
     }
 
-    /// The same of the host's functions.
+    /// Of the host functions whose slot something needs, those that have none.
     fn slotless_of_host(&mut self) -> Vec<(String, Signature)> {
         let used = std::mem::take(&mut self.host_slots_used);
         used.into_iter().filter(|(name, _)| self.namespace.host_slot(name).is_none()).collect()
@@ -770,7 +775,7 @@ impl<'a> Resolver<'a> {
         wanted.wrong_type(self.name(found.definer), found.kind.describe())
     }
 
-    /// What messages call a module.
+    /// The name of a module in messages.
     fn name(&self, id: ModuleId) -> &str {
         self.order.new_library(id).map_or_else(|| self.namespace.name(id), |new| &new.file.path)
     }
@@ -781,7 +786,7 @@ impl<'a> Resolver<'a> {
 pub(crate) enum Want<'a> {
     /// A function of this type.
     Function(&'a Signature),
-    /// A function, by an importer that does not say of which type.
+    /// A function, for an importer that does not specify its type.
     AnyFunction,
     /// Data.
     Data,
@@ -789,7 +794,7 @@ pub(crate) enum Want<'a> {
     Global(&'a GlobalType),
 }
 
-/// The same without what it borrows.
+/// The same as [`Want`], without borrowing.
 #[derive(PartialEq, Eq, Hash)]
 enum WantedKind {
     Function(Signature),
@@ -808,7 +813,7 @@ impl Want<'_> {
         }
     }
 
-    /// Whether a definition is that.
+    /// Whether a definition satisfies this.
     pub(crate) fn fits(self, kind: &SymbolKind) -> bool {
         match (self, kind) {
             (Want::Function(signature), SymbolKind::Function(_, defined)) => defined == signature,
@@ -829,11 +834,11 @@ enum Got {
 /// A module whose imports are being bound.
 struct Importer<'a> {
     id: ModuleId,
-    /// What is in it.
+    /// The parsed module.
     module: &'a ParsedModule,
-    /// Its path, for messages, of which there may be one for each import.
+    /// Path of the importer, for messages, of which there may be one for each import.
     path: Arc<str>,
-    /// The type in which it first imports each function that it calls, once that is asked for.
+    /// The type with which the importer first imports each function that it calls; computed on demand.
     calls: OnceCell<HashMap<&'a str, &'a Signature>>,
 }
 
@@ -843,7 +848,7 @@ impl<'a> Importer<'a> {
         Importer { id: library.id, module: &library.module, path, calls: OnceCell::new() }
     }
 
-    /// The type in which it calls a function of this name; `None` when it does not.
+    /// The type with which the importer calls a function of this name; `None` when it does not call it.
     fn type_of_calls(&self, name: &str) -> Option<&'a Signature> {
         let calls = self.calls.get_or_init(|| {
             let calls = self.module.imports.iter().filter_map(|import| match &import.kind {
@@ -852,14 +857,14 @@ impl<'a> Importer<'a> {
                 }
                 _ => None,
             });
-            // Of several, the first counts.
+            // If there are several, the first one counts.
             calls.rev().collect()
         });
         calls.get(name).copied()
     }
 }
 
-/// An import that is being bound, with who imports it: what messages are made of.
+/// An import that is being bound, along with its importer: the material for messages.
 struct Wanted<'a, 'm> {
     importer: &'a Importer<'m>,
     import: &'a Import,
@@ -875,8 +880,8 @@ impl Wanted<'_, '_> {
         self.importer.path.clone()
     }
 
-    /// The type that the importer knows a function by whose address it takes: that of its own definition, or that in which it calls it.
-    /// `None` when it does neither, as C's `&function` alone.
+    /// The type that the importer knows for a function whose address it takes: that of its own definition, or the one with which
+    /// it calls the function. `None` when it does neither, as in C's `&function` alone.
     fn function_type(&self) -> Option<Signature> {
         let name = &self.import.name;
         match definition_in(self.importer.module, self.importer.id, name).map(|own| own.kind) {

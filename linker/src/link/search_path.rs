@@ -1,5 +1,5 @@
-//! Owns where libraries are looked for: dynamic string tokens, and the order of folders (ld.so(8)). One place for loads and for
-//! `pydl deps`. Must not know file systems, nor what is in files.
+//! Owns where libraries are searched for: dynamic string tokens, and the order of folders (ld.so(8)). One place for loads and for
+//! `pydl deps`. Must not know file systems, or what is in files.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,16 @@ use indexmap::IndexSet;
 
 use crate::link::needed::LibraryRequest;
 
-/// A path of so many bytes is none that a system takes: `PATH_MAX` of musl, with the NUL at its end.
+/// The length in bytes from which no system accepts a path: `PATH_MAX` of musl, which includes the NUL at the end.
 pub const PATH_LIMIT: usize = 4096;
-/// What `$LIB` stands for: WebAssembly has one ABI for each system, so that no folder has it in its name.
+/// What `$LIB` stands for. WebAssembly has one ABI per system, so no folder has the ABI in its name.
 const LIB: &str = "lib";
 /// What `$PLATFORM` stands for: the processor.
 const PLATFORM: &str = "wasm32";
-/// So many bytes of a path that cannot be are shown.
+/// How many bytes of an impossible path are shown.
 const SHOWN: usize = 100;
 
-/// Who asks for a library: the main program, or the library that names it as NEEDED or calls `dlopen`.
+/// The module that requests a library: the main program, or the library that names it in NEEDED or calls `dlopen`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Requester {
     /// Path of the requesting library's file.
@@ -24,24 +24,24 @@ pub struct Requester {
     runtime_path: RuntimePath,
 }
 
-/// The folders of a `RUNTIME_PATH`, each once, with what tokens stand for.
+/// The folders of a `RUNTIME_PATH`, each once, with tokens replaced.
 pub(crate) type RuntimePath = Vec<Place>;
 
-/// One place to look at.
+/// One place to search.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Place {
-    /// A path, or a folder.
+    /// A path of a file, or a folder.
     Path(String),
-    /// What cannot be a path: how it is shown, and why.
+    /// Something that cannot be a path: how it is displayed, and why it is impossible.
     Impossible(String, &'static str),
 }
 
 impl Requester {
-    /// A library of this path with the entries of its `RUNTIME_PATH`, in order.
+    /// The requester of this path, with the entries of its `RUNTIME_PATH`, in order.
     pub fn new<'a>(path: &str, runtime_path: impl IntoIterator<Item = &'a String>) -> Requester {
         let origin = folder_of(path);
         let folders = runtime_path.into_iter().map(|entry| match expand(entry, Some(origin)) {
-            // An empty entry is the working directory.
+            // An empty entry means the working directory.
             Ok(folder) if folder.is_empty() => Place::Path(".".to_owned()),
             Ok(folder) => Place::Path(folder.trim_end_matches('/').to_owned()),
             Err(why) => Place::Impossible(shown(entry), why),
@@ -50,7 +50,8 @@ impl Requester {
         Requester { path: path.to_owned(), runtime_path: folders.into_iter().collect() }
     }
 
-    /// The folders of its `RUNTIME_PATH`, each once, without what tokens stand for nothing or too much in.
+    /// The folders of the requester's `RUNTIME_PATH`, each once, without entries in which a token stands for nothing or for too
+    /// much.
     pub fn folders(&self) -> impl Iterator<Item = &str> {
         self.runtime_path.iter().filter_map(|place| match place {
             Place::Path(folder) => Some(folder.as_str()),
@@ -58,18 +59,18 @@ impl Requester {
         })
     }
 
-    /// All of them.
+    /// All entries of the requester's `RUNTIME_PATH`, impossible ones included.
     pub(crate) fn runtime_path(&self) -> &RuntimePath {
         &self.runtime_path
     }
 
-    /// What `$ORIGIN` stands for: the folder of its file.
+    /// What `$ORIGIN` stands for: the folder of the requesting library's file.
     pub fn origin(&self) -> &str {
         folder_of(&self.path)
     }
 }
 
-/// The folders of names without a slash: what does not change while a process runs.
+/// The folders searched for names without a slash that do not change while a process runs.
 #[derive(Clone, Debug, Default)]
 pub struct SearchPath {
     /// `LD_LIBRARY_PATH` of the guest's initial environment.
@@ -79,15 +80,16 @@ pub struct SearchPath {
 }
 
 impl SearchPath {
-    /// What `$ORIGIN` stands for in what the main module names, which is no file of the guest: the first folder of the loader's.
+    /// What `$ORIGIN` stands for in names that the main module, which is not a file of the guest, refers to: the first of the
+    /// loader's own folders.
     fn origin_of_main(&self) -> Option<&str> {
         self.own.first().map(String::as_str)
     }
 
-    /// The places to look at for a request, in order: its path when it has a slash; else those in `LD_LIBRARY_PATH`, the requester's
-    /// `RUNTIME_PATH`, and the loader's own folders (ld.so(8), without its cache and default folders). `caller` is the library that
-    /// calls `dlopen`, the requester of what no library's NEEDED names. As in glibc, tokens count in NEEDED names, and in names of
-    /// `dlopen` that have a slash.
+    /// The places to search for a request, in order: its path when it has a slash; else the folders in `LD_LIBRARY_PATH`, the
+    /// requester's `RUNTIME_PATH`, and the loader's own folders (ld.so(8), without its cache and default folders). `caller` is
+    /// the library that calls `dlopen`: the requester of names that come from no library's NEEDED. As in glibc, tokens are
+    /// replaced in NEEDED names, and in names passed to `dlopen` that have a slash.
     pub fn places<'a>(
         &'a self,
         request: LibraryRequest<'a>,
@@ -125,7 +127,7 @@ fn one<'a>(place: Place) -> Box<dyn Iterator<Item = Place> + 'a> {
     Box::new(std::iter::once(place))
 }
 
-/// A file of a folder.
+/// A file inside a folder.
 fn inside(folder: &str, name: &str) -> Place {
     let path = format!("{}/{name}", folder.trim_end_matches('/'));
     if path.len() < PATH_LIMIT { Place::Path(path) } else { Place::Impossible(shown(&path), IMPOSSIBLE) }
@@ -140,7 +142,7 @@ pub fn folder_of(path: &str) -> &str {
     }
 }
 
-/// The beginning of a text that may have any length.
+/// The beginning of a text that may be of any length.
 fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
@@ -148,9 +150,9 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// Replaces dynamic string tokens (ld.so(8)): `$ORIGIN`, `$LIB` and `$PLATFORM`, with or without braces. As in glibc, a token without
-/// braces ends where a name in C does, and what is no token stays as it is. Errs, in words, when `$ORIGIN` stands for nothing, and when
-/// the result is longer than a path.
+/// Replaces dynamic string tokens (ld.so(8)): `$ORIGIN`, `$LIB` and `$PLATFORM`, with or without braces. As in glibc, a token
+/// without braces ends where a C identifier ends, and text that is not a token stays as it is. Errs, with a message, when
+/// `$ORIGIN` stands for nothing and when the result is longer than a path may be.
 pub fn expand<'a>(text: &'a str, origin: Option<&str>) -> Result<Cow<'a, str>, &'static str> {
     let Some((before, mut rest)) = text.split_once('$') else { return Ok(Cow::Borrowed(text)) };
     let mut expanded = before.to_owned();
@@ -178,7 +180,7 @@ pub fn expand<'a>(text: &'a str, origin: Option<&str>) -> Result<Cow<'a, str>, &
     }
 }
 
-/// The token that a text begins with, behind its `$`, and how many bytes it takes.
+/// The token at the beginning of a text, after its `$`, and its length in bytes.
 fn token(text: &str) -> Option<(&'static str, usize)> {
     ["ORIGIN", "LIB", "PLATFORM"].into_iter().find_map(|name| {
         if text
@@ -236,7 +238,7 @@ mod tests {
             places("x.so", caller),
             r#"Path("/side/env/x.so") Path("/a/b/r/x.so") Path("/side/x.so")"#
         );
-        // Tokens count in names of `dlopen` with a slash only.
+        // In names passed to `dlopen`, tokens are replaced only if there is a slash.
         assert_eq!(places("$ORIGIN/x.so", caller), r#"Path("/a/b/x.so")"#);
         assert_eq!(places("$ORIGIN/x.so", None), r#"Path("/side/x.so")"#);
         assert!(places("${LIB}.so", caller).contains(r#""/a/b/r/${LIB}.so""#));

@@ -1,6 +1,6 @@
-//! Owns generated WebAssembly: the module of small functions that a load needs where an import cannot be bound to an
-//! export directly. Generated code calls without a transition to the host and lets exceptions and traps pass. What is in a
-//! table slot it looks up once: a call through a kept reference costs neither a check of the type nor one of the table's
+//! Owns generated WebAssembly: the module of small functions that a load needs where an import cannot be bound to an export
+//! directly. Generated code makes calls without a transition to the host and lets exceptions and traps pass. It looks up the
+//! contents of a table slot only once: a call through a kept reference costs neither a type check nor a check of the table's
 //! bounds. Must not know why a thunk is needed.
 
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use crate::parse::Signature;
 /// A function to generate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Thunk {
-    /// The symbol it stands for, which names it in backtraces.
+    /// The symbol that the thunk stands for, which names it in backtraces.
     pub symbol: String,
-    /// Its type.
+    /// Type of the function.
     pub signature: Signature,
-    /// What it does.
+    /// What the thunk does.
     pub kind: ThunkKind,
 }
 
@@ -39,16 +39,16 @@ pub enum ThunkKind {
     Host {
         /// Import module of the host function.
         module: String,
-        /// Its name.
+        /// Name of the host function.
         name: String,
     },
     /// Traps: a weak function that nothing defines was called.
     Undefined,
-    /// Has its function bound at the first call, and takes it from the slot that it is told.
+    /// Has its function bound at the first call, and takes it from the table slot that the binder returns.
     Lazy {
-        /// The library that imports it.
+        /// The library that imports the function.
         importer: ModuleId,
-        /// Path of its file, for messages.
+        /// Path of that library's file, for messages.
         path: Arc<str>,
     },
 }
@@ -58,7 +58,7 @@ pub(crate) fn export_name(index: usize) -> String {
     format!("thunk{index}")
 }
 
-/// Whether a thunk of this type can be generated: its types are numbers, vectors, `funcref` and `externref`.
+/// Whether a thunk of this type can be generated: parameters and results are numbers, vectors, `funcref` and `externref`.
 pub(crate) fn is_encodable(signature: &Signature) -> bool {
     signature.params().iter().chain(signature.results()).all(|ty| encode_type(*ty).is_some())
 }
@@ -70,7 +70,7 @@ pub enum ThunkImport {
     Host {
         /// Its import module.
         module: String,
-        /// Its name.
+        /// Name of the function.
         name: String,
     },
     /// An immutable `i32` global that holds a table slot.
@@ -79,23 +79,24 @@ pub enum ThunkImport {
     Table,
     /// The process's memory.
     Memory,
-    /// The host function that binds a function of [`ThunkModule::lazy`] by its number, and returns its slot.
+    /// The host function that binds a function of [`ThunkModule::lazy`], given its number, and returns its slot.
     Binder,
 }
 
-/// A generated module, with what to instantiate it with.
+/// A generated module, along with its imports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ThunkModule {
-    /// The module. It depends on the thunks' types and names alone, not on slots, so that compiled code can be cached.
+    /// The bytes of the module. They depend only on the thunks' types and names, not on slots, so that compiled code can be
+    /// cached.
     pub bytes: Vec<u8>,
-    /// Its imports, in import order.
+    /// What to instantiate the module with, in import order.
     pub imports: Vec<ThunkImport>,
-    /// The functions that are bound at their first call, by the number that is passed to [`ThunkImport::Binder`].
+    /// The functions that are bound at their first call, indexed by the number that is passed to [`ThunkImport::Binder`].
     pub lazy: LazySymbols,
 }
 
-/// Generates the module of `thunks`; `slot` tells the slot of a function, `scope` is where functions are looked up at a
-/// first call. Errs as `slot` does.
+/// Generates the module of `thunks`; `slot` returns the slot of a function, `scope` is where functions are looked up at a first
+/// call. Errs as `slot` does.
 pub(crate) fn generate<E>(
     thunks: &[Thunk],
     scope: LoadScope,
@@ -144,7 +145,7 @@ pub(crate) fn generate<E>(
     let mut functions = FunctionSection::new();
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
-    // For each function that is called through its slot, the function, once it is known; what finds it before.
+    // For each function that is called through its slot: the function, once it is known, and until then the code that finds it.
     let mut cells = GlobalSection::new();
     let mut first_calls = Vec::new();
     let mut names = NameMap::new();
@@ -201,7 +202,7 @@ fn lazy_symbols(thunks: &[Thunk]) -> Vec<LazySymbol> {
     thunks.iter().filter_map(of).collect()
 }
 
-/// A reference to a function of type `ty`, or none.
+/// The type of a reference to a function of type `ty`, nullable or not.
 fn reference(ty: u32, nullable: bool) -> RefType {
     RefType { nullable, heap_type: HeapType::Concrete(ty) }
 }
@@ -219,8 +220,7 @@ fn next(counter: &mut u32) -> u32 {
     this
 }
 
-/// The code of a thunk; `cell` is its global, if it calls through a slot.
-/// A thunk: what calls a function through its slot calls what its cell holds.
+/// The body of a thunk; `cell` is its global, if it calls through a slot: it then calls the function that the cell holds.
 fn body(thunk: &Thunk, ty: u32, cell: u32, next_import: &mut Counters) -> Function {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
@@ -236,8 +236,8 @@ fn body(thunk: &Thunk, ty: u32, cell: u32, next_import: &mut Counters) -> Functi
     function
 }
 
-/// What a cell holds at first: finds the function by its slot, leaves it in the cell, and calls it. So later calls need not ask whether
-/// it is there.
+/// The function that a cell holds at first: it finds the thunk's function by its slot, stores it in the cell, and calls it, so
+/// that later calls need not check whether it is there.
 fn first_call(thunk: &Thunk, ty: u32, cell: u32, next_import: &mut Counters) -> Function {
     let parameters = count(thunk.signature.params().len());
     let mut function = Function::new([(1, ValType::Ref(reference(ty, true)))]);
@@ -255,7 +255,7 @@ fn first_call(thunk: &Thunk, ty: u32, cell: u32, next_import: &mut Counters) -> 
     function
 }
 
-/// The type section, each type once.
+/// The entries of a type section, each type once.
 #[derive(Default)]
 pub(crate) struct Types {
     pub(crate) section: TypeSection,
@@ -263,7 +263,7 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// The index of a type that [`is_encodable`].
+    /// The index of a type, for which [`is_encodable`] must hold.
     pub(crate) fn index(&mut self, signature: &Signature) -> u32 {
         let next = count(self.known.len());
         *self.known.entry(signature.clone()).or_insert_with(|| {
@@ -276,7 +276,7 @@ impl Types {
     }
 }
 
-/// A length as an index; the number of thunks is bounded by the number of imports in 32-bit modules.
+/// Converts a length to an index; the number of thunks is bounded by the number of imports in 32-bit modules.
 pub(crate) fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

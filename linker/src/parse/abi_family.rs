@@ -24,12 +24,12 @@ impl fmt::Display for AbiFamily {
     }
 }
 
-/// An ABI together with what shows it.
+/// An ABI together with the evidence for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AbiEvidence {
     /// The ABI.
     pub family: AbiFamily,
-    /// For people: the name that shows it, such as `` it imports `env.emscripten_asm_const_int` ``.
+    /// A description for people of the name that is the evidence, such as `` it imports `env.emscripten_asm_const_int` ``.
     pub because: String,
 }
 
@@ -48,11 +48,11 @@ const EMSCRIPTEN_SYMBOLS: &[&str] = &[
 ];
 const EMSCRIPTEN_PREFIXES: &[&str] =
     &["emscripten_", "_emscripten_", "__syscall_", "__em_js__", "__cxa_find_matching_catch_"];
-/// Names that wasi-libc's headers and start-up code refer to, and Emscripten's never.
+/// Names that wasi-libc's headers and start-up code refer to, and Emscripten's never do.
 const WASI_SYMBOLS: &[&str] = &["errno", "__main_void"];
 const WASI_PREFIXES: &[&str] = &["__wasi_", "__wasilibc_", "__imported_wasi_"];
-/// Names that both may define, and that compilers refer to for Emscripten only: its `<errno.h>`, and the variants of
-/// `printf` without floating point or `long double` that LLVM calls there (`TargetLibraryInfo`).
+/// Names that both C libraries may define, but that compilers refer to for Emscripten only: from its `<errno.h>`, and the
+/// variants of `printf` without floating point or `long double` that LLVM calls there (`TargetLibraryInfo`).
 const EMSCRIPTEN_REFERENCES: &[&str] = &[
     "__errno_location",
     "__small_fprintf",
@@ -67,10 +67,10 @@ const EMSCRIPTEN_FILE_TAG: &str = "-wasm32-emscripten";
 const WASI_FILE_TAG: &str = "-wasm32-wasi";
 
 impl AbiEvidence {
-    /// Looks for signs of an ABI in `module`, whose file has this path; `None` when there are none, as
-    /// in a library that uses nothing in which the two C libraries differ by name.
+    /// Looks for evidence of an ABI in `module`, whose file has this path; `None` when there is none, as in a library that uses
+    /// nothing in which the two C libraries differ by name.
     ///
-    /// Emscripten modules may import WASI functions too, so its own names count first.
+    /// Emscripten modules may import WASI functions too, so Emscripten's own names take precedence.
     pub fn find(module: &ParsedModule, path: &str) -> Option<AbiEvidence> {
         let file_name = path.rsplit('/').next().unwrap_or_default();
         let tag = |tag: &str| file_name.contains(tag).then(|| format!("its file name has the tag `{tag}`"));
@@ -97,7 +97,7 @@ impl AbiEvidence {
 }
 
 fn is_emscripten(name: &str) -> bool {
-    // `invoke_vii` and so on: a letter for each value of the called function's type.
+    // In `invoke_vii` and the like, there is a letter for each value of the called function's type.
     let types = name.strip_prefix("invoke_");
     types.is_some_and(|types| types.bytes().all(|b| b"vijfdep".contains(&b)))
         || EMSCRIPTEN_SYMBOLS.contains(&name)

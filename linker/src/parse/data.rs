@@ -1,13 +1,13 @@
-//! Owns active data segments: their check, since a side module fills its own static data only, and what they put at an address. Must not
-//! know what is in it.
+//! Owns active data segments: checking them, since a side module fills its own static data only, and finding what they write to
+//! an address. Must not know the meaning of the data.
 
 use wasmparser::{DataKind, DataSectionReader};
 
 use super::elements::{ElementSlot, offset};
 use crate::parse::error::ParseError;
 
-/// What is wrong with the data segments of a module that has `memory_size` bytes of its own, from the imported global
-/// `memory_base` on; `None` when nothing is.
+/// What is wrong with the data segments of a module that has `memory_size` bytes of its own, starting at the imported global
+/// `memory_base`; `None` when nothing is wrong.
 pub(super) fn check(
     section: DataSectionReader<'_>,
     memory_base: Option<u32>,
@@ -16,7 +16,7 @@ pub(super) fn check(
     for segment in section.into_iter_with_offsets() {
         let (position, segment) = segment?;
         let DataKind::Active { memory_index, offset_expr } = segment.kind else { continue };
-        // The expression has the same form as a table segment's, counted in bytes.
+        // The expression has the same form as that of an element segment, counted in bytes.
         let problem = match offset(&offset_expr, memory_base)?.filter(|_| memory_index == 0) {
             Some(ElementSlot::FromTableBase(start)) => {
                 let end = u32::try_from(segment.data.len()).ok().and_then(|size| start.checked_add(size));
@@ -35,8 +35,8 @@ pub(super) fn check(
     Ok(None)
 }
 
-/// The four bytes that active segments put at an address, counted as exported data symbols are: from the imported global `memory_base`
-/// on in a position-independent module. `None` when no segment does.
+/// The four bytes that active segments write to an address, which is counted as for exported data symbols: from the imported
+/// global `memory_base` in a position-independent module. `None` when no segment writes there.
 pub(super) fn word_at(
     section: DataSectionReader<'_>,
     memory_base: Option<u32>,

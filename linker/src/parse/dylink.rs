@@ -1,5 +1,5 @@
-//! Owns the reading of the `dylink.0` custom section (tool-conventions, `DynamicLinking.md`). Subsections may come
-//! in any order and repeat; unknown ones are skipped. Must not know other sections.
+//! Owns the parsing of the `dylink.0` custom section (tool-conventions, `DynamicLinking.md`). Subsections may come in any order
+//! and may be repeated; unknown ones are skipped. Must not know other sections.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use crate::base::abi;
 use crate::base::ids::{Alignment, SlotCount};
 use crate::parse::error::ParseError;
 
-/// What a library asks the loader to reserve (`WASM_DYLINK_MEM_INFO`).
+/// What a library requires the loader to reserve (`WASM_DYLINK_MEM_INFO`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MemoryInfo {
-    /// Bytes of static data, `.bss` included; at least 1 when the module asks for the place of its data.
+    /// Bytes of static data, `.bss` included; at least 1 when the module uses the address of its data.
     pub memory_size: u32,
     /// Alignment of the static data, in bytes.
     pub memory_alignment: Alignment,
-    /// Table slots that the module's element segments fill.
+    /// Number of table slots that the module's element segments fill.
     pub table_size: SlotCount,
     /// Alignment of those slots, in slots.
     pub table_alignment: Alignment,
@@ -35,8 +35,8 @@ impl Default for MemoryInfo {
 }
 
 impl MemoryInfo {
-    /// Asks for memory even if there is no data. wasm-ld makes `__memory_base` the module's `__dso_handle` too, by which
-    /// destructors are told apart: it must be no other module's.
+    /// Requests memory even if there is no data. wasm-ld uses `__memory_base` as the module's `__dso_handle`, too, by which
+    /// destructors are attributed to modules: it must differ from that of every other module.
     pub(super) fn claim_a_place(&mut self) {
         self.memory_size = self.memory_size.max(1);
     }
@@ -61,19 +61,19 @@ pub struct DylinkInfo {
     pub memory: MemoryInfo,
     /// File names of the libraries this one depends on, in link order, without repetition.
     pub needed: IndexSet<String>,
-    /// The NEEDED entries beyond the first of their name, in order: they add nothing.
+    /// The NEEDED entries that repeat an earlier name, in order: they add nothing.
     pub repeated_needed: Vec<String>,
-    /// Folders to search for them, in order, with tokens such as `$ORIGIN` in them.
+    /// Folders in which to search for the needed libraries, in order; may contain tokens such as `$ORIGIN`.
     pub runtime_path: IndexSet<String>,
-    /// Names of imports that may stay undefined. `IMPORT_INFO` gives a module with each name, but wasm-ld always
-    /// writes `env` there, even for `GOT.mem` imports: only the name counts.
+    /// Names of imports that may stay undefined. `IMPORT_INFO` specifies a module with each name, but wasm-ld always writes `env`
+    /// there, even for `GOT.mem` imports: only the name counts.
     pub weak_imports: BTreeSet<String>,
     /// Names of exports that are thread-local: their value is relative to `__tls_base`.
     pub tls_exports: BTreeSet<String>,
 }
 
 impl DylinkInfo {
-    /// Reads the contents of a section; `offset` is where they begin in the file.
+    /// Parses the contents of a section; `offset` is their position in the file, in bytes. Errs when they are malformed.
     pub(super) fn parse(contents: &[u8], offset: usize) -> Result<DylinkInfo, ParseError> {
         let mut info = DylinkInfo::default();
         let mut memory = None;

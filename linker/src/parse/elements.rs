@@ -33,17 +33,17 @@ impl ElementSlot {
     }
 }
 
-/// The slot of each function that has one; of several, the first.
+/// The slot of each function that has one; if it has several, the first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ElementSlots {
-    /// By function index, [`ElementSlots::NONE`] for a function that has none.
+    /// Absolute slots, by function index; [`ElementSlots::NONE`] for a function that has none.
     pub(super) absolute: Vec<u32>,
-    /// The same, counted from the table base.
+    /// Slots relative to the table base, by function index; [`ElementSlots::NONE`] for a function that has none.
     pub(super) from_table_base: Vec<u32>,
 }
 
 impl ElementSlots {
-    /// No table is so large.
+    /// The marker for a missing slot; no table is this large.
     const NONE: u32 = u32::MAX;
 
     /// The slot of a function.
@@ -62,7 +62,7 @@ impl ElementSlots {
         slot != Self::NONE && slots.contains(&slot)
     }
 
-    /// Gives `function`, of `count`, a slot if it has none. `None` when there is no such function.
+    /// Gives a slot to `function`, one of `count` functions, unless it has one. `None` when there is no such function.
     fn set(&mut self, function: u32, slot: ElementSlot, count: usize) -> Option<()> {
         let (slots, number) = match slot {
             ElementSlot::Absolute(slot) => (&mut self.absolute, slot),
@@ -77,19 +77,19 @@ impl ElementSlots {
     }
 }
 
-/// What the element section says of the table.
+/// What the element section says about the table.
 #[derive(Default)]
 pub(super) struct Elements {
     pub slots: ElementSlots,
-    /// The last slot that is filled from `__table_base` on, and one that is filled at an absolute place.
+    /// The last slot that is filled relative to `__table_base`, and a slot that is filled at an absolute position.
     pub last_own: Option<u32>,
     pub absolute: Option<u32>,
-    /// Whether a segment goes to a place that cannot be told.
+    /// Whether a segment goes to a position that cannot be determined.
     pub unknown: bool,
 }
 
 impl Elements {
-    /// `None` when there is no such function among `count`.
+    /// Adds a slot. `None` when there is no such function among `count`.
     fn add(&mut self, slot: ElementSlot, function: Option<u32>, count: usize) -> Option<()> {
         match slot {
             ElementSlot::FromTableBase(offset) => self.last_own = self.last_own.max(Some(offset)),
@@ -99,7 +99,7 @@ impl Elements {
     }
 }
 
-/// Reads the element section; `table_base` is the index of the imported global `__table_base`.
+/// Parses the element section; `table_base` is the index of the imported global `__table_base`.
 pub(super) fn read(
     section: ElementSectionReader<'_>,
     table_base: Option<u32>,
@@ -126,7 +126,7 @@ pub(super) fn read(
     Ok(elements)
 }
 
-/// The value of a segment's offset, when it is one that linkers write: a constant, `base` (the index of a global), or their
+/// The value of a segment's offset, when it has a form that linkers write: a constant, `base` (the index of a global), or their
 /// sum.
 pub(super) fn offset(expr: &ConstExpr<'_>, base: Option<u32>) -> Result<Option<ElementSlot>, ParseError> {
     let mut slot: Option<ElementSlot> = None;

@@ -1,23 +1,23 @@
-//! Owns the error of a file that is not well-formed. Must not know what was read in it.
+//! Owns the error for a file that is not well-formed. Must not know what was being read.
 
-/// A file is not a well-formed WebAssembly module.
+/// The error that a file is not a well-formed WebAssembly module.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message} (at offset {offset:#x})")]
 pub struct ParseError {
-    /// Where in the file, in bytes from its beginning.
+    /// Position in the file, in bytes from its beginning.
     pub offset: usize,
-    /// What is wrong there.
+    /// What is wrong at that position.
     pub message: String,
 }
 
 impl ParseError {
-    /// A failure at `offset` bytes into the file.
+    /// An error at `offset` bytes into the file.
     pub(crate) fn new(offset: usize, message: impl Into<String>) -> ParseError {
         ParseError { offset, message: message.into() }
     }
 }
 
-/// The bytes of a range that the parser has found in them. Errs when they are not there, which is a mistake of the linker's own.
+/// The bytes of a range that the parser found in `wasm`. Errs when the range is out of bounds, which is a bug in the linker.
 pub(crate) fn slice(wasm: &[u8], range: std::ops::Range<usize>) -> Result<&[u8], ParseError> {
     let start = range.start;
     let lost = || ParseError::new(start, "internal error: a part of the file that was read is not there");

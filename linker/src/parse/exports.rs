@@ -1,4 +1,4 @@
-//! Owns the reading of the export section, with the value of data symbols. Must not know what a name means.
+//! Owns the parsing of the export section, with the values of data symbols. Must not know what a name means.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,29 +13,29 @@ use crate::base::abi;
 use crate::base::ids::FuncIndex;
 use crate::parse::error::ParseError;
 
-/// One export of a module; [`Exports`] has its name.
+/// One export of a module; its name is kept by [`Exports`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Export {
     /// What is exported, with its type.
     pub kind: ExportKind,
 }
 
-/// The exports of a module by name. A main module has thousands of them and most are never asked for: functions and data
-/// are kept packed, and unpacked when asked for.
+/// The exports of a module, by name. A main module has thousands of them, and most are never looked up: functions and data are
+/// kept packed, and unpacked on demand.
 #[derive(Clone, Debug, Default)]
 pub struct Exports {
     packed: PackedSymbols,
-    /// The others, sorted by name.
+    /// The exports that are not packed, sorted by name.
     others: Vec<(String, Export)>,
     /// The module's types, which packed functions refer to.
     types: Types,
 }
 
-/// The function types of a module by type index; `None` for types that are none.
+/// The function types of a module by type index; `None` for types that are not function types.
 pub(super) type Types = Arc<[Option<Signature>]>;
 
 impl Exports {
-    /// The export of a name.
+    /// The export with this name.
     pub fn get(&self, name: &str) -> Option<Export> {
         if let Some(symbol) = self.packed.find(name.as_bytes()) {
             return self.unpack(symbol);
@@ -49,8 +49,8 @@ impl Exports {
         self.get(name).is_some()
     }
 
-    /// The export of which C has the address when it has that of the function exported as `name`: most often that one itself
-    /// ([`abi::ORIGINAL`]).
+    /// The export whose address C code gets when it takes the address of the function exported as `name`: most often that export
+    /// itself ([`abi::ORIGINAL`]).
     pub fn pointed_at<'a>(&self, name: &'a str) -> Cow<'a, str> {
         if !self.packed.has_originals() {
             return Cow::Borrowed(name);
@@ -62,7 +62,7 @@ impl Exports {
         }
     }
 
-    /// All exports: functions and data sorted by name, then the others.
+    /// All exports: functions and data, sorted by name, then the others.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Export)> {
         let symbols = (0..self.packed.count).filter_map(|position| {
             let symbol = self.packed.get(position)?;
@@ -71,14 +71,14 @@ impl Exports {
         symbols.chain(self.others.iter().map(|(name, export)| (name.as_str(), export.clone())))
     }
 
-    /// The names of all data, sorted.
+    /// The names of all data exports, sorted.
     pub(crate) fn data_names(&self) -> impl Iterator<Item = &str> {
         let data = (0..self.packed.count).filter_map(|position| self.packed.get(position));
         let data = data.filter(|symbol| symbol.ty == PackedSymbol::DATA);
         data.filter_map(|symbol| str::from_utf8(self.packed.name(symbol)?).ok())
     }
 
-    /// Whether there is none.
+    /// Whether there are no exports.
     pub fn is_empty(&self) -> bool {
         self.packed.count == 0 && self.others.is_empty()
     }
@@ -103,7 +103,7 @@ impl Exports {
         self.packed.bytes.get(self.packed.begin..).unwrap_or_default()
     }
 
-    /// Sets the packed part, which begins at `begin` in `bytes` and goes on to their end. `None` when it is none.
+    /// Sets the packed part, which extends from `begin` in `bytes` to their end. `None` when the bytes are not a packed part.
     pub(super) fn set_packed(&mut self, bytes: Vec<u8>, begin: usize) -> Option<()> {
         self.packed = PackedSymbols::open(bytes, begin)?;
         Some(())
@@ -113,7 +113,7 @@ impl Exports {
 /// An exported function or data symbol.
 #[derive(Clone, Copy, Debug)]
 struct PackedSymbol {
-    /// Where its name begins among the names, and how long it is, in bytes.
+    /// Offset of the symbol's name among the names; its length follows. Both are in bytes.
     name: u32,
     name_length: u32,
     /// The function's index, or the data's offset.
@@ -123,17 +123,17 @@ struct PackedSymbol {
 }
 
 impl PackedSymbol {
-    /// What `ty` says for data. No module has so many types.
+    /// The value of `ty` for data. No module has that many types.
     const DATA: u32 = u32::MAX;
     const SIZE: usize = 16;
 }
 
-/// Symbols in one piece of memory, which can be written to a file and read back: the number of symbols, the symbols sorted by
-/// name (four little-endian 32-bit numbers each), their names.
+/// Symbols in a single piece of memory, which can be written to a file and read back: the number of symbols, the symbols sorted
+/// by name (four little-endian 32-bit numbers each), and their names.
 #[derive(Clone, Debug, Default)]
 struct PackedSymbols {
     bytes: Vec<u8>,
-    /// Where in `bytes` they begin.
+    /// The offset in `bytes` at which the symbols begin.
     begin: usize,
     count: usize,
 }
@@ -181,7 +181,7 @@ impl PackedSymbols {
         self.search(name).ok()
     }
 
-    /// Whether a name begins with [`abi::ORIGINAL`].
+    /// Whether any name begins with [`abi::ORIGINAL`].
     fn has_originals(&self) -> bool {
         let prefix = abi::ORIGINAL.as_bytes();
         let first = match self.search(prefix) {
@@ -191,7 +191,7 @@ impl PackedSymbols {
         first.and_then(|symbol| self.name(symbol)).is_some_and(|name| name.starts_with(prefix))
     }
 
-    /// Binary search: errs with the position of the first name behind.
+    /// Binary search. Errs with the position of the first name that is greater.
     fn search(&self, name: &[u8]) -> Result<PackedSymbol, usize> {
         let mut range = 0..self.count;
         while !range.is_empty() {
@@ -223,7 +223,7 @@ impl Builder {
         self.names.get(start..start.saturating_add(symbol.name_length as usize)).unwrap_or_default()
     }
 
-    /// Adds a function or data. `None` when the names are longer than 4 GiB.
+    /// Adds a function or data symbol. `None` when the names are longer than 4 GiB in total.
     fn push_symbol(&mut self, name: &str, value: u32, ty: u32) -> Option<()> {
         let start = u32::try_from(self.names.len()).ok()?;
         let name_length = u32::try_from(name.len()).ok()?;
@@ -232,7 +232,7 @@ impl Builder {
         Some(())
     }
 
-    /// Adds one export; `None` when it refers to something that is not there.
+    /// Adds one export; `None` when it refers to something that does not exist.
     fn add(&mut self, export: &wasmparser::Export<'_>, spaces: &IndexSpaces) -> Option<()> {
         let index = export.index as usize;
         let kind = match export.kind {
@@ -261,7 +261,7 @@ impl Builder {
         Some(())
     }
 
-    /// Sorts what was added. Errs with a name that is there twice.
+    /// Sorts the added exports. Errs with a name that occurs twice.
     fn finish(mut self) -> Result<Exports, String> {
         let mut symbols = std::mem::take(&mut self.symbols);
         symbols.sort_unstable_by(|a, b| self.name(*a).cmp(self.name(*b)));
@@ -282,15 +282,15 @@ impl Builder {
 /// The kind of an export, with its type.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ExportKind {
-    /// A function; `index` is its place in the module's function index space.
+    /// A function.
     Function {
-        /// Which function.
+        /// The function's index in the module's function index space.
         index: FuncIndex,
-        /// Its type.
+        /// The function's type.
         signature: Signature,
     },
-    /// A data symbol: an immutable `i32` global with a constant value. The address is the value plus the
-    /// module's memory base (tool-conventions, `DynamicLinking.md`, "Exports").
+    /// A data symbol: an immutable `i32` global with a constant value. The address is the value plus the module's memory base
+    /// (tool-conventions, `DynamicLinking.md`, "Exports").
     Data {
         /// The value of the global, in bytes.
         offset: u32,
@@ -306,7 +306,7 @@ pub enum ExportKind {
 }
 
 impl ExportKind {
-    /// The word for the kind in messages.
+    /// The kind as a word in messages.
     pub fn word(&self) -> &'static str {
         match self {
             ExportKind::Function { .. } => "function",
@@ -325,7 +325,8 @@ pub(super) fn read(
     spaces: &IndexSpaces,
 ) -> Result<(), ParseError> {
     let section_offset = section.range().start;
-    // Each export takes three bytes at least, so a wrong count cannot reserve more than the file is worth.
+    // Each export takes three bytes at least, so that a wrong count cannot reserve more memory than the size of the file
+    // justifies.
     let plausible = section.range().len() / 3;
     let mut exports = Builder::default();
     exports.symbols.reserve(plausible.min(section.count() as usize));
@@ -347,7 +348,7 @@ fn is_immutable_i32(ty: &GlobalType) -> bool {
     ty.content_type == ValType::I32 && !ty.mutable
 }
 
-/// The value of an initial expression that is a single `i32.const`.
+/// The value of an initializer expression that consists of a single `i32.const`.
 pub(super) fn constant(expr: &ConstExpr<'_>) -> Result<Option<u32>, ParseError> {
     let mut operators = expr.get_operators_reader();
     Ok(match operators.read()? {

@@ -1,4 +1,4 @@
-//! Owns the reading of the import section. Must not know what an import means.
+//! Owns the parsing of the import section. Must not know what an import means.
 
 use wasmparser::{GlobalType, ImportSectionReader, MemoryType, TableType};
 
@@ -11,7 +11,7 @@ use crate::parse::error::ParseError;
 pub struct Import {
     /// The import module, such as `env` or `GOT.mem`.
     pub module: String,
-    /// The name within it; for most import modules the name of a symbol.
+    /// The name within the import module; for most import modules, this is the name of a symbol.
     pub name: String,
     /// What is imported, with its type.
     pub kind: ImportKind,

@@ -1,5 +1,5 @@
-//! Owns what is read out of one module: a single walk over its sections, without the function bodies and the data.
-//! The result holds for side modules and main modules alike. Must not know other modules.
+//! Owns what is read from one module: a single walk over its sections, without the function bodies and the data. The result has
+//! the same form for side modules and main modules. Must not know other modules.
 
 pub(crate) mod abi_family;
 mod data;
@@ -33,8 +33,8 @@ pub use exports::{Export, ExportKind, Exports};
 pub use imports::{Import, ImportKind};
 pub(crate) use vtables::VTABLE;
 
-/// Why a type is refused that is not a function's. The engine knows these types for the sake of generated code, and objects of
-/// them would take host memory that no limit of a process counts.
+/// Why a type that is not a function type is refused. The engine knows these types for the sake of generated code, and objects of
+/// these types would take host memory that no limit of a process accounts for.
 const NOT_A_FUNCTION_TYPE: &str = "a type of garbage-collected objects is defined, which C has no use for: \
     modules may define function types only";
 
@@ -76,30 +76,31 @@ impl fmt::Display for Signature {
 pub struct ParsedModule {
     /// The `dylink.0` section; `None` for a module that is not dynamic.
     pub dylink: Option<DylinkInfo>,
-    /// Imports in the order of the file, which is the order an engine wants them in.
+    /// Imports in the order of the file, which is the order in which an engine expects them.
     pub imports: Vec<Import>,
     /// Exports by name.
     pub exports: Exports,
-    /// The table slot that an element segment gives to a function, for functions that have one.
+    /// The table slots that element segments give to functions.
     pub element_slots: ElementSlots,
     /// Whether the module has a start function, which runs when it is instantiated.
     pub has_start: bool,
     /// The positions in `imports` of the imported functions, which have the first function indexes.
     pub function_imports: Vec<usize>,
-    /// Of which Python 3 it is: 13 for one that exports the version of CPython 3.13.
+    /// The minor version of Python 3 that the module contains: 13 for one that exports the version of CPython 3.13.
     pub python_minor: Option<u8>,
     /// What is wrong with the segments of a side module.
     segments_problem: Option<ParseError>,
     has_data: bool,
     has_own_memory: bool,
-    /// A number for each vtable that a side module exports, the same for those of the same class in other modules.
+    /// A number for each vtable that a side module exports, equal for vtables of the same class in other modules.
     pub(crate) vtables: BTreeMap<String, u64>,
     first_section: FirstSection,
-    /// Which features of WebAssembly it uses, functions included, once somebody has looked: it takes longer than all the rest.
+    /// The WebAssembly features that the module uses, functions included; computed on demand, since it takes longer than all the
+    /// rest.
     pub(crate) used_features: OnceLock<WasmFeatures>,
 }
 
-/// What the first section of a module is, since `dylink.0` must be it.
+/// The kind of a module's first section, which must be `dylink.0` in a side module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum FirstSection {
     Dylink,
@@ -107,15 +108,15 @@ enum FirstSection {
     Other,
 }
 
-/// How many functions a module defines, by its function section and by its code section.
+/// How many functions a module defines, according to its function section and to its code section.
 struct Functions {
     declared: usize,
     bodies: u32,
-    /// Where the contents of the code section are in the file, in bytes.
+    /// The range of the code section's contents in the file, in bytes.
     code: Range<usize>,
 }
 
-/// The tables of the walk: index spaces that later sections refer to.
+/// The index spaces collected on the walk, to which later sections refer.
 #[derive(Default)]
 struct IndexSpaces {
     types: Types,
@@ -145,8 +146,8 @@ impl IndexSpaces {
 }
 
 impl ParsedModule {
-    /// Reads a module. Errs when the bytes are not a WebAssembly module, when a section it needs is malformed, and
-    /// when the file ends early. What it does not look at (function bodies, data) is left to the engine's validator.
+    /// Parses a module. Errs when the bytes are not a WebAssembly module, when a section it needs is malformed, and when the file
+    /// ends early. What it does not look at (function bodies, data) is left to the engine's validator.
     pub fn parse(bytes: &[u8]) -> Result<ParsedModule, ParseError> {
         let (mut module, functions) = ParsedModule::read(bytes)?;
         module.check_complete(&functions, bytes.len())?;
@@ -161,7 +162,7 @@ impl ParsedModule {
         Ok(module)
     }
 
-    /// Reads what is there, and how many functions the module defines.
+    /// Parses what is there, and counts the functions that the module defines.
     fn read(bytes: &[u8]) -> Result<(ParsedModule, Functions), ParseError> {
         check_magic(bytes)?;
         let mut module = ParsedModule {
@@ -216,7 +217,7 @@ impl ParsedModule {
         Ok((module, Functions { declared: defined, bodies, code }))
     }
 
-    /// The `dylink.0` contents of a side module, or in words why this is not one.
+    /// The `dylink.0` contents of a side module. Errs with a description of why this is not a side module.
     pub fn require_side_module(&self) -> Result<&DylinkInfo, String> {
         match (&self.dylink, self.first_section) {
             (Some(dylink), FirstSection::Dylink) => self.check_side_module(dylink).map(|()| dylink),
@@ -235,7 +236,7 @@ impl ParsedModule {
         }
     }
 
-    /// Refuses what a side module may not have.
+    /// Errs when the module has something that a side module may not have.
     fn check_side_module(&self, dylink: &DylinkInfo) -> Result<(), String> {
         if let Some(problem) = &self.segments_problem {
             return Err(problem.to_string());
@@ -261,7 +262,7 @@ impl ParsedModule {
         Ok(())
     }
 
-    /// Whether something is imported from this import module.
+    /// Whether the module imports anything from this import module.
     pub fn imports_from(&self, module: &str) -> bool {
         self.imports.iter().any(|import| import.module == module)
     }
@@ -345,7 +346,8 @@ impl ParsedModule {
         Ok(())
     }
 
-    /// A side module fills its own slots only. A main module may have a `dylink.0` section too, and fills any.
+    /// Checks that a side module fills only its own slots. A main module may have a `dylink.0` section too, and may fill any
+    /// slots.
     fn check_elements(&self, elements: &Elements, offset: usize) -> Option<ParseError> {
         let slots = self.dylink.as_ref()?.memory.table_size.get();
         let problem = match (elements.absolute, elements.last_own) {
@@ -369,7 +371,7 @@ impl ParsedModule {
         }
     }
 
-    /// Refuses files that were cut between two sections, where that can be told from what is left.
+    /// Errs for a file that was truncated between two sections, where that is evident from what is left.
     fn check_complete(&self, functions: &Functions, end: usize) -> Result<(), ParseError> {
         let truncated =
             |what: String| Err(ParseError::new(end, format!("{what}: the file seems to be truncated")));
@@ -395,7 +397,7 @@ impl ParsedModule {
     }
 }
 
-/// Tells what a file that is not a WebAssembly module is, by its first bytes.
+/// Checks the magic number, and says what a file that is not a WebAssembly module is, judging by its first bytes.
 fn check_magic(bytes: &[u8]) -> Result<(), ParseError> {
     let refuse = |what: &str| Err(ParseError::new(0, what.to_owned()));
     match bytes {

@@ -1,6 +1,7 @@
 //! Owns outlines: what the linker reads of a main module, in a form that is read in a fraction of the time. An outline is a
-//! WebAssembly module with the sections that are small, and a custom section with the functions and data that are exported,
-//! packed and sorted. It is for caches, and trusted no further than that: a damaged one is an error, or wrong, never a panic.
+//! WebAssembly module with those sections that are small, and a custom section with the exported functions and data, packed and
+//! sorted. It is for caches, and trusted no further than that: a damaged outline yields an error or wrong contents, never a
+//! panic.
 
 use wasm_encoder::{CustomSection, ExportKind, ExportSection, Module, RawSection};
 use wasmparser::{ExternalKind, Parser, Payload};
@@ -14,7 +15,7 @@ use crate::parse::error::ParseError;
 const PACKED: &str = "pydl.outline";
 
 impl ParsedModule {
-    /// The outline of this module, whose bytes are `bytes`. Errs when they are no WebAssembly module.
+    /// Creates the outline of this module, whose bytes are `bytes`. Errs when they are not a WebAssembly module.
     pub fn outline(&self, bytes: &[u8]) -> Result<Vec<u8>, ParseError> {
         let mut outline = Module::new();
         for payload in Parser::new(0).parse_all(bytes) {
@@ -23,7 +24,7 @@ impl ParsedModule {
                 Payload::ExportSection(section) => {
                     outline.section(&self.unpacked_exports(section.clone())?);
                 }
-                // First, as it is in the module itself.
+                // The section comes first, as in the module itself.
                 Payload::CustomSection(section) if section.name() == abi::DYLINK => {
                     outline.section(&CustomSection { name: abi::DYLINK.into(), data: section.data().into() });
                 }
@@ -44,7 +45,7 @@ impl ParsedModule {
         Ok(outline.finish())
     }
 
-    /// Reads an outline. Errs when it is none.
+    /// Reads an outline. Errs when the bytes are not an outline.
     pub fn from_outline(outline: Vec<u8>) -> Result<ParsedModule, ParseError> {
         let (mut module, _) = ParsedModule::read(&outline)?;
         let mut packed = None;
@@ -95,7 +96,7 @@ impl ParsedModule {
         packed
     }
 
-    /// Takes what begins at `begin` and goes on to the end: the custom section is the last one.
+    /// Takes over what extends from `begin` to the end: the custom section is the last one.
     fn unpack(&mut self, outline: Vec<u8>, begin: usize) -> Option<()> {
         let (version, rest) = outline.get(begin..)?.split_first_chunk::<2>()?;
         self.python_minor = (version[0] != 0).then_some(version[1]);
@@ -107,7 +108,7 @@ impl ParsedModule {
     }
 }
 
-/// A count and so many numbers, and what follows.
+/// A count followed by that many numbers, and the rest.
 fn numbers(packed: &[u8]) -> Option<(Vec<u32>, &[u8])> {
     let (count, rest) = packed.split_first_chunk::<4>()?;
     let length = (u32::from_le_bytes(*count) as usize).checked_mul(4)?;

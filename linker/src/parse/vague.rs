@@ -1,40 +1,42 @@
-//! Owns which data C++ defines in every library that uses it and means to be one in a process: what a static linker would merge
-//! (vague linkage: Itanium C++ ABI, section 5.2), told by name, since `dylink.0` says of no definition that it is weak. Must not know
-//! which definition is taken.
+//! Owns which data C++ defines in every library that uses it although it is meant to exist once per process: the data that a
+//! static linker would merge (vague linkage: Itanium C++ ABI, section 5.2). It is recognized by name, since `dylink.0` does not
+//! mark definitions as weak. Must not know which definition is taken.
 //!
-//! What counts is what a program can tell apart, as g++ has it under Linux. There `std::type_info` compares names by their
-//! characters; libc++ compares the address of the name, so that the names have to be one, and nothing else of a type's
-//! description. clang compares addresses of vtables, too, in a `dynamic_cast` to a `final` class. Variables that exist once are `STB_GNU_UNIQUE` there: static variables of inline functions and of templates, and what
-//! says whether they are initialized. The decision: `docs/decisions/0016-vague-linkage.md`.
+//! The criterion is what a program can distinguish, as with g++ on Linux. There, `std::type_info` compares names by their
+//! characters; libc++ compares the address of the name, so that the names have to exist once, and nothing else of a type's
+//! descriptor. clang also compares addresses of vtables, in a `dynamic_cast` to a `final` class. Variables that exist once are
+//! `STB_GNU_UNIQUE` there: static variables of inline functions and of templates, and the guards that show whether they are
+//! initialized. The decision: `docs/decisions/0016-vague-linkage.md`.
 
 use std::borrow::Cow;
 
 use crate::parse::{Exports, ParsedModule, VTABLE};
 
-/// How names begin of data that has vague linkage whenever another module can see it: names of types (`_ZTS`), static variables of
-/// functions (`_ZZ`; those of functions that are not inline are not exported), guards of initialization (`_ZGV`), and temporaries
-/// that live as long as such a variable (`_ZGR`).
+/// Prefixes of the names of data that has vague linkage whenever another module can see it: names of types (`_ZTS`), static
+/// variables of functions (`_ZZ`; those of functions that are not inline are not exported), initialization guards (`_ZGV`), and
+/// temporaries that live as long as such a variable (`_ZGR`).
 const PREFIXES: &[&str] = &["_ZTS", "_ZZ", "_ZGV", "_ZGR"];
-/// A guard's prefix, followed by the variable's name without `_Z`.
+/// The prefix of a guard, followed by the variable's name without `_Z`.
 const GUARD: &str = "_ZGV";
-/// What the name of everything in an unnamed namespace contains, which no other file can mean.
+/// The part that names of everything in an unnamed namespace contain; no other file can refer to these.
 const UNNAMED_NAMESPACE: &str = "_GLOBAL__N_";
 
-/// What is the same for all definitions of one object of the process, of which `name` is a module's: data that the module exports.
-/// `None` for data that is the module's own.
+/// The identity shared by all definitions of one object of the process, where `name` is a module's definition: data that the
+/// module exports. `None` for data that is the module's own.
 ///
-/// Beside what the name tells, a variable with a guard of its own counts, since only one that other files define, too, has any:
-/// `inline` and with an initialization that runs. One whose value is a constant cannot be told from a plain variable. Vtables are
-/// the same when they are of the same class, not of one that has its name only.
+/// Apart from names that show it, a variable with a guard of its own counts, since only a variable that other files define, too,
+/// has an exported guard: one that is `inline` and has an initialization that runs. A variable whose value is a constant cannot
+/// be distinguished from a plain variable. Vtables are the same when they belong to the same class, not merely to a class of the
+/// same name.
 pub(crate) fn identity<'a>(module: &ParsedModule, name: &'a str) -> Option<Cow<'a, str>> {
     if name.starts_with(VTABLE) {
-        // No name of a symbol has a space in it.
+        // The separator is safe, since no symbol name contains a space.
         return module.vtables.get(name).map(|class| format!("{name} {class:x}").into());
     }
     is_one_in_process(&module.exports, name).then_some(name.into())
 }
 
-/// Whether data of this name, which is no vtable and among these exports, is to be one in the process.
+/// Whether data of this name, which is not a vtable and is among these exports, is to exist once per process.
 fn is_one_in_process(exports: &Exports, name: &str) -> bool {
     if name.contains(UNNAMED_NAMESPACE) {
         return false;
@@ -53,8 +55,8 @@ fn guard_of(name: &str) -> String {
     }
 }
 
-/// Whether a variable is an instance of a template, or a static member of one: there are template arguments in its name. A
-/// variable's name has no types of parameters in which others could be.
+/// Whether a variable is an instance of a template, or a static member of one: its name contains template arguments. A variable's
+/// name contains no parameter types that could have template arguments of their own.
 fn is_of_template(name: &str) -> bool {
     let Some(mangled) = name.strip_prefix("_Z") else { return false };
     let mut rest = mangled.strip_prefix('N').unwrap_or(mangled).trim_start_matches(['r', 'V', 'K']);
@@ -63,7 +65,7 @@ fn is_of_template(name: &str) -> bool {
             'I' => return true,
             '0'..='9' => after_source_name(rest),
             'S' => after_substitution(rest),
-            // Before a name of internal linkage, an ABI tag, a module's name.
+            // These precede a name of internal linkage, an ABI tag and a module's name.
             'L' | 'B' | 'W' => rest.get(1..),
             _ => None,
         };
@@ -75,7 +77,7 @@ fn is_of_template(name: &str) -> bool {
     false
 }
 
-/// What follows a `<source-name>`, which is its length and as many bytes.
+/// What follows a `<source-name>`, which consists of its length in bytes and that many bytes.
 fn after_source_name(text: &str) -> Option<&str> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (length, rest) = text.split_at_checked(digits)?;

@@ -1,9 +1,9 @@
-//! Owns what tells whether two libraries mean the same class: which functions its vtable holds and what its description is made of, read
-//! from the code that relocates static data. Must not know other modules.
+//! Owns how to determine whether two libraries mean the same class: which functions its vtable holds and what its type descriptor
+//! consists of, read from the code that relocates static data. Must not know other modules.
 //!
-//! A class that two libraries define inline has a vtable in both, and compilers take for granted that there is one in a program: a
-//! `dynamic_cast` to a `final` class compares its address. A class of the same name that is another one, in a library that was
-//! opened for itself, needs its own, since calls through it go by position.
+//! A class that two libraries define inline has a vtable in both, and compilers assume that there is one per program: a
+//! `dynamic_cast` to a `final` class compares its address. A different class of the same name, in a library that was opened
+//! independently, needs its own vtable, since calls through it go by position.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,12 +15,13 @@ use super::{ExportKind, ImportKind, ParsedModule};
 use crate::base::abi;
 use crate::parse::error::ParseError;
 
-/// How the name of a vtable begins (Itanium C++ ABI, section 5.1.4), and that of a class's description.
+/// The prefix of a vtable's name (Itanium C++ ABI, section 5.1.4), and that of a class's type descriptor.
 pub(crate) const VTABLE: &str = "_ZTV";
 const TYPE_INFO: &str = "_ZTI";
-/// The most locals, and the most values at a time, that relocation code has. wasm-ld writes no locals, and `wasm-opt` few.
+/// The most locals, and the most values on the stack, that relocation code may have. wasm-ld writes no locals, and `wasm-opt`
+/// few.
 const MOST: usize = 64;
-/// The most words of a class's description that are looked at: more than any class has bases.
+/// The most words of a class's type descriptor that are considered: more than any class has bases.
 const DESCRIPTION: usize = 256;
 
 /// A value that relocation code computes.
@@ -28,21 +29,21 @@ const DESCRIPTION: usize = 256;
 enum Value<'a> {
     /// A number.
     Number(u32),
-    /// So many bytes from where the library's data begins.
+    /// This many bytes from the start of the library's data.
     Data(u32),
-    /// A function of the library that others do not see.
+    /// A function of the library that others cannot see.
     OwnFunction,
-    /// The address of a data symbol, and bytes to add.
+    /// The address of a data symbol, and the number of bytes to add.
     Symbol(&'a str, u32),
-    /// The slot of a function symbol.
+    /// The table slot of a function symbol.
     Function(&'a str),
 }
 
-/// What is written into static data, by offset from its begin, in bytes.
+/// The values written into static data, by offset from its start, in bytes.
 type Relocations<'a> = BTreeMap<u32, Value<'a>>;
 
-/// A number for each vtable that a library exports, the same for those of the same class. Vtables that are not written as
-/// compilers write them have none. `code` is where the code section's contents are in `bytes`.
+/// A number for each vtable that a library exports, equal for vtables of the same class. Vtables that are not written as
+/// compilers write them have none. `code` is the range in `bytes` of the code section's contents.
 pub(super) fn read(module: &ParsedModule, bytes: &[u8], code: Range<usize>) -> BTreeMap<String, u64> {
     let is_vtable = |name: &&str| name.starts_with(VTABLE);
     if !module.exports.data_names().any(|name| is_vtable(&name)) {
@@ -55,7 +56,7 @@ pub(super) fn read(module: &ParsedModule, bytes: &[u8], code: Range<usize>) -> B
     };
     let mut begins: Vec<u32> = module.exports.data_names().filter_map(offset).collect();
     begins.sort_unstable();
-    // Symbols have no sizes: one goes on to the next at most.
+    // Symbols have no sizes: each extends at most to the next one.
     let extent = |name: &str| {
         let begin = offset(name)?;
         let next = begins.get(begins.partition_point(|other| *other <= begin));
@@ -71,7 +72,7 @@ pub(super) fn read(module: &ParsedModule, bytes: &[u8], code: Range<usize>) -> B
     vtables.collect()
 }
 
-/// The words of a vtable: the class's description, then functions, and the same again for further bases.
+/// The words of a vtable: the class's type descriptor, then functions, and the same again for further bases.
 fn vtable<'a>(
     relocations: &Relocations<'a>,
     extent: Range<u32>,
@@ -92,7 +93,7 @@ fn vtable<'a>(
     (!words.is_empty()).then_some(words)
 }
 
-/// The words of a class's description: of which kind it is, the name, the bases.
+/// The words of a class's type descriptor: its kind, its name, its bases.
 fn description<'a>(relocations: &Relocations<'a>, extent: Range<u32>) -> Vec<(u32, &'a str)> {
     let begin = extent.start;
     let words = relocations.range(extent).take(DESCRIPTION).map_while(|(offset, value)| match value {
@@ -102,7 +103,7 @@ fn description<'a>(relocations: &Relocations<'a>, extent: Range<u32>) -> Vec<(u3
     words.collect()
 }
 
-/// What the relocation code of a library writes; `None` when it is not the plain sequence of stores that linkers write.
+/// What the relocation code of a library writes; `None` when it is not the plain sequence of stores that linkers generate.
 fn relocations<'a>(module: &'a ParsedModule, bytes: &[u8], code: Range<usize>) -> Option<Relocations<'a>> {
     let ExportKind::Function { index, .. } = module.exports.get(abi::APPLY_DATA_RELOCS)?.kind else {
         return None;
@@ -118,7 +119,7 @@ fn relocations<'a>(module: &'a ParsedModule, bytes: &[u8], code: Range<usize>) -
     follow(&body, &globals).ok()?
 }
 
-/// What relocation code sees in an imported global; `None` for what is no global.
+/// The value of an imported global in relocation code; `None` for an import that is not a global.
 fn global<'a>(module: &'a str, name: &'a str, kind: &ImportKind) -> Option<Value<'a>> {
     let ImportKind::Global(_) = kind else { return None };
     Some(match (module, name) {
@@ -129,7 +130,7 @@ fn global<'a>(module: &'a str, name: &'a str, kind: &ImportKind) -> Option<Value
     })
 }
 
-/// Follows the code. `None` when it does anything else than to compute addresses and to store them.
+/// Interprets the code. `None` when it does anything but compute addresses and store them.
 fn follow<'a>(body: &FunctionBody<'_>, globals: &[Value<'a>]) -> Result<Option<Relocations<'a>>, ParseError> {
     let mut state = State { globals, locals: Vec::new(), stack: Vec::new(), written: Relocations::new() };
     for group in body.get_locals_reader()? {
@@ -152,7 +153,7 @@ fn follow<'a>(body: &FunctionBody<'_>, globals: &[Value<'a>]) -> Result<Option<R
     Ok(None)
 }
 
-/// Relocation code on its way.
+/// The state of the relocation code while it is interpreted.
 struct State<'a, 'b> {
     globals: &'b [Value<'a>],
     locals: Vec<Value<'a>>,
@@ -161,7 +162,7 @@ struct State<'a, 'b> {
 }
 
 impl State<'_, '_> {
-    /// Does what an instruction does; `None` when relocation code has no use for it.
+    /// Interprets one instruction; `None` for an instruction that relocation code has no use for.
     fn step(&mut self, operator: &Operator<'_>) -> Option<()> {
         match *operator {
             Operator::I32Const { value } => self.stack.push(Value::Number(value.cast_unsigned())),
@@ -189,7 +190,7 @@ impl State<'_, '_> {
     }
 }
 
-/// The sum of two values; `None` when it has no meaning here.
+/// The sum of two values; `None` when it is meaningless here.
 fn add<'a>(one: Value<'a>, two: Value<'a>) -> Option<Value<'a>> {
     match (one, two) {
         (Value::Number(number), Value::Number(other)) => Some(Value::Number(number.wrapping_add(other))),

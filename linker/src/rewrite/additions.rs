@@ -1,4 +1,4 @@
-//! Owns what passes add to a module: types, functions and exports, behind those that are there. Must not know why anything is added.
+//! Owns what passes add to a module: types, functions and exports, after those that exist. Must not know why anything is added.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use wasmparser::BinaryReader;
 use super::layout::Layout;
 use crate::parse::error::{ParseError, slice};
 
-/// What a function type begins with in the type section.
+/// The byte that a function type begins with in the type section.
 const FUNCTION_TYPE: u8 = 0x60;
 /// The order of sections (core specification, version 3, section 5.5.2).
 const ORDER: [SectionId; 13] = [
@@ -28,25 +28,25 @@ const ORDER: [SectionId; 13] = [
     SectionId::Data,
 ];
 
-/// Parameters and results.
+/// The parameters and results of a function type.
 type FunctionType = (Vec<ValType>, Vec<ValType>);
 
 /// What is added to a module.
 pub(super) struct Additions<'a> {
     layout: &'a Layout<'a>,
-    /// The types that the module has, once they are asked for.
+    /// The types that the module has, collected when first needed.
     known: Option<HashMap<FunctionType, u32>>,
     types: IndexSet<FunctionType>,
-    /// Type and body of each function.
+    /// The type index and the body of each function.
     functions: Vec<(u32, Vec<u8>)>,
-    /// The entries of the export section.
+    /// The encoded entries for the export section.
     exports: Vec<u8>,
     export_count: u32,
     takes_start: bool,
 }
 
 impl<'a> Additions<'a> {
-    /// Nothing, to a module.
+    /// Creates an empty set of additions to a module.
     pub(super) fn to(layout: &'a Layout<'a>) -> Additions<'a> {
         Additions {
             layout,
@@ -59,7 +59,7 @@ impl<'a> Additions<'a> {
         }
     }
 
-    /// The index of a function type: that of the module, or of a new one.
+    /// The index of a function type: that of an existing type of the module, or of a new one.
     pub(super) fn type_index(&mut self, params: Vec<ValType>, results: Vec<ValType>) -> u32 {
         let layout = self.layout;
         let known = self.known.get_or_insert_with(|| layout.types_by_content());
@@ -71,7 +71,7 @@ impl<'a> Additions<'a> {
         count(layout.types.len().saturating_add(position))
     }
 
-    /// Adds a function; its index.
+    /// Adds a function and returns its index.
     pub(super) fn function(&mut self, params: Vec<ValType>, results: Vec<ValType>, body: Function) -> u32 {
         let index = self.layout.functions.len().saturating_add(self.functions.len());
         let ty = self.type_index(params, results);
@@ -79,7 +79,7 @@ impl<'a> Additions<'a> {
         count(index)
     }
 
-    /// Adds an export of something that the module has. Errs when it exports something of that name.
+    /// Adds an export of something that the module has. Errs when the module already has an export of that name.
     pub(super) fn export(&mut self, name: &str, kind: ExportKind, index: u32) -> Result<(), ParseError> {
         if self.layout.exports_name(name) {
             let message = format!("it exports `{name}`, a name that the linker needs");
@@ -92,17 +92,17 @@ impl<'a> Additions<'a> {
         Ok(())
     }
 
-    /// Takes the start section away.
+    /// Removes the start section.
     pub(super) fn take_start(&mut self) {
         self.takes_start = true;
     }
 
-    /// Whether the start section goes.
+    /// Whether the start section is removed.
     pub(super) fn takes_start(&self) -> bool {
         self.takes_start
     }
 
-    /// Whether nothing is added, nor taken away.
+    /// Whether nothing is added or removed.
     pub(super) fn is_empty(&self) -> bool {
         self.types.is_empty() && self.functions.is_empty() && self.export_count == 0 && !self.takes_start
     }
@@ -112,13 +112,13 @@ impl<'a> Additions<'a> {
         self.functions.iter().map(|(_, body)| body.as_slice())
     }
 
-    /// A section with what is added to it; `None` for one that stays. Errs when it is malformed.
+    /// A section with the additions to it; `None` for a section that stays unchanged. Errs when the section is malformed.
     pub(super) fn longer(&self, id: u8, data: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
         let (more, entries) = self.entries(id);
         (more > 0).then(|| appended(data, more, &entries)).transpose()
     }
 
-    /// Writes the sections that are new, of those that come between two of the module's.
+    /// Writes the new sections that come between two of the module's sections.
     pub(super) fn sections_between(&self, before: u8, after: Option<u8>, module: &mut Module) {
         let rank = |id: u8| ORDER.iter().position(|known| *known as u8 == id);
         let first = rank(before).map_or(0, |rank| rank + 1);
@@ -134,7 +134,7 @@ impl<'a> Additions<'a> {
         }
     }
 
-    /// How many entries a section gets, and their bytes.
+    /// The number of entries that a section gains, and their bytes.
     fn entries(&self, id: u8) -> (u32, Vec<u8>) {
         let mut entries = Vec::new();
         if id == SectionId::Type as u8 {
@@ -155,7 +155,7 @@ impl<'a> Additions<'a> {
     }
 }
 
-/// A list, such as a section, with so many more entries.
+/// A vector, such as a section's contents, with this many more entries.
 pub(super) fn appended(data: &[u8], more: u32, entries: &[u8]) -> Result<Vec<u8>, ParseError> {
     let mut reader = BinaryReader::new(data, 0);
     let count = reader.read_var_u32()?;
@@ -166,7 +166,7 @@ pub(super) fn appended(data: &[u8], more: u32, entries: &[u8]) -> Result<Vec<u8>
     Ok(longer)
 }
 
-/// A length as an index: all of these come from 32-bit modules.
+/// Converts a length to an index: all lengths here come from 32-bit modules.
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,6 @@
-//! Owns a change to Emscripten main modules: the `dlopen` family of their C library keeps its own list of libraries, in which nothing is ever
-//! closed, promoted or looked at twice. Here its functions ask the host, through an import that the module has anyway.
-//! Must not know what the host does.
+//! Owns a change to Emscripten main modules: the `dlopen` family of their C library keeps its own list of libraries, in which
+//! nothing is ever closed, promoted or checked twice. After the change, its functions ask the host, through an import that the
+//! module has anyway. Must not know what the host does.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use super::additions::Additions;
 use super::layout::{Body, Layout};
 use crate::parse::error::ParseError;
 
-/// The import through which all of them go: `(i32, i32, i32) -> i32` (Emscripten, `system/lib/libc/dynlink.c`). The third argument is an
-/// address there; here it is one of [`Call`]'s numbers, below every address of C.
+/// The import through which all calls go: `(i32, i32, i32) -> i32` (Emscripten, `system/lib/libc/dynlink.c`). The third argument
+/// is an address there; here it is one of the numbers of [`Call`], below every address in C.
 const IMPORT: &str = "_dlsym_js";
 
-/// Which function is called: the third argument of the import.
+/// The function that is called: the third argument of the import.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Call {
     /// `dlopen(file, mode)`.
@@ -36,18 +36,18 @@ impl Call {
         (Call::Address, "dladdr", 2),
     ];
 
-    /// The call of this number; `None` for an address, which the C library itself passes.
+    /// The call with this number; `None` for an address, which the C library itself passes.
     pub fn from_number(number: u32) -> Option<Call> {
         Call::ALL.into_iter().map(|(call, _, _)| call).find(|call| *call as u32 == number)
     }
 }
 
-/// What the host sets the message of `dlerror` with, which stays the C library's.
+/// The function with which the host sets the message of `dlerror`, which remains the C library's.
 pub const SET_ERROR: &str = "__dl_seterr";
-/// It would share with `dlclose` what is behind it.
+/// `dlinfo` would share with `dlclose` the function behind them.
 const DLINFO: &str = "dlinfo";
 
-/// The bodies that some functions get.
+/// The pass, with the functions that get new bodies.
 struct AskHost {
     bodies: BTreeMap<u32, Vec<u8>>,
 }
@@ -63,8 +63,8 @@ impl Change for AskHost {
     }
 }
 
-/// The pass; `None` when the module does not export all of the family, with C's types, but for `dladdr`, or lacks the import. Then its C
-/// library does as Emscripten's. Errs when it is malformed.
+/// Creates the pass; `None` when the module lacks the import or does not export the whole family, `dladdr` excepted, with C's
+/// types. Its C library then behaves as Emscripten's does. Errs when the module is malformed.
 pub(super) fn ask_host(layout: &Layout<'_>) -> Result<Option<Box<dyn Change>>, ParseError> {
     let import = layout.imported(IMPORT).filter(|import| layout.takes_words(*import, 3));
     let Some(import) = import else { return Ok(None) };
@@ -81,7 +81,7 @@ pub(super) fn ask_host(layout: &Layout<'_>) -> Result<Option<Box<dyn Change>>, P
             return Ok(None);
         };
         bodies.insert(function, body(import, call, parameters));
-        // In the C library each is a wrapper, which optimizers put into its callers.
+        // In the C library each of them is a wrapper, which optimizers inline into its callers.
         let takes = |inner: &u32, count| layout.takes_words(*inner, count);
         let inner = layout.wrapped(function)?;
         if let Some(inner) = inner.filter(|inner| takes(inner, parameters) || takes(inner, parameters + 1)) {
@@ -91,7 +91,7 @@ pub(super) fn ask_host(layout: &Layout<'_>) -> Result<Option<Box<dyn Change>>, P
     Ok(Some(Box::new(AskHost { bodies })))
 }
 
-/// Asks the host with the first one or two parameters.
+/// A body that asks the host, passing the first one or two parameters.
 fn body(import: u32, call: Call, parameters: usize) -> Vec<u8> {
     let mut function = Function::new([]);
     let mut sink = function.instructions();

@@ -1,5 +1,5 @@
-//! Owns what passes know of a module: its sections, types, functions, globals, tables and exports, read in one walk. Must not know what
-//! becomes of it.
+//! Owns what passes know of a module: its sections, types, functions, globals, tables and exports, read in one walk. Must not
+//! know what the module is turned into.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use crate::parse::error::{ParseError, slice};
 pub(super) struct Section<'a> {
     pub id: u8,
     pub data: &'a [u8],
-    /// Whether it is a custom section that says something of places in the code.
+    /// Whether it is a custom section that refers to positions in the code.
     pub is_of_code: bool,
 }
 
@@ -25,27 +25,27 @@ pub(super) struct Section<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Body<'a> {
     pub bytes: &'a [u8],
-    /// Where positions in it count from: for a body as it lies in the file, from the file's begin.
+    /// The origin of positions in the body: for a body as it lies in the file, the beginning of the file.
     pub offset: usize,
 }
 
 impl<'a> Body<'a> {
-    /// The body, to read its locals and operators.
+    /// A reader of the body's locals and operators.
     pub(super) fn reader(&self) -> FunctionBody<'a> {
         FunctionBody::new(BinaryReader::new(self.bytes, self.offset))
     }
 
-    /// A part of it, between two positions of what reads it.
+    /// The part of the body between two positions that its reader reports.
     pub(super) fn part(&self, start: usize, end: usize) -> Result<&'a [u8], ParseError> {
         slice(self.bytes, start.saturating_sub(self.offset)..end.saturating_sub(self.offset))
     }
 
-    /// Its end.
+    /// The end of the body.
     pub(super) fn end(&self) -> usize {
         self.offset.saturating_add(self.bytes.len())
     }
 
-    /// The body with instructions before it, which `write` appends and which leave nothing on the stack.
+    /// The body, preceded by instructions that `write` appends and that leave nothing on the stack.
     pub(super) fn prefixed(
         &self,
         write: impl FnOnce(&mut InstructionSink<'_>),
@@ -65,13 +65,13 @@ impl<'a> Body<'a> {
     }
 }
 
-/// A module, up to what is in its bodies.
+/// The contents of a module, except what is inside its bodies.
 #[derive(Default)]
 pub(super) struct Layout<'a> {
     pub sections: Vec<Section<'a>>,
-    /// The types; `None` for those of no function.
+    /// The types; `None` for a type that is not a function type.
     pub types: Vec<Option<FuncType>>,
-    /// The indices of the types that stand alone: one of a larger group, or with subtypes, is another type.
+    /// The indices of the types that stand alone: a type that is part of a larger group or has subtypes is a different type.
     alone: Vec<u32>,
     /// The type index of each function, imported ones first.
     pub functions: Vec<u32>,
@@ -80,14 +80,14 @@ pub(super) struct Layout<'a> {
     tags: Vec<u32>,
     /// The globals, imported ones first.
     globals: Vec<GlobalType>,
-    /// How many tables there are, and how many of them are imported, which come first.
+    /// The number of tables, and the number of imported ones, which come first.
     tables: u32,
     imported_tables: u32,
-    /// The start function.
+    /// The function index of the start function.
     pub start: Option<u32>,
     /// The functions imported from `env` and from WASI, by name.
     imported: HashMap<&'a str, u32>,
-    /// What is exported: functions by name, globals and tables by index, and all names.
+    /// The exports: functions by name, globals and tables by index, and all names.
     exported_functions: HashMap<&'a str, u32>,
     exported_globals: HashSet<u32>,
     exported_tables: HashSet<u32>,
@@ -201,13 +201,13 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// The mutable globals that are not exported, whoever made them.
+    /// The mutable globals that are not exported, defined or imported.
     pub(super) fn private_globals(&self) -> impl Iterator<Item = u32> {
         let mutable = (0..).zip(&self.globals).filter(|(_, ty)| ty.mutable).map(|(index, _)| index);
         mutable.filter(|index| !self.exported_globals.contains(index))
     }
 
-    /// The tables that the module makes and does not export.
+    /// The tables that the module defines and does not export.
     pub(super) fn private_tables(&self) -> impl Iterator<Item = u32> {
         (self.imported_tables..self.tables).filter(|index| !self.exported_tables.contains(index))
     }
@@ -222,17 +222,17 @@ impl<'a> Layout<'a> {
         self.imported.get(name).copied()
     }
 
-    /// The function index of an export that is not an import passed on.
+    /// The function index of an export that is not a re-exported import.
     pub(super) fn defined(&self, name: &str) -> Option<u32> {
         self.exported_functions.get(name).copied().filter(|index| *index >= self.imports)
     }
 
-    /// Whether something is exported under a name.
+    /// Whether something is exported under this name.
     pub(super) fn exports_name(&self, name: &str) -> bool {
         self.export_names.contains(name)
     }
 
-    /// The function type of an index.
+    /// The function type with this index.
     pub(super) fn ty(&self, index: u32) -> Option<&FuncType> {
         self.types.get(index as usize)?.as_ref()
     }
@@ -242,7 +242,7 @@ impl<'a> Layout<'a> {
         self.ty(*self.functions.get(function as usize)?)
     }
 
-    /// Whether a function takes so many words, and returns one.
+    /// Whether a function takes this many words and returns one.
     pub(super) fn takes_words(&self, function: u32, count: usize) -> bool {
         self.type_of(function).is_some_and(|ty| {
             let is_word = |ty: &wasmparser::ValType| *ty == wasmparser::ValType::I32;
@@ -257,7 +257,7 @@ impl<'a> Layout<'a> {
         Some(self.ty(*self.tags.get(tag as usize)?)?.params())
     }
 
-    /// The indices of the function types that stand alone, by what they are.
+    /// The indices of the function types that stand alone, by their parameters and results.
     pub(super) fn types_by_content(&self) -> HashMap<(Vec<ValType>, Vec<ValType>), u32> {
         let mut known = HashMap::new();
         for index in self.alone.iter().rev() {
@@ -270,8 +270,9 @@ impl<'a> Layout<'a> {
         known
     }
 
-    /// The function that a function does nothing but call, with its own parameters as the first arguments: what is left of a short
-    /// C function whose callers may have it inlined, and then call the other one themselves. `None` when it does anything else.
+    /// The function that a function does nothing but call, passing its own parameters as the first arguments: the remainder of a
+    /// short C function which compilers may have inlined into its callers, so that these call the other function themselves.
+    /// `None` when it does anything else.
     pub(super) fn wrapped(&self, function: u32) -> Result<Option<u32>, ParseError> {
         let position = function.checked_sub(self.imports).and_then(|at| usize::try_from(at).ok());
         let Some(body) = position.and_then(|at| self.bodies.get(at)) else { return Ok(None) };

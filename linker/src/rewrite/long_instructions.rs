@@ -1,8 +1,9 @@
-//! Owns the cutting of instructions that copy and fill memory into pieces: one of them can work at 4 GiB for seconds, in which nothing
-//! interrupts it. Where there is much to do, each becomes a call of a function that does the same by pieces, in a loop where interrupts
-//! are noticed; what traps does so before it changes anything, as before. Must not know what an interrupt is.
+//! Owns the splitting of instructions that copy and fill memory into pieces: one of them can work on 4 GiB for seconds, during
+//! which nothing interrupts it. Where there is much to do, each becomes a call of a function that does the same piecewise, in a
+//! loop where interrupts are noticed; what traps does so before it changes anything, as before. Must not know what an interrupt
+//! is.
 //!
-//! The functions are added behind the others, so that no index changes.
+//! The functions are added after the existing ones, so that no index changes.
 
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 use wasmparser::Operator;
@@ -12,20 +13,21 @@ use super::additions::{Additions, appended};
 use super::layout::{Body, Layout};
 use crate::parse::error::ParseError;
 
-/// The most bytes that are worked at in one piece, which takes some milliseconds.
+/// The most bytes that are processed in one piece, which takes some milliseconds.
 const PIECE: i32 = 16 << 20;
-/// The most local variables of a function to which more are added: engines agree on 50,000, parameters among them.
+/// The most local variables that a function may have for more to be added: engines agree on a limit of 50,000, parameters
+/// included.
 const MOST_LOCALS: u32 = 49_997;
-/// The parameters of the functions.
+/// The first parameter of the added functions: the destination.
 const DESTINATION: u32 = 0;
-/// Of a copy; of a fill it is the value.
+/// The second parameter: the source of a copy, or the value of a fill.
 const SOURCE: u32 = 1;
 const SIZE: u32 = 2;
 
-/// The cutting of a module.
+/// The pass that splits the long instructions of a module.
 pub(super) struct Cut<'a> {
     layout: &'a Layout<'a>,
-    /// The functions that copy and fill, once there is something to cut.
+    /// The functions that copy and fill, once there is something to split.
     added: Option<Added>,
 }
 
@@ -36,7 +38,7 @@ impl<'a> Cut<'a> {
 }
 
 impl Change for Cut<'_> {
-    /// A body in which long instructions look at their size. Three local variables are added, behind the others.
+    /// A body in which long instructions check their size. Three local variables are added, after the existing ones.
     fn body(
         &mut self,
         function: u32,
@@ -58,7 +60,7 @@ impl Change for Cut<'_> {
         })?;
         let first = u32::try_from(parameters).unwrap_or(u32::MAX).saturating_add(locals);
         let has_room = first <= MOST_LOCALS;
-        // A group of three `i32` (0x7f).
+        // This is a group of three `i32` (0x7f).
         let mut new = if has_room { appended(declared, 1, &[3, 0x7f])? } else { declared.to_vec() };
         for long in found {
             let Long { start, end, is_copy } = long?;
@@ -76,7 +78,7 @@ impl Change for Cut<'_> {
     }
 }
 
-/// The functions that are added to a module, by index.
+/// The functions that are added to a module, by function index.
 #[derive(Clone, Copy)]
 struct Added {
     copy: u32,
@@ -89,12 +91,12 @@ impl Added {
         Added { copy: function(copy_by_pieces()), fill: function(fill_by_pieces()) }
     }
 
-    /// The function that copies, or fills.
+    /// The added function that copies, or the one that fills.
     fn function(self, is_copy: bool) -> u32 {
         if is_copy { self.copy } else { self.fill }
     }
 
-    /// What a long instruction becomes; `first` is the first of three local variables.
+    /// Writes the replacement of a long instruction; `first` is the first of three local variables.
     fn look_at_size(self, sink: &mut InstructionSink<'_>, first: u32, is_copy: bool) {
         let [destination, source, size] = [first, first.saturating_add(1), first.saturating_add(2)];
         sink.local_set(size).local_set(source).local_set(destination);
@@ -111,14 +113,14 @@ impl Added {
     }
 }
 
-/// An instruction that may work long, by where it is in the module.
+/// An instruction that may run long, by its position in the module.
 struct Long {
     start: usize,
     end: usize,
     is_copy: bool,
 }
 
-/// The long instructions of a body, in order: those whose size is not written before them.
+/// The long instructions of a body, in order: those that are not preceded by a constant size.
 fn long_instructions<'a>(
     body: &Body<'a>,
 ) -> Result<impl Iterator<Item = Result<Long, ParseError>> + use<'a>, ParseError> {
@@ -148,7 +150,8 @@ fn long_instructions<'a>(
     }))
 }
 
-/// Copies. Where the destination is in front it begins at the end, so that what overlaps is copied before it is written over.
+/// A function that copies piecewise. Where the destination is after the source, it begins at the end, so that overlapping bytes
+/// are copied before they are overwritten.
 fn copy_by_pieces() -> Function {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
@@ -174,7 +177,7 @@ fn copy_by_pieces() -> Function {
     function
 }
 
-/// Fills.
+/// A function that fills piecewise.
 fn fill_by_pieces() -> Function {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
@@ -191,7 +194,7 @@ fn fill_by_pieces() -> Function {
     function
 }
 
-/// Does `all` at once, and returns, where that is short, or traps.
+/// Processes everything at once by `all` and returns, where the size is small or the instruction traps.
 fn begin(sink: &mut InstructionSink<'_>, addresses: &[u32], all: impl Fn(&mut InstructionSink<'_>)) {
     is_more_left(sink).i32_eqz();
     for address in addresses {
@@ -203,12 +206,12 @@ fn begin(sink: &mut InstructionSink<'_>, addresses: &[u32], all: impl Fn(&mut In
     sink.return_().end();
 }
 
-/// Whether what is left is more than a piece.
+/// Tests whether more than one piece is left.
 fn is_more_left<'a, 'b>(sink: &'b mut InstructionSink<'a>) -> &'b mut InstructionSink<'a> {
     sink.local_get(SIZE).i32_const(PIECE).i32_gt_u()
 }
 
-/// Leaves a piece behind.
+/// Advances past a piece.
 fn go_on(sink: &mut InstructionSink<'_>, addresses: &[u32]) {
     for address in addresses {
         sink.local_get(*address).i32_const(PIECE).i32_add().local_set(*address);

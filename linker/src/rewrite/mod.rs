@@ -1,8 +1,8 @@
-//! Owns the rewriting of modules before they are compiled: one walk over a module, and a [`Recipe`] of passes that say what of it becomes
-//! something else. What no pass names stays as it is, byte for byte. Must not know which processes want which passes.
+//! Owns the rewriting of modules before they are compiled: one walk over a module, and a [`Recipe`] of passes that determine what
+//! is replaced. What no pass names stays as it is, byte for byte. Must not know which processes want which passes.
 //!
-//! A pass sees each function body as the passes before it have left it. What passes add (types, functions, exports) comes behind what is
-//! there, so that no index changes.
+//! A pass sees each function body as the preceding passes have left it. What passes add (types, functions, exports) comes after
+//! what exists, so that no index changes.
 
 mod additions;
 pub mod dlfcn_of_main;
@@ -28,23 +28,23 @@ use crate::parse::error::ParseError;
 pub enum Pass {
     /// Lowers the legacy exception instructions, which LLVM still writes by default, to those of the standard, which engines compile.
     LowerExceptions,
-    /// Lets Emscripten's C library sleep in the host ([`waiting`]).
+    /// Makes Emscripten's C library sleep in the host ([`waiting`]).
     SleepInHost,
-    /// Lets Emscripten's `tzset` ask for the time zone each time.
+    /// Makes Emscripten's `tzset` ask for the time zone each time.
     AlwaysAskForTimeZone,
-    /// Lets the `dlopen` family of an Emscripten main module ask the host ([`dlfcn_of_main`]).
+    /// Makes the `dlopen` family of an Emscripten main module ask the host ([`dlfcn_of_main`]).
     AskHostForLibraries,
-    /// Lets wasi-libc sleep in the host, and CPython tell when it looks for signals ([`waits_of_wasi`]).
+    /// Makes wasi-libc sleep in the host, and CPython report when it looks for signals ([`waits_of_wasi`]).
     WaitInHostOfWasi,
-    /// Cuts instructions that copy and fill memory into pieces, between which a guest can be interrupted.
+    /// Splits instructions that copy and fill memory into pieces, between which a guest can be interrupted.
     CutLongInstructions,
-    /// Lets the host get at the state that a module keeps to itself, and run its start function ([`state`]).
+    /// Gives the host access to the state that a module keeps private, and lets it run the start function ([`state`]).
     ExportState,
 }
 
 /// What a pass does to the bodies of functions.
 trait Change {
-    /// What the body of a function becomes; `None` when it stays. Errs when it is malformed.
+    /// The new body of a function; `None` when the body stays. Errs when the body is malformed.
     fn body(
         &mut self,
         function: u32,
@@ -54,7 +54,7 @@ trait Change {
 }
 
 impl Pass {
-    /// Looks at a module, and adds to it what does not depend on bodies; `None` when no body is to change.
+    /// Inspects a module, and adds to it what does not depend on bodies; `None` when no body is to change.
     fn begin<'a>(
         self,
         layout: &'a Layout<'a>,
@@ -71,7 +71,7 @@ impl Pass {
         }
     }
 
-    /// A number that is another one when the pass does something else than before: made of its sources.
+    /// A number computed from the sources of the pass, which changes whenever the behaviour of the pass does.
     const fn revision(self) -> u64 {
         match self {
             Pass::LowerExceptions => const { revision(&exceptions::SOURCES) },
@@ -85,11 +85,11 @@ impl Pass {
     }
 }
 
-/// What all passes use.
+/// The revision of the code that all passes use.
 const COMMON: u64 =
     revision(&[include_str!("mod.rs"), include_str!("layout.rs"), include_str!("additions.rs")]);
 
-/// A number for texts (FNV-1a, 64 bits).
+/// A hash of texts (FNV-1a, 64 bits).
 const fn revision(texts: &[&str]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut text = 0;
@@ -105,25 +105,25 @@ const fn revision(texts: &[&str]) -> u64 {
     hash
 }
 
-/// Passes, in the order in which they are applied.
+/// A sequence of passes, in the order in which they are applied.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recipe {
     passes: Vec<Pass>,
 }
 
 impl Recipe {
-    /// A recipe of these passes.
+    /// A recipe that consists of these passes.
     pub fn of(passes: impl IntoIterator<Item = Pass>) -> Recipe {
         Recipe { passes: passes.into_iter().collect() }
     }
 
-    /// Numbers that are others for recipes that make something else of a module, of this version of the linker and of others: for the key of
-    /// code that is compiled by one.
+    /// Numbers that differ between recipes that produce different results, of this version of the linker and of others: part of
+    /// the key of code compiled from a recipe's output.
     pub fn revisions(&self) -> impl Iterator<Item = u64> + '_ {
         iter::once(COMMON).chain(self.passes.iter().map(|pass| pass.revision()))
     }
 
-    /// Rewrites a module; `None` when there is nothing to change. Errs when it is malformed.
+    /// Rewrites a module; `None` when there is nothing to change. Errs when the module is malformed.
     pub fn apply(&self, wasm: &[u8]) -> Result<Option<Vec<u8>>, ParseError> {
         if self.passes.is_empty() {
             return Ok(None);
@@ -142,7 +142,7 @@ impl Recipe {
     }
 }
 
-/// The bodies that are not what they were, by function.
+/// The changed bodies, by function.
 fn change_bodies(
     layout: &Layout<'_>,
     changes: &mut [Box<dyn Change + '_>],
@@ -162,8 +162,8 @@ fn change_bodies(
     Ok(bodies)
 }
 
-/// The module again, with other bodies and what is added. What custom sections say of places in the code (`metadata.code.*`, of the branch
-/// hinting proposal) is left out when there is other code.
+/// Assembles the module from the changed bodies and the additions. Custom sections that refer to positions in the code
+/// (`metadata.code.*`, of the branch hinting proposal) are left out when the code differs.
 fn assemble(
     layout: &Layout<'_>,
     bodies: &BTreeMap<u32, Vec<u8>>,

@@ -1,6 +1,6 @@
-//! Owns a change to Emscripten main modules: their `tzset`, which runs before everything that has to do with local time, asks JavaScript
-//! once in a process and then never again, so that a `TZ` that is set later changes nothing. Here it always asks. Everything else stays as
-//! it is. Must not know what the host answers.
+//! Owns a change to Emscripten main modules: their `tzset`, which runs before everything that deals with local time, asks
+//! JavaScript once in a process and then never again, so that a `TZ` that is set later has no effect. After the change, it always
+//! asks. Everything else stays as it is. Must not know what the host answers.
 
 use wasm_encoder::{Encode as _, Instruction};
 use wasmparser::Operator;
@@ -13,7 +13,7 @@ use crate::parse::error::ParseError;
 /// `(timezone: *long, daylight: *int, standard: *char, daylight: *char)` (Emscripten, `system/lib/libc/tzset.c`).
 const ASK: &str = "_tzset_js";
 
-/// The import by which the module asks.
+/// The pass, with the import through which the module asks.
 struct AlwaysAsk {
     ask: u32,
 }
@@ -29,15 +29,15 @@ impl Change for AlwaysAsk {
     }
 }
 
-/// The pass; `None` when the module does not ask.
+/// Creates the pass; `None` when the module does not ask.
 pub(super) fn always_ask(layout: &Layout<'_>) -> Option<Box<dyn Change>> {
     Some(Box::new(AlwaysAsk { ask: layout.imported(ASK)? }))
 }
 
-/// A body that asks, without its look at what tells whether it has asked before: a `bool`, or a name that it has set. `None` for other
-/// bodies. It loads nothing else before it asks.
+/// A body that always asks, without the check of the flag that shows whether it has asked before: a `bool`, or a name that it has
+/// set. `None` for other bodies. The function loads nothing else before it asks.
 fn asking(body: &Body<'_>, ask: u32) -> Result<Option<Vec<u8>>, ParseError> {
-    // Few functions are as short, and reading all of them would take long.
+    // Only few functions are that short, and reading all of them would take long.
     const SHORT: usize = 256;
     if body.bytes.len() > SHORT {
         return Ok(None);

@@ -1,6 +1,7 @@
-//! Owns a change to Emscripten main modules: how their C library sleeps. It spins until its time has come, since JavaScript has no way to
-//! wait on a main thread, and cannot say that a signal came. Here `clock_nanosleep`, by which everything else sleeps, asks the host, by an
-//! import that the module has anyway. Everything else stays as it is. Must not know what else is done to a module.
+//! Owns a change to Emscripten main modules: how their C library sleeps. It spins until the time has come, since JavaScript has
+//! no way to wait on a main thread, and cannot report that a signal came. After the change, `clock_nanosleep`, on which all other
+//! ways of sleeping rest, asks the host, through an import that the module has anyway. Everything else stays as it is. Must not
+//! know what else is done to a module.
 
 use wasm_encoder::{Function, InstructionSink};
 
@@ -14,14 +15,14 @@ const SLEEP: &str = "clock_nanosleep";
 /// Emscripten's `(descriptors, count, milliseconds) -> i32`, a negative error number.
 const POLL: &str = "__syscall_poll";
 
-/// The bit of a count by which the host knows that it is asked to sleep: no memory holds so many descriptors. The first argument is then
-/// the request, the third the remaining time, and the lower bits of the count are the clock (8 bits) and, above them, whether the request is
-/// a point in time.
+/// The bit of a count by which the host recognizes a request to sleep: no memory holds that many descriptors. The first argument
+/// is then the address of the request, the third that of the remaining time, and the lower bits of the count are the clock (8
+/// bits) and, above them, whether the request is a point in time.
 pub const ASKS_TO_SLEEP: u32 = 1 << 31;
-/// The bit that tells that a request is a point in time (`TIMER_ABSTIME`).
+/// The bit that marks a request as a point in time (`TIMER_ABSTIME`).
 pub const IS_POINT_IN_TIME: u32 = 1 << 8;
 
-/// What sleeps, and what it asks by: functions.
+/// The pass, with two functions: the one that sleeps, and the one through which it asks.
 struct SleepInHost {
     sleep: u32,
     poll: u32,
@@ -38,20 +39,20 @@ impl Change for SleepInHost {
     }
 }
 
-/// The pass; `None` when the module has no such function, or nothing to ask by.
+/// Creates the pass; `None` when the module has no such function, or none through which it could ask.
 pub(super) fn sleep_in_host(layout: &Layout<'_>) -> Option<Box<dyn Change>> {
     let sleep = layout.defined(SLEEP).filter(|sleep| layout.takes_words(*sleep, 4))?;
     let poll = layout.imported(POLL).filter(|poll| layout.takes_words(*poll, 3))?;
     Some(Box::new(SleepInHost { sleep, poll }))
 }
 
-/// The local variables of `clock_nanosleep`.
+/// The number of the `clock` parameter of `clock_nanosleep`; the other parameters follow.
 const CLOCK: u32 = 0;
 const FLAGS: u32 = 1;
 const REQUEST: u32 = 2;
 const REMAINING: u32 = 3;
 
-/// A `clock_nanosleep` that asks.
+/// A `clock_nanosleep` that asks the host.
 fn sleeping(poll: u32) -> Vec<u8> {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
@@ -61,7 +62,7 @@ fn sleeping(poll: u32) -> Vec<u8> {
     function.into_raw_body()
 }
 
-/// Makes the count of the clock's number, which is on the stack.
+/// Computes the count from the clock's number, which is on the stack.
 fn count(sink: &mut InstructionSink<'_>) {
     sink.i32_const(0xff).i32_and();
     sink.local_get(FLAGS).i32_const(1).i32_and().i32_const(8).i32_shl().i32_or();

@@ -1,6 +1,6 @@
-//! Owns two changes to WASI main modules, through an import that they have anyway: `clock_nanosleep` of wasi-libc knows no `EINTR`, so
-//! that a sleep that is interrupted could not go on, and CPython does not tell whether it has noticed a signal, which ends a program
-//! that never does. Everything else stays as it is. Must not know what the host does.
+//! Owns two changes to WASI main modules, through an import that they have anyway: `clock_nanosleep` of wasi-libc does not know
+//! `EINTR`, so that an interrupted sleep could not go on, and CPython does not report whether it has noticed a signal; a program
+//! that never notices one is ended by it. Everything else stays as it is. Must not know what the host does.
 
 use wasm_encoder::Function;
 
@@ -9,35 +9,35 @@ use super::additions::Additions;
 use super::layout::{Body, Layout};
 use crate::parse::error::ParseError;
 
-/// The import through which both go: `(subscriptions, events, count, result) -> errno`, all `i32`. The third argument counts
-/// subscriptions; here it is one of [`Call`]'s numbers, beyond any count that fits a memory.
+/// The import through which both calls go: `(subscriptions, events, count, result) -> errno`, all `i32`. The third argument
+/// counts subscriptions; here it is one of the numbers of [`Call`], beyond any count that fits in a memory.
 const IMPORT: &str = "poll_oneoff";
 /// `(clock, flags, request, remaining) -> errno`, all `i32` (wasi-libc, `clock_nanosleep.c`).
 pub const SLEEP: &str = "clock_nanosleep";
-/// Where CPython looks whether there are signals to handle: `(thread) -> i32` (CPython, `Modules/signalmodule.c`).
+/// The function in which CPython checks for signals to handle: `(thread) -> i32` (CPython, `Modules/signalmodule.c`).
 pub const LOOK_FOR_SIGNALS: &str = "_PyErr_CheckSignalsTstate";
 
-/// What is called: the third argument of the import.
+/// The function that is called: the third argument of the import.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Call {
-    /// `clock_nanosleep`: the first argument is the address of the time to sleep, the second that of the clock, the fourth that of
-    /// the time that is left afterwards, or 0; with this flag it is a point in time.
+    /// `clock_nanosleep`: the first argument is the address of the time to sleep, the second that of the clock, the fourth that
+    /// of the time that is left afterwards, or 0; with this flag, the time is a point in time.
     Sleep {
         /// Whether the time is a point in time.
         is_absolute: bool,
     },
-    /// CPython looks for signals.
+    /// CPython looks for signals to handle.
     LooksForSignals,
 }
 
-/// The numbers of calls. A flag of `clock_nanosleep` is added to the first.
+/// The number of [`Call::Sleep`], to which a flag of `clock_nanosleep` is added.
 const NUMBER_OF_SLEEP: u32 = 0xc000_0000;
 const NUMBER_OF_LOOK: u32 = 0xd000_0000;
-/// `TIMER_ABSTIME`.
+/// The value of `TIMER_ABSTIME`.
 const ABSOLUTE: u32 = 1;
 
 impl Call {
-    /// The call of this number; `None` for a count of subscriptions.
+    /// The call with this number; `None` for a count of subscriptions.
     pub fn from_number(number: u32) -> Option<Call> {
         match number {
             NUMBER_OF_LOOK => Some(Call::LooksForSignals),
@@ -48,7 +48,7 @@ impl Call {
     }
 }
 
-/// The functions that become others, and the import.
+/// The pass, with the functions that get new bodies, and the import.
 struct AskHost {
     sleep: Option<u32>,
     look: Option<u32>,
@@ -73,7 +73,7 @@ impl Change for AskHost {
     }
 }
 
-/// The pass; `None` when the module has neither function, with C's types, or not the import.
+/// Creates the pass; `None` when the module has neither function with C's types, or lacks the import.
 pub(super) fn ask_host(layout: &Layout<'_>) -> Option<Box<dyn Change>> {
     let import = layout.imported(IMPORT).filter(|import| layout.takes_words(*import, 4))?;
     let sleep = layout.defined(SLEEP).filter(|function| layout.takes_words(*function, 4));
@@ -81,7 +81,7 @@ pub(super) fn ask_host(layout: &Layout<'_>) -> Option<Box<dyn Change>> {
     (sleep.is_some() || look.is_some()).then(|| Box::new(AskHost { sleep, look, import }) as Box<dyn Change>)
 }
 
-/// Asks the host to sleep; flags that there are none of are `EINVAL`.
+/// A body that asks the host to sleep; unknown flags yield `EINVAL`.
 fn sleeping(import: u32) -> Vec<u8> {
     /// `EINVAL` (`wasi_snapshot_preview1.witx`).
     const INVALID: i32 = 28;

@@ -1,8 +1,8 @@
-//! Owns the account of the host's memory that a guest causes to be used, beside its own linear memory. Must not know what it is used
-//! for.
+//! Owns the account of the host's memory that a guest causes to be used, in addition to its own linear memory. Must not know what
+//! it is used for.
 //!
-//! Whoever keeps something for a guest charges its bytes first and holds the [`Charge`] as long as the thing; what is dropped is
-//! given back. One account bounds them all together.
+//! Whatever keeps something for a guest first charges its bytes, and holds the [`Charge`] as long as the thing exists; dropping
+//! the charge gives the bytes back. One account bounds everything together.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::limits::Limits;
 
-/// The account of one process. Clones are the same account.
+/// The account of one process. Clones share the account.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget(Arc<Account>);
 
@@ -20,18 +20,18 @@ struct Account {
     used: AtomicU64,
 }
 
-/// The account has too little left.
+/// The error that the account has too few bytes left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the memory that the host keeps for a guest is used up")]
 pub(crate) struct Exhausted;
 
 impl Budget {
-    /// An account of [`Limits::host_memory`] bytes, of which none are used.
+    /// An account of [`Limits::host_memory`] bytes, none of which is used.
     pub(crate) fn of(limits: Limits) -> Budget {
         Budget(Arc::new(Account { limits, used: AtomicU64::new(0) }))
     }
 
-    /// The same of `limit` bytes, with the default limits of everything else.
+    /// An account of `limit` bytes, with the default limits of everything else.
     #[cfg(test)]
     pub(crate) fn new(limit: u64) -> Budget {
         Budget::of(Limits { host_memory: limit, ..Limits::default() })
@@ -42,17 +42,17 @@ impl Budget {
         &self.0.limits
     }
 
-    /// The bytes that may be used together.
+    /// The total number of bytes that may be used.
     pub(crate) fn limit(&self) -> u64 {
         self.0.limits.host_memory
     }
 
-    /// The bytes that are used now.
+    /// The number of bytes that are in use.
     pub(crate) fn used(&self) -> u64 {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// Uses some bytes, until the charge is dropped. Errs, having used none, when fewer are left.
+    /// Uses this many bytes until the charge is dropped. Errs, having used none, when fewer are left.
     pub(crate) fn charge(&self, bytes: u64) -> Result<Charge, Exhausted> {
         self.take(bytes)?;
         Ok(Charge { budget: self.clone(), bytes })
@@ -68,7 +68,7 @@ impl Budget {
     }
 }
 
-/// Bytes that are used as long as this lives.
+/// Bytes that are in use as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Budget,
@@ -76,12 +76,12 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// How many they are.
+    /// The number of bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Makes them more or fewer. Errs, changing nothing, when the account has too little left.
+    /// Changes the number of bytes. Errs, changing nothing, when the account has too few left.
     pub(crate) fn resize(&mut self, bytes: u64) -> Result<(), Exhausted> {
         match bytes.checked_sub(self.bytes) {
             Some(more) => self.budget.take(more)?,
@@ -98,7 +98,7 @@ impl Drop for Charge {
     }
 }
 
-/// Bytes that wait for someone, in order. The room that they take is charged.
+/// A queue of bytes that wait to be read. Its room is charged.
 #[derive(Debug)]
 pub(crate) struct Queue {
     bytes: VecDeque<u8>,
@@ -106,7 +106,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// The least room that is given back when a queue becomes empty: less is kept for what comes next.
+    /// The least room in bytes that is given back when a queue becomes empty; less is kept for what comes next.
     const WORTH_GIVING_BACK: usize = 16 << 10;
 
     /// An empty queue.
@@ -114,17 +114,17 @@ impl Queue {
         Ok(Queue { bytes: VecDeque::new(), charge: budget.charge(0)? })
     }
 
-    /// How many bytes wait.
+    /// The number of bytes in the queue.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether none do.
+    /// Whether the queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Adds bytes. Errs, having added none, when there is no room for them.
+    /// Appends bytes. Errs, having appended none, when there is no room for them.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), Exhausted> {
         let length = self.bytes.len().checked_add(bytes.len()).ok_or(Exhausted)?;
         if length > self.bytes.capacity() {
@@ -136,7 +136,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Copies the first bytes; returns how many.
+    /// Copies bytes from the front without removing them; returns how many.
     pub(crate) fn peek(&self, buffer: &mut [u8]) -> usize {
         let (front, back) = self.bytes.as_slices();
         let first = front.len().min(buffer.len());
@@ -146,7 +146,7 @@ impl Queue {
         first + second
     }
 
-    /// Takes the first bytes; returns how many.
+    /// Removes bytes from the front; returns how many.
     pub(crate) fn take(&mut self, buffer: &mut [u8]) -> usize {
         let count = self.peek(buffer);
         self.bytes.drain(..count);
@@ -156,10 +156,10 @@ impl Queue {
         count
     }
 
-    /// Forgets what waits.
+    /// Discards all bytes in the queue.
     pub(crate) fn clear(&mut self) {
         self.bytes = VecDeque::new();
-        // Less always succeeds.
+        // Shrinking always succeeds.
         let _ = self.charge.resize(0);
     }
 }

@@ -1,20 +1,20 @@
-//! Owns how the names of C++ and Rust are shown to people. Must not know whose names they are.
+//! Owns how the names of C++ and Rust are shown to people. Must not know what the names belong to.
 
 use std::fmt::{self, Write};
 
 use cpp_demangle::{DemangleOptions, Symbol};
 
-/// The most bytes of a readable name: a short symbol can stand for one that has no end.
+/// The most bytes of a readable name: a short symbol can stand for an endless one.
 const LONGEST: usize = 2048;
 
-/// The name as it was written in C++ or Rust; `None` for a name that is none of theirs, and for one that would be too long.
+/// The name as it was written in C++ or Rust; `None` for a name that is from neither, and for a name that would be too long.
 pub fn demangled(name: &str) -> Option<String> {
     let looks_mangled = ["_Z", "__Z", "_R"].iter().any(|prefix| name.starts_with(prefix));
     if !looks_mangled || name.len() > LONGEST {
         return None;
     }
     let mut text = Bounded(String::new());
-    // Rust's old names are C++ names with a hash, so it is asked first.
+    // The old names of Rust are C++ names with a hash, so Rust is tried first.
     if let Ok(rust) = rustc_demangle::try_demangle(name) {
         return write!(text, "{rust:#}").is_ok().then_some(text.0);
     }
@@ -22,7 +22,7 @@ pub fn demangled(name: &str) -> Option<String> {
     symbol.structured_demangle(&mut text, &DemangleOptions::new()).is_ok().then_some(text.0)
 }
 
-/// The name of a type of C++, of which this is what `std::type_info::name` says.
+/// The name of a C++ type, given what `std::type_info::name` returns for it.
 pub(crate) fn type_name(mangled: &str) -> Option<String> {
     let symbol = demangled(&format!("_ZTS{mangled}"))?;
     symbol.strip_prefix("typeinfo name for ").map(str::to_owned)
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_name_without_end_is_none() {
-        // Each substitution holds the one before it twice.
+        // Each substitution contains the one before it twice.
         let mut name = "_Z1fSt4pairIiiE".to_owned();
         for level in 0..30_u8 {
             let last = match level {

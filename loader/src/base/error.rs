@@ -1,5 +1,5 @@
-//! Owns the errors of the embedder's API and their wording. What the linker finds wrong keeps the linker's words. Must
-//! not know exit codes.
+//! Owns the errors of the embedder's API and their wording. What the linker finds wrong keeps the linker's wording. Must not know
+//! exit codes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,66 +8,66 @@ use pydl_linker::{LinkError, ParseError};
 
 use super::halt::Halt;
 
-/// A directory cannot serve as the cache.
+/// Why a directory cannot serve as the cache.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// It cannot be made or looked at.
+    /// The directory cannot be created or examined.
     #[error("cache directory {}: {error}", path.display())]
     Directory {
-        /// The directory.
+        /// Path of the directory.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// Others than this user could put code into it.
+    /// Users other than this one could put code into the directory.
     #[error(
         "cache directory {}: {why}, so others could put machine code into it; use a directory of your own \
          (chmod 700)",
         path.display()
     )]
     NotPrivate {
-        /// The directory.
+        /// Path of the directory.
         path: PathBuf,
-        /// Whose it is, or who may write.
+        /// Who owns the directory, or who may write to it.
         why: String,
     },
 }
 
-/// A process cannot be made, or a library cannot be loaded into it.
+/// Why a process cannot be made, or a library cannot be loaded into it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// A file of the host cannot be read or prepared.
     #[error("{}: {error}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
 
     /// A wheel or another archive is not what it should be, or does not fit the main module.
     #[error("{}: {why}", path.display())]
     Archive {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong, with the entry that it is wrong with.
+        /// What is wrong, and with which entry.
         why: String,
     },
 
     /// The main module is not a WebAssembly module.
     #[error("{}: {error}", path.display())]
     Malformed {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// What is wrong, and where in the file.
         error: ParseError,
     },
 
     /// The engine refuses a module: it is invalid, or uses features that are not supported.
     #[error("{name}: cannot be compiled: {why}")]
     Compile {
-        /// The file.
+        /// Name of the file.
         name: String,
         /// The engine's reason.
         why: String,
@@ -76,7 +76,7 @@ pub enum LoadError {
     /// The main module cannot be started.
     #[error("{name}: not a main module that can be run: {why}")]
     NotRunnable {
-        /// The file.
+        /// Name of the file.
         name: String,
         /// What is missing.
         why: String,
@@ -85,30 +85,30 @@ pub enum LoadError {
     /// A side module is given as a main module.
     #[error("{name}: not a main module that can be run: it is a side module")]
     IsSideModule {
-        /// The file.
+        /// Name of the file.
         name: String,
     },
 
-    /// The working directory is none that the guest has.
+    /// The working directory does not exist in the guest.
     #[error("working directory {folder}: there is no such folder in the guest")]
     NoSuchFolder {
-        /// What was asked for.
+        /// The requested folder.
         folder: String,
     },
 
-    /// The host may keep less for a guest than every guest needs ([`crate::ProcessOptions::host_memory`]).
+    /// The host may keep less memory for a guest than every guest needs ([`crate::ProcessOptions::host_memory`]).
     #[error("what every guest finds takes more than the {limit} bytes that the host may keep for it")]
     HostMemory {
-        /// What it may keep, in bytes.
+        /// How much it may keep, in bytes.
         limit: u64,
     },
 
-    /// The main module imports what the host does not offer.
+    /// The main module has imports that the host does not offer.
     #[error("{name}: imports that nothing provides:\n  {}", imports.join("\n  "))]
     MissingImports {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// `module.name (type)`, in import order.
+        /// The imports, as `module.name (type)`, in import order.
         imports: Vec<String>,
     },
 
@@ -116,7 +116,7 @@ pub enum LoadError {
     #[error(transparent)]
     Link(#[from] LinkError),
 
-    /// An option of the process cannot be met.
+    /// An option of the process cannot be satisfied.
     #[error("{0}")]
     Option(String),
 
@@ -124,16 +124,16 @@ pub enum LoadError {
     #[error(transparent)]
     Cache(#[from] CacheError),
 
-    /// The engine failed in a way that is no fault of a module.
+    /// The engine failed in a way that is not the fault of a module.
     #[error("the WebAssembly engine failed: {0}")]
     Engine(String),
 }
 
-/// Why a guest does not get to its `_start`: the host cannot start it, or it has ended itself.
+/// Why a guest does not reach its `_start`: the host cannot start it, or it has ended itself.
 pub(crate) type Stop = Halt<LoadError>;
 
 impl LoadError {
-    /// Its text without the path of the file that it is about, for who has told that.
+    /// The text of the error without the path of the file that it is about, for callers that have already printed the path.
     pub fn reason(&self) -> String {
         match self {
             LoadError::File { error, .. } => error.to_string(),
@@ -146,7 +146,7 @@ impl LoadError {
 
     #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
     pub(crate) fn engine(error: wasmtime::Error) -> LoadError {
-        // Not the whole chain: it may hold a backtrace, with names that the guest chose and that grow when demangled.
+        // The whole chain is not used: it may contain a backtrace, with names that the guest chose and that grow when demangled.
         LoadError::Engine(error.root_cause().to_string())
     }
 

@@ -1,17 +1,17 @@
-//! Owns the one shape of why something does not come about in which a guest has a part: it is refused, and everything goes on, or the
-//! guest has ended meanwhile, and no call returns to it. Must not know for which reasons anything is refused.
+//! Owns the single form of the reason why an operation that involves the guest does not complete: it is refused, and everything
+//! goes on, or the guest has ended meanwhile, and no call returns to it. Must not know for which reasons anything is refused.
 
-/// Why something does not come about.
+/// Why an operation does not complete.
 #[derive(Debug)]
 pub(crate) enum Halt<E> {
-    /// It is refused: whoever asked is told why.
+    /// It is refused: the caller is given the reason.
     Refused(E),
     /// The guest has ended, by itself, in a trap or from outside.
     Ended(wasmtime::Error),
 }
 
 impl<E> Halt<E> {
-    /// The same, with the reason of a refusal made another.
+    /// The same halt, with the reason of a refusal converted by `reason`.
     pub(crate) fn map<F>(self, reason: impl FnOnce(E) -> F) -> Halt<F> {
         match self {
             Halt::Refused(why) => Halt::Refused(reason(why)),

@@ -1,5 +1,5 @@
-//! Owns how files of the host that a user names are opened and read: regular files, without waiting for anybody, up to a limit. Must
-//! not know what is in them.
+//! Owns how files of the host that a user names are opened and read: regular files, without waiting for anyone, up to a limit.
+//! Must not know what is in them.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read as _};
@@ -8,26 +8,28 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// The most bytes that are read of a file: more than a module or a script can have.
+/// The most bytes that are read from a file: more than a module or a script can have.
 const MOST_BYTES: u64 = 4 << 30;
 
-/// Opens a regular file to read it. Links are followed. Errs, with the kind in words, for whatever else has the name: reading a FIFO would
-/// wait for somebody to write to it, and a device may have no end.
+/// Opens a regular file for reading. Links are followed. Errs, naming the kind, for anything else that has the name: reading a
+/// FIFO would wait for someone to write to it, and a device may have no end.
 pub fn open_regular_file(path: &Path) -> io::Result<File> {
-    // Without `NONBLOCK` it is the opening of a FIFO that waits. It means nothing to regular files.
+    // Without `NONBLOCK`, opening a FIFO would wait. The flag has no meaning for regular files.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     let ty = file.metadata()?.file_type();
     if ty.is_file() { Ok(file) } else { Err(io::Error::other(format!("{}, not a regular file", name(ty)))) }
 }
 
-/// Reads a regular file whole. Errs as [`open_regular_file`] does, and when it is larger than a file of use to a guest can be.
+/// Reads a whole regular file. Errs as [`open_regular_file`] does, and when the file is larger than any file that is of use to a
+/// guest.
 pub(crate) fn read_regular_file(path: &Path) -> io::Result<Vec<u8>> {
     read_to_end(open_regular_file(path)?)
 }
 
-/// Reads a file whole that a user has named as a program: it may be a pipe too, as in `pydl run MAIN <(generate)`, and ends where
-/// that does. Errs when it has more bytes than a file of use to a guest can have, as a device without an end has.
+/// Reads the whole of a file that a user has named as a program. It may also be a pipe, as in `pydl run MAIN <(generate)`, and
+/// ends where that does. Errs when it has more bytes than any file that is of use to a guest, as is the case for a device without
+/// an end.
 pub(crate) fn read_program(path: &Path) -> io::Result<Vec<u8>> {
     read_to_end(File::open(path)?)
 }
@@ -45,7 +47,7 @@ fn read_to_end(file: File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a file is that is not a regular one.
+/// The name of a file type other than a regular file.
 fn name(ty: FileType) -> &'static str {
     match () {
         () if ty.is_dir() => "a folder",

@@ -1,5 +1,5 @@
-//! Owns the way to reach a running guest from another thread: signals such as that of Ctrl-C, and its end, while it computes, sleeps or
-//! waits for input. Must not know what a signal means to the guest.
+//! Owns the way to reach a running guest from another thread: to send it signals such as that of Ctrl-C, and to end it, while it
+//! computes, sleeps or waits for input. Must not know what a signal means to the guest.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,17 +16,17 @@ use wasmtime::Engine;
 /// Where a guest notices that it is interrupted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Interruption {
-    /// Whatever it does.
+    /// Anywhere, whatever the guest is doing.
     #[default]
     Anywhere,
-    /// Where it waits, and where it asks for signals, as Emscripten's CPython does between its byte codes. A loop of an extension
-    /// that does neither goes on, as it does natively, and [`InterruptHandle::terminate`] does not end it. Code is about an eighth
-    /// faster. Main modules that do not ask, those of WASI among them, are interrupted anywhere.
+    /// Where the guest waits, and where it asks for signals, as Emscripten's CPython does between byte codes. A loop in an
+    /// extension that does neither goes on, as it does natively, and [`InterruptHandle::terminate`] does not end it. Code is
+    /// about an eighth faster. Main modules that do not ask, those of WASI among them, are interrupted anywhere.
     WhereAsked,
 }
 
-/// A signal that a guest can be sent from outside. What it does is the guest's to say (`sigaction`); by default, all but the last two end
-/// it.
+/// A signal that can be sent to a guest from outside. The guest determines its effect (`sigaction`); by default, all but the last
+/// two end the guest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Signal {
@@ -40,9 +40,9 @@ pub enum Signal {
     User2,
     /// `SIGTERM`.
     Terminate,
-    /// `SIGCONT`: the process was stopped and goes on.
+    /// `SIGCONT`: the process was stopped and continues.
     Continue,
-    /// `SIGWINCH`: the terminal has another size.
+    /// `SIGWINCH`: the size of the terminal has changed.
     WindowChange,
 }
 
@@ -57,7 +57,7 @@ impl Signal {
         Signal::WindowChange,
     ];
 
-    /// Its number on Linux, which is that of Emscripten's C library, and of wasi-libc.
+    /// The signal's number on Linux, which is the same in Emscripten's C library and in wasi-libc.
     pub fn number(self) -> u8 {
         match self {
             Signal::HangUp => 1,
@@ -75,7 +75,7 @@ impl Signal {
     }
 }
 
-/// Interrupts one process. Cloning makes another handle for the same process.
+/// Interrupts one process. Cloning creates another handle for the same process.
 #[derive(Clone)]
 pub struct InterruptHandle {
     engine: Engine,
@@ -91,28 +91,30 @@ impl InterruptHandle {
         &self.state
     }
 
-    /// Ends the guest, whatever it does, with [`Interruption::Anywhere`]: [`crate::ExitStatus::Interrupted`]. This is the way to limit
-    /// its time. Only loading a library, above all compiling it, goes on to its end before.
+    /// Ends the guest, whatever it is doing, with [`Interruption::Anywhere`]; it ends with [`crate::ExitStatus::Interrupted`].
+    /// This is the way to limit its running time. Only the loading of a library, above all its compilation, is completed first.
     pub fn terminate(&self) {
         self.state.terminated.store(true, Ordering::SeqCst);
         self.state.wake();
         self.engine.increment_epoch();
     }
 
-    /// Interrupts the guest as Ctrl-C does: Python gets a `KeyboardInterrupt`, unless it has another handler for `SIGINT` or ignores it; a
-    /// guest that has not said what is to happen is ended with [`crate::ExitStatus::Interrupted`]. Has no effect once the guest has ended.
+    /// Interrupts the guest as Ctrl-C does: Python gets a `KeyboardInterrupt`, unless it has another handler for `SIGINT` or
+    /// ignores it; a guest that has not set up how to handle it is ended with [`crate::ExitStatus::Interrupted`]. Has no effect
+    /// once the guest has ended.
     pub fn interrupt(&self) {
         self.signal(Signal::Interrupt);
     }
 
-    /// Sends the guest a signal. One that it was sent before and has not noticed yet is sent once. Has no effect once the guest has ended.
+    /// Sends the guest a signal. If the same signal was sent before and has not been noticed yet, it arrives once. Has no effect
+    /// once the guest has ended.
     pub fn signal(&self, signal: Signal) {
         self.state.raise(signal);
         self.engine.increment_epoch();
     }
 
-    /// Whether the guest has not noticed yet a signal that it was sent. What it has been told of while it was in an extension, it may notice
-    /// only when Python goes on.
+    /// Whether there is a signal that was sent to the guest and that the guest has not noticed yet. A signal that is delivered
+    /// while the guest is in an extension may be noticed only when Python goes on.
     pub fn is_pending(&self) -> bool {
         self.state.is_pending() || self.state.unnoticed.load(Ordering::SeqCst)
     }
@@ -121,25 +123,25 @@ impl InterruptHandle {
 /// What the two sides of an interrupt share.
 #[derive(Default)]
 pub(crate) struct InterruptState {
-    /// The signals that the guest was not told of yet.
+    /// The signals that have not been delivered to the guest yet.
     pending: AtomicU32,
-    /// Whether the guest has been told, or is to be, and has not looked since.
+    /// Whether a signal has been delivered to the guest, or is to be, and the guest has not checked since.
     unnoticed: AtomicBool,
     terminated: AtomicBool,
     sleeping: (Mutex<()>, Condvar),
-    /// Becomes readable with a signal, for those who wait for the host's descriptors.
+    /// Becomes readable when a signal comes, for threads that wait for the host's descriptors.
     alarm: OnceLock<OwnedFd>,
 }
 
 impl InterruptState {
-    /// Notes a signal, of which the guest is told when it waits or is interrupted next.
+    /// Records a signal, which is delivered to the guest when it next waits or is interrupted.
     pub(crate) fn raise(&self, signal: Signal) {
         self.unnoticed.store(true, Ordering::SeqCst);
         self.pending.fetch_or(signal.bit(), Ordering::SeqCst);
         self.wake();
     }
 
-    /// Ends what the guest waits for.
+    /// Ends whatever the guest is waiting for.
     fn wake(&self) {
         if let Some(alarm) = self.alarm.get() {
             let _ = rustix::io::write(alarm, &1_u64.to_ne_bytes());
@@ -164,15 +166,15 @@ impl InterruptState {
         self.terminated.load(Ordering::SeqCst)
     }
 
-    /// Errs when the guest is to end. Whoever works for a guest on something whose size the guest chooses asks before each
-    /// [`PIECE`] of it.
+    /// Errs when the guest is to end. Code that works for a guest on something whose size the guest chooses calls this before
+    /// each [`PIECE`] of it.
     pub(crate) fn check(&self) -> wasmtime::Result<()> {
         if self.is_terminated() { Err(Interrupted.into()) } else { Ok(()) }
     }
 
-    /// Has something done on a thread of its own that may take long and that nothing can end, and waits until it is done or, if that
-    /// is first, `is_over` tells after a signal that nobody wants it any more: `None`. Then it goes on to its end, and what comes of it is
-    /// lost. Errs when this program has too many such threads.
+    /// Runs something that may take long and that nothing can end on a thread of its own, and waits until it is done or until,
+    /// after a signal, `is_over` returns that the result is no longer wanted: then `None`. In that case the thread runs to its
+    /// end, and its result is lost. Errs when this program has too many such threads.
     pub(crate) fn aside<T: Send + 'static>(
         self: &Arc<Self>,
         is_over: impl Fn(&InterruptState) -> bool,
@@ -193,7 +195,7 @@ impl InterruptState {
         loop {
             match take() {
                 Some(Ok(made)) => return Ok(Some(made)),
-                // As if it had been done here.
+                // The panic goes on as if the work had been done here.
                 Some(Err(payload)) => panic::resume_unwind(payload),
                 None => {}
             }
@@ -204,18 +206,18 @@ impl InterruptState {
         }
     }
 
-    /// Wakes whoever sleeps, to look again.
+    /// Wakes a sleeping thread, so that it checks again.
     fn wake_sleeper(&self) {
         let _guard = self.sleeping.0.lock();
         self.sleeping.1.notify_all();
     }
 
-    /// Whether a signal came that the guest was not told of, or the guest is to end: waiting is over.
+    /// Whether a signal has come that has not been delivered to the guest, or the guest is to end: waiting is over.
     pub(crate) fn is_pending(&self) -> bool {
         self.pending.load(Ordering::SeqCst) != 0 || self.is_terminated()
     }
 
-    /// The signals that came since the last call.
+    /// The signals that have come since the last call.
     pub(crate) fn take(&self) -> impl Iterator<Item = Signal> + use<> {
         if let Some(alarm) = self.alarm.get() {
             let _ = rustix::io::read(alarm, &mut [0; 8]);
@@ -224,14 +226,14 @@ impl InterruptState {
         Signal::ALL.into_iter().filter(move |signal| pending & signal.bit() != 0)
     }
 
-    /// Notes that the guest has looked for signals.
+    /// Records that the guest has checked for signals.
     pub(crate) fn noticed(&self) {
         if self.unnoticed.load(Ordering::SeqCst) && !self.is_pending() {
             self.unnoticed.store(false, Ordering::SeqCst);
         }
     }
 
-    /// Sleeps for `duration` or until a signal comes; true in the latter case.
+    /// Sleeps for `duration` or until a signal comes. Returns true in the latter case.
     pub(crate) fn sleep(&self, duration: Duration) -> bool {
         let pending = || self.is_pending();
         let Ok(guard) = self.sleeping.0.lock() else { return pending() };
@@ -240,15 +242,16 @@ impl InterruptState {
     }
 }
 
-/// Bytes that are read, written, copied or filled for a guest before it is asked again whether it is to end: some milliseconds.
+/// How many bytes are read, written, copied or filled for a guest between two checks of whether it is to end: some milliseconds
+/// of work.
 pub(crate) const PIECE: usize = 4 << 20;
 
-/// Bytes of stack for what is done aside.
+/// Stack size in bytes of the threads for work done aside.
 const ASIDE_STACK: usize = 8 << 20;
-/// The most threads of this program for what is done aside, those included that nobody waits for any more.
+/// The most threads of this program for work done aside, including those that nothing waits for any more.
 const MOST_ASIDE: usize = 64;
 
-/// One of those threads.
+/// A place among these threads.
 struct Place;
 
 static ASIDE: AtomicUsize = AtomicUsize::new(0);
@@ -266,12 +269,12 @@ impl Drop for Place {
     }
 }
 
-/// The guest was interrupted and has no way to handle that: ends it.
+/// The error that ends a guest which was interrupted and has no way to handle that.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub(crate) struct Interrupted;
 
-/// The guest was sent a signal that ends it, as most do by default.
+/// The error that ends a guest which was sent a signal that ends it, as most signals do by default.
 #[derive(Debug, thiserror::Error)]
 #[error("ended by signal {}", self.0.number())]
 pub(crate) struct Killed(pub Signal);
@@ -286,7 +289,7 @@ mod tests {
     fn what_is_done_aside_is_waited_for_until_nobody_wants_it() {
         let state = Arc::<InterruptState>::default();
         assert_eq!(state.aside(InterruptState::is_terminated, || 5).unwrap(), Some(5));
-        // What panics there panics here, instead of being waited for.
+        // A panic on that thread is raised here, instead of being waited for.
         let panics =
             || state.aside::<()>(InterruptState::is_terminated, || panic::resume_unwind(Box::new(7)));
         let payload = panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
@@ -301,7 +304,7 @@ mod tests {
         assert_eq!(state.aside(InterruptState::is_pending, slow).unwrap(), None);
         assert!(started.elapsed() < Duration::from_secs(4));
         interrupting.join().unwrap();
-        // A signal is no end.
+        // A signal does not end the guest.
         assert_eq!(state.aside(InterruptState::is_terminated, || 6).unwrap(), Some(6));
     }
 }

@@ -1,26 +1,27 @@
-//! Owns the interface of line editors: what reads a line from the terminal for a guest whose Python has no editor of its own. Must not know
-//! how a line is edited.
+//! Owns the interface of line editors, which read a line from the terminal for a guest whose Python has no editor of its own.
+//! Must not know how a line is edited.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
-/// What was typed.
+/// What the user typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Typed {
     /// A line, without the character that ended it.
     Line(String),
     /// The end of all input.
     End,
-    /// What interrupts a program.
+    /// The key that interrupts a program.
     Interrupt,
 }
 
 /// Reads lines for guests ([`ProcessOptions::line_editor`](crate::ProcessOptions::line_editor)).
 pub trait LineEditor: Send {
-    /// Reads a line, which begins behind `prompt`; that is on the terminal already, as the guest has written it. `complete` tells what
-    /// a Python expression that somebody begins to type may become: the guest's own names and attributes. An editor that cannot read
-    /// tells the end of input. The guest's thread is in this call: an interrupt, and
-    /// [`InterruptHandle::terminate`](crate::InterruptHandle::terminate), reach the guest when it returns, and end `complete` at once.
+    /// Reads a line, which begins after `prompt`; the prompt is on the terminal already, as the guest has written it. `complete`
+    /// returns the possible completions of the beginning of a Python expression: the guest's own names and attributes. An editor
+    /// that cannot read reports the end of input. The guest's thread is inside this call: an interrupt, and
+    /// [`InterruptHandle::terminate`](crate::InterruptHandle::terminate), reach the guest when it returns, and end `complete` at
+    /// once.
     fn read_line(&mut self, prompt: &str, complete: &mut dyn FnMut(&str) -> Vec<String>) -> Typed;
 }
 
@@ -33,7 +34,8 @@ impl SharedEditor {
         SharedEditor(Arc::new(Mutex::new(editor)))
     }
 
-    /// The editor, to be used; `None` while it edits a line already: nobody may wait for it who may be what it waits for.
+    /// Locks the editor for use; `None` while it is already editing a line: a thread that the editor may be waiting for must not
+    /// wait for it.
     pub(crate) fn lock(&self) -> Option<MutexGuard<'_, dyn LineEditor + 'static>> {
         match self.0.try_lock() {
             Ok(editor) => Some(editor),

@@ -1,5 +1,5 @@
-//! Owns what every floor may use: errors and their shape, the account of memory, interrupts, options, traces, files of the host. Must not
-//! know any other floor.
+//! Owns what every floor may use: errors and their shape, the account of memory, interrupts, options, traces, files of the host.
+//! Must not know any other floor.
 
 pub(crate) mod budget;
 pub(crate) mod demangle;

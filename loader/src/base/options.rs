@@ -1,4 +1,4 @@
-//! Owns what an embedder may say of a process: arguments, environment, files, streams. Must not know the host's own
+//! Owns what an embedder may specify for a process: arguments, environment, files, streams. Must not know the host's own
 //! environment or command line.
 
 use std::ffi::OsString;
@@ -14,11 +14,11 @@ use crate::base::trace::Trace;
 /// A folder of the host that the guest sees.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mount {
-    /// The folder of the host.
+    /// Path of the folder on the host.
     pub host: PathBuf,
-    /// Its absolute path in the guest.
+    /// Absolute path of the folder in the guest.
     pub guest: String,
-    /// Whether the guest may only read.
+    /// Whether the guest may only read it.
     pub read_only: bool,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum Output {
     Capture(Captured),
 }
 
-/// Memory that takes a guest's output. Cloning makes another view of the same memory.
+/// Memory that receives a guest's output. Cloning creates another view of the same memory.
 #[derive(Clone, Debug)]
 pub struct Captured {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -60,12 +60,12 @@ impl Captured {
     /// The most bytes that are kept: 64 MiB. A guest that writes more gets an error.
     pub const CAPACITY: usize = 64 << 20;
 
-    /// Room for [`Captured::CAPACITY`] bytes, taken as they come.
+    /// Room for [`Captured::CAPACITY`] bytes, allocated as they arrive.
     pub fn new() -> Captured {
         Captured { bytes: Arc::default() }
     }
 
-    /// Takes as many of the bytes that a guest wrote as there is room for, and returns how many. Errs when there is none.
+    /// Stores as many of the bytes that a guest wrote as there is room for, and returns how many. Errs when there is no room.
     pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<usize> {
         let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let count = bytes.len().min(Self::CAPACITY.saturating_sub(kept.len()));
@@ -76,7 +76,7 @@ impl Captured {
         Ok(count)
     }
 
-    /// What was written so far.
+    /// The bytes written so far.
     pub fn contents(&self) -> Vec<u8> {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -88,8 +88,8 @@ impl Default for Captured {
     }
 }
 
-/// A part of the host's network that a guest may use: to connect to, to send to and, where the address is one of this machine's, to
-/// listen on. Whoever reaches an address that a guest listens on may call it; datagrams that nobody listens for come in only from
+/// A part of the host's network that a guest may use: to connect to, to send to and, where the address is one of this machine's,
+/// to listen on. Whoever reaches an address that a guest listens on may connect to it; unsolicited datagrams come in only from
 /// where the guest may send to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetworkPermission {
@@ -103,14 +103,15 @@ impl NetworkPermission {
         NetworkPermission { host: None, port: None }
     }
 
-    /// A host, by name or address, and one of its ports, or all of them. A name stands for the addresses of the public Internet that it
-    /// has when the guest looks it up: those of this machine, of its link and of private networks must be named by address, since
-    /// others may say what a name means. `localhost` is this machine's loopback. All interfaces are `0.0.0.0` and `::`.
+    /// A host, by name or address, and one of its ports, or all of them. A name stands for the public Internet addresses that it
+    /// has when the guest looks it up: addresses of this machine, of its link and of private networks must be named by address,
+    /// since others may determine what a name means. `localhost` is this machine's loopback. All interfaces are `0.0.0.0` and
+    /// `::`.
     pub fn host(host: impl Into<String>, port: Option<u16>) -> NetworkPermission {
         NetworkPermission { host: Some(host.into()), port }
     }
 
-    /// Whether it covers an address, in whatever form.
+    /// Whether the permission covers an address, in whatever form.
     pub(crate) fn permits(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         let is_host = |host: &String| {
@@ -123,17 +124,17 @@ impl NetworkPermission {
         self.host.as_ref().is_none_or(is_host) && self.port.is_none_or(|port| port == address.port())
     }
 
-    /// Whether it covers a name, for some port.
+    /// Whether the permission covers a name, for some port.
     pub(crate) fn permits_name(&self, name: &str) -> bool {
         self.host.is_none() || self.is_for(name)
     }
 
-    /// Whether it is for this host in particular.
+    /// Whether the permission is for this host in particular.
     pub(crate) fn is_for(&self, name: &str) -> bool {
         self.host.as_ref().is_some_and(|host| host.eq_ignore_ascii_case(name))
     }
 
-    /// The same for an address that the name has.
+    /// The same permission for an address that the name has.
     pub(crate) fn at(&self, address: IpAddr) -> NetworkPermission {
         NetworkPermission { host: Some(address.to_string()), port: self.port }
     }
@@ -142,11 +143,11 @@ impl NetworkPermission {
 /// The name of this machine's loopback, whatever its resolver says (RFC 6761).
 const LOCALHOST: &str = "localhost";
 
-/// The folder of the guest that holds side modules when no Python installation says otherwise.
+/// The folder of the guest that contains side modules when no Python installation specifies another.
 pub(crate) const SIDE_FOLDER: &str = "/usr/local/lib/pydl";
 
-/// Everything a process is given. What is not named here, the guest does not see: by default there is no file, no
-/// environment variable, an empty standard input, and output goes nowhere.
+/// Everything that a process is given. The guest does not see what is not named here: by default there are no files and no
+/// environment variables, standard input is empty, and output goes nowhere.
 #[derive(Clone, Debug)]
 pub struct ProcessOptions {
     pub(crate) arguments: Vec<OsString>,
@@ -199,7 +200,7 @@ impl ProcessOptions {
         self
     }
 
-    /// Sets an environment variable. The last one of a name counts.
+    /// Sets an environment variable. The last value set for a name counts.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> ProcessOptions {
         let name = name.into();
         self.environment.retain(|(known, _)| *known != name);
@@ -213,8 +214,8 @@ impl ProcessOptions {
         self
     }
 
-    /// Shows one file of the host to the guest under an absolute path, for reading. Nothing else in its folder is
-    /// visible. The guest gets its contents as they are when the process is made.
+    /// Shows one file of the host to the guest under an absolute path, for reading. Nothing else in its folder is visible. The
+    /// guest gets the file's contents as they are when the process is made.
     pub fn file(mut self, host: impl Into<PathBuf>, guest: impl Into<String>) -> ProcessOptions {
         self.files.push(GuestFile { host: host.into(), guest: guest.into() });
         self
@@ -226,17 +227,16 @@ impl ProcessOptions {
         self
     }
 
-    /// Lets the guest use the host's network, as far as `permission` goes. Without any permission it has a loopback of its own
-    /// and nothing else. For Emscripten main modules.
+    /// Lets the guest use the host's network, as far as `permission` goes. Without any permission, the guest has a loopback of
+    /// its own and nothing else. For Emscripten main modules only.
     pub fn network(mut self, permission: NetworkPermission) -> ProcessOptions {
         self.network.push(permission);
         self
     }
 
-    /// Makes the packages of a wheel importable, without unpacking it. The wheel must fit the main module (its version of
-    /// Python and its platform, PEP 425 and PEP 783), and its contents must be what its RECORD says (PEP 427); otherwise
-    /// there is no process. Its scripts, headers and data files, which installers put outside of `site-packages`, are not
-    /// visible.
+    /// Makes the packages of a wheel importable, without unpacking it. The wheel must fit the main module (its version of Python
+    /// and its platform, PEP 425 and PEP 783), and its contents must be what its RECORD says (PEP 427); otherwise the process is
+    /// not made. Its scripts, headers and data files, which installers put outside of `site-packages`, are not visible.
     pub fn wheel(mut self, host: impl Into<PathBuf>) -> ProcessOptions {
         self.wheels.push(host.into());
         self
@@ -249,13 +249,13 @@ impl ProcessOptions {
         self
     }
 
-    /// The folder the guest starts in; `/` unless given.
+    /// Sets the folder that the guest starts in; `/` unless given.
     pub fn working_directory(mut self, guest: impl Into<String>) -> ProcessOptions {
         self.working_directory = Some(guest.into());
         self
     }
 
-    /// Where standard input comes from.
+    /// Sets where standard input comes from.
     pub fn stdin(mut self, stdin: Input) -> ProcessOptions {
         self.stdin = stdin;
         self
@@ -281,15 +281,15 @@ impl ProcessOptions {
         self
     }
 
-    /// Has lines edited that the guest reads from the terminal: where standard input and an output are inherited and are terminals, as
-    /// long as the guest leaves the terminal's settings such that lines are read. For a Python that has no editor of its own
-    /// ([`Installation::edits_lines`]).
+    /// Makes an editor edit the lines that the guest reads from the terminal: where standard input and an output are inherited
+    /// and are terminals, as long as the guest leaves the terminal's settings such that lines are read. For a Python that has no
+    /// editor of its own ([`Installation::edits_lines`]).
     pub fn line_editor(mut self, editor: impl LineEditor + 'static) -> ProcessOptions {
         self.editor = Some(SharedEditor::new(editor));
         self
     }
 
-    /// Tells what the dynamic linker does.
+    /// Reports what the dynamic linker does.
     pub fn trace(mut self, trace: Trace) -> ProcessOptions {
         self.trace = trace;
         self
@@ -318,8 +318,8 @@ impl ProcessOptions {
         self
     }
 
-    /// The absolute paths of the guest's files, side modules among them. Errs when two have the same path or a name
-    /// cannot be one in the guest.
+    /// The guest's files, side modules included, with their absolute paths. Errs when two have the same path, or when a name is
+    /// not possible in the guest.
     pub(crate) fn guest_files(&self) -> Result<Vec<GuestFile>, LoadError> {
         let mut files = self.files.clone();
         for host in &self.side_modules {

@@ -1,5 +1,5 @@
 //! Owns the trace of what the dynamic linker does, in lines like those of ld.so's `LD_DEBUG` (ld.so(8)), one module for all of
-//! them. Must not know who wants it, nor decide anything: what is told here was done elsewhere.
+//! them. Must not know who reads it, nor decide anything: what is reported here was done elsewhere.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -14,7 +14,7 @@ use pydl_linker::{
 /// A kind of lines in a trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TraceTopic {
-    /// Which libraries are opened, where they are looked for, when they are initialized.
+    /// Which libraries are opened, where they are searched for, when they are initialized.
     Libs,
     /// Where each symbol is looked up.
     Symbols,
@@ -24,12 +24,12 @@ pub enum TraceTopic {
     Reloc,
     /// The plan of each load.
     Plan,
-    /// How long each load takes, and of how much it consists.
+    /// How long each load takes, and how much it consists of.
     Statistics,
 }
 
 impl TraceTopic {
-    /// All of them.
+    /// All topics.
     pub const ALL: [TraceTopic; 6] = [
         TraceTopic::Libs,
         TraceTopic::Symbols,
@@ -39,7 +39,7 @@ impl TraceTopic {
         TraceTopic::Statistics,
     ];
 
-    /// The word by which people ask for it.
+    /// The word by which people select the topic.
     pub fn word(self) -> &'static str {
         match self {
             TraceTopic::Libs => "libs",
@@ -51,7 +51,7 @@ impl TraceTopic {
         }
     }
 
-    /// What it tells, in a few words.
+    /// A short description of what the topic reports.
     pub fn description(self) -> &'static str {
         match self {
             TraceTopic::Libs => "display library search paths and initialization",
@@ -64,7 +64,8 @@ impl TraceTopic {
     }
 }
 
-/// What a process tells of its linking, and to whom. The default tells nothing. Clones write to the same place.
+/// What a process reports about its linking, and where it writes that. The default reports nothing. Clones write to the same
+/// place.
 #[derive(Clone, Default)]
 pub struct Trace {
     topics: Vec<TraceTopic>,
@@ -72,12 +73,12 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Writes lines of these topics to `sink`. What cannot be written is lost: a full disk stops no program.
+    /// Writes lines of these topics to `sink`. Lines that cannot be written are lost: a full disk stops no program.
     pub fn new(topics: impl IntoIterator<Item = TraceTopic>, sink: impl Write + Send + 'static) -> Trace {
         Trace { topics: topics.into_iter().collect(), sink: Some(Arc::new(Mutex::new(sink))) }
     }
 
-    /// Whether the plan of each load is told.
+    /// Whether the plan of each load is reported.
     pub(crate) fn tells_plans(&self) -> bool {
         self.tells(TraceTopic::Plan)
     }
@@ -86,7 +87,7 @@ impl Trace {
         self.topics.contains(&topic)
     }
 
-    /// Writes lines, each beginning as those of ld.so: with the process's number.
+    /// Writes lines, each of which begins with the process's number, as those of ld.so do.
     fn write(&self, text: fmt::Arguments<'_>) {
         let Some(sink) = &self.sink else { return };
         let process = std::process::id();
@@ -94,7 +95,7 @@ impl Trace {
         for line in text.to_string().lines() {
             let _ = write!(lines, "{process:>10}:\t");
             for character in line.chars() {
-                // Names are the files' own, and may be meant for a terminal.
+                // Names come from files, and may be crafted to control a terminal.
                 if character.is_control() && character != '\t' {
                     lines.extend(character.escape_unicode());
                 } else {
@@ -113,7 +114,7 @@ impl Trace {
         }
     }
 
-    /// A search for a file begins.
+    /// Reports that a search for a file begins.
     pub(crate) fn find(&self, request: LibraryRequest<'_>) {
         match request.requester {
             None => self.tell(TraceTopic::Libs, format_args!("find library={}; searching", request.name)),
@@ -124,27 +125,27 @@ impl Trace {
         }
     }
 
-    /// A file is tried.
+    /// Reports that a file is tried.
     pub(crate) fn trying(&self, path: &str) {
         self.tell(TraceTopic::Libs, format_args!("  trying file={path}"));
     }
 
-    /// `dlopen` does not succeed.
+    /// Reports that `dlopen` does not succeed.
     pub(crate) fn refused(&self, name: &str, why: &str) {
         self.tell(TraceTopic::Libs, format_args!("{name}: error: {why}"));
     }
 
-    /// The constructors of a library are called.
+    /// Reports that the constructors of a library are called.
     pub(crate) fn init(&self, path: &str) {
         self.tell(TraceTopic::Libs, format_args!("calling init: {path}"));
     }
 
-    /// What a library has registered for its end is called.
+    /// Reports that what a library has registered for its end is called.
     pub(crate) fn fini(&self, path: &str) {
         self.tell(TraceTopic::Libs, format_args!("calling fini: {path}"));
     }
 
-    /// The imports of the libraries of a load have been bound.
+    /// Reports that the imports of the libraries of a load have been bound.
     pub(crate) fn resolved(&self, namespace: &Namespace, resolved: &ResolvedModules) {
         if !self.tells(TraceTopic::Symbols) && !self.tells(TraceTopic::Bindings) {
             return;
@@ -163,7 +164,7 @@ impl Trace {
                     let searched = searched.iter().take(found.map_or(searched.len(), |found| found + 1));
                     searched.for_each(|id| self.lookup(&import.name, name(*id)));
                     if let (Bound::To(id), None) = (&bound, found) {
-                        // Data that is one in the process is where it was first.
+                        // Data that exists once per process is where it was defined first.
                         self.lookup(&import.name, name(*id));
                     }
                 }
@@ -192,28 +193,28 @@ impl Trace {
         );
     }
 
-    /// A function has been bound at its first call.
+    /// Reports that a function has been bound at its first call.
     pub(crate) fn bound_late(&self, namespace: &Namespace, binding: &LateBinding) {
         let (importer, definer) = (namespace.name(binding.importer), namespace.name(binding.from.0));
         self.bound(importer, definer, "function at its first call", &binding.from.1);
     }
 
-    /// `dlsym` looks a symbol up in a place.
+    /// Reports that `dlsym` looks a symbol up in a place.
     pub(crate) fn symbol(&self, symbol: &str, place: &str) {
         self.lookup(symbol, place);
     }
 
-    /// A load has been planned.
+    /// Reports that a load has been planned.
     pub(crate) fn plan(&self, plan: &LoadPlan) {
         self.tell(TraceTopic::Plan, format_args!("{plan}"));
     }
 
-    /// A library is relocated.
+    /// Reports that a library is relocated.
     pub(crate) fn relocate(&self, path: &str) {
         self.tell(TraceTopic::Reloc, format_args!("relocation processing: {path}"));
     }
 
-    /// Begins to take the time of a load.
+    /// Starts timing a load.
     pub(crate) fn watch(&self) -> Watch<'_> {
         let now = self.tells(TraceTopic::Statistics).then(Instant::now);
         Watch { trace: self, start: now, last: now, laps: Vec::new() }
@@ -234,7 +235,7 @@ enum Bound {
 }
 
 impl Bound {
-    /// `None` for what is no symbol: the loader provides it, or the host.
+    /// The definition of an import; `None` for what is not a symbol, because the loader or the host provides it.
     fn of(binding: &Binding, module: &str) -> Option<Bound> {
         match (binding.definer(), binding) {
             (Some(definer), _) => Some(Bound::To(definer)),
@@ -245,7 +246,7 @@ impl Bound {
     }
 }
 
-/// Takes the time of a load, if anybody wants to know.
+/// Times a load, if the topic is wanted.
 pub(crate) struct Watch<'a> {
     trace: &'a Trace,
     start: Option<Instant>,
@@ -254,7 +255,7 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// What was done since the last lap.
+    /// Records what was done since the last lap.
     pub(crate) fn lap(&mut self, what: &'static str) {
         let Some(last) = &mut self.last else { return };
         let now = Instant::now();
@@ -262,7 +263,7 @@ impl Watch<'_> {
         *last = now;
     }
 
-    /// Tells what the load took.
+    /// Reports what the load took.
     pub(crate) fn end(mut self, name: &str, plan: &LoadPlan) {
         self.lap("constructors");
         let Some(start) = self.start else { return };

@@ -1,15 +1,15 @@
-//! Owns the directory of compiled code. An entry is keyed by the content of the WebAssembly module and by everything
-//! that compiled code depends on; it is written whole or not at all; a damaged one counts as absent. Must not know
-//! modules or symbols.
+//! Owns the directory of compiled code. An entry is keyed by the content of the WebAssembly module and by everything that
+//! compiled code depends on; it is written as a whole or not at all; a damaged entry counts as absent. Must not know modules or
+//! symbols.
 //!
-//! Compiled code is machine code that will be run, so an entry is used only if it is what was written: beside each
-//! entry lies its seal, a checksum with the size, times and inode number the file had then. When those still agree
-//! the file has not been written to since; when they do not, the checksum decides.
+//! Compiled code is machine code that will be run, so an entry is used only if it is what was written: next to each entry lies
+//! its seal, a checksum together with the size, times and inode number that the file had then. If those still agree, the file has
+//! not been written to since; if they do not, the checksum decides.
 //!
-//! In the same way the cache remembers the files of main modules: what key the contents have, as long as the file's stamp
-//! is the same. Beside the code it keeps an outline of the module, for the linker. Of wheels it remembers that their contents
-//! were found to have the hashes they should have, and keeps what is costly to make from them again: byte code, and large files
-//! unpacked.
+//! In the same way the cache remembers, for the files of main modules, the key of their contents, which is valid as long as the
+//! file's stamp is the same. Along with the code it keeps an outline of the module, for the linker. For wheels it remembers that
+//! their contents were found to have the hashes they should have, and it keeps what is costly to produce from them again: byte
+//! code, and large files, unpacked.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::hash::{Hash, Hasher};
@@ -34,8 +34,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Uses `directory`, made with mode 0700 if it is not there. Errs when it cannot be made, when it belongs to
-    /// another user, and when others may write to it or put another one in its place.
+    /// Uses `directory`, which is created with mode 0700 if it does not exist. Errs when it cannot be created, when it belongs to
+    /// another user, and when others may write to it or replace it by another directory.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Cache, CacheError> {
         let directory = directory.into();
         let failed = |error| CacheError::Directory { path: directory.clone(), error };
@@ -49,12 +49,12 @@ impl Cache {
                 path: directory.clone(),
                 why: format!("{}: {why}", folder.display()),
             };
-            // The administrator's folders lead to everybody's.
+            // The administrator's folders lead to those of all users.
             if metadata.uid() != user && (height == 0 || metadata.uid() != ROOT) {
                 return Err(not_private(format!("it belongs to user {}", metadata.uid())));
             }
-            // In a sticky folder nobody can replace what belongs to others. The user's own group may write to the folders
-            // above: with a umask of 002 everybody has one alone.
+            // In a sticky folder nobody can replace what belongs to others. The user's own group may write to the folders above:
+            // with a umask of 002, each user has a group of their own.
             let is_sticky = height > 0 && metadata.mode() & STICKY != 0;
             let own_group = height > 0 && metadata.gid() == group;
             let others = if own_group { WRITABLE_BY_ALL } else { WRITABLE_BY_OTHERS };
@@ -65,19 +65,19 @@ impl Cache {
         Ok(Cache { directory: real })
     }
 
-    /// The directory.
+    /// The path of the directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether `folder` holds the cache or lies in it, by whatever path: who can write to one can write to the other. A folder
-    /// that cannot be resolved counts as one that does.
+    /// Whether `folder` contains the cache or lies inside it, by whatever path: whoever can write to one can write to the other.
+    /// A folder that cannot be resolved counts as overlapping.
     pub fn overlaps(&self, folder: &Path) -> bool {
         fs::canonicalize(folder)
             .map_or(true, |real| self.directory.starts_with(&real) || real.starts_with(&self.directory))
     }
 
-    /// The key of code that an engine has compiled of what a recipe makes of `wasm`.
+    /// The key of the code that an engine compiles from what a recipe makes of `wasm`.
     pub(crate) fn key(engine: &Engine, wasm: &[u8], recipe: &Recipe) -> CacheKey {
         let mut hasher = KeyHasher(blake3::Hasher::new());
         recipe.revisions().for_each(|revision| {
@@ -101,19 +101,19 @@ impl Cache {
         module.ok()
     }
 
-    /// Writes an entry. A failure is no one's problem: the next process compiles again.
+    /// Writes an entry. A failure does no harm: the next process compiles again.
     pub(crate) fn store(&self, key: &CacheKey, module: &Module) -> io::Result<()> {
         let bytes = module.serialize().map_err(io::Error::other)?;
         self.write_sealed(&self.path(key, CODE), &bytes)
     }
 
-    /// The outline of a main module that was remembered.
+    /// The outline of a main module that was remembered; `None` when there is none or it is damaged.
     pub(crate) fn outline(&self, key: &CacheKey) -> Option<Vec<u8>> {
         let path = self.path(key, OUTLINE);
         self.is_intact(&path).then(|| fs::read(path).ok()).flatten()
     }
 
-    /// Whether a file is what was written with its seal.
+    /// Whether a file is what was written along with its seal.
     fn is_intact(&self, path: &Path) -> bool {
         let Ok(metadata) = fs::metadata(path) else { return false };
         let Some(seal) = Seal::read(&seal_path(path)) else { return false };
@@ -123,7 +123,8 @@ impl Cache {
         if !fs::read(path).is_ok_and(|bytes| Seal::checksum(&bytes) == seal.text) {
             return false;
         }
-        // Only touched or copied: seal it anew, or the checksum is computed each time. No harm if that fails.
+        // The file was only touched or copied: it is sealed anew, since otherwise the checksum is computed each time. It does no
+        // harm if that fails.
         let _ = Seal { stamp: Stamp::of(&metadata), ..seal }.write(self, &seal_path(path));
         true
     }
@@ -133,7 +134,7 @@ impl Cache {
         Seal { text: Seal::checksum(bytes), stamp }.write(self, &seal_path(path))
     }
 
-    /// The key of a main module's contents, if the file was remembered with this stamp as one of this kind.
+    /// The key of a main module's contents, if the file was remembered with this stamp as one for processes of this kind.
     pub(crate) fn recall(&self, file: &Path, stamp: &Stamp, kind: Kind) -> Option<CacheKey> {
         let seal = Seal::read(&self.memory_path(file, main_ending(kind))?)?;
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
@@ -153,25 +154,25 @@ impl Cache {
         Seal { text: key.0.clone(), stamp: stamp.clone() }.write(self, &path)
     }
 
-    /// Whether the contents of a file with this stamp were found to be what `list` says.
+    /// Whether the contents of a file with this stamp were found to match `list`.
     pub(crate) fn is_verified(&self, file: &Path, stamp: &Stamp, list: &[u8]) -> bool {
         let seal = self.memory_path(file, VERIFIED).and_then(|path| Seal::read(&path));
         seal.is_some_and(|seal| seal.stamp == *stamp && seal.text == Seal::checksum(list))
     }
 
-    /// Remembers that the contents of a file with this stamp are what `list` says: hashes that are costly to compute.
+    /// Remembers that the contents of a file with this stamp match `list`, a list of hashes that are costly to compute.
     pub(crate) fn remember_verified(&self, file: &Path, stamp: &Stamp, list: &[u8]) -> io::Result<()> {
         let Some(path) = self.memory_path(file, VERIFIED) else { return Ok(()) };
         Seal { text: Seal::checksum(list), stamp: stamp.clone() }.write(self, &path)
     }
 
-    /// What was made from files, if it was kept and they are what they were then.
+    /// The path of what was derived from files, if it was kept and the files are what they were then.
     pub(crate) fn derived(&self, from: &[(&Path, &Stamp)], what: &str) -> Option<PathBuf> {
         let path = self.derived_path(from, what)?;
         self.is_intact(&path).then_some(path)
     }
 
-    /// Keeps what was made from files; returns where.
+    /// Keeps what was derived from files, and returns its path.
     pub(crate) fn keep_derived(
         &self,
         from: &[(&Path, &Stamp)],
@@ -196,7 +197,8 @@ impl Cache {
         Some(self.directory.join(format!("{}.{DERIVED}", hasher.finalize().to_hex())))
     }
 
-    /// Where a file is remembered: by its path and by the version of pydl, whose checks it passed.
+    /// The path of the record about a file, which depends on the file's path and on the version of pydl, whose checks the file
+    /// passed.
     fn memory_path(&self, file: &Path, ending: &str) -> Option<PathBuf> {
         let file = fs::canonicalize(file).ok()?;
         let mut hasher = blake3::Hasher::new();
@@ -209,9 +211,9 @@ impl Cache {
         self.directory.join(format!("{}.{ending}", key.0))
     }
 
-    /// Writes a file under another name and renames it, so that no one ever sees a part of it. Returns its stamp.
+    /// Writes a file under a temporary name and renames it, so that a partial file is never visible. Returns the file's stamp.
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
-        // Without a name until it is whole: a process that is killed meanwhile leaves nothing behind.
+        // The file has no name until it is complete: a process that is killed meanwhile leaves nothing behind.
         let mut file = tempfile::tempfile_in(&self.directory)?;
         file.write_all(bytes)?;
         leave_to_disk(&file, bytes.len());
@@ -219,13 +221,13 @@ impl Cache {
             let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
             Ok(rustix::fs::linkat(CWD, unnamed, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
         };
-        // A name that is taken cannot be given, so that there is another first.
+        // A name that is taken cannot be given, so the file is first given another one.
         match tempfile::Builder::new().prefix(".new-").make_in(&self.directory, give_name) {
             Ok(named) => drop(named.into_temp_path().persist(path).map_err(|error| error.error)?),
-            // A file system that cannot name what has none, or no `/proc`.
+            // The file system cannot name an unnamed file, or there is no `/proc`.
             Err(_) => return self.write_under_another_name(path, bytes),
         }
-        // Of this very file: another process may have put its own there since.
+        // This is the stamp of this very file: another process may have put its own there since.
         Ok(Stamp::of(&file.metadata()?))
     }
 
@@ -238,21 +240,22 @@ impl Cache {
     }
 }
 
-/// Counts the changes of what is remembered and its key does not say: what makes a main module good, what is in an outline, how byte code
-/// is made. Count it up with any of them. Compiled code has the recipe of its rewriting in its key.
+/// Counts the changes of what is remembered that its key does not reflect: what makes a main module acceptable, what is in an
+/// outline, how byte code is made. To be incremented with any such change. The key of compiled code contains the recipe of its
+/// rewriting.
 const FORMAT: u32 = 8;
-/// The user whose folders all paths begin with.
+/// The user who owns the folders with which all paths begin.
 const ROOT: u32 = 0;
-/// Mode bits (stat(2)).
+/// The sticky bit of file modes (stat(2)).
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Ending of files with compiled code.
 const CODE: &str = "cwasm";
-/// Ending of files that were made from others.
+/// Ending of files that were derived from others.
 const DERIVED: &str = "derived";
-/// Ending of what is remembered of main modules.
+/// Ending of the files that record main modules.
 fn main_ending(kind: Kind) -> &'static str {
     match kind {
         Kind::Wasi => "main",
@@ -261,21 +264,21 @@ fn main_ending(kind: Kind) -> &'static str {
     }
 }
 
-/// Ending of what is remembered of files whose contents were verified.
+/// Ending of the files that record verified contents.
 const VERIFIED: &str = "verified";
 /// Ending of files with outlines of main modules.
 const OUTLINE: &str = "outline";
 
-/// Where the seal of a file lies.
+/// The path of a file's seal.
 fn seal_path(path: &Path) -> PathBuf {
     path.with_added_extension("seal")
 }
 
-/// What an entry is found by.
+/// The key by which an entry is found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct CacheKey(String);
 
-/// Lets wasmtime's compatibility hash flow into the key.
+/// Feeds wasmtime's compatibility hash into the key.
 struct KeyHasher(blake3::Hasher);
 
 impl Hasher for KeyHasher {
@@ -290,7 +293,7 @@ impl Hasher for KeyHasher {
     }
 }
 
-/// What the file system says of a file; any write changes it.
+/// What the file system reports about a file; any write changes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Stamp {
     size: u64,
@@ -301,8 +304,8 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Whether a file that has this stamp now may be changed without getting another one: it changed a moment ago, and the
-    /// file system's clock has not moved on.
+    /// Whether a file with this stamp may still be changed without its stamp changing: the file changed a moment ago, and the
+    /// file system's clock has not advanced.
     pub(crate) fn is_fresh(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         u64::try_from(self.changed.0).is_ok_and(|changed| changed.saturating_add(2) >= now)
@@ -332,7 +335,7 @@ impl Stamp {
     }
 }
 
-/// A line about a file, with the stamp that the file has as long as it is true.
+/// A line of text about a file, with the stamp that the file has as long as the line is true.
 struct Seal {
     /// The checksum of an entry or of a list of hashes, or the key of a main module's contents: hexadecimal.
     text: String,
@@ -366,14 +369,15 @@ impl Seal {
     }
 }
 
-/// From so many bytes on a file is left to the disk.
+/// The size in bytes from which a file is left to the disk.
 const LARGE: usize = 1 << 20;
 
-/// Has a large file written out and read anew by whoever needs it. Of a file that was just written, the system holds long runs of pages
-/// together, and maps all of a run around a page that is used: a process then counts half as much memory again for the code that it runs.
+/// Writes a large file out to the disk, so that whatever needs it reads it anew. For a file that was just written, the system
+/// holds long runs of pages together, and maps the whole run around a page that is used: a process then counts half as much
+/// memory again for the code that it runs.
 fn leave_to_disk(file: &fs::File, size: usize) {
     if size >= LARGE && file.sync_data().is_ok() {
-        // It is a matter of memory alone.
+        // This affects memory use only.
         let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the way from bytes to compiled code: rewriting by a recipe, the compiler, the cache. Must not know what a module is for: whoever
-//! has it compiled says which recipe it takes (`recipes.rs`).
+//! Owns the way from bytes to compiled code: rewriting by a recipe, the compiler, the cache. Must not know what a module is for:
+//! the caller specifies the recipe (`recipes.rs`).
 
 use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,15 +16,15 @@ use super::kind::can_ask_for_signals;
 use crate::base::error::LoadError;
 use crate::base::interrupt::Interruption;
 
-/// The kind that has to be asked for.
+/// The kind that is used only on request.
 const WHERE_ASKED: Kind = Kind::Emscripten(Interruption::WhereAsked);
 
-/// Compiles modules, and keeps what it compiled if it has a cache. Cloning shares both.
+/// Compiles modules, and keeps the compiled code if it has a cache. Clones share the engine and the cache.
 #[derive(Clone)]
 pub struct Compiler {
     kind: Kind,
     engine: Engine,
-    /// The engine of each kind of processes, made when it is first needed.
+    /// The engine for each kind of processes, created when it is first needed.
     engines: Arc<[OnceLock<Engine>; Kind::ALL.len()]>,
     interruption: Interruption,
     cache: Option<Arc<Cache>>,
@@ -38,7 +38,7 @@ impl Compiler {
         Ok(Compiler { kind, engine, engines: Arc::default(), interruption, cache: None })
     }
 
-    /// The same compiler for guests that are to notice interrupts there.
+    /// The same compiler, for guests that are to notice interrupts in these places.
     pub fn with_interruption(self, interruption: Interruption) -> Compiler {
         Compiler { interruption, ..self }
     }
@@ -48,7 +48,7 @@ impl Compiler {
         self.interruption
     }
 
-    /// The same compiler for a kind of processes.
+    /// The same compiler, for a kind of processes. Errs when the engine cannot be created.
     pub(crate) fn for_kind(&self, kind: Kind) -> Result<Compiler, LoadError> {
         if kind == self.kind {
             return Ok(self.clone());
@@ -59,17 +59,17 @@ impl Compiler {
             Some(engine) => engine.clone(),
             None => engine::engine(kind)?,
         };
-        // Another thread's engine is as good.
+        // The engine of another thread serves as well.
         let engine = place.map_or(engine.clone(), |place| place.get_or_init(|| engine).clone());
         Ok(Compiler { kind, engine, ..self.clone() })
     }
 
-    /// Which processes it compiles for.
+    /// The kind of processes that it compiles for.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The same compiler with a cache.
+    /// The same compiler, with a cache.
     pub fn with_cache(self, cache: Cache) -> Compiler {
         Compiler { cache: Some(Arc::new(cache)), ..self }
     }
@@ -84,8 +84,8 @@ impl Compiler {
         &self.engine
     }
 
-    /// A main module that was found good earlier and whose file has not changed since: its compiled form, its outline, and the
-    /// compiler for its kind.
+    /// A main module that was accepted earlier and whose file has not changed since: the compiler for its kind, its compiled form
+    /// and its outline. `None` when there is none in the cache.
     pub(crate) fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<(Compiler, Module, OutlineFile)> {
         let cache = self.cache.as_ref()?;
         let wanted = |kind: &Kind| self.interruption == Interruption::WhereAsked || *kind != WHERE_ASKED;
@@ -94,7 +94,7 @@ impl Compiler {
             let compiler = self.for_kind(kind).ok()?;
             let module = cache.load(&compiler.engine, &key)?;
             let outline = OutlineFile { cache: cache.clone(), key };
-            // Another program may have wanted it interrupted anywhere, which this one does not if it can ask.
+            // Another program may have wanted it interrupted anywhere; this program does not if the module can ask.
             let is_others = self.interruption == Interruption::WhereAsked
                 && kind == Kind::Emscripten(Interruption::Anywhere)
                 && outline.read().is_none_or(can_ask);
@@ -102,7 +102,7 @@ impl Compiler {
         })
     }
 
-    /// Notes that the file of a main module, with these contents, is good; it was compiled by this recipe.
+    /// Records that the file of a main module with these contents is acceptable; the module was compiled by this recipe.
     pub(crate) fn remember(
         &self,
         path: &Path,
@@ -113,19 +113,19 @@ impl Compiler {
     ) {
         if let (Some(cache), Ok(outline)) = (&self.cache, main.module().outline(wasm)) {
             let key = Cache::key(&self.engine, wasm, recipe);
-            // Forgetting costs some milliseconds each time.
+            // A missing record costs some milliseconds each time.
             let _ = cache.remember(path, stamp, self.kind, &key, &outline);
         }
     }
 
-    /// The compiled form of what a recipe makes of `wasm`, when the cache has it.
+    /// The compiled form of what a recipe makes of `wasm`; `None` when the cache does not have it.
     pub(crate) fn kept(&self, wasm: &[u8], recipe: &Recipe) -> Option<Module> {
         let cache = self.cache.as_ref()?;
         cache.load(&self.engine, &Cache::key(&self.engine, wasm, recipe))
     }
 
-    /// The compiled form of what a recipe makes of `wasm`; `name` is what messages call it. `on_compile` is called before the compiler
-    /// starts, which may take seconds, and not when the cache has the module. Errs when the module is invalid.
+    /// Compiles what a recipe makes of `wasm`; `name` is the module's name in messages. `on_compile` is called before the
+    /// compiler starts, which may take seconds, and is not called when the cache has the module. Errs when the module is invalid.
     pub(crate) fn compile(
         &self,
         name: &str,
@@ -146,14 +146,15 @@ impl Compiler {
         let rewritten = rewritten.map_or(Cow::Borrowed(wasm), Cow::Owned);
         let module = self.translate(&rewritten).map_err(refused)?;
         if let Some((cache, key)) = entry {
-            // A full disk must not keep anybody from running a program.
+            // A full disk must not prevent a program from running.
             let _ = cache.store(&key, &module);
         }
         Ok(module)
     }
 
-    /// What the engine's compiler makes of a module. It panics where a function, or what sets a module up, touches more different
-    /// things than it has numbers for (`MemFlagsSet`, 65,536 with Cranelift 0.135), such as globals: that is an error here.
+    /// Compiles a module with the engine. The engine's compiler panics where a function, or the code that sets a module up,
+    /// accesses more different things, such as globals, than the compiler has numbers for (`MemFlagsSet`, 65,536 with Cranelift
+    /// 0.135): here, that is an error.
     fn translate(&self, wasm: &[u8]) -> Result<Module, String> {
         match panic::catch_unwind(AssertUnwindSafe(|| Module::new(&self.engine, wasm))) {
             Ok(module) => module.map_err(|error| error.root_cause().to_string()),
@@ -164,19 +165,20 @@ impl Compiler {
     }
 }
 
-/// Whether a main module of this outline asks for signals; one that cannot be read is taken for such, and looked at anew.
+/// Whether the main module with this outline can ask for signals. If the outline cannot be read, the answer is yes, and the
+/// module is examined anew.
 fn can_ask(outline: Vec<u8>) -> bool {
     MainModule::from_outline("main", outline).map_or(true, |main| can_ask_for_signals(&main))
 }
 
-/// The outline of a main module, in the cache.
+/// The outline of a main module, as a file in the cache.
 pub(crate) struct OutlineFile {
     cache: Arc<Cache>,
     key: CacheKey,
 }
 
 impl OutlineFile {
-    /// Reads it; `None` when it is gone or damaged.
+    /// Reads the outline; `None` when the file is gone or damaged.
     pub(crate) fn read(&self) -> Option<Vec<u8>> {
         self.cache.outline(&self.key)
     }

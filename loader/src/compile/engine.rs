@@ -1,5 +1,5 @@
-//! Owns the configuration of wasmtime: one for all modules, since code compiled under another cannot be mixed in. Must
-//! not know modules.
+//! Owns the configuration of wasmtime: one for all modules, since code compiled under a different configuration cannot be mixed
+//! in. Must not know modules.
 
 use pydl_linker::features::ACCEPTED;
 use pydl_linker::{AbiFamily, SlotCount};
@@ -10,21 +10,21 @@ use crate::base::budget::{Budget, Charge, Exhausted};
 use crate::base::error::LoadError;
 use crate::base::interrupt::Interruption;
 
-/// A kind of processes: each has an engine of its own, and code compiled for one is not for another.
+/// A kind of processes: each kind has an engine of its own, and code compiled for one kind is not valid for another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Of WASI main modules, interrupted anywhere: nothing in them asks.
+    /// Processes of WASI main modules, which are interrupted anywhere: nothing in them asks for signals.
     Wasi,
-    /// Of Emscripten's.
+    /// Processes of Emscripten main modules.
     Emscripten(Interruption),
 }
 
 impl Kind {
-    /// All of them, in the order in which a remembered main module is looked for.
+    /// All kinds, in the order in which a remembered main module is looked up.
     pub(crate) const ALL: [Kind; 3] =
         [Kind::Wasi, Kind::Emscripten(Interruption::WhereAsked), Kind::Emscripten(Interruption::Anywhere)];
 
-    /// Whose ABI the processes have.
+    /// The ABI of the processes.
     pub(crate) fn family(self) -> AbiFamily {
         match self {
             Kind::Wasi => AbiFamily::Wasi,
@@ -33,9 +33,10 @@ impl Kind {
     }
 }
 
-/// Bytes of native stack that guest code may use, so that Python's `RecursionError` comes before a trap. CPython for WASI counts
-/// calls and is tuned to 16 MiB (CPython, `Tools/wasm/`). Emscripten's watches its own stack of 10 MiB, to which its interpreter's
-/// calls add 200 bytes each while they take up to 4 KiB of this one. It is taken as it is used.
+/// The size in bytes of the native stack that guest code may use, such that Python's `RecursionError` comes before a trap.
+/// CPython for WASI counts calls and is tuned to 16 MiB (CPython, `Tools/wasm/`). CPython for Emscripten watches its own stack of
+/// 10 MiB, to which calls of its interpreter add 200 bytes each, while they take up to 4 KiB of the native stack. The native
+/// stack is committed as it is used.
 pub(crate) fn guest_stack(family: AbiFamily) -> usize {
     match family {
         AbiFamily::Wasi => 16 << 20,
@@ -43,48 +44,49 @@ pub(crate) fn guest_stack(family: AbiFamily) -> usize {
     }
 }
 
-/// Bytes of native stack for the thread that runs a guest: the guest's own, and room for the host functions and the
-/// compiler that run on top of it.
+/// The size in bytes of the native stack for the thread that runs a guest: the guest's own stack, and room for the host functions
+/// and the compiler that run on top of it.
 pub(crate) fn thread_stack(family: AbiFamily) -> usize {
     guest_stack(family) + (8 << 20)
 }
 
-/// Makes an engine for processes of one kind.
+/// Creates an engine for processes of one kind. Errs when the engine cannot be created.
 pub(crate) fn engine(kind: Kind) -> Result<Engine, LoadError> {
     let family = kind.family();
     let mut config = Config::new();
-    // Looks at a number at every function entry and loop, which takes an eighth of the time of CPython.
+    // Compiled code then checks a number at every function entry and loop, which takes an eighth of CPython's time.
     config.epoch_interruption(kind != Kind::Emscripten(Interruption::WhereAsked));
     config.wasm_features(WasmFeatures::all().difference(ACCEPTED), false);
     config.wasm_features(ACCEPTED, true);
     config.max_wasm_stack(guest_stack(family));
     config.gc_heap_initial_size(OBJECTS as u64);
-    // Not used, but the engine wants it to be no smaller.
+    // This is not used, but the engine requires it to be no smaller.
     config.async_stack_size(thread_stack(family));
     Engine::new(&config).map_err(LoadError::engine)
 }
 
-/// What the engine takes of the host's memory for a process, whoever of the guest's modules asks for it: one memory of 4 GiB; tables
-/// of 10,000,000 slots each, the limit that engines agreed on; and, charged to the budget with the tables, what it keeps for exceptions and
-/// references, and what it keeps until the process ends.
+/// What the engine takes of the host's memory for a process, whichever of the guest's modules requests it: one memory of 4 GiB;
+/// tables of 10,000,000 slots each, the limit that engines agreed on; and, charged to the budget along with the tables, what it
+/// keeps for exceptions and references, and what it keeps until the process ends.
 pub(crate) struct EngineLimits {
     engine: StoreLimits,
     budget: Budget,
-    /// What is charged of it, which only becomes more.
+    /// The charge for all of that, which only grows.
     kept: Option<Charge>,
-    /// The engine asks for the guest's memory and for its own heap of exceptions and references alike, and does not say for which.
+    /// The state of the guest's memory. The engine requests memory for it and for its own heap of exceptions and references
+    /// alike, and does not say which one a request is for.
     memory: LinearMemory,
-    /// What it was before the last request, which may fail yet.
+    /// The state of the guest's memory before the last request, which may still fail.
     before: LinearMemory,
 }
 
-/// The guest's memory, in bytes: everything else that the engine asks memory for is its heap.
+/// The guest's memory, in bytes: everything else for which the engine requests memory is its heap.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LinearMemory {
     Absent,
-    /// Main has one, which begins with so many.
+    /// The main module has one, which begins with this many bytes.
     Planned(usize),
-    /// It has so many.
+    /// The memory exists, with this many bytes.
     Made(usize),
 }
 
@@ -95,8 +97,8 @@ impl LinearMemory {
         bytes.map_or(LinearMemory::Absent, LinearMemory::Planned)
     }
 
-    /// Whether it is what a request is about. Of two that have the same size, it is: a guest that has the one taken
-    /// for the other has no more of both together.
+    /// Whether a request is for this memory. If it and the heap have the same size, the memory is assumed: a guest for which one
+    /// is mistaken for the other does not get more of the two together.
     fn is_asked_for(self, current: usize, desired: usize) -> bool {
         match self {
             LinearMemory::Absent => false,
@@ -106,16 +108,17 @@ impl LinearMemory {
     }
 }
 
-/// Bytes of that heap in the beginning.
+/// Initial size of the engine's heap, in bytes.
 const OBJECTS: usize = 1 << 20;
-/// Bytes of a page of memory, in which the engine counts.
+/// Size of a memory page, in bytes; the engine counts in pages.
 const PAGE: u64 = 1 << 16;
-/// Bytes that a slot of a table takes.
+/// Size of a table slot, in bytes.
 const SLOT: usize = 8;
 
 impl EngineLimits {
-    /// EngineLimits of a process with a memory of so many bytes at most. wasmtime frees no instance before the process ends: `instances` is how many there may be of libraries and their
-    /// thunks, which loads count themselves, beside what else a process needs.
+    /// Limits of a process with a memory of at most this many bytes. wasmtime frees no instance before the process ends:
+    /// `instances` is how many instances of libraries and their thunks there may be, which loads count themselves, in addition to
+    /// what else a process needs.
     pub(crate) fn new(instances: u32, memory: usize, main: Option<&Module>, budget: Budget) -> EngineLimits {
         let engine = StoreLimitsBuilder::new()
             .memories(1)
@@ -128,7 +131,7 @@ impl EngineLimits {
         EngineLimits { engine, budget, kept: None, memory, before: memory }
     }
 
-    /// The same limits for another store that the process goes on in.
+    /// These limits for another store in which the process continues.
     pub(crate) fn again(self, main: &Module) -> EngineLimits {
         let memory = LinearMemory::of(Some(main));
         EngineLimits { engine: self.engine, budget: self.budget, kept: None, memory, before: memory }
@@ -196,20 +199,20 @@ impl ResourceLimiter for EngineLimits {
     }
 }
 
-/// Instances that are not of libraries: main modules, trampolines, closures.
+/// The number of instances that do not belong to libraries: main modules, trampolines, closures.
 const OTHER_INSTANCES: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// EngineLimits of a process whose memory begins with so many bytes.
+    /// Limits of a process whose memory begins with this many bytes.
     fn limits(memory: LinearMemory, budget: u64) -> EngineLimits {
         let limits = EngineLimits::new(1, 1 << 30, None, Budget::new(budget));
         EngineLimits { memory, ..limits }
     }
 
-    /// What was charged after each request.
+    /// The bytes charged after each request.
     fn charged(memory: LinearMemory, requests: &[(usize, usize)]) -> Vec<u64> {
         let mut limits = limits(memory, 16 << 20);
         let charge = |(current, desired): &(usize, usize)| {
@@ -227,7 +230,7 @@ mod tests {
             charged(large, &[(0, MEMORY), (0, OBJECTS), (OBJECTS, 2 * OBJECTS)]),
             [0, begun, 2 * begun]
         );
-        // In the other order, with a memory that begins as the heap does, and with none.
+        // This is the other order, with a memory that begins as the heap does, and with none.
         assert_eq!(charged(large, &[(0, OBJECTS), (0, MEMORY), (MEMORY, 2 * MEMORY)]), [begun, begun, begun]);
         let alike = LinearMemory::Planned(OBJECTS);
         assert_eq!(charged(alike, &[(0, OBJECTS), (OBJECTS, MEMORY), (0, OBJECTS)]), [0, 0, begun]);

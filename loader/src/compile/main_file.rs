@@ -1,5 +1,5 @@
-//! Owns the file of a main module: what the file system says of it, and what is in it, which is read when it is asked for. Must not know
-//! what is done with it.
+//! Owns the file of a main module: what the file system reports about it, and its contents, which are read on demand. Must not
+//! know what is done with it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::compiler::OutlineFile;
 use crate::base::error::LoadError;
 use crate::base::host_file::read_regular_file;
 
-/// The file of a main module, read when what is in it is asked for.
+/// The file of a main module; its contents are read on demand.
 pub(crate) struct MainFile {
     /// Its path; for one that was given as bytes, what it is called.
     pub path: PathBuf,
@@ -25,7 +25,7 @@ pub(crate) struct MainFile {
 }
 
 impl MainFile {
-    /// The file at a path, with what is known of it: its stamp, and an outline of it in the cache.
+    /// The file at a path, with its stamp and an outline of it in the cache, if there is one.
     pub(crate) fn new(path: &Path, stamp: Stamp, outline: Option<OutlineFile>) -> MainFile {
         let (is_stamped, stamp) = (!stamp.is_fresh(), Some(stamp));
         MainFile { path: path.to_owned(), stamp, is_stamped, outline, module: OnceLock::new() }
@@ -47,17 +47,17 @@ impl MainFile {
         self.stamp.is_some()
     }
 
-    /// What messages call it.
+    /// The name of the main module in messages.
     pub(crate) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// What it is called in backtraces.
+    /// The name of the file in backtraces.
     pub(crate) fn file_name(&self) -> String {
         self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     }
 
-    /// What is in these bytes, which were read from it. Errs when it is no main module.
+    /// Parses these bytes, which were read from the file. Errs when they are not a main module.
     pub(crate) fn parse(&self, bytes: &[u8]) -> Result<Arc<MainModule>, LoadError> {
         let module = MainModule::parse(&self.name(), bytes)
             .map_err(|error| LoadError::Malformed { path: self.path.clone(), error })?;
@@ -66,7 +66,7 @@ impl MainFile {
         Ok(module)
     }
 
-    /// What is in it. Errs when the file has changed since the image was made.
+    /// The parsed main module. Errs when the file has changed since the image was made.
     pub(crate) fn module(&self) -> Result<Arc<MainModule>, LoadError> {
         let read = || {
             let outline = self.outline.as_ref().and_then(OutlineFile::read);

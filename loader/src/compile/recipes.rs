@@ -5,7 +5,7 @@ use pydl_linker::rewrite::{Pass, Recipe};
 use crate::base::interrupt::Interruption;
 use crate::compile::engine::Kind;
 
-/// The recipe for a main module of this kind of processes.
+/// The recipe for a main module of processes of this kind.
 pub(crate) fn of_main(kind: Kind) -> Recipe {
     let of_system: &[Pass] = match kind {
         Kind::Wasi => &[Pass::WaitInHostOfWasi],
@@ -14,12 +14,12 @@ pub(crate) fn of_main(kind: Kind) -> Recipe {
     recipe(kind, of_system)
 }
 
-/// The recipe for a library.
+/// The recipe for a library in processes of this kind.
 pub(crate) fn of_library(kind: Kind) -> Recipe {
     recipe(kind, &[])
 }
 
-/// The recipe for what the linker has generated.
+/// The recipe for modules that the linker has generated.
 pub(crate) fn of_generated() -> Recipe {
     Recipe::of([])
 }

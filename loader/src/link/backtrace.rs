@@ -1,4 +1,5 @@
-//! Owns traps as people read them: what happened and where, by the names of files and functions. Must not know what is done about one.
+//! Owns traps as people read them: what happened and where, by the names of files and functions. Must not know what is done about
+//! a trap.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -9,39 +10,39 @@ use wasmtime::{Module, ThrownException, Trap, WasmBacktrace};
 
 use crate::base::demangle;
 
-/// A guest ended in a trap.
+/// The report of a guest that ended in a trap.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct GuestTrap {
     /// What happened, such as `wasm trap: out of bounds memory access`.
     pub reason: String,
-    /// What was thrown, when it was an exception of C++ that nothing caught.
+    /// The exception that was thrown, when it was a C++ exception that nothing caught.
     pub exception: Option<GuestException>,
     /// The guest's frames, innermost first.
     pub frames: Vec<GuestFrame>,
 }
 
-/// An exception of C++.
+/// A C++ exception.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GuestException {
-    /// Its type, as `std::type_info::name` tells it: mangled, without `_Z`.
+    /// Type of the exception, as `std::type_info::name` returns it: mangled, without `_Z`.
     pub type_name: String,
-    /// What its `what()` says, when it is derived from `std::exception`.
+    /// The text that `what()` returns, when the type is derived from `std::exception`.
     pub what: Option<String>,
 }
 
 /// A function that was running.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GuestFrame {
-    /// The file: the main module's name, a library's path in the guest.
+    /// The file of the function: the main module's name, or a library's path in the guest.
     pub module: String,
-    /// The function as the file calls it, or `function` and its number.
+    /// The function as the file names it, or `function` and its number.
     pub function: String,
 }
 
-/// Why a guest ends that throws what nothing catches; the engine's own words say less.
+/// The reason reported for a guest that throws what nothing catches; the engine's own message says less.
 const UNCAUGHT: &str = "an exception that nothing catches";
-/// Functions of the C++ library that throw for others.
+/// Functions of the C++ library that throw on behalf of others.
 const THROWING: [&str; 5] = [
     "__cxa_throw",
     "__cxa_rethrow",
@@ -51,32 +52,33 @@ const THROWING: [&str; 5] = [
 ];
 /// The most frames that are kept.
 const FRAMES: usize = 32;
-/// The most characters of a name that are kept. Names are as they are in the file: demangled, a short one can take gigabytes.
+/// The most characters of a name that are kept. Names are kept as they are in the file: demangled, a short one can take
+/// gigabytes.
 const NAME: usize = 200;
 
 fn shortened(name: &str) -> &str {
     name.char_indices().nth(NAME).map_or(name, |(end, _)| name.get(..end).unwrap_or_default())
 }
 
-/// The files of a process that have code, by where their code is.
+/// The files of a process that have code, by the address of their code.
 #[derive(Default)]
 pub(crate) struct CodeNames(BTreeMap<usize, CodeName>);
 
 /// The file of a compiled module.
 struct CodeName {
     name: Arc<str>,
-    /// What was read from it, unless it is there no more.
+    /// The parsed module, unless it has been dropped.
     module: Weak<ParsedModule>,
 }
 
 impl CodeNames {
-    /// Notes the file that a module is compiled from, before it runs, with what was read from it as far as that is known. The engine
-    /// keeps instances until the process ends, so that there are no more of these than of those.
+    /// Records the file that a module is compiled from, before the module runs, with the parsed module if it is known. The engine
+    /// keeps instances until the process ends, so there are never more of these entries than instances.
     pub(crate) fn note(&mut self, compiled: &Module, name: &str, module: Weak<ParsedModule>) {
         self.0.insert(place(compiled), CodeName { name: name.into(), module });
     }
 
-    /// The names of frames.
+    /// The named frames of a backtrace.
     fn frames(&self, frames: &[wasmtime::FrameInfo]) -> Vec<GuestFrame> {
         let frames = frames.get(..FRAMES).unwrap_or(frames);
         let mut exports = BTreeMap::new();
@@ -103,12 +105,12 @@ impl CodeNames {
     }
 }
 
-/// What tells compiled modules apart: where their code begins.
+/// What identifies a compiled module: the address at which its code begins.
 fn place(module: &Module) -> usize {
     module.image_range().start.addr()
 }
 
-/// The names under which functions of these indexes are exported.
+/// The names under which functions with these indexes are exported.
 fn exported(module: &ParsedModule, wanted: &BTreeSet<u32>) -> BTreeMap<u32, String> {
     let functions = module.exports.iter().filter_map(|(name, export)| match export.kind {
         ExportKind::Function { index, .. } if wanted.contains(&index.0) => {
@@ -120,7 +122,7 @@ fn exported(module: &ParsedModule, wanted: &BTreeSet<u32>) -> BTreeMap<u32, Stri
 }
 
 impl GuestTrap {
-    /// What an error of the engine says of the guest, and the exception of C++ that it stands for.
+    /// The report of a trap, from an error of the engine and the C++ exception that it stands for.
     pub(crate) fn of(
         error: &wasmtime::Error,
         exception: Option<GuestException>,
@@ -136,7 +138,8 @@ impl GuestTrap {
         GuestTrap { reason, exception, frames: names.frames(frames) }
     }
 
-    /// The reason and the innermost frame, on one line. An exception was thrown where the C++ library was asked to.
+    /// The reason and the innermost frame, on one line. For an exception, the innermost frame is the one that called the C++
+    /// library to throw it.
     pub(crate) fn one_line(&self) -> String {
         let reason = self.reason_in_full();
         let throws = |frame: &&GuestFrame| self.exception.is_some() && THROWING.contains(&&*frame.function);

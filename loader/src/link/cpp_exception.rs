@@ -1,7 +1,7 @@
-//! Owns what can be said of an exception of C++ that nothing caught: its type and its text, as C++'s own `terminate` tells both. They are
-//! read from the guest's memory; what no object holds, its `what()` is asked for. Facts: libc++abi (`cxa_exception.h`,
-//! `private_typeinfo.h`), libc++ (`__refstring`), the Itanium C++ ABI (2.5, 2.9.5), for 32-bit memory. Must not know what is done about
-//! it.
+//! Owns what can be said about a C++ exception that nothing caught: its type and its text, as C++'s own `terminate` reports them.
+//! They are read from the guest's memory; for a text that no object holds, its `what()` is called. Facts: libc++abi
+//! (`cxa_exception.h`, `private_typeinfo.h`), libc++ (`__refstring`), the Itanium C++ ABI (2.5, 2.9.5), for 32-bit memory. Must
+//! not know what is done about the exception.
 
 use wasmtime::{Ref, StoreContextMut, ThrownException, Val};
 
@@ -12,33 +12,35 @@ use crate::system::state::ProcessState;
 
 /// The most bytes of a text that are read.
 const TEXT: usize = 1000;
-/// The most bases that are gone through.
+/// The most bases that are visited.
 const BASES: u32 = 64;
-/// `exception_class` of what C++ throws, without its last byte, in memory order: `CLNGC++`.
+/// The `exception_class` of C++ exceptions, without its last byte, in memory order: `CLNGC++`.
 const CLASS: &[u8] = b"++CGNLC";
-/// From the `_Unwind_Exception` that a tag carries back to the type, and on to the object.
+/// Distance in bytes from the `_Unwind_Exception` that a tag carries back to the type; the next constant leads on to the object.
 const TYPE: u32 = 48;
 const OBJECT: u32 = 32;
-/// From there back to the object of an exception that is thrown again (`__cxa_dependent_exception`), whose class says so.
+/// Distance in bytes from there back to the object of an exception that is rethrown (`__cxa_dependent_exception`), which its
+/// class indicates.
 const PRIMARY: u32 = 4;
 const IS_DEPENDENT: u8 = 1;
-/// The classes whose objects hold a text, behind the vtable's address.
+/// The classes whose objects hold a text, after the vtable's address.
 const WITH_TEXT: [&str; 2] = ["St11logic_error", "St13runtime_error"];
-/// The class whose `what()` all that is derived from it have: the third function of their vtables, behind two destructors.
+/// The class from which all derived classes have `what()`: the third function of their vtables, after two destructors.
 const WITH_WHAT: &str = "St9exception";
 const WHAT: u32 = 8;
 /// The kinds of classes with bases (Itanium C++ ABI, section 2.9.5).
 const ONE_BASE: &str = "N10__cxxabiv120__si_class_type_infoE";
 const SEVERAL_BASES: &str = "N10__cxxabiv121__vmi_class_type_infoE";
 
-/// The exception that an error of the engine stands for; `None` when it is another error, or the exception no C++ one.
+/// The exception behind an error of the engine; `None` when the error is a different one, or the exception is not a C++
+/// exception.
 pub(crate) fn uncaught(
     store: &mut StoreContextMut<'_, ProcessState>,
     error: &wasmtime::Error,
 ) -> Option<GuestException> {
-    // What the host throws itself, for modules that leave exceptions to it.
+    // This is what the host throws itself, for modules that leave exceptions to it.
     let of_host = store.data().system.emscripten().and_then(|system| system.uncaught_object(error));
-    // What a tag carries is the engine's to keep until it is asked for.
+    // The engine keeps what a tag carries until it is taken.
     let thrown = if of_host.is_none() && error.is::<ThrownException>() {
         match store.take_pending_exception()?.field(&mut *store, 0).ok()? {
             Val::I32(address) => Some(address.cast_unsigned()),
@@ -59,13 +61,13 @@ pub(crate) fn uncaught(
     Some(GuestException { type_name, what })
 }
 
-/// What `what()` says; `None` when it does not return, or what it returns is no text.
+/// The result of `what()`; `None` when it does not return, or when the result is not a text.
 fn ask(store: &mut StoreContextMut<'_, ProcessState>, space: &AddressSpace, what: &What) -> Option<String> {
     store.data().interrupt.check().ok()?;
     let Some(Ref::Func(Some(function))) = space.table.get(&mut *store, what.slot.into()) else { return None };
     let function = function.typed::<u32, u32>(&*store).ok()?;
     let Ok(text) = space.call(&mut *store, &function, what.object) else {
-        // What it threw itself is nobody's.
+        // An exception that `what()` itself threw is discarded.
         store.take_pending_exception();
         return None;
     };
@@ -75,10 +77,10 @@ fn ask(store: &mut StoreContextMut<'_, ProcessState>, space: &AddressSpace, what
 /// The text of an object whose class is derived from `std::exception`.
 #[derive(PartialEq, Eq, Debug)]
 struct What {
-    /// The slot of its `what()`, and the object for that.
+    /// The table slot of the object's `what()`, and the object to pass to it.
     slot: u32,
     object: u32,
-    /// What is in the object itself.
+    /// The text in the object itself.
     kept: Option<String>,
 }
 
@@ -94,13 +96,13 @@ impl Objects<'_> {
         self.0.word(address).ok()
     }
 
-    /// A C string; what is longer than is good is cut.
+    /// A C string, truncated when it is too long.
     fn text(&self, address: u32) -> Option<String> {
         let text = self.0.c_string_within(address, TEXT).ok().filter(|_| address != 0)?;
         Some(String::from_utf8_lossy(text).into_owned())
     }
 
-    /// The type and the object of what a tag of C++ carries.
+    /// The type and the object of what a C++ tag carries.
     fn thrown(&self, header: u32) -> Option<(u32, u32)> {
         let (dependent, class) = self.bytes(header, 8)?.split_first()?;
         if class != CLASS {
@@ -113,12 +115,12 @@ impl Objects<'_> {
         Some((self.word(header.checked_sub(TYPE)?)?, object))
     }
 
-    /// What `std::type_info::name` says of a type.
+    /// The name of a type, as `std::type_info::name` returns it.
     fn type_name(&self, ty: u32) -> Option<String> {
         self.text(self.word(ty.checked_add(4)?)?).filter(|name| !name.is_empty())
     }
 
-    /// The text of an object whose class is derived from `std::exception`; `None` of others.
+    /// The text of an object whose class is derived from `std::exception`; `None` for other objects.
     fn what(&self, ty: u32, object: u32) -> Option<What> {
         let mut classes = vec![(ty, object)];
         let mut looked_at = 0;
@@ -135,7 +137,7 @@ impl Objects<'_> {
         None
     }
 
-    /// The same for one of the classes that have the text.
+    /// The text of an object that is of one of the classes that define it themselves; `None` for other objects.
     fn own_what(&self, ty: u32, object: u32) -> Option<What> {
         let name = self.type_name(ty)?;
         let keeps = WITH_TEXT.contains(&name.as_str());
@@ -147,15 +149,16 @@ impl Objects<'_> {
         Some(What { slot, object, kept })
     }
 
-    /// The bases of a class, with their parts of the object, the last first.
+    /// The bases of a class, with the corresponding parts of the object, the last first.
     fn bases(&self, ty: u32, object: u32) -> Option<Vec<(u32, u32)>> {
-        // The description's own class is told by the word before the functions of its vtable.
+        // The kind of a type descriptor is identified by the word before the functions of its vtable.
         let kind = self.word(self.word(ty)?.checked_sub(4)?)?;
         match self.type_name(kind)?.as_str() {
             ONE_BASE => Some(vec![(self.word(ty.checked_add(8)?)?, object)]),
             SEVERAL_BASES => {
-                // Flags and a count, then for each base its type and where it is: an offset above eight bits, the first of which means
-                // that it is virtual. Then the offset is that of where the object's vtable tells (2.5.2, virtual base offsets).
+                // The layout is flags and a count, then for each base its type and its position: an offset above eight bits of
+                // flags, the first of which means that the base is virtual. In that case the offset is that of the entry in the
+                // object's vtable that holds the position (2.5.2, virtual base offsets).
                 let count = self.word(ty.checked_add(12)?)?.min(BASES);
                 let base = |number: u32| {
                     let at = ty.checked_add(16 + 8 * number)?;
@@ -177,7 +180,7 @@ impl Objects<'_> {
 mod tests {
     use super::*;
 
-    /// Memory with words at addresses.
+    /// Memory with words and texts at addresses.
     fn memory(words: &[(usize, u32)], texts: &[(usize, &str)]) -> Vec<u8> {
         let mut memory = vec![0; 1024];
         for (address, word) in words {
@@ -197,13 +200,13 @@ mod tests {
             (180, 800),
             (180 + 4, 700),
             (800 + 8, 77),
-            // A class with one base, whose base is a runtime_error.
+            // This is a class with one base, which is a runtime_error.
             (300, 404),
             (304, 500),
             (308, 320),
             (320, 404),
             (324, 520),
-            // The vtable of descriptions with one base, at 404, and the description of that class.
+            // This is the vtable of descriptors with one base, at 404, and the descriptor of that class.
             (400, 420),
             (424, 600),
         ];
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn memory_that_makes_no_sense_says_nothing() {
-        // A class that is its own base, and addresses at both ends.
+        // This is a class that is its own base, and addresses at both ends.
         let memory = memory(
             &[(300, 404), (304, 500), (308, 300), (400, 420), (424, 600)],
             &[(500, "3Err"), (600, ONE_BASE)],

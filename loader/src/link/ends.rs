@@ -1,4 +1,4 @@
-//! Owns how guests end: what an error of the engine says of it. Must not know what is done about it.
+//! Owns how guests end: what an error of the engine means for the guest. Must not know what is done about it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,16 +16,17 @@ use crate::system::state::ProcessState;
 /// How a guest ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ExitStatus {
-    /// By itself, with this status.
+    /// The guest exited by itself, with this status.
     Exited(i32),
-    /// In a trap: the WebAssembly counterpart of a crash.
+    /// The guest trapped: the WebAssembly counterpart of a crash.
     Trapped(GuestTrap),
-    /// In the call of a function that was to be bound when first called, and that nothing defines with that type: what ld.so
+    /// The guest called a function that was to be bound at its first call and that nothing defines with that type: what ld.so
     /// calls a symbol lookup error.
     LookupFailed(GuestTrap),
-    /// By [`InterruptHandle::terminate`], or by [`InterruptHandle::interrupt`] having no way to handle that.
+    /// The guest was ended by [`InterruptHandle::terminate`], or by [`InterruptHandle::interrupt`] when it had no way to handle
+    /// that.
     Interrupted,
-    /// By another signal that it does not handle.
+    /// The guest was ended by another signal that it does not handle.
     Killed(Signal),
 }
 
@@ -41,9 +42,9 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// Whether an error is an end of the guest rather than a failure of the host.
+/// Whether an error is the end of the guest rather than a failure of the host.
 pub(crate) fn is_of_guest(error: &wasmtime::Error) -> bool {
-    // Whatever came up while the guest ran has a backtrace.
+    // Every error that occurred while the guest was running has a backtrace.
     error.is::<Exit>() || is_end_by_signal(error) || error.is::<Trap>() || error.is::<WasmBacktrace>()
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn is_end_by_signal(error: &wasmtime::Error) -> bool {
     error.is::<Interrupted>() || error.is::<Killed>()
 }
 
-/// How a guest has ended, by the engine's error.
+/// How a guest ended, according to the engine's error.
 pub(crate) fn exit_status(
     store: &mut StoreContextMut<'_, ProcessState>,
     error: &wasmtime::Error,
@@ -60,7 +61,7 @@ pub(crate) fn exit_status(
     status_of(error, || trap_of(store, error))
 }
 
-/// The same where the guest has exited or was interrupted, so that there is nothing to be named.
+/// How a guest ended that exited or was interrupted, where there is nothing to name in a backtrace.
 pub(crate) fn end_of_guest(error: &wasmtime::Error) -> ExitStatus {
     status_of(error, || GuestTrap::of(error, None, &CodeNames::default()))
 }
@@ -77,13 +78,13 @@ fn status_of(error: &wasmtime::Error, trap: impl FnOnce() -> GuestTrap) -> ExitS
     }
 }
 
-/// What an error of the engine says of the guest, in names.
+/// The report of a trap with names, from an error of the engine.
 pub(crate) fn trap_of(store: &mut StoreContextMut<'_, ProcessState>, error: &wasmtime::Error) -> GuestTrap {
     let exception = cpp_exception::uncaught(store, error);
     let Some(link) = store.data_mut().link_mut() else {
         return GuestTrap::of(error, exception, &CodeNames::default());
     };
-    // A main module that was found good earlier is read when something is asked of it, as now.
+    // A main module that was accepted earlier is parsed only when it is needed, as it is now.
     let main = link.main.clone();
     if let Ok(module) = main.file.module() {
         link.code.note(&main.code, &main.file.file_name(), Arc::downgrade(module.module()));

@@ -1,4 +1,4 @@
-//! Owns the interpretation of load plans: one match arm for each step, and no policy. Must not know why a step is there.
+//! Owns the interpretation of load plans: one match arm for each step, and no policy. Must not know the reason for a step.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use crate::system::slots::set_slot;
 use crate::system::state::ProcessState;
 use crate::system::tags::process_tag;
 
-/// What a plan is executed with, and what comes of it.
+/// What a plan is executed with, and the results.
 pub(crate) struct Execution<'a, 'store> {
     pub store: &'a mut StoreContextMut<'store, ProcessState>,
     pub resources: Resources,
-    /// The host's functions for the main module.
+    /// The host functions for the main module.
     pub host: &'a Linker<ProcessState>,
-    /// The instances of the modules that are loaded, by id.
+    /// The instances of the loaded modules, by id.
     pub loaded: &'a [Option<Instance>],
     /// The compiled new modules.
     pub modules: &'a BTreeMap<ModuleId, Module>,
@@ -39,7 +39,7 @@ pub(crate) struct Execution<'a, 'store> {
     /// The instances that the plan makes, by id.
     pub instances: BTreeMap<ModuleId, Instance>,
     pub thunks: Option<Instance>,
-    /// The functions made for single libraries.
+    /// The functions that were made for single libraries.
     pub provided: BTreeMap<(ModuleId, Provided), Func>,
     pub main: MainParts,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Generated {
     pub forwarders: Option<Module>,
 }
 
-/// What modules share, as far as it is there.
+/// The resources that modules share, as far as they exist.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Resources {
     pub memory: Option<Memory>,
@@ -60,7 +60,7 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
-    /// Those of a process whose main module is there.
+    /// The resources of a process whose main module exists.
     pub(crate) fn of(space: &AddressSpace) -> Resources {
         Resources {
             memory: Some(space.memory),
@@ -69,7 +69,7 @@ impl Resources {
         }
     }
 
-    /// All of them, if they are there.
+    /// All resources, if they all exist.
     pub(crate) fn shared(self, main_base: Address) -> Option<Shared> {
         let Resources { memory, table, stack_pointer } = self;
         Some(Shared { memory: memory?, table: table?, stack_pointer: stack_pointer?, main_base })
@@ -88,29 +88,29 @@ impl Resources {
     }
 }
 
-/// What a main module was instantiated with that the plan of what it needs completes.
+/// What a main module was instantiated with, and what the plan of the libraries it needs completes.
 #[derive(Default)]
 pub(crate) struct MainParts {
-    /// Its GOT cells, by the positions of their imports.
+    /// The main module's GOT cells, by the positions of their imports.
     cells: BTreeMap<usize, Global>,
     forwarders: Option<Instance>,
 }
 
 impl Execution<'_, '_> {
-    /// Executes the steps, all of which come before the first constructor. Until then nothing outside of the plan's own reservation has
-    /// changed, so that a failure can be taken back by releasing that.
+    /// Executes the steps, all of which come before the first constructor. Until then, nothing outside the plan's own reservation
+    /// has changed, so that a failure can be undone by releasing the reservation.
     pub(crate) fn prepare(&mut self, plan: &LoadPlan) -> wasmtime::Result<()> {
         plan.steps().iter().try_for_each(|step| self.step(plan, step))
     }
 
-    /// Makes the instances of a plan again that was executed in another process, those of the libraries that are still there in this
-    /// namespace, if there is one: nothing of the guest runs.
+    /// Makes the instances again of a plan that was executed in another process: those of the libraries that are still loaded in
+    /// this namespace, if there is one. No guest code runs.
     pub(crate) fn replay(&mut self, plan: &LoadPlan, namespace: Option<&Namespace>) -> wasmtime::Result<()> {
         let library = |id| namespace.and_then(|namespace| namespace.library(id));
         let is_there = |id: ModuleId| id == ModuleId::MAIN || library(id).is_some();
         for step in plan.steps_to_replay(is_there) {
             match step {
-                // Who passed it on has left; whose it is has not.
+                // The module that re-exported the function was unloaded; the one that defines it was not.
                 LoadStep::SetSlot { slot, function, from: (passed_on, _) } if !is_there(*passed_on) => {
                     let name = namespace.and_then(|namespace| namespace.export_of(*function));
                     let name = name.ok_or_else(|| missing("an export"))?;
@@ -181,7 +181,7 @@ impl Execution<'_, '_> {
         Ok(())
     }
 
-    /// The type in which the main module imports something of the process.
+    /// The type with which the main module imports a shared resource of the process.
     fn wanted_by_main(&self, name: &str) -> wasmtime::Result<ExternType> {
         let main = self.modules.get(&ModuleId::MAIN).ok_or_else(|| missing("the compiled main module"))?;
         let import = main.imports().find(|import| import.module() == abi::ENV && import.name() == name);
@@ -236,7 +236,7 @@ impl Execution<'_, '_> {
         Ok(())
     }
 
-    /// Runs the start function of a module, which rewriting has made an export of it.
+    /// Runs the start function of a module, which rewriting has turned into an export.
     fn start(&mut self, module: ModuleId) -> wasmtime::Result<()> {
         let instance = self.instance(module)?;
         let start = instance.get_typed_func::<(), ()>(&mut *self.store, START)?;
@@ -354,7 +354,7 @@ impl Execution<'_, '_> {
     }
 }
 
-/// The function of the host's that libraries may have the address of, in the type that it has for them.
+/// The host function whose address libraries may take, with the type that it has for them.
 pub(crate) fn host_function(
     store: &mut StoreContextMut<'_, ProcessState>,
     name: &str,
@@ -365,7 +365,7 @@ pub(crate) fn host_function(
     Ok(function_of_type(&mut *store, abi::ENV, name, &ty))
 }
 
-/// A plan names something that is not there: a mistake of pydl, told instead of a panic.
+/// A plan names something that does not exist: a bug in pydl, reported instead of causing a panic.
 fn missing(what: &str) -> wasmtime::Error {
     wasmtime::Error::msg(format!("internal error in executing a load plan: {what} is missing"))
 }

@@ -1,4 +1,4 @@
-//! Owns the registry of the host's functions: that there is one of a name, and in which type. Must not know what they do.
+//! Owns the registry of host functions: which names exist, and with which types. Must not know what the functions do.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -8,7 +8,8 @@ use pydl_linker::{AbiFamily, Host, HostAddress, Signature};
 use super::dlfcn;
 use crate::system::{emscripten, wasi};
 
-/// The functions that processes have from the host, for the linker to ask about. Whatever runs libraries has the same ones.
+/// The functions that the host provides to processes, for the linker's queries. Everything that runs libraries provides the same
+/// ones.
 #[derive(Default, Debug)]
 pub struct SystemInterface {
     _private: (),
@@ -25,13 +26,13 @@ impl Host for SystemInterface {
     fn address(&self, family: AbiFamily, name: &str) -> Option<HostAddress> {
         match family {
             AbiFamily::Emscripten => emscripten::address(name),
-            // Functions of WASI have no addresses: the C library has functions of its own around them.
+            // Functions of WASI have no addresses: the C library wraps them in functions of its own.
             AbiFamily::Wasi => None,
         }
     }
 }
 
-/// What WASI processes have, by import module and name.
+/// The host functions of WASI processes, by import module and name.
 pub(crate) fn of_wasi() -> &'static BTreeMap<(&'static str, &'static str), Signature> {
     static FUNCTIONS: OnceLock<BTreeMap<(&str, &str), Signature>> = OnceLock::new();
     FUNCTIONS.get_or_init(|| {
@@ -50,7 +51,7 @@ mod tests {
     use crate::link::dlfcn::emscripten::OfEmscripten;
     use crate::system::state::ProcessState;
 
-    /// What a process is given is what the registry says, in the same types.
+    /// Checks that what a process is given is what the registry says, with the same types.
     #[test]
     fn the_registry_is_what_processes_are_given() {
         let compiler = Compiler::new().unwrap();

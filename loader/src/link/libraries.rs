@@ -1,5 +1,5 @@
-//! Owns what an embedding program sees of a process's libraries: which are loaded, where they are, what they define, and typed calls.
-//! Must not know how libraries are linked: it asks as a guest does.
+//! Owns what an embedding program sees of a process's libraries: which are loaded, where they are, what they define, and typed
+//! calls. Must not know how libraries are linked: it makes requests as a guest does.
 
 use pydl_linker::{Address, Library, LinkError, ModuleId, Namespace, OpenMode, Scope, Symbol, SymbolKind};
 use wasmtime::{AsContextMut, Ref, StoreContextMut, WasmParams, WasmResults};
@@ -9,41 +9,42 @@ use crate::link::ends::{ExitStatus, end_of_guest, exit_status};
 use crate::link::state::Links as _;
 use crate::system::state::ProcessState;
 
-/// The libraries of a process whose guest does not run at the moment: see [`crate::Process::run_then`] and
+/// The libraries of a process whose guest is not running at the moment: see [`crate::Process::run_then`] and
 /// [`crate::Process::with_libraries`].
 pub struct Libraries<'a> {
     store: StoreContextMut<'a, ProcessState>,
 }
 
-/// A handle of an open library, as `dlopen` returns it. One of a library that was closed is refused, not mistaken for another.
+/// A handle of an open library, as returned by `dlopen`. The handle of a closed library is refused, not mistaken for another
+/// library's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LibraryHandle(u32);
 
-/// What is loaded.
+/// A loaded library.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LoadedLibrary {
-    /// Absolute path of its file in the guest.
+    /// Absolute path of the library's file in the guest.
     pub path: String,
-    /// A handle of it: valid while it is open.
+    /// A handle of the library; valid while the library is open.
     pub handle: LibraryHandle,
-    /// Paths of the libraries that it needs, in NEEDED order, without those that the main module serves.
+    /// Paths of the libraries that this one needs, in NEEDED order, without those that the main module contains.
     pub needed: Vec<String>,
-    /// Address of its static data in the guest's memory; of no meaning when there is none.
+    /// Address of the library's static data in the guest's memory; meaningless when there is none.
     pub memory_base: u32,
-    /// Bytes of static data.
+    /// Size of the static data, in bytes.
     pub memory_size: u32,
-    /// Its first own slot of the function table; of no meaning when it has none.
+    /// The library's first own slot in the function table; meaningless when it has none.
     pub table_base: u32,
-    /// Own table slots.
+    /// Number of the library's own table slots.
     pub table_size: u32,
-    /// How many times it was opened and not closed.
+    /// How many times the library was opened without being closed.
     pub references: u32,
-    /// Whether later loads and `RTLD_DEFAULT` see its symbols.
+    /// Whether later loads and `RTLD_DEFAULT` see the library's symbols.
     pub is_global: bool,
-    /// Whether it stays until the process ends, as with `RTLD_NODELETE`.
+    /// Whether the library stays until the process ends, as with `RTLD_NODELETE`.
     pub is_permanent: bool,
-    /// How its initialization failed, if it did.
+    /// How the library's initialization failed, if it did.
     pub failure: Option<String>,
 }
 
@@ -51,17 +52,17 @@ pub struct LoadedLibrary {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LibrarySymbol {
-    /// Its name, as in the file: C++ names are mangled.
+    /// Name of the symbol, as in the file: C++ names are mangled.
     pub name: String,
     /// Path of the library that defines it, or the main module's name.
     pub library: String,
-    /// Where it is.
+    /// Where the symbol is.
     pub place: SymbolPlace,
-    /// The module that defines it: the slot of a function may be another's once that is closed.
+    /// The module that defines the symbol: the slot of a function may be another's once the module is closed.
     definer: ModuleId,
 }
 
-/// Where a symbol is: what a C pointer to it holds.
+/// Where a symbol is: the value of a C pointer to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SymbolPlace {
     /// Data at this address of the guest's memory.
@@ -70,22 +71,22 @@ pub enum SymbolPlace {
     Function {
         /// The slot.
         slot: u32,
-        /// Its type, as `(i32, i32) -> i32`.
+        /// Type of the function, such as `(i32, i32) -> i32`.
         signature: String,
     },
 }
 
-/// A load that did not succeed, or a call of a function that was left to be bound then.
+/// A load that did not succeed, or a call of a function that was deferred to be bound at its first call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct RefusedLoad {
-    /// The library: as it was asked for, or the one that calls.
+    /// The library: as it was requested, or the one that makes the call.
     pub path: String,
-    /// For a call, the function.
+    /// For a call, the name of the function; `None` for a load.
     pub symbol: Option<String>,
-    /// Why, in words.
+    /// The reason, as a message.
     pub why: String,
-    /// The linker's reason, when it was the linker that refused.
+    /// The linker's reason, when the linker refused.
     pub cause: Option<LinkError>,
 }
 
@@ -93,26 +94,27 @@ pub struct RefusedLoad {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LibraryError {
-    /// The linker refused it: not found, not a side module, symbols that are undefined or of other types.
+    /// The linker refused the library: it was not found, is not a side module, or needs symbols that are undefined or of other
+    /// types.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The process refused it, or code of the library failed, for the reason that `dlerror` would give.
+    /// The process refused the library, or code of the library failed, for the reason that `dlerror` would report.
     #[error("{0}")]
     Refused(String),
-    /// A function is called with other types than it has.
+    /// A function is called with types other than its own.
     #[error("`{name}` of {library} is a function {signature}, and is called with other types")]
     WrongType {
-        /// The function.
+        /// Name of the function.
         name: String,
         /// Path of the library that defines it.
         library: String,
-        /// Its type.
+        /// Type of the function.
         signature: String,
     },
     /// Something that is not a function is called.
     #[error("`{name}` of {library} is data, not a function")]
     NotAFunction {
-        /// The symbol.
+        /// Name of the symbol.
         name: String,
         /// Path of the library that defines it.
         library: String,
@@ -137,27 +139,27 @@ impl<'a> Libraries<'a> {
         Libraries { store }
     }
 
-    /// What is loaded, in load order, the main module not included. Errs when the main module cannot load libraries.
+    /// The loaded libraries, in load order, without the main module. Errs when the main module cannot load libraries.
     pub fn list(&mut self) -> Result<Vec<LoadedLibrary>, LibraryError> {
         let namespace = dlfcn::namespace(&mut self.store)?;
         Ok(namespace.libraries().iter().map(|library| describe(&namespace, library)).collect())
     }
 
-    /// Opens a library as the guest's main program would with `dlopen`, its constructors included. Errs when it cannot be
-    /// found, linked or initialized.
+    /// Opens a library as the guest's main program would with `dlopen`, and runs its constructors. Errs when the library cannot
+    /// be found, linked or initialized.
     pub fn open(&mut self, name: &str, mode: OpenMode) -> Result<LibraryHandle, LibraryError> {
         let id = dlfcn::open(&mut self.store, name, mode)?;
         Ok(LibraryHandle(dlfcn::handle_of(id)))
     }
 
-    /// Closes a library, as `dlclose` does: after the last time it is unloaded, unless something holds it. Errs when it is not
-    /// open, and when a destructor fails.
+    /// Closes a library, as `dlclose` does: when it is closed for the last time, it is unloaded, unless something keeps it. Errs
+    /// when the library is not open, and when a destructor fails.
     pub fn close(&mut self, library: LibraryHandle) -> Result<(), LibraryError> {
         Ok(dlfcn::close(&mut self.store, library.0)?)
     }
 
-    /// Looks a symbol up in a library and what it needs, or in the global scope, as `dlsym` does. Errs when there is none of the
-    /// name, and for what C has no pointers to.
+    /// Looks a symbol up in a library and what it needs, or in the global scope, as `dlsym` does. Errs when there is no symbol of
+    /// this name, and for symbols that C has no pointers to.
     pub fn symbol(
         &mut self,
         library: Option<LibraryHandle>,
@@ -169,8 +171,8 @@ impl<'a> Libraries<'a> {
         Ok(place(&namespace, &symbol, name, value))
     }
 
-    /// All symbols that a library itself defines, by name. A function whose address nothing has asked for gets a table slot. Errs
-    /// when the library is not open, and when the function table is full.
+    /// All symbols that a library itself defines, by name. A function whose address has never been requested is given a table
+    /// slot. Errs when the library is not open, and when the function table is full.
     pub fn symbols(&mut self, library: LibraryHandle) -> Result<Vec<LibrarySymbol>, LibraryError> {
         let namespace = dlfcn::namespace(&mut self.store)?;
         let id = dlfcn::library_of(&namespace, library.0)?;
@@ -190,8 +192,8 @@ impl<'a> Libraries<'a> {
         Ok(symbols)
     }
 
-    /// Calls a function; `P` and `R` are tuples of the Rust types of WebAssembly's numbers, or one of them. Errs when the function
-    /// has other types, when it is there no more, and when it does not return.
+    /// Calls a function; `P` and `R` are tuples of the Rust types of WebAssembly's numbers, or one of these types. Errs when the
+    /// function has other types, when it no longer exists, and when it does not return.
     pub fn call<P: WasmParams, R: WasmResults>(
         &mut self,
         function: &LibrarySymbol,
@@ -218,18 +220,18 @@ impl<'a> Libraries<'a> {
         result.map_err(|error| LibraryError::NotReturned(exit_status(&mut self.store, &error)))
     }
 
-    /// What was refused last, when anything was: whether the guest could do without is its own affair.
+    /// What was refused most recently, if anything was; whether the guest could do without it is not considered.
     pub fn last_refused(&self) -> Option<&RefusedLoad> {
         self.store.data().link()?.refused.as_ref()
     }
 
-    /// A copy of the guest's memory; `None` when it ends before.
+    /// A copy of `size` bytes of the guest's memory, starting at `address`; `None` when the memory ends before that.
     pub fn read(&mut self, address: u32, size: u32) -> Option<Vec<u8>> {
         let space = dlfcn::space(&mut self.store).ok()?;
         space.view(&self.store).bytes(address, size).ok().map(<[u8]>::to_vec)
     }
 
-    /// Writes to the guest's memory; `None` when it ends before, and then nothing is written.
+    /// Writes to the guest's memory; `None` when the memory ends before that, and then nothing is written.
     pub fn write(&mut self, address: u32, bytes: &[u8]) -> Option<()> {
         let space = dlfcn::space(&mut self.store).ok()?;
         space.write(self.store.as_context_mut(), Address(address), bytes).ok()

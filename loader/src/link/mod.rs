@@ -1,5 +1,5 @@
-//! Owns how libraries are loaded into a process: files found, plans executed, the `dlopen` family, what is said of libraries and of
-//! functions. Must not know Python, nor how a process begins.
+//! Owns how libraries are loaded into a process: finding files, executing plans, the `dlopen` family, and reports about libraries
+//! and functions. Must not know Python, or how a process begins.
 
 pub(crate) mod backtrace;
 pub(crate) mod cpp_exception;

@@ -1,5 +1,5 @@
-//! Owns the search for library files, in the guest's file system and with the guest's permissions: each file is read
-//! by the guest's own `pydl_read_file`. Remembers what was tried. Must not know what is in the files.
+//! Owns the search for library files, in the guest's file system and with the guest's permissions: each file is read by the
+//! guest's own `pydl_read_file`. Records what was tried. Must not know what is in the files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::system::kernel::errno::Fault;
 use crate::system::kernel::files::Files;
 use crate::system::state::ProcessState;
 
-/// Bytes of `struct pydl_file` (`loader/guest/wasi/libdl.c`).
+/// Size of `struct pydl_file`, in bytes (`loader/guest/wasi/libdl.c`).
 const FILE_RECORD: u32 = 32;
 
-/// A [`LibrarySource`] that asks the guest.
+/// A [`LibrarySource`] that calls the guest.
 pub(crate) struct GuestSearch<'a, 'store> {
     pub store: &'a mut StoreContextMut<'store, ProcessState>,
     pub space: &'a AddressSpace,
@@ -30,7 +30,7 @@ pub(crate) struct GuestSearch<'a, 'store> {
     pub path: &'a Arc<SearchPath>,
     /// The library that calls `dlopen`.
     pub caller: Option<&'a Requester>,
-    /// Set when the guest ended while it read a file.
+    /// Set when the guest ended while reading a file.
     pub ended: Option<wasmtime::Error>,
 }
 
@@ -41,7 +41,7 @@ impl LibrarySource for GuestSearch<'_, '_> {
         trace.find(request);
         let (places, caller) = (self.path.clone(), self.caller);
         for place in places.places(request, caller) {
-            // Once the guest has ended, nothing of it runs any more.
+            // Once the guest has ended, none of its code runs any more.
             if self.ended.is_some() {
                 break;
             }
@@ -63,7 +63,7 @@ impl LibrarySource for GuestSearch<'_, '_> {
     }
 }
 
-/// A [`LibrarySource`] that looks into the file system of an Emscripten process, which is what the guest sees.
+/// A [`LibrarySource`] that reads the file system of an Emscripten process, which is what the guest sees.
 pub(crate) struct SystemSearch<'a> {
     pub files: &'a mut Files,
     pub path: &'a SearchPath,
@@ -72,14 +72,14 @@ pub(crate) struct SystemSearch<'a> {
     pub trace: &'a Trace,
     pub interrupt: &'a InterruptState,
     pub budget: &'a Budget,
-    /// What is kept of the files that were found, as long as they are loaded.
+    /// The charges for the files that were found, held as long as they are being loaded.
     pub kept: Vec<Charge>,
     /// Set when the guest is to end.
     pub ended: Option<wasmtime::Error>,
 }
 
 impl SystemSearch<'_> {
-    /// Reads a file. Errs in words.
+    /// Reads a file. Errs with a message.
     fn read(&mut self, path: &str) -> Result<FoundLibrary, String> {
         let most = self.budget.limits().load.bytes as u64;
         match self.files.read_whole(Path::new(path), most) {
@@ -136,7 +136,7 @@ impl LibrarySource for SystemSearch<'_> {
     }
 }
 
-/// Why a file is not read: in words, or the guest has ended.
+/// Why a file is not read: a message, or the fact that the guest has ended.
 type ReadError = Halt<String>;
 
 impl GuestSearch<'_, '_> {
@@ -163,7 +163,7 @@ impl GuestSearch<'_, '_> {
         result
     }
 
-    /// Copies what `pydl_read_file` left in `struct pydl_file` out of the guest, and frees it there.
+    /// Copies what `pydl_read_file` left in `struct pydl_file` from the guest, and frees it there.
     fn take(&mut self, record: Address) -> Result<FoundLibrary, ReadError> {
         let broken = || ReadError::Refused("the guest's pydl_read_file returned a broken record".to_owned());
         let fields =
@@ -182,7 +182,7 @@ impl GuestSearch<'_, '_> {
         let path =
             String::from_utf8(name).map_err(|_| ReadError::Refused("its path is not UTF-8".to_owned()))?;
         let identity = FileIdentity { device: long(16), inode: long(24) };
-        // A file system without inode numbers says 0 for every file.
+        // A file system without inode numbers reports 0 for every file.
         let identity = (identity.inode != 0).then_some(identity);
         Ok(FoundLibrary { path, identity, bytes: bytes.into() })
     }
@@ -192,7 +192,7 @@ fn le_u32(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
 }
 
-/// What an errno of WASI preview 1 means (`wasi_snapshot_preview1.witx`), for those that opening a file can give.
+/// The meaning of an errno of WASI preview 1 (`wasi_snapshot_preview1.witx`), for those that opening a file can yield.
 fn describe_errno(errno: u32) -> String {
     match errno {
         2 => "Permission denied".to_owned(),

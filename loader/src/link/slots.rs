@@ -1,5 +1,5 @@
-//! Owns what single slots of a process's function table are given beside the steps of plans: the function that a note in the journal stands
-//! for. Must not know why a slot is given.
+//! Owns what single slots of a process's function table are filled with, apart from the steps of plans: the function that an
+//! entry in the journal stands for. Must not know why a slot is given.
 
 use std::sync::Weak;
 
@@ -17,7 +17,7 @@ use crate::system::state::ProcessState;
 
 type Store<'a> = StoreContextMut<'a, ProcessState>;
 
-/// Fills a slot that was taken for it, and notes that.
+/// Fills a slot that was allocated for this content, and records that in the journal.
 pub(crate) fn fill(
     store: &mut Store<'_>,
     space: &AddressSpace,
@@ -28,7 +28,7 @@ pub(crate) fn fill(
     slots::fill(store, space, slot, content, function)
 }
 
-/// Puts into a slot what a note says.
+/// Puts the function that a journal entry stands for into a slot.
 pub(crate) fn put(
     store: &mut Store<'_>,
     space: &AddressSpace,
@@ -62,10 +62,10 @@ fn function(store: &mut Store<'_>, space: &AddressSpace, content: &SlotContent) 
     }
 }
 
-/// What generated modules are called in backtraces.
+/// The name of generated modules in backtraces.
 const GENERATED: &str = "pydl trampolines";
 
-/// The function of a generated trampoline.
+/// The function of a generated trampoline module.
 fn trampoline(store: &mut Store<'_>, space: &AddressSpace, bytes: &[u8]) -> wasmtime::Result<Func> {
     let compiler = store.data().compiler.clone();
     let module = compiler.compile("generated trampoline", bytes, &recipes::of_generated(), || {});

@@ -1,6 +1,6 @@
-//! Owns the shared resources of a process: the memory through the guest's own allocator, the function table, and the
-//! stack pointer. The only place that grows or hands out any of them. All or nothing: a reservation that cannot be met
-//! leaves nothing taken. Must not know what is put there.
+//! Owns the shared resources of a process: the memory through the guest's own allocator, the function table, and the stack
+//! pointer. It is the only place that grows or allocates any of them. Allocation is all or nothing: a reservation that cannot be
+//! met leaves nothing allocated. Must not know what is put there.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,19 +24,20 @@ pub(crate) struct AddressSpace {
     pub memory: Memory,
     pub table: Table,
     pub stack_pointer: Global,
-    /// Where the main module's static data begins; 0 when its addresses are absolute.
+    /// Start of the main module's static data; 0 when its addresses are absolute.
     pub main_base: Address,
     allocator: Allocator,
-    /// Shared by all clones. Never held while guest code runs, since that may load libraries itself.
+    /// The free slots, shared by all clones. The lock is never held while guest code runs, since guest code may load libraries
+    /// itself.
     free_slots: Arc<Mutex<FreeSlots>>,
 }
 
 /// The guest's own allocator, as far as its main module exports it.
 #[derive(Clone)]
 enum Allocator {
-    /// All of C's.
+    /// All of C's allocation functions.
     Full { aligned_alloc: TypedFunc<(u32, u32), u32>, malloc: TypedFunc<u32, u32>, free: TypedFunc<u32, ()> },
-    /// `calloc` alone, which is all that Emscripten's loader wants: what it gave cannot be given back.
+    /// `calloc` alone, which is all that Emscripten's loader requires: what it allocated cannot be freed.
     Calloc(TypedFunc<(u32, u32), u32>),
 }
 
@@ -57,18 +58,18 @@ impl Allocator {
     }
 }
 
-/// What a process has one of, whoever makes it: a main module exports it, or is given it.
+/// The resources of which a process has one each, whether a main module exports them or is given them.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared {
     pub memory: Memory,
     pub table: Table,
     pub stack_pointer: Global,
-    /// Where the main module's static data begins; 0 when its addresses are absolute.
+    /// Start of the main module's static data; 0 when its addresses are absolute.
     pub main_base: Address,
 }
 
 impl Shared {
-    /// What a main module exports; `None` when it lacks one. The linker has told by then which.
+    /// The resources that a main module exports; `None` when it lacks one. The linker has reported by then which one.
     pub(crate) fn exported(mut store: impl AsContextMut, main: &Instance) -> Option<Shared> {
         let store = &mut store;
         Some(Shared {
@@ -80,8 +81,8 @@ impl Shared {
     }
 }
 
-/// Lets guest code run. When it does not return, the stack pointer is put back to where it was, since the frames that would have done
-/// so are gone.
+/// Runs guest code. When that does not return, the stack pointer is restored to its previous value, since the frames that would
+/// have done so are gone.
 pub(crate) fn keeping_stack<S: AsContextMut, T>(
     store: &mut S,
     stack_pointer: Global,
@@ -96,7 +97,7 @@ pub(crate) fn keeping_stack<S: AsContextMut, T>(
 }
 
 impl AddressSpace {
-    /// The resources of a process, with the main module's allocator; `None` when it exports none.
+    /// The resources of a process, with the main module's allocator; `None` when the main module exports none.
     pub(crate) fn of(mut store: impl AsContextMut, main: &Instance, shared: Shared) -> Option<AddressSpace> {
         let store = &mut store;
         let Shared { memory, table, stack_pointer, main_base } = shared;
@@ -110,7 +111,7 @@ impl AddressSpace {
         })
     }
 
-    /// The same with another process's account of free slots, of which this one's table is a copy.
+    /// The same resources with another process's record of free slots, of whose table this one's is a copy.
     pub(crate) fn with_slots_of(self, other: &AddressSpace) -> AddressSpace {
         AddressSpace { free_slots: other.free_slots.clone(), ..self }
     }
@@ -125,7 +126,7 @@ impl AddressSpace {
         keeping_stack(&mut store, self.stack_pointer, |store| function.call(store, parameters))
     }
 
-    /// Allocates everything that a load needs.
+    /// Allocates everything that a load needs. Errs, leaving nothing allocated, when there is no room or the guest has ended.
     pub(crate) fn reserve(
         &self,
         mut store: impl AsContextMut,
@@ -135,7 +136,7 @@ impl AddressSpace {
         match self.reserve_into(&mut store, reservation, &mut taken) {
             Ok(()) => Ok(taken),
             Err(no_room) => {
-                // A guest that has ended cannot take its memory back, and need not.
+                // A guest that has ended cannot free its memory, and need not.
                 if matches!(no_room, NoRoom::Refused(_)) {
                     self.release(&mut store, reservation, &taken).map_err(NoRoom::Ended)?;
                 }
@@ -151,7 +152,7 @@ impl AddressSpace {
         taken: &mut Placement,
     ) -> Result<(), NoRoom> {
         for library in &reservation.libraries {
-            // Noted before the slots are taken, so that a failure there frees the memory.
+            // This is recorded before the slots are taken, so that a failure there frees the memory.
             let memory_base = self.take_memory(&mut store, library)?;
             taken.libraries.push(LibraryPlacement { memory_base, table_base: TableSlot(0) });
             let table_base =
@@ -166,8 +167,8 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Gives back what was reserved for a load that did not come to life. Errs when the guest's `free` does not return; then
-    /// the rest of the memory stays taken.
+    /// Gives back what was reserved for a load that did not complete. Errs when the guest's `free` does not return; then the rest
+    /// of the memory stays allocated.
     pub(crate) fn release(
         &self,
         mut store: impl AsContextMut,
@@ -186,18 +187,18 @@ impl AddressSpace {
             .try_for_each(|(_, placed)| self.give_back(&mut store, placed.memory_base))
     }
 
-    /// One table slot for a function whose address is asked for.
+    /// Allocates one table slot for a function whose address is requested; `None` when there is none.
     pub(crate) fn take_slot(&self, store: impl AsContextMut) -> Option<TableSlot> {
         let one = SlotCount::new(1).ok()?;
         self.take_slots(store, "", one, Alignment::ONE).ok()
     }
 
-    /// Gives the slots of a library back; they are empty again.
+    /// Gives back the slots of a library; they are empty again.
     pub(crate) fn give_slots(&self, store: impl AsContextMut, first: TableSlot, count: u32) {
         self.release_slots(store, first, count);
     }
 
-    /// Gives a slot from [`AddressSpace::take_slot`] back; it is empty again.
+    /// Gives back a slot from [`AddressSpace::take_slot`]; it is empty again.
     pub(crate) fn give_slot(&self, store: impl AsContextMut, slot: TableSlot) {
         self.release_slots(store, slot, 1);
     }
@@ -231,7 +232,7 @@ impl AddressSpace {
         Ok(Address(address))
     }
 
-    /// What the guest's allocator answers: 0 when it has no room.
+    /// The result of the guest's allocator: 0 when it has no room.
     fn allocate_aligned(&self, store: impl AsContextMut, alignment: u32, size: u32) -> wasmtime::Result<u32> {
         match &self.allocator {
             Allocator::Full { aligned_alloc, .. } => self.call(store, aligned_alloc, (alignment, size)),
@@ -282,7 +283,7 @@ impl AddressSpace {
         self.free_slots().give(first, count);
     }
 
-    /// Allocates and fills guest memory that someone in the guest will own; `None` when there is none.
+    /// Allocates and fills guest memory that will belong to the guest; `None` when there is none.
     pub(crate) fn copy_in(
         &self,
         mut store: impl AsContextMut,
@@ -307,12 +308,12 @@ impl AddressSpace {
         }
     }
 
-    /// The guest's memory, to read.
+    /// The guest's memory, for reading.
     pub(crate) fn view<'a, T: 'static>(&self, store: &'a impl AsContext<Data = T>) -> View<'a> {
         View::of(self.memory, store)
     }
 
-    /// Writes to the guest's memory. Errs, having written nothing, when it ends before.
+    /// Writes to the guest's memory. Errs, having written nothing, when the memory ends before that.
     pub(crate) fn write(
         &self,
         store: impl AsContextMut,
@@ -322,8 +323,8 @@ impl AddressSpace {
         view::write(self.memory, store, address.0, bytes)
     }
 
-    /// Moves the stack pointer below what the running code may use without having said so: LLVM lets leaf functions
-    /// use 128 bytes below it (`WebAssemblyFrameLowering`, `RedZoneSize`). Returns the value to put back.
+    /// Moves the stack pointer below what the running code may use without having reserved it: LLVM lets leaf functions use 128
+    /// bytes below it (`WebAssemblyFrameLowering`, `RedZoneSize`). Returns the value to restore.
     pub(crate) fn skip_red_zone(&self, mut store: impl AsContextMut) -> wasmtime::Result<Val> {
         let before = self.stack_pointer.get(&mut store);
         if let Val::I32(address) = before {

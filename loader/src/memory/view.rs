@@ -1,9 +1,9 @@
-//! Owns access to a guest's memory by address: every range is checked, numbers are little-endian. Whoever reads or writes what a guest points
-//! to does so here. Must not know whose memory it is.
+//! Owns access to a guest's memory by address: every range is checked, numbers are little-endian. All reads and writes of what a
+//! guest points to go through here. Must not know whose memory it is.
 
 use wasmtime::{AsContext, AsContextMut, Memory};
 
-/// Part of what was asked for lies outside of the guest's memory.
+/// The error that part of the requested range lies outside the guest's memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("address {0:#x} is outside of the guest's memory")]
 pub(crate) struct OutOfBounds(pub u32);
@@ -11,9 +11,9 @@ pub(crate) struct OutOfBounds(pub u32);
 /// Why there is no C string at an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NoString {
-    /// Memory ends before it does.
+    /// The memory ends before the string does.
     OutOfBounds,
-    /// It is longer than it may be.
+    /// The string is longer than the limit.
     TooLong,
 }
 
@@ -22,31 +22,31 @@ pub(crate) enum NoString {
 pub(crate) struct View<'a>(pub &'a [u8]);
 
 impl<'a> View<'a> {
-    /// The memory of a store.
+    /// A view of a memory in a store.
     pub(crate) fn of<T: 'static>(memory: Memory, store: &'a impl AsContext<Data = T>) -> View<'a> {
         View(memory.data(store))
     }
 
-    /// `length` bytes. Errs when they are not all there.
+    /// `length` bytes at `address`. Errs when they are not all inside the memory.
     pub(crate) fn bytes(self, address: u32, length: u32) -> Result<&'a [u8], OutOfBounds> {
         let start = address as usize;
         let range = start.checked_add(length as usize).map(|end| start..end);
         range.and_then(|range| self.0.get(range)).ok_or(OutOfBounds(address))
     }
 
-    /// A 32-bit number. Errs when it is not all there.
+    /// The 32-bit number at `address`. Errs when it is not entirely inside the memory.
     pub(crate) fn word(self, address: u32) -> Result<u32, OutOfBounds> {
         let bytes = self.bytes(address, 4)?.first_chunk().ok_or(OutOfBounds(address))?;
         Ok(u32::from_le_bytes(*bytes))
     }
 
-    /// A 64-bit number. Errs when it is not all there.
+    /// The 64-bit number at `address`. Errs when it is not entirely inside the memory.
     pub(crate) fn long(self, address: u32) -> Result<u64, OutOfBounds> {
         let bytes = self.bytes(address, 8)?.first_chunk().ok_or(OutOfBounds(address))?;
         Ok(u64::from_le_bytes(*bytes))
     }
 
-    /// A C string of fewer than `limit` bytes, without its NUL. Errs when there is none.
+    /// A C string of fewer than `limit` bytes, without its NUL. Errs when there is no such string at `address`.
     pub(crate) fn c_string(self, address: u32, limit: usize) -> Result<&'a [u8], NoString> {
         let memory = self.0.get(address as usize..).unwrap_or_default();
         let window = memory.get(..limit).unwrap_or(memory);
@@ -57,8 +57,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A C string, without its NUL, or its first `limit` bytes when it is longer, for callers that need no more; it may end with memory. Errs
-    /// when it begins outside of memory.
+    /// A C string, without its NUL, or its first `limit` bytes when it is longer, for callers that need no more; it may end with
+    /// the memory. Errs when it begins outside the memory.
     pub(crate) fn c_string_within(self, address: u32, limit: usize) -> Result<&'a [u8], OutOfBounds> {
         let memory = self.0.get(address as usize..).filter(|memory| !memory.is_empty());
         let memory = memory.ok_or(OutOfBounds(address))?;
@@ -67,14 +67,14 @@ impl<'a> View<'a> {
     }
 }
 
-/// `length` bytes of a memory, to write to. Errs when they are not all there.
+/// `length` bytes of a memory, for writing. Errs when they are not all inside the memory.
 pub(crate) fn bytes_mut(memory: &mut [u8], address: u32, length: u32) -> Result<&mut [u8], OutOfBounds> {
     let start = address as usize;
     let range = start.checked_add(length as usize).map(|end| start..end);
     range.and_then(|range| memory.get_mut(range)).ok_or(OutOfBounds(address))
 }
 
-/// Writes bytes to the memory of a store. Errs, having written nothing, when they do not fit.
+/// Writes bytes to a memory in a store. Errs, having written nothing, when they do not fit.
 pub(crate) fn write(
     memory: Memory,
     mut store: impl AsContextMut,

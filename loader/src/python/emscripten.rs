@@ -1,5 +1,5 @@
-//! Owns how Emscripten's CPython is brought up: its file tree, and the trampoline for calls of C functions that take fewer
-//! arguments than they are given. Must not know system calls.
+//! Owns how Emscripten's CPython is set up: its file tree, and the trampoline for calls of C functions that take fewer arguments
+//! than they are given. Must not know system calls.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -31,24 +31,26 @@ const RUNTIME: &str = "_PyRuntime";
 pub(crate) struct Python {
     installation: Installation,
     archive: Arc<Archive>,
-    /// Its byte code, once that is there.
+    /// The byte code of the standard library, once it exists.
     bytecode: OnceLock<Arc<Archive>>,
 }
 
-/// An archive whose byte code is still to be made, and where in the guest its files are: below `root`, but for what is `excluded`.
+/// An archive whose byte code has yet to be made, and where in the guest its files are: below `root`, except for what is
+/// `excluded`.
 #[derive(Clone)]
 pub(crate) struct Uncompiled {
     pub archive: Arc<Archive>,
     pub root: String,
     pub excluded: String,
-    /// The files to show, with their places in the archive.
+    /// The files to show, with their indices in the archive.
     pub files: Vec<(String, usize)>,
-    /// Whether it is the standard library.
+    /// Whether the archive is the standard library.
     pub is_library: bool,
 }
 
 impl Python {
-    /// Looks for the standard library of a main module, and its byte code if the cache has that. Errs when it is damaged.
+    /// Looks for the standard library of a main module, and its byte code if the cache has that. Errs when the library is
+    /// damaged.
     pub(crate) fn of(main: &MainFile, cache: Option<&Cache>) -> Result<Option<Python>, LoadError> {
         let beside = main.is_file().then(|| Installation::beside(&main.path)).flatten();
         let Some(installation) = beside else { return Ok(None) };
@@ -66,7 +68,7 @@ impl Python {
         &self.installation
     }
 
-    /// Notes the byte code of the standard library, for processes that are made from now on.
+    /// Sets the byte code of the standard library, for processes that are made from now on.
     pub(crate) fn set_bytecode(&self, bytecode: Arc<Archive>) {
         let _ = self.bytecode.set(bytecode);
     }
@@ -102,7 +104,7 @@ impl Python {
         mount_folders(kernel, &site_packages, &packages.folders)
     }
 
-    /// What has no byte code yet and can be given some: the standard library, and wheels.
+    /// The archives that have no byte code yet and can be given some: the standard library, and wheels.
     pub(crate) fn uncompiled(
         &self,
         main: &MainFile,
@@ -127,7 +129,7 @@ impl Python {
         library.into_iter().chain(wheels).collect()
     }
 
-    /// Shows the byte code of what had none to a process that was made before.
+    /// Shows newly made byte code to a process that was made before.
     pub(crate) fn show_made(
         &self,
         kernel: &mut Kernel,
@@ -156,7 +158,7 @@ impl Python {
     }
 }
 
-/// Shows a wheel's files, but those that another wheel has shown.
+/// Shows a wheel's files, except those that another wheel has shown.
 fn show_wheel(kernel: &mut Kernel, site_packages: &Path, wheel: &Wheel) -> Result<(), LoadError> {
     for (path, index) in wheel.files() {
         let guest = site_packages.join(path);
@@ -167,7 +169,7 @@ fn show_wheel(kernel: &mut Kernel, site_packages: &Path, wheel: &Wheel) -> Resul
     Ok(())
 }
 
-/// Mounts folders of packages, and has Python's `site` module put them on `sys.path`.
+/// Mounts folders of packages, and makes Python's `site` module put them on `sys.path`.
 fn mount_folders(kernel: &mut Kernel, site_packages: &Path, folders: &[PathBuf]) -> Result<(), LoadError> {
     let mut paths = String::new();
     for (number, folder) in folders.iter().enumerate() {
@@ -183,7 +185,7 @@ fn mount_folders(kernel: &mut Kernel, site_packages: &Path, folders: &[PathBuf])
     kernel.show(file.to_str().unwrap_or_default(), paths.into_bytes().into(), 0o644)
 }
 
-/// Has CPython ask for signals where nothing else tells it of them.
+/// Makes CPython ask for signals where nothing else delivers them.
 pub(crate) fn handle_signals(
     store: &mut Store<ProcessState>,
     main: &Instance,

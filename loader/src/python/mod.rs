@@ -1,5 +1,5 @@
-//! Owns what is particular to a CPython main module: where its standard library is, how it finds it in the guest, and
-//! how it is interrupted; in its files, which packages it takes. Must not know linking.
+//! Owns what is particular to a CPython main module: where its standard library is, how the guest finds it, and how it is
+//! interrupted; and, in its files, which packages it accepts. Must not know linking.
 
 pub(crate) mod bytecode;
 pub(crate) mod emscripten;
@@ -24,31 +24,32 @@ pub(crate) const MAIN: &str = "Py_BytesMain";
 /// Where the guest finds its Python. CPython derives everything else from `argv[0]` (`Modules/getpath.py`).
 const PREFIX: &str = "/usr/local";
 
-/// A standard library beside a main module: a folder `lib/python3.N` with an `os.py`, in the main module's folder or, if that is called
-/// `bin`, in the one above; or Pyodide's archive `python_stdlib.zip`.
+/// A standard library next to a main module: a folder `lib/python3.N` with an `os.py`, in the main module's folder or, if that is
+/// named `bin`, in the one above; or Pyodide's archive `python_stdlib.zip`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Installation {
     library: Library,
     version: String,
 }
 
-/// What a standard library is.
+/// The forms of a standard library.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Library {
-    /// The folder that `python3.N` is in.
+    /// The folder that contains `python3.N`.
     Folder(PathBuf),
     Archive(PathBuf),
 }
 
 impl Installation {
-    /// Looks for a standard library beside the file `main`. When there are several, the newest version counts.
+    /// Looks for a standard library next to the file `main`. When there are several, the newest version is chosen.
     pub fn beside(main: &Path) -> Option<Installation> {
         let folder = match main.parent() {
             Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
             Some(parent) => parent,
             None => return None,
         };
-        // Only as an installed Python has it: the folder above a main module may be anybody's.
+        // The folder above is searched only where an installed Python has it: the folder above a main module may belong to
+        // anybody.
         let is_bin = std::fs::canonicalize(folder).is_ok_and(|folder| folder.ends_with("bin"));
         let above = is_bin.then(|| folder.join("../lib"));
         let in_folder = [folder.join("lib")].into_iter().chain(above).find_map(|library| {
@@ -73,8 +74,8 @@ impl Installation {
         &self.version
     }
 
-    /// Whether its own prompt can edit lines here: Emscripten's has what the one of CPython 3.14 needs of a terminal, WASI's does not, and that
-    /// of 3.13 needs `curses`.
+    /// Whether the version's own prompt can edit lines here: Emscripten's has what the prompt of CPython 3.14 needs of a
+    /// terminal, WASI's does not, and the prompt of 3.13 needs `curses`.
     pub fn edits_lines(&self) -> bool {
         self.archive().is_some() && self.minor().parse::<u32>().is_ok_and(|minor| minor >= 14)
     }
@@ -84,7 +85,7 @@ impl Installation {
         self.version.strip_prefix("3.").unwrap_or_default()
     }
 
-    /// What the guest is called: its `argv[0]` and `sys.executable`.
+    /// The guest's path of its executable: `argv[0]` and `sys.executable`.
     pub(crate) fn executable(&self) -> String {
         format!("{PREFIX}/bin/python{}", self.version)
     }
@@ -94,12 +95,12 @@ impl Installation {
         format!("{PREFIX}/lib/python{}/lib-dynload", self.version)
     }
 
-    /// The guest's folder of the standard library.
+    /// The guest's folder that contains the standard library.
     pub(crate) fn guest_library(&self) -> String {
         format!("{PREFIX}/lib/python{}", self.version)
     }
 
-    /// The folder of the host to mount, if it is one.
+    /// The folder of the host to mount; `None` when the library is an archive.
     pub(crate) fn mount(&self) -> Option<Mount> {
         match &self.library {
             Library::Folder(host) => {
@@ -109,7 +110,7 @@ impl Installation {
         }
     }
 
-    /// The archive, if it is one.
+    /// The archive; `None` when the library is a folder.
     pub(crate) fn archive(&self) -> Option<&Path> {
         match &self.library {
             Library::Folder(_) => None,

@@ -7,8 +7,8 @@ use super::packages::PACKAGE_FOLDERS;
 use crate::base::options::ProcessOptions;
 
 impl ProcessOptions {
-    /// The file of the host that a guest sees under an absolute path, or the wheel that it is in; `None` for what the guest has made
-    /// itself, and for what is not there.
+    /// The file of the host that a guest sees under an absolute path, or the wheel that contains it; `None` for what the guest
+    /// has made itself, and for what does not exist.
     pub fn host_file(&self, guest: &str) -> Option<PathBuf> {
         let mut files = self.guest_files().unwrap_or_default().into_iter();
         if let Some(file) = files.find(|file| file.guest == guest) {

@@ -17,9 +17,9 @@ pub(crate) const PACKAGE_FOLDERS: &str = "/usr/local/lib/packages";
 /// A file of a wheel that belongs in `site-packages`.
 #[derive(Clone, Debug)]
 pub(crate) struct PackageFile {
-    /// Where its contents are.
+    /// The archive that contains the file.
     pub archive: Arc<Archive>,
-    /// Its place there.
+    /// The file's index in the archive.
     pub index: usize,
 }
 
@@ -33,10 +33,10 @@ impl PackageFile {
     }
 }
 
-/// What a process has beside its standard library.
+/// What a process has in addition to its standard library.
 #[derive(Debug, Default)]
 pub(crate) struct Packages {
-    /// The files of all wheels, by their path beneath `site-packages`.
+    /// The files of all wheels, by their paths below `site-packages`.
     pub files: BTreeMap<String, PackageFile>,
     /// The wheels, in the order in which they were given.
     pub wheels: Vec<Arc<Wheel>>,
@@ -45,8 +45,8 @@ pub(crate) struct Packages {
 }
 
 impl Packages {
-    /// Opens the wheels for the main module `main` and checks them, contents included. Errs when one does not fit or is
-    /// damaged, when two have files of the same name that differ, and when a folder is none.
+    /// Opens the wheels for the main module `main` and checks them, contents included. Errs when one does not fit or is damaged,
+    /// when two have files of the same name that differ, and when a folder is not one.
     pub(crate) fn open(
         main: &Path,
         wheels: &[PathBuf],
@@ -103,7 +103,7 @@ mod tests {
     use super::super::wheel::tests::{good, write};
     use super::*;
 
-    /// A folder with a main module that takes wheels for Python 3.14.
+    /// A folder with a main module that accepts wheels for Python 3.14.
     fn main_in(folder: &Path) -> PathBuf {
         let configuration =
             "{'MACHDEP': 'emscripten', 'VERSION': '3.14', 'PYODIDE_ABI_VERSION': '2026_0'}".to_owned();
@@ -137,7 +137,7 @@ mod tests {
         for (_, text) in &mut files {
             *text = text.replace("py3-none-any", "cp313-cp313-pyodide_2025_0_wasm32");
         }
-        // RECORD has the hash and size of the WHEEL file before.
+        // RECORD has the hash and size of the previous WHEEL file.
         let wheel = files.iter().find(|(name, _)| name.ends_with("/WHEEL")).unwrap().1.clone();
         let record = good(&[("demo-1.dist-info/WHEEL.x", wheel.as_str())]).pop().unwrap().1;
         let line = record.lines().find(|line| line.contains("WHEEL.x")).unwrap().replace("WHEEL.x", "WHEEL");

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::digest::DynDigest;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// What a file must be.
+/// The size and hash that a file must have.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Recorded {
     pub size: u64,
@@ -16,7 +16,7 @@ pub(crate) struct Recorded {
     hash: Vec<u8>,
 }
 
-/// The hashes that a wheel may use: not md5 and sha1 (PEP 427).
+/// The hashes that a wheel may use: neither md5 nor sha1 (PEP 427).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Algorithm {
     Sha256,
@@ -25,7 +25,7 @@ enum Algorithm {
 }
 
 impl Recorded {
-    /// What is to be given the contents, for [`Recorded::is_of`].
+    /// A hasher that is to be fed the contents, for [`Recorded::is_of`].
     pub(crate) fn hasher(&self) -> Box<dyn DynDigest> {
         match self.algorithm {
             Algorithm::Sha256 => Box::new(Sha256::new()),
@@ -34,12 +34,12 @@ impl Recorded {
         }
     }
 
-    /// Whether what was given the contents has the hash that they should have.
+    /// Whether the contents that were fed to a hasher have the hash they should have.
     pub(crate) fn is_of(&self, hasher: Box<dyn DynDigest>) -> bool {
         self.hash == *hasher.finalize()
     }
 
-    /// Reads the second and third field of a line.
+    /// Parses the second and third fields of a line.
     fn parse(hash: &str, size: &str) -> Result<Recorded, String> {
         let size = size.parse().map_err(|_| format!("its size is not a number: {size:?}"))?;
         let (name, text) = hash.split_once('=').ok_or_else(|| format!("it has no hash: {hash:?}"))?;
@@ -56,7 +56,7 @@ impl Recorded {
     }
 }
 
-/// Reads a RECORD: lines of path, hash and size, separated by commas (RFC 4180). Lines for which `is_exempt` need neither
+/// Parses a RECORD: lines of path, hash and size, separated by commas (RFC 4180). Lines for which `is_exempt` holds need neither
 /// hash nor size, and are left out. Errs with the first line that is wrong.
 pub(crate) fn parse(
     text: &str,
@@ -102,7 +102,7 @@ fn fields(line: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// The hash of nothing.
+    /// The hash of empty contents.
     const EMPTY: &str = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
 
     fn parse_all(text: &str) -> Result<BTreeMap<String, Recorded>, String> {

@@ -1,5 +1,5 @@
-//! Owns the names of wheels and which of them a main module takes: compatibility tags (PEP 425), file names (PEP 427), and
-//! the tags of Emscripten (PEP 783). The rule is that of `packaging.tags`, which pip installs by. Must not know files.
+//! Owns the names of wheels and which of them a main module accepts: compatibility tags (PEP 425), file names (PEP 427), and the
+//! tags of Emscripten (PEP 783). The rule is that of `packaging.tags`, by which pip installs. Must not know files.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,8 +18,8 @@ impl fmt::Display for Tag {
     }
 }
 
-/// The combinations that `text` stands for: each of the three parts may hold several words, separated by dots (PEP 425,
-/// compressed tag sets). `None` when it has no three parts, or a word is empty.
+/// The combinations that `text` stands for: each of the three parts may contain several words, separated by dots (PEP 425,
+/// compressed tag sets). `None` when it does not have three parts, or a word is empty.
 pub(crate) fn expand(text: &str) -> Option<BTreeSet<Tag>> {
     let parts: Vec<&str> = text.split('-').collect();
     let [interpreters, abis, platforms] = parts.as_slice() else { return None };
@@ -38,7 +38,7 @@ pub(crate) fn expand(text: &str) -> Option<BTreeSet<Tag>> {
     Some(tags)
 }
 
-/// What the name of a wheel says.
+/// What the file name of a wheel says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct WheelName {
     project: String,
@@ -47,7 +47,7 @@ pub(crate) struct WheelName {
 }
 
 impl WheelName {
-    /// Reads `PROJECT-VERSION(-BUILD)?-INTERPRETERS-ABIS-PLATFORMS.whl`. Errs with what is wrong.
+    /// Parses `PROJECT-VERSION(-BUILD)?-INTERPRETERS-ABIS-PLATFORMS.whl`. Errs with what is wrong.
     pub(crate) fn parse(file: &str) -> Result<WheelName, String> {
         let form = "a wheel's name is PROJECT-VERSION-PYTHON-ABI-PLATFORM.whl, perhaps with a build number after VERSION";
         let wrong = |why: &str| format!("{why}: {form}");
@@ -71,7 +71,7 @@ impl WheelName {
         Ok(WheelName { project, version, tags })
     }
 
-    /// The combinations it is for.
+    /// The combinations that the wheel is for.
     pub(crate) fn tags(&self) -> &BTreeSet<Tag> {
         &self.tags
     }
@@ -84,21 +84,22 @@ impl WheelName {
     }
 }
 
-/// A name as it is compared: lower case, and runs of separators are one (PEP 503; versions differ in how builders escape
-/// their separators).
+/// A name in the form in which names are compared: lower case, with runs of separators replaced by one (PEP 503; versions differ
+/// in how builders escape their separators).
 fn normal(name: &str) -> String {
     let words = name.split(['-', '_', '.', '+']).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }
 
-/// What a main module takes.
+/// The wheels that a main module accepts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Target {
     /// The `N` of Python `3.N`.
     pub minor: u32,
-    /// Its platforms, the preferred one first; `any` is always one.
+    /// The platforms, the preferred one first; `any` is always among them.
     pub platforms: Vec<String>,
-    /// What the file names of its own extension modules end in, as `.cpython-314-wasm32-emscripten.so`, if it says.
+    /// The ending of the file names of the Python's own extension modules, such as `.cpython-314-wasm32-emscripten.so`, if it is
+    /// specified.
     pub extension_suffix: Option<String>,
 }
 
@@ -108,7 +109,7 @@ impl Target {
         let minor =
             |prefix: &str| tag.interpreter.strip_prefix(prefix).and_then(|minor| minor.parse::<u32>().ok());
         let is_own = minor("cp3") == Some(self.minor);
-        // `abi3` is kept by every later version, and began with Python 3.2.
+        // Every later version keeps `abi3`, which began with Python 3.2.
         let is_older = minor("cp3").is_some_and(|minor| (2..=self.minor).contains(&minor));
         let is_generic = tag.interpreter == "py3" || minor("py3").is_some_and(|minor| minor <= self.minor);
         let is_platform = self.platforms.contains(&tag.platform);
@@ -119,7 +120,7 @@ impl Target {
         }
     }
 
-    /// Errs, saying what the wheel is for and what would fit, when the main module cannot take it.
+    /// Errs when the main module cannot accept the wheel, with what the wheel is for and what would fit.
     pub(crate) fn fits(&self, wheel: &WheelName) -> Result<(), String> {
         if wheel.tags.iter().any(|tag| self.takes(tag)) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Owns how a main module tells which wheels it takes: from the configuration that CPython's build wrote into its standard
+//! Owns how to determine which wheels a main module accepts: from the configuration that CPython's build wrote into its standard
 //! library. Must not know wheels.
 
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use super::tags::Target;
 use crate::base::error::LoadError;
 use crate::system::archive::Archive;
 
-/// The standard library beside a Pyodide main module.
+/// The file name of the standard library next to a Pyodide main module.
 pub(crate) const STANDARD_LIBRARY: &str = "python_stdlib.zip";
 
-/// Platforms had a name for each Emscripten version before they had a name for each ABI; Pyodide 0.27 takes both.
+/// Platforms had a name for each Emscripten version before they had a name for each ABI; Pyodide 0.27 accepts both.
 const EMSCRIPTEN_OF_2024: (&str, &str) = ("2024_0", "emscripten_3_1_58_wasm32");
-/// The first ABI that PEP 783 gives a name, though interpreters of that version do not know it yet.
+/// The first ABI that PEP 783 gives a name, though interpreters of that version do not know the name yet.
 const FIRST_PYEMSCRIPTEN: &str = "2025_0";
 
-/// The configuration, as in `sysconfig.get_config_vars()`.
+/// A name in the configuration, as in `sysconfig.get_config_vars()`.
 const VERSION: &str = "VERSION";
 const MACHDEP: &str = "MACHDEP";
 const PLATFORM_VERSION: &str = "PYEMSCRIPTEN_PLATFORM_VERSION";
@@ -23,7 +23,8 @@ const EXTENSION_SUFFIX: &str = "EXT_SUFFIX";
 const PYODIDE_ABI: &str = "PYODIDE_ABI_VERSION";
 
 impl Target {
-    /// What the main module `main` takes. Errs when there is no standard library beside it, and when that does not say.
+    /// What the main module `main` accepts. Errs when there is no standard library next to it, and when the library does not
+    /// specify it.
     pub(crate) fn of_main(main: &Path) -> Result<Target, LoadError> {
         let library = beside(main);
         if !library.is_file() {
@@ -50,7 +51,7 @@ impl Target {
         Target::of_configuration(&text).map_err(|why| refused(format!("{}: {why}", entry.name)))
     }
 
-    /// Reads the text of a `_sysconfigdata_*.py`.
+    /// Parses the text of a `_sysconfigdata_*.py`.
     fn of_configuration(text: &str) -> Result<Target, String> {
         if value(text, MACHDEP) != Some("emscripten") {
             return Err(format!("{MACHDEP} is not `emscripten`: wheels are for Emscripten's Python only"));
@@ -62,7 +63,7 @@ impl Target {
             !abi.is_empty() && abi.len() < 32 && abi.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
         };
         let pyodide = value(text, PYODIDE_ABI).filter(is_abi);
-        // Years, so that text order is the order of time.
+        // ABIs begin with years, so that text order is chronological.
         let named_later = pyodide.filter(|abi| *abi >= FIRST_PYEMSCRIPTEN);
         let mut platforms = Vec::new();
         if let Some(abi) = value(text, PLATFORM_VERSION).filter(is_abi).or(named_later) {
@@ -88,7 +89,7 @@ fn beside(main: &Path) -> PathBuf {
     main.with_file_name(STANDARD_LIBRARY)
 }
 
-/// The value of a string in a dictionary that is written as CPython writes it: `'KEY': 'VALUE'`.
+/// The value of a string in a dictionary that is formatted as CPython does: `'KEY': 'VALUE'`.
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("'{key}': '"))?;
     rest.split_once('\'').map(|(value, _)| value)

@@ -1,23 +1,24 @@
-//! Owns what a Python that ended in a trap says of its own: which Python code was running, on the guest's standard error, as CPython
-//! itself says it when it is killed by a signal (`faulthandler`). Must not know traps.
+//! Owns what a Python that ended in a trap reports itself: which Python code was running, on the guest's standard error, as
+//! CPython itself reports it when it is killed by a signal (`faulthandler`). Must not know traps.
 
 use wasmtime::{Instance, StoreContextMut, Val};
 
 use crate::system::state::ProcessState;
 
-/// Says whether there is an interpreter.
+/// The function that returns whether there is an interpreter.
 const IS_INITIALIZED: &str = "Py_IsInitialized";
-/// Pyodide's way to have it told: takes nothing.
+/// Pyodide's function that dumps the traceback; it takes no arguments.
 const DUMP_OF_PYODIDE: &str = "dump_traceback";
-/// CPython's: a descriptor, and the state of the thread, which the next one tells.
+/// CPython's function that dumps the traceback; it takes a descriptor and the state of the thread, which the next function
+/// returns.
 const DUMP: &str = "_Py_DumpTraceback";
 const THREAD_STATE: &str = "PyGILState_GetThisThreadState";
-/// The guest's descriptors.
+/// The guest's descriptor of standard output; the next constant is that of standard error.
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;
 
-/// Lets CPython tell the Python frames of the guest. It reads them with care, since it is made for interpreters that have just
-/// crashed; should it trap, that is all. `None` when there is nothing to tell.
+/// Makes CPython report the Python frames of the guest. CPython reads them with care, since the function is made for interpreters
+/// that have just crashed; if it traps, nothing more is done. `None` when there is nothing to report.
 pub(crate) fn dump(store: &mut StoreContextMut<'_, ProcessState>) -> Option<()> {
     let main = store.data().running.as_ref()?.main;
     let is_initialized = main.get_typed_func::<(), i32>(&mut *store, IS_INITIALIZED).ok()?;
@@ -36,8 +37,8 @@ pub(crate) fn dump(store: &mut StoreContextMut<'_, ProcessState>) -> Option<()> 
     }
 }
 
-/// Makes standard output standard error for the rest, which is what Pyodide's function writes: what a program gives out is not the place
-/// for it, and the program is over.
+/// Redirects standard output to standard error from now on, which is where Pyodide's function is to write: the traceback does not
+/// belong in a program's output, and the program is over.
 fn write_to_standard_error(store: &mut StoreContextMut<'_, ProcessState>) {
     if let Some(system) = store.data_mut().system.emscripten_mut() {
         let kernel = &mut system.kernel;

@@ -1,5 +1,5 @@
-//! Owns wheels (PEP 427): archives whose contents are what their RECORD says, and where each file of them goes. A wheel is
-//! used as it lies there; nothing is unpacked. Must not know main modules.
+//! Owns wheels (PEP 427): archives whose contents are what their RECORD says, and where each file of them goes. A wheel is used
+//! as it is; nothing is unpacked. Must not know main modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,26 +11,27 @@ use crate::base::error::LoadError;
 use crate::compile::cache::Cache;
 use crate::system::archive::{Archive, check_tree};
 
-/// Files of the `dist-info` folder. The last two are signatures, which RECORD cannot list since they are made after it.
+/// Files of the `dist-info` folder. The last two are signatures, which RECORD cannot list since they are created after it.
 const RECORD: &str = "RECORD";
 const EXEMPT: [&str; 3] = [RECORD, "RECORD.jws", "RECORD.p7s"];
 
-/// A wheel whose names, sizes and list of files are right. That the contents are, [`Wheel::verify`] tells.
+/// A wheel whose names, sizes and list of files are correct. Whether the contents are, too, is checked by [`Wheel::verify`].
 #[derive(Debug)]
 pub(crate) struct Wheel {
     archive: Arc<Archive>,
     name: WheelName,
     /// The tags in its `WHEEL` file.
     inner_tags: BTreeSet<String>,
-    /// What each file must be, by its name in the archive.
+    /// The size and hash that each file must have, by its name in the archive.
     recorded: BTreeMap<String, Recorded>,
-    /// Where each file goes, beneath `site-packages`, with its place in the archive.
+    /// The destination of each file, below `site-packages`, with its index in the archive.
     files: Vec<(String, usize)>,
     record: Arc<[u8]>,
 }
 
 impl Wheel {
-    /// Opens a wheel and checks all but the contents of its files, of which a cache keeps large ones. Errs, naming the wheel and the entry.
+    /// Opens a wheel and checks everything but the contents of its files, large ones of which a cache keeps. Errs, naming the
+    /// wheel and the entry.
     pub(crate) fn open(path: &Path, cache: Option<&Cache>) -> Result<Wheel, LoadError> {
         let refused = |why: String| LoadError::Archive { path: path.to_owned(), why };
         let file = path.file_name().and_then(|name| name.to_str());
@@ -45,36 +46,36 @@ impl Wheel {
         Ok(Wheel { archive, name, inner_tags, recorded, files, record })
     }
 
-    /// What its file name says.
+    /// What the wheel's file name says.
     pub(crate) fn name(&self) -> &WheelName {
         &self.name
     }
 
-    /// The tags in its `WHEEL` file, where they are not those of its name; no installer goes by them.
+    /// The tags in the wheel's `WHEEL` file, where they are not those of its name; no installer follows them.
     pub(crate) fn differing_tags(&self) -> Option<impl Iterator<Item = &str>> {
         let differs = self.inner_tags != shown(self.name.tags());
         differs.then(|| self.inner_tags.iter().map(String::as_str))
     }
 
-    /// The archive it is.
+    /// The archive of the wheel.
     pub(crate) fn archive(&self) -> &Arc<Archive> {
         &self.archive
     }
 
-    /// Where each file goes, beneath `site-packages`, with its place in [`Archive::entries`]. Files that an installer puts
+    /// The destination of each file, below `site-packages`, with its index in [`Archive::entries`]. Files that an installer puts
     /// elsewhere (scripts, headers and data of a `.data` folder) are left out.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, usize)> {
         self.files.iter().map(|(path, index)| (path.as_str(), *index))
     }
 
-    /// Errs unless all contents have the hashes that RECORD has. That takes reading everything, so the cache remembers
-    /// which file was found good.
+    /// Errs unless all contents have the hashes in RECORD. That requires reading everything, so the cache remembers which files
+    /// were found correct.
     pub(crate) fn verify(&self, cache: Option<&Cache>) -> Result<(), LoadError> {
         let (path, stamp) = (self.archive.path(), self.archive.stamp());
         if cache.is_some_and(|cache| cache.is_verified(path, stamp, &self.record)) {
             return Ok(());
         }
-        // Asked before the contents are read: whoever writes later makes a stamp that differs.
+        // This is checked before the contents are read: any later write yields a different stamp.
         let was_fresh = stamp.is_fresh();
         for (index, entry) in self.archive.entries().iter().enumerate() {
             let Some(recorded) = self.recorded.get(&entry.name) else { continue };
@@ -87,7 +88,7 @@ impl Wheel {
             }
         }
         if let Some(cache) = cache.filter(|_| !was_fresh) {
-            // No harm if that fails: the next process computes the hashes again.
+            // It does no harm if that fails: the next process computes the hashes again.
             let _ = cache.remember_verified(path, stamp, &self.record);
         }
         Ok(())
@@ -99,17 +100,17 @@ fn shown(tags: &BTreeSet<Tag>) -> BTreeSet<String> {
     tags.iter().map(ToString::to_string).collect()
 }
 
-/// The archive of a wheel, with its folders found.
+/// The archive of a wheel, with its folders identified.
 struct Contents<'a> {
     archive: &'a Archive,
-    /// The places of all files, by name.
+    /// The indices of all files, by name.
     places: BTreeMap<&'a str, usize>,
-    /// `NAME-VERSION`, of `NAME-VERSION.dist-info` and `NAME-VERSION.data`.
+    /// The `NAME-VERSION` of `NAME-VERSION.dist-info` and `NAME-VERSION.data`.
     stem: &'a str,
 }
 
 impl<'a> Contents<'a> {
-    /// Errs unless there is exactly one `dist-info` folder, of the same name and version as the file.
+    /// Identifies the folders. Errs unless there is exactly one `dist-info` folder, with the same name and version as the file.
     fn of(archive: &'a Archive, name: &WheelName) -> Result<Contents<'a>, String> {
         let files = archive.entries().iter().enumerate().filter(|(_, entry)| !entry.is_folder);
         let places: BTreeMap<&str, usize> =
@@ -144,8 +145,9 @@ impl<'a> Contents<'a> {
         self.archive.read(*index).map_err(|error| error.to_string())
     }
 
-    /// Checks `WHEEL`, and that there is a `METADATA`; returns the tags that `WHEEL` has. It may differ from the file's name, which is what
-    /// installers go by, and may lack what has a default (pip, `utils/wheel.py`: `check_compatibility`, `wheel_root_is_purelib`).
+    /// Checks `WHEEL`, and that there is a `METADATA`; returns the tags in `WHEEL`. They may differ from the file's name, which
+    /// is what installers follow, and entries that have a default may be missing (pip, `utils/wheel.py`: `check_compatibility`,
+    /// `wheel_root_is_purelib`).
     fn metadata(&self) -> Result<BTreeSet<String>, String> {
         self.read("METADATA")?;
         let text = self.read("WHEEL")?;
@@ -166,7 +168,7 @@ impl<'a> Contents<'a> {
             .collect())
     }
 
-    /// What `RECORD` says of the files. Errs unless it lists all of them, no others, and each with the size it has.
+    /// What `RECORD` says about the files. Errs unless it lists all of them and no others, each with the size it has.
     fn recorded(&self, record: &[u8]) -> Result<BTreeMap<String, Recorded>, String> {
         let path = format!("{}.dist-info/{RECORD}", self.stem);
         let wrong = |why: String| format!("{path}: {why}");
@@ -195,7 +197,7 @@ impl<'a> Contents<'a> {
         Ok(recorded)
     }
 
-    /// Where each file goes.
+    /// The destination of each file.
     fn files(&self) -> Result<Vec<(String, usize)>, String> {
         let data = format!("{}.data/", self.stem);
         let mut files = Vec::with_capacity(self.places.len());
@@ -233,7 +235,7 @@ pub(super) mod tests {
         format!("{name},sha256={hash},{}\n", contents.len())
     }
 
-    /// The files of a good wheel `demo-1` that has `files` in it.
+    /// The files of a correct wheel `demo-1` that contains `files`.
     pub(in crate::python) fn good(files: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = [("demo-1.dist-info/METADATA", "Name: demo\n"), ("demo-1.dist-info/WHEEL", WHEEL)];
         let all = files.iter().chain(&own).map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
@@ -257,7 +259,7 @@ pub(super) mod tests {
 
     const NAME: &str = "demo-1-py3-none-any.whl";
 
-    /// Why a wheel is refused whose files were changed so.
+    /// Why a wheel is refused whose files were changed by `change`.
     fn refusal(change: impl FnOnce(&mut Vec<(String, String)>)) -> String {
         let folder = tempfile::tempdir().unwrap();
         let mut files = good(&[("demo/__init__.py", "x = 1\n")]);
@@ -359,10 +361,10 @@ pub(super) mod tests {
         assert_eq!(open(WHEEL), None);
         assert_eq!(open(&WHEEL.replace("py3-none", "py3.py3-none")), None);
         assert_eq!(open(&WHEEL.replace("py3-none", "cp314-none")).unwrap(), ["cp314-none-any"]);
-        // As fcx-image 0.1.0 has it.
+        // This is as in fcx-image 0.1.0.
         let platform = WHEEL.replace("py3-none-any", "pyodide_2026_0");
         assert_eq!(open(&platform).unwrap(), ["pyodide_2026_0"]);
-        // What has a default, or is older.
+        // These are entries that have a default, or that are older.
         assert_eq!(open("Wheel-Version: 0.9\nTag: py3-none-any\n"), None);
     }
 

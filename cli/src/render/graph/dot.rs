@@ -7,8 +7,8 @@ use crate::render::paths::file_name;
 use crate::render::size::bytes;
 use crate::render::text::printable;
 
-/// Writes the graph: an edge from each file to each module that it takes symbols from, with how many, and a dashed one to each
-/// library that it needs and takes none from, or that is not there.
+/// Writes the graph: an edge from each file to each module that it takes symbols from, with how many, and a dashed edge to each
+/// library that it needs but takes no symbols from, or that does not exist.
 pub fn write(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
     writeln!(out, "digraph deps {{")?;
     writeln!(out, "  rankdir=LR;")?;
@@ -48,7 +48,7 @@ pub fn write(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
     writeln!(out, "}}")
 }
 
-/// A text as Graphviz reads it, in which nothing acts on a terminal.
+/// A text in Graphviz's syntax, with nothing in it that affects a terminal.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", inner(text))
 }

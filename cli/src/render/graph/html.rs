@@ -1,5 +1,5 @@
-//! Owns the page of `pydl deps --graph html`: the graph, and beside it what each module takes from whom. One file that asks for
-//! nothing else, in HTML that is XML, too. Must not know how the graph is drawn.
+//! Owns the page of `pydl deps --graph html`: the graph, and next to it what each module takes from which. The page is a single
+//! file that loads nothing else, in HTML that is also XML. Must not know how the graph is drawn.
 
 use std::io::{self, Write};
 
@@ -17,8 +17,8 @@ use crate::render::xml::escaped;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// The most symbols that are listed of each module that gives some, and the most reasons: a browser is slow with more. `pydl deps`
-/// lists all.
+/// The most symbols that are listed for each module that provides some, and the most reasons: a browser is slow with more. `pydl
+/// deps` lists all.
 const LISTED: usize = 2_000;
 
 /// Writes the page.
@@ -31,7 +31,7 @@ pub fn write(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
         out,
         "<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>"
     )?;
-    // Nothing is fetched, and of scripts and styles these alone count, whatever names of files may say.
+    // Nothing is fetched, and only these scripts and styles are in effect, whatever the names of files may contain.
     writeln!(
         out,
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; \
@@ -63,7 +63,7 @@ pub fn write(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
     writeln!(out, "</main>\n<script>{script}</script>\n</body>\n</html>")
 }
 
-/// What a Content-Security-Policy calls a script or style (CSP, section 2.3.1).
+/// The source expression for a script or style in a Content-Security-Policy (CSP, section 2.3.1).
 fn hash(text: &str) -> String {
     STANDARD.encode(Sha256::digest(text))
 }
@@ -84,7 +84,7 @@ fn verdict(node: &Node<'_>) -> &'static str {
     }
 }
 
-/// Everything in the graph, to choose from.
+/// Writes the list of everything in the graph, to choose from.
 fn write_files(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
     writeln!(out, "<section id=\"files\"><h2>Modules</h2>\n<ul>")?;
     for (position, node) in graph.nodes.iter().enumerate() {
@@ -146,7 +146,7 @@ fn write_reasons(out: &mut impl Write, reasons: impl Iterator<Item = String>) ->
     writeln!(out, "</ul>")
 }
 
-/// What a file takes, by who gives it.
+/// Writes what a file takes, by provider.
 fn write_imports(out: &mut impl Write, graph: &Graph<'_>, report: &ModuleReport) -> io::Result<()> {
     let groups = by_provider(report);
     if groups.is_empty() {
@@ -199,7 +199,7 @@ fn write_symbols(out: &mut impl Write, imports: &[&ImportReport]) -> io::Result<
     writeln!(out, "</ul>")
 }
 
-/// Ends a list that is not whole.
+/// Ends a list that is incomplete.
 fn write_more(out: &mut impl Write, more: usize) -> io::Result<()> {
     if more == 0 { Ok(()) } else { writeln!(out, "<li class=\"faint\">and {more} more</li>") }
 }
@@ -227,7 +227,7 @@ fn write_links(
 mod tests {
     use super::*;
 
-    /// A script of XML may have neither sign, and one of HTML not this word.
+    /// A script in XML may contain neither of these characters, and one in HTML may not contain this word.
     #[test]
     fn the_script_and_the_styles_need_no_escapes() {
         for part in [STYLE, SCRIPT, svg::STYLE] {

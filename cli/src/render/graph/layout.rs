@@ -1,5 +1,5 @@
-//! Owns where the nodes and edges of a graph are drawn. What is connected is laid out in layers by `dagre`; what is not stands in columns
-//! below, by folder. Must not know how anything is drawn.
+//! Owns where the nodes and edges of a graph are drawn. Connected nodes are laid out in layers by `dagre`; the others stand in
+//! columns below, by folder. Must not know how anything is drawn.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,77 +11,77 @@ use super::node_text::{self, Line, SMALL};
 use super::{Edge, Graph, Kind};
 use crate::render::paths;
 
-/// From so many edges to one node on, those become lines in the nodes that take.
+/// The number of edges to one node from which on these become lines of text in the nodes that take.
 const MOST_EDGES_TO_ONE: usize = 24;
-/// In a graph that is deeper, each edge to the main module, or to what nobody has, would pass by many nodes: there fewer are drawn.
+/// In a deeper graph, each edge to the main module, or to what nothing defines, would pass many nodes: there, fewer are drawn.
 const SHALLOW: usize = 3;
 const MOST_EDGES_TO_ONE_IF_DEEP: usize = 4;
-/// Up to so many nodes in a layer, on average, a graph is mainly a chain.
+/// The number of nodes per layer, on average, up to which a graph is mainly a chain.
 const CHAIN: usize = 3;
-/// What layers are asked for: the most nodes, and the most layers that nodes and edges cross in all. More takes seconds, and nobody
-/// can read it.
+/// The limits of layered layout: the most nodes, and the most layers that nodes and edges cross in total. Larger graphs take
+/// seconds, and nobody can read them.
 const MOST_NODES: usize = 200;
 const MOST_CROSSED: usize = 4_000;
 
 const NODE_GAP: f64 = 18.0;
 const LAYER_GAP: f64 = 44.0;
 const EDGE_GAP: f64 = 12.0;
-/// What is left free around everything.
+/// The margin around everything.
 const MARGIN: f64 = 14.0;
 /// Room around the label of an edge.
 pub const LABEL_PADDING: f64 = 4.0;
-/// Width to height of what is put into columns.
+/// The aspect ratio, width to height, of what is put into columns.
 const ASPECT: f64 = 1.5;
 
-/// A node with its place.
+/// A node and its place.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    /// What is written in it.
+    /// The lines of text in the node.
     pub lines: Vec<Line>,
-    /// Its left upper corner.
+    /// Left edge of the node.
     pub x: f64,
-    /// See `x`.
+    /// Top edge of the node.
     pub y: f64,
-    /// Its size.
+    /// Width of the node.
     pub width: f64,
-    /// See `width`.
+    /// Height of the node.
     pub height: f64,
 }
 
-/// How an edge turns at its points.
+/// How an edge bends at its points.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bend {
-    /// It goes through them from left to right or right to left.
+    /// The edge goes through its points from left to right or right to left.
     Across,
-    /// It goes through them downwards or upwards.
+    /// The edge goes through its points downwards or upwards.
     Down,
-    /// They draw it to them.
+    /// The points attract the edge.
     Free,
 }
 
-/// The way of an edge.
+/// The course of an edge.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// Position of the edge in the graph.
     pub edge: usize,
-    /// From the border of one node to that of the other.
+    /// Points from the border of one node to that of the other.
     pub points: Vec<(f64, f64)>,
-    /// How it turns.
+    /// How the edge bends.
     pub bend: Bend,
-    /// The middle of its label; `None` where it would stand in the way.
+    /// The middle of the label; `None` where the label would be in the way.
     pub label: Option<(f64, f64)>,
 }
 
 /// A graph that is laid out.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// Its nodes, as in the graph.
+    /// The nodes, in the order of the graph.
     pub nodes: Vec<Placed>,
     /// The edges that are drawn.
     pub routes: Vec<Route>,
-    /// Size of the whole.
+    /// Width of the whole.
     pub width: f64,
-    /// See `width`.
+    /// Height of the whole.
     pub height: f64,
 }
 
@@ -120,7 +120,7 @@ impl Layout {
         layout
     }
 
-    /// Places all nodes that edges are drawn to or from, if that can be read; tells whether it did.
+    /// Places all nodes that edges are drawn to or from, if the result can be read; returns whether it did.
     fn connected(&mut self, graph: &Graph<'_>, drawn: &[usize]) -> bool {
         let ends: Vec<(usize, usize)> =
             drawn.iter().filter_map(|edge| graph.edges.get(*edge)).map(|edge| (edge.from, edge.to)).collect();
@@ -131,10 +131,10 @@ impl Layout {
         let depth = |node: usize| depths.get(node).copied().unwrap_or(0);
         let crossed: usize = ends.iter().map(|(from, to)| 2 * depth(*from).abs_diff(depth(*to))).sum();
         let is_readable = members.len() <= MOST_NODES && members.len() + crossed <= MOST_CROSSED;
-        // Nodes are wide: what is not mainly a chain is smaller from left to right.
+        // Nodes are wide: a graph that is not mainly a chain is smaller when laid out from left to right.
         let layers = members.iter().map(|node| depth(*node) + 1).max().unwrap_or(0);
         let across = layers <= SHALLOW + 1 || members.len() > CHAIN * layers;
-        // The library asserts what it assumes; a picture that is less good is better than none.
+        // The library asserts its assumptions; a less good picture is better than none.
         let layered = || catch_unwind(AssertUnwindSafe(|| self.layered(graph, &members, drawn, across))).ok();
         let layered = is_readable.then(layered).flatten().flatten();
         let is_done = layered.is_some();
@@ -142,11 +142,11 @@ impl Layout {
         is_done
     }
 
-    /// Has the library place these nodes. `None` when it leaves something without a place.
+    /// Makes the library place these nodes. `None` when it leaves a node without a place.
     fn layered(&self, graph: &Graph<'_>, members: &[usize], drawn: &[usize], across: bool) -> Option<Layout> {
         let mut layers =
             Layers::with_options(GraphOptions { directed: true, multigraph: false, compound: false });
-        // By number, since names are anything.
+        // Nodes are identified by number, since names may be anything.
         for node in members {
             let Placed { width, height, .. } = *self.nodes.get(*node)?;
             layers.set_node(node.to_string(), Some(NodeLabel { width, height, ..NodeLabel::default() }));
@@ -163,7 +163,7 @@ impl Layout {
             ranksep: LAYER_GAP,
             marginx: MARGIN,
             marginy: MARGIN,
-            // The order of the files, when none is better.
+            // This keeps the order of the files where no other is better.
             tie_keep_first: true,
             ..LayoutOptions::default()
         };
@@ -185,7 +185,7 @@ impl Layout {
         Some(layout)
     }
 
-    /// Takes the way of an edge over.
+    /// Adopts the course of an edge.
     fn route(&mut self, position: usize, edge: &Edge, way: &EdgeLabel, across: bool) -> Option<()> {
         let point = |Point { x, y }: &Point| Some((finite(*x)?, finite(*y)?));
         let mut points = way.points.iter().map(point).collect::<Option<Vec<_>>>()?;
@@ -226,7 +226,7 @@ impl Layout {
         Some(())
     }
 
-    /// Draws straight edges between nodes that have their places: what is too much for layers.
+    /// Draws straight edges between nodes that are already placed, for graphs that are too large for layers.
     fn straight(&mut self, graph: &Graph<'_>, drawn: &[usize]) {
         for position in drawn {
             let ends =
@@ -243,7 +243,7 @@ impl Layout {
         }
     }
 
-    /// Places what no edge is drawn to or from: in columns below the rest, each folder together.
+    /// Places the nodes that no edge is drawn to or from: in columns below the rest, each folder together.
     fn columns(&mut self, graph: &Graph<'_>, drawn: &[usize], folded: &[bool]) {
         let alone = self.alone(graph, drawn, folded);
         let height = |node: &usize| self.nodes.get(*node).map_or(0.0, |placed| placed.height + NODE_GAP);
@@ -257,7 +257,7 @@ impl Layout {
         let mut places = Vec::with_capacity(alone.len());
         for group in alone.chunk_by(|one, next| folder_of(one) == folder_of(next)) {
             let whole: f64 = group.iter().map(height).sum();
-            // A folder that fits into a column is not divided.
+            // A folder that fits into one column is not divided.
             if y > top && whole <= limit && y - top + whole > limit {
                 (x, y) = (x + column, top);
             }
@@ -277,7 +277,7 @@ impl Layout {
         }
     }
 
-    /// The nodes that no edge is drawn to or from, by folder; what is told of in lines is left out if it is nothing else.
+    /// The nodes that no edge is drawn to or from, by folder. A node that appears only in lines of text is left out.
     fn alone(&self, graph: &Graph<'_>, drawn: &[usize], folded: &[bool]) -> Vec<usize> {
         let mut is_placed = vec![false; self.nodes.len()];
         for edge in drawn.iter().filter_map(|edge| graph.edges.get(*edge)) {
@@ -291,7 +291,7 @@ impl Layout {
         let mut alone: Vec<usize> = (0..self.nodes.len())
             .filter(|node| is_placed.get(*node) == Some(&false) && !is_told(*node))
             .collect();
-        // The main module first, and the files of a folder in their order.
+        // The main module comes first, and the files of a folder keep their order.
         alone.sort_by_key(|node| match graph.nodes.get(*node) {
             Some(node) if node.kind != Kind::Main => (1, paths::folder(node.path)),
             _ => (0, ""),
@@ -300,7 +300,7 @@ impl Layout {
     }
 }
 
-/// The nodes with what is written in them, and with no place yet. Edges to nodes that are `folded` are lines.
+/// The nodes with their lines of text, not placed yet. Edges to nodes that are `folded` become lines.
 fn placeless(graph: &Graph<'_>, folded: &[bool]) -> Vec<Placed> {
     let mut instead: Vec<Vec<Line>> = vec![Vec::new(); graph.nodes.len()];
     for edge in graph.edges.iter().filter(|edge| folded.get(edge.to) == Some(&true)) {
@@ -329,7 +329,7 @@ fn label_room(label: &str) -> (f64, f64) {
     (width + 2.0 * LABEL_PADDING, SMALL + 2.0 * LABEL_PADDING)
 }
 
-/// Where the way from a point to the middle of a node reaches its border.
+/// The point at which the way from a point to the middle of a node reaches the node's border.
 fn reached(node: &Placed, from: (f64, f64)) -> (f64, f64) {
     let (x, y) = (node.x + node.width / 2.0, node.y + node.height / 2.0);
     let (dx, dy) = (from.0 - x, from.1 - y);
@@ -342,7 +342,7 @@ fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-/// The longest way from each of so many nodes along edges, those that close a cycle left out.
+/// The longest path along edges from each of this many nodes, without edges that close a cycle.
 fn depths(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut targets = vec![Vec::new(); nodes];
     for (from, to) in edges {
@@ -350,7 +350,7 @@ fn depths(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
             targets.push(*to);
         }
     }
-    // `None` for what is still on the way: an edge to it closes a cycle.
+    // `None` marks a node that is still being visited: an edge to it closes a cycle.
     let mut depths = vec![None; nodes];
     let mut entered = vec![false; nodes];
     for start in 0..nodes {
@@ -388,7 +388,7 @@ mod tests {
         Graph { nodes: (0..nodes).map(node).collect(), edges, wheels: &[] }
     }
 
-    /// Lays a graph out, and checks that nodes do not cover each other, and that everything lies within the picture.
+    /// Lays a graph out, and checks that nodes do not overlap, and that everything lies within the picture.
     fn check(nodes: usize, edges: &[(usize, usize)]) -> Layout {
         let layout = Layout::of(&graph(nodes, edges));
         let within = |x: f64, y: f64| x >= 0.0 && y >= 0.0 && x <= layout.width && y <= layout.height;
@@ -429,7 +429,7 @@ mod tests {
     #[test]
     fn graphs_of_all_kinds_are_laid_out() {
         let mut state = 1_u64;
-        // Knuth's generator of MMIX.
+        // This is Knuth's MMIX generator.
         let mut random = |below: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             usize::try_from(state >> 33).unwrap() % below
@@ -449,12 +449,12 @@ mod tests {
         let layout = check(1000, &edges);
         assert!(layout.routes.iter().all(|route| route.label.is_none()));
         assert!(layout.width < 3.0 * layout.height && layout.height < 3.0 * layout.width);
-        // Edges that all lead to one node are lines.
+        // Edges that all lead to one node become lines.
         let edges: Vec<(usize, usize)> = (1..1000).map(|node| (node, 0)).collect();
         let layout = check(1000, &edges);
         assert!(layout.nodes[1].lines.iter().any(|line| line.text == "lib.so: 1 function"));
         assert!(layout.width < 3.0 * layout.height && layout.height < 3.0 * layout.width);
-        // So does what no edge is drawn to.
+        // The same holds for nodes that no edge is drawn to.
         let layout = check(1000, &[]);
         assert!(layout.width < 3.0 * layout.height && layout.height < 3.0 * layout.width);
     }

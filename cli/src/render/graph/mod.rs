@@ -1,5 +1,5 @@
-//! Owns the graph of `pydl deps --graph`: who takes how many symbols from whom, as nodes and edges. Must not know how either is
-//! drawn, nor where the reports come from.
+//! Owns the graph of `pydl deps --graph`: which modules take how many symbols from which, as nodes and edges. Must not know how
+//! either is drawn, or where the reports come from.
 
 pub mod dot;
 pub mod html;
@@ -29,36 +29,37 @@ pub enum Kind {
     Library,
     /// A library that is needed and was not found.
     NotFound,
-    /// What stands for what nobody defines.
+    /// A stand-in for symbols that nothing defines.
     Nobody,
 }
 
-/// A module, or what stands for one.
+/// A module, or a stand-in for one.
 #[derive(Debug)]
 pub struct Node<'a> {
-    /// Its path, or the name that a file needs it by; empty for [`Kind::Nobody`].
+    /// Path of the module, or the name by which a file needs it; empty for [`Kind::Nobody`].
     pub path: &'a str,
-    /// What it stands for.
+    /// What the node stands for.
     pub kind: Kind,
-    /// What there is to tell of it.
+    /// The report on the module, if there is one.
     pub report: Option<&'a ModuleReport>,
-    /// What it takes that no other node has: from itself, from the host, and what may stay undefined; with a word for whom.
+    /// What the module takes that no other node has: from itself, from the host, and what may stay undefined; with a word for the
+    /// provider.
     pub other: Vec<(&'static str, Count)>,
 }
 
-/// One node takes symbols from another, or needs it.
+/// An edge: one node takes symbols from another, or needs it.
 #[derive(Debug)]
 pub struct Edge {
-    /// Who takes: position of its node.
+    /// The node that takes: its position.
     pub from: usize,
-    /// From whom: position of its node.
+    /// The node that provides: its position.
     pub to: usize,
-    /// How much; nothing when a library is needed and gives nothing.
+    /// How many symbols are taken; none when a library is needed and provides nothing.
     pub count: Count,
 }
 
 impl Edge {
-    /// What is written on it; nothing when nothing is taken.
+    /// The text on the edge; empty when nothing is taken.
     pub fn label(&self, graph: &Graph<'_>) -> String {
         match graph.kind(self.to) {
             Some(Kind::Nobody) => format!("\u{2717} {}", self.count),
@@ -67,7 +68,7 @@ impl Edge {
     }
 }
 
-/// How many symbols of each kind. One whose address is taken and that is called, too, counts once.
+/// How many symbols of each kind. A symbol whose address is taken and that is also called counts once.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Count {
     /// Functions.
@@ -96,7 +97,7 @@ impl Count {
         Count { functions: functions.len(), data: data.len(), others: others.len() }
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_zero(self) -> bool {
         self == Count::default()
     }
@@ -116,7 +117,7 @@ impl fmt::Display for Count {
     }
 }
 
-/// What a graph keeps of a file: the report, and what it takes, counted.
+/// What a graph keeps of a file: the report, and the counts of what it takes.
 #[derive(Debug)]
 pub struct File {
     report: ModuleReport,
@@ -124,7 +125,8 @@ pub struct File {
 }
 
 impl File {
-    /// Counts what a file takes. Its symbols are forgotten but for imports that are to be shown: there may be thousands of files.
+    /// Counts what a file takes. The file's symbols are then dropped, except imports that are to be shown: there may be thousands
+    /// of files.
     pub fn of(mut report: ModuleReport, shows_imports: bool) -> File {
         let taken = by_provider(&report).into_iter();
         let taken = taken.map(|(giver, imports)| (giver.owned(), Count::of(imports.into_iter()))).collect();
@@ -136,14 +138,14 @@ impl File {
     }
 }
 
-/// Modules and who takes symbols from whom.
+/// Modules, and which of them take symbols from which.
 #[derive(Debug)]
 pub struct Graph<'a> {
     /// The main module first, if anything was checked against one; then the files in their order.
     pub nodes: Vec<Node<'a>>,
-    /// In the order of those who take.
+    /// The edges, in the order of the nodes that take.
     pub edges: Vec<Edge>,
-    /// The wheels that some files lie in, which may be refused themselves.
+    /// The wheels that contain some of the files; they may be refused themselves.
     pub wheels: &'a [WheelReport],
 }
 
@@ -174,7 +176,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Groups a file's imports by who provides them: the path of a node, or a word for who has none.
+/// Groups a file's imports by provider: the path of a node, or a word for a provider that has no node.
 pub fn by_provider(report: &ModuleReport) -> BTreeMap<Giver<&str>, Vec<&ImportReport>> {
     let mut groups: BTreeMap<Giver<&str>, Vec<&ImportReport>> = BTreeMap::new();
     for import in &report.imports {
@@ -187,7 +189,7 @@ pub fn by_provider(report: &ModuleReport) -> BTreeMap<Giver<&str>, Vec<&ImportRe
             Some(Provider::JavaScript) => Giver::Other("JavaScript"),
             Some(Provider::UndefinedUntilCalled) => Giver::Other("nobody, until called"),
             Some(Provider::WeakUndefined) => Giver::Other("weak, undefined"),
-            // What pydl gives to every library is no dependency; without an answer there is none to show.
+            // What pydl gives to every library is not a dependency; if the provider is unknown, there is none to show.
             Some(Provider::Loader) | None => continue,
         };
         groups.entry(giver).or_default().push(import);
@@ -195,16 +197,16 @@ pub fn by_provider(report: &ModuleReport) -> BTreeMap<Giver<&str>, Vec<&ImportRe
     groups
 }
 
-/// Who provides an import.
+/// The provider of an import.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Giver<P> {
-    /// Nobody, and that is an error.
+    /// Nothing, which is an error.
     Nobody,
     /// The main module.
     Main,
     /// A library, by path.
     Library(P),
-    /// Somebody or nobody that is no node: in a word.
+    /// A provider, or the lack of one, that is not a node: as a word.
     Other(&'static str),
 }
 
@@ -228,7 +230,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// The node of a path, made when there is none.
+    /// The node of a path, created when there is none.
     fn node(&mut self, path: &'a str, kind: Kind, report: Option<&'a ModuleReport>) -> usize {
         if let Some(known) = self.by_path.get(path) {
             return *known;
@@ -262,7 +264,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds edges to libraries that give no symbols, or are not there.
+    /// Adds edges to libraries that provide no symbols, or do not exist.
     fn need_libraries(&mut self, report: &'a ModuleReport) {
         let Some(from) = self.by_path.get(report.path.as_str()).copied() else { return };
         let own =

@@ -1,7 +1,7 @@
-//! Owns what is written in a node, and how much room that takes. Must not know where nodes are put.
+//! Owns the text in a node, and how much room it takes. Must not know where nodes are put.
 //!
-//! All text is in a fixed-width font, so that its width can be told without one: a column is at most [`ADVANCE`] of the font's size in
-//! the fonts that are asked for. What is not ASCII counts as two columns, as East Asian text is.
+//! All text is in a fixed-width font, so that its width can be computed without the font: a column is at most [`ADVANCE`] of the
+//! font's size in the fonts that are requested. Characters outside ASCII count as two columns, as in East Asian text.
 
 use pydl_linker::ModuleReport;
 
@@ -10,38 +10,38 @@ use crate::render::paths::{file_name, folder};
 use crate::render::size::bytes;
 use crate::render::text::printable;
 
-/// The sizes of the font for names and for the rest.
+/// The font size of names; that of the rest follows.
 pub const NAME: f64 = 13.0;
 pub const SMALL: f64 = 11.0;
 /// Width of a column, in font sizes.
 const ADVANCE: f64 = 0.61;
 /// The most columns of a line.
 const WIDEST: usize = 40;
-/// Longer file names are broken before their suffix, if that is longer, too.
+/// Longer file names are broken before their suffix, if the suffix is longer, too.
 const SHORT_NAME: usize = 24;
 const SHORT_SUFFIX: usize = 8;
-/// What is left free within a node's border.
+/// The free space within a node's border.
 pub const PADDING: f64 = 9.0;
-/// From one line to the next, in font sizes.
+/// The distance from one line to the next, in font sizes.
 const LEADING: f64 = 1.4;
 
-/// What a line of a node is.
+/// The role of a line in a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Style {
     /// The name.
     Name,
-    /// Something beside it.
+    /// Something in addition to the name.
     Small,
-    /// What says that something is wrong.
+    /// A sign that something is wrong.
     Bad,
 }
 
 /// A line of a node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {
-    /// How it is written.
+    /// How the line is styled.
     pub style: Style,
-    /// What it says.
+    /// The text of the line.
     pub text: String,
 }
 
@@ -50,18 +50,18 @@ impl Line {
         Line { style, text: shortened(text) }
     }
 
-    /// The size of its font.
+    /// The font size of the line.
     pub fn size(&self) -> f64 {
         if self.style == Style::Name { NAME } else { SMALL }
     }
 
-    /// What it takes from top to bottom.
+    /// The height of the line.
     pub fn height(&self) -> f64 {
         self.size() * LEADING
     }
 }
 
-/// What stands in a node in place of an edge to another.
+/// The line in a node that replaces an edge to another node.
 pub fn instead_of_edge(to: &Node<'_>, count: Count) -> Line {
     match to.kind {
         Kind::Nobody => Line::new(Style::Bad, &format!("\u{2717} missing: {count}")),
@@ -72,14 +72,14 @@ pub fn instead_of_edge(to: &Node<'_>, count: Count) -> Line {
     }
 }
 
-/// The long suffix of names, such as `.cpython-314-wasm32-emscripten.so`, if several have one and all of those have the same.
+/// The long suffix of names, such as `.cpython-314-wasm32-emscripten.so`, if several have one and all of these have the same.
 pub fn common_suffix<'a>(paths: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut suffixes = paths.map(|path| suffix(file_name(path))).filter(|suffix| !suffix.is_empty());
     let (first, second) = (suffixes.next()?, suffixes.next()?);
     (first == second && suffixes.all(|suffix| suffix == first)).then_some(first)
 }
 
-/// The lines of a node. `common` is the folder that all have in common, and `suffix` the suffix of names, which need not be told.
+/// The lines of a node. `common` is the folder that all have in common, and `suffix` the suffix of names; neither need be shown.
 pub fn lines(node: &Node<'_>, common: &str, suffix: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     match node.kind {
@@ -158,7 +158,7 @@ fn reasons(report: &ModuleReport) -> String {
     }
 }
 
-/// A file name and, if it is long, its suffix apart, as `.cpython-314-wasm32-emscripten.so`.
+/// Splits a file name before its suffix, such as `.cpython-314-wasm32-emscripten.so`, if that is long.
 fn broken(name: &str) -> (&str, &str) {
     match suffix(name) {
         _ if name.len() <= SHORT_NAME => (name, ""),
@@ -166,7 +166,7 @@ fn broken(name: &str) -> (&str, &str) {
     }
 }
 
-/// What a name ends in from its first dot on, if that is long.
+/// The part of a name from its first dot on, if that is long.
 fn suffix(name: &str) -> &str {
     match name.find('.') {
         Some(dot) if dot > 0 && name.len() - dot > SHORT_SUFFIX => &name[dot..],
@@ -174,7 +174,7 @@ fn suffix(name: &str) -> &str {
     }
 }
 
-/// Text with nothing in it that acts, and no longer than a line: the middle is left out.
+/// Text with nothing in it that affects a terminal, and no longer than a line: the middle is left out.
 fn shortened(text: &str) -> String {
     let text = printable(text);
     if columns(&text) <= WIDEST {

@@ -1,4 +1,4 @@
-//! Owns how a graph is drawn: as SVG 1.1, for a file of its own or within a page. Must not know where anything is put.
+//! Owns how a graph is drawn: as SVG 1.1, for a separate file or within a page. Must not know where anything is put.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -9,15 +9,15 @@ use super::{Edge, Graph, Kind};
 use crate::render::paths::file_name;
 use crate::render::xml::escaped;
 
-/// How pictures look.
+/// The style of pictures.
 pub const STYLE: &str = include_str!("../picture.css");
 
-/// Writes a graph as a file of its own.
+/// Writes a graph as a separate file.
 pub fn write(out: &mut impl Write, graph: &Graph<'_>) -> io::Result<()> {
     writeln!(out, "{}", picture(graph, false))
 }
 
-/// A graph as an element. Within a page, nodes are links to `#f` and their number, and the page has the style.
+/// A graph as an element. Within a page, nodes are links to `#f` followed by their number, and the page contains the style.
 pub fn picture(graph: &Graph<'_>, is_in_page: bool) -> String {
     let layout = Layout::of(graph);
     let mut svg = String::new();
@@ -26,7 +26,7 @@ pub fn picture(graph: &Graph<'_>, is_in_page: bool) -> String {
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" role=\"{}\" aria-label=\"{}\">",
-        // The parts of an image are not read out.
+        // The parts of an image are not read out by screen readers.
         if is_in_page { "group" } else { "img" },
         escaped(&summary(graph)),
     );
@@ -46,7 +46,7 @@ pub fn picture(graph: &Graph<'_>, is_in_page: bool) -> String {
     for (position, placed) in layout.nodes.iter().enumerate() {
         draw_node(&mut svg, graph, position, placed, is_in_page);
     }
-    // Above everything, so that they can be read.
+    // Labels are above everything else, so that they can be read.
     for route in &layout.routes {
         draw_label(&mut svg, graph, route);
     }
@@ -104,7 +104,7 @@ fn draw_node(svg: &mut String, graph: &Graph<'_>, position: usize, placed: &Plac
             Style::Small => "small",
             Style::Bad => "bad",
         };
-        // Letters stand on the line; what hangs below takes a third.
+        // Letters stand on the baseline; descenders take a third.
         let (x, baseline) = (x + PADDING, bottom - line.size() / 3.0);
         let text = escaped(&line.text);
         let _ = writeln!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{baseline:.1}\">{text}</text>");
@@ -115,7 +115,7 @@ fn draw_node(svg: &mut String, graph: &Graph<'_>, position: usize, placed: &Plac
     }
 }
 
-/// The class of an edge: what it shows.
+/// The class of an edge, according to what it shows.
 fn class(graph: &Graph<'_>, edge: &Edge) -> &'static str {
     match graph.kind(edge.to) {
         Some(Kind::Nobody | Kind::NotFound) => "edge wrong",
@@ -137,7 +137,7 @@ fn draw_line(svg: &mut String, graph: &Graph<'_>, route: &Route) {
     );
 }
 
-/// What an edge says.
+/// What an edge says, as a sentence.
 fn sentence(graph: &Graph<'_>, edge: &Edge) -> String {
     let name = |node: usize| graph.nodes.get(node).map_or("", |node| file_name(node.path));
     let (from, to) = (name(edge.from), name(edge.to));
@@ -186,7 +186,7 @@ fn curve(points: &[(f64, f64)], bend: Bend) -> String {
     path
 }
 
-/// Goes on to the last of these points; the others draw the curve to them.
+/// Continues to the last of these points; the others attract the curve.
 fn bend_freely(path: &mut String, points: &[(f64, f64)]) {
     let mut points = points.iter().peekable();
     while let Some((x, y)) = points.next() {
@@ -204,7 +204,7 @@ fn bend_freely(path: &mut String, points: &[(f64, f64)]) {
 mod tests {
     use super::*;
 
-    /// librsvg and programs that make PDF files know no variables.
+    /// librsvg and programs that make PDF files do not know variables.
     #[test]
     fn every_colour_stands_there_before_its_variable() {
         let mut before = "";

@@ -1,5 +1,5 @@
-//! Owns what `pydl deps --map` tells: the parts of a process's memory and table as rows, each with its place in the whole. Must not
-//! know how rows look.
+//! Owns what `pydl deps --map` reports: the parts of a process's memory and table as rows, each with its place in the whole. Must
+//! not know how rows look.
 
 pub mod svg;
 pub mod text;
@@ -12,36 +12,36 @@ use crate::render::text::printable;
 
 /// The most columns of text in a picture; the rest is in its tooltip.
 const WIDEST: usize = 110;
-/// Bytes of a page of memory.
+/// Size of a memory page, in bytes.
 const PAGE: u64 = 0x1_0000;
 
-/// Rows that lie in one whole.
+/// Rows that are parts of one whole.
 #[derive(Debug)]
 pub struct Section {
-    /// What the whole is.
+    /// The name of the whole.
     pub heading: String,
-    /// What else there is to say of it.
+    /// A further remark on the whole.
     pub note: Option<&'static str>,
-    /// Its size.
+    /// The size of the whole.
     pub size: u64,
-    /// Its parts.
+    /// The parts of the whole.
     pub rows: Vec<Row>,
 }
 
 /// A part of the whole.
 #[derive(Debug)]
 pub struct Row {
-    /// Where it is: addresses or slots; empty when that is not decided.
+    /// Where the part is: addresses or slots; empty when that is not determined.
     pub place: String,
-    /// How large it is.
+    /// How large the part is.
     pub size: String,
-    /// What it is.
+    /// What the part is.
     pub name: String,
-    /// Where it begins and ends in the whole.
+    /// Where the part begins and ends in the whole.
     pub range: (u64, u64),
 }
 
-/// What there is to tell of a process.
+/// The sections that describe a process.
 pub fn sections(map: &ProcessMap) -> Vec<Section> {
     let owners = map.memory.iter().map(|part| &part.owner).chain(map.table.iter().map(|part| &part.owner));
     let common = common_folder(owners.filter_map(|owner| match owner {
@@ -52,7 +52,7 @@ pub fn sections(map: &ProcessMap) -> Vec<Section> {
     std::iter::once(main_memory(map)).chain(libraries).chain([table(map, &common)]).collect()
 }
 
-/// What else there is to tell, a line each.
+/// Further remarks, one per line.
 pub fn remarks(map: &ProcessMap) -> Vec<String> {
     let tls = match map.tls_size {
         None | Some(0) => "Thread-local data: none. A library with any is not loaded.".to_owned(),
@@ -182,7 +182,7 @@ fn name(owner: &Owner, common: &str) -> String {
     printable(shown).into_owned()
 }
 
-/// Text as far as a picture has room for it.
+/// Text, cut to the width that a picture has room for.
 fn cut(text: &str) -> String {
     match text.char_indices().nth(WIDEST) {
         Some((end, _)) => format!("{}\u{2026}", &text[..end]),
@@ -194,7 +194,7 @@ fn count(number: u64, unit: &str) -> String {
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Where a row begins and ends in so many steps; at least one step wide.
+/// Where a row begins and ends, when the whole is divided into this many steps; at least one step wide.
 pub fn steps(row: &Row, section: &Section, steps: u64) -> (u64, u64) {
     let whole = u128::from(section.size.max(1));
     let scaled =

@@ -12,7 +12,7 @@ use crate::render::xml::escaped;
 
 const MARGIN: f64 = 14.0;
 const GAP: f64 = 14.0;
-/// From one line to the next.
+/// The distance from one line to the next.
 const LINE: f64 = 19.0;
 const BAR: u32 = 360;
 const BAR_HEIGHT: f64 = 13.0;

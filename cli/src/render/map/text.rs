@@ -1,5 +1,5 @@
-//! Owns how the layout of a process reads: in a terminal with bars of blocks, in a pipe with plain characters. Must not know where the
-//! rows come from.
+//! Owns how the layout of a process is shown as text: on a terminal with bars of blocks, in a pipe with plain characters. Must
+//! not know where the rows come from.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use pydl_linker::ProcessMap;
 
 use super::{Row, Section, remarks, sections, steps};
 
-/// Columns of a bar.
+/// Width of a bar, in columns.
 const BAR: u64 = 24;
 const HEADING: Style = Style::new().bold();
 

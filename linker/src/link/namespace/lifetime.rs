@@ -1,6 +1,6 @@
-//! Owns how long libraries stay: references, what keeps what, and how a library leaves the namespace. The rules are glibc's: a
-//! library stays while it is open, permanent, or used by one that stays; the others leave together, users before what they use.
-//! Must not know destructors, nor who frees what.
+//! Owns how long libraries stay loaded: references, which library keeps which, and how a library is removed from the namespace.
+//! The rules are glibc's: a library stays while it is open, permanent, or used by one that stays; the others are unloaded
+//! together, users before what they use. Must not know destructors, or who frees memory and slots.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use crate::link::needed::dependencies_first;
 use crate::link::plan::LoadPlan;
 use crate::link::resolve::FunctionRef;
 
-/// What a library leaves behind that can be used again.
+/// What an unloaded library leaves behind that can be reused.
 #[derive(Clone, Debug)]
 pub struct Unloaded {
     /// The library, as it was.
     pub library: Library,
-    /// The slots that its functions were given beside its own.
+    /// The slots that its functions were given in addition to its own.
     pub slots: Vec<TableSlot>,
 }
 
 impl Namespace {
-    /// Counts one more `dlopen` of a library and, if asked for, makes it and its dependencies global.
+    /// Counts one more `dlopen` of a library and, if requested, makes it and its dependencies global.
     pub fn open(&mut self, id: ModuleId, global: bool) {
         let Some(library) = self.library_mut(id) else { return };
         library.references = library.references.saturating_add(1);
-        // It stays no longer for that: its destructors run already.
+        // Opening does not keep a library that is being unloaded: its destructors are running already.
         let is_leaving = library.stage >= Stage::Leaving;
         if global && !is_leaving {
             let known: BTreeSet<ModuleId> = self.global.iter().copied().collect();
@@ -34,15 +34,15 @@ impl Namespace {
         }
     }
 
-    /// Notes that a library stays until the process ends.
+    /// Records that a library stays until the process ends.
     pub fn keep(&mut self, id: ModuleId) {
         if let Some(library) = self.library_mut(id) {
             library.is_permanent = true;
         }
     }
 
-    /// Notes that `user` got hold of a symbol of another library after it was loaded: that one stays as long as `user`. What the
-    /// main module uses stays until the process ends.
+    /// Records that `user` obtained a symbol of another library after being loaded: that library stays as long as `user` does.
+    /// What the main module uses stays until the process ends.
     pub fn depend(&mut self, user: ModuleId, on: ModuleId) {
         match self.library_mut(user) {
             Some(library) if user != on && on != ModuleId::MAIN => {
@@ -53,7 +53,7 @@ impl Namespace {
         }
     }
 
-    /// Counts one `dlopen` less. False when the library is not open.
+    /// Counts one `dlopen` less. Returns false when the library is not open.
     pub fn close(&mut self, id: ModuleId) -> bool {
         match self.library_mut(id) {
             Some(library) if library.references > 0 => {
@@ -64,12 +64,12 @@ impl Namespace {
         }
     }
 
-    /// Whether constructors of any library have still to begin: while a load is under way.
+    /// Whether the constructors of any library have yet to begin, which is so while a load is under way.
     pub fn is_anything_waiting(&self) -> bool {
         self.libraries.iter().any(|library| library.stage == Stage::Waiting)
     }
 
-    /// The libraries whose constructors have still to begin among a library and all that it needs, dependencies first.
+    /// The libraries whose constructors have yet to begin, among a library and all that it needs, dependencies first.
     pub fn waiting_below(&self, id: ModuleId) -> Vec<ModuleId> {
         if !self.is_anything_waiting() {
             return Vec::new();
@@ -79,13 +79,14 @@ impl Namespace {
         order
     }
 
-    /// Notes that the constructors of a library begin now. False when they have begun before, and when it is not there.
+    /// Records that the constructors of a library begin now. Returns false when they have begun before, and when the library is
+    /// not loaded.
     pub fn begin(&mut self, id: ModuleId) -> bool {
         let library = self.library_mut(id).filter(|library| library.stage == Stage::Waiting);
         library.map(|library| library.stage = Stage::Begun).is_some()
     }
 
-    /// Among a library and all that it needs, one whose initialization failed.
+    /// A library whose initialization failed, among a library and all that it needs.
     pub(crate) fn failed_below(&self, id: ModuleId) -> Option<&Library> {
         if self.libraries.iter().all(|library| library.failure.is_none()) {
             return None;
@@ -94,7 +95,7 @@ impl Namespace {
         all.into_iter().rev().filter_map(|id| self.library(id)).find(|library| library.failure.is_some())
     }
 
-    /// Notes that the initialization of a library did not end well, and why: it cannot be opened or needed any more.
+    /// Records that the initialization of a library failed, and why: the library can no longer be opened or needed.
     pub fn fail(&mut self, id: ModuleId, why: &str) {
         if let Some(library) = self.library_mut(id) {
             library.failure = Some(why.to_owned());
@@ -102,8 +103,8 @@ impl Namespace {
         }
     }
 
-    /// Notes that the initialization of a load did not end well, and why: what it was for and those of its libraries whose constructors
-    /// have not begun cannot be opened or needed any more, and no library of it is global.
+    /// Records that the initialization of a load failed, and why: the requested library and those libraries of the load whose
+    /// constructors have not begun can no longer be opened or needed, and no library of the load is global.
     pub fn fail_load(&mut self, load: &LoadPlan, why: &str) {
         for planned in load.libraries() {
             let id = planned.library.id;
@@ -119,8 +120,8 @@ impl Namespace {
         self.close(load.root());
     }
 
-    /// The libraries that nothing holds, users before what they use, and later loads before earlier ones. `busy` are held by
-    /// whoever asks.
+    /// The libraries that nothing keeps, users before what they use, and later loads before earlier ones. The libraries in `busy`
+    /// are kept by the caller.
     pub fn unused(&self, busy: &[ModuleId]) -> Vec<ModuleId> {
         let held = |library: &&Library| {
             let stays = library.references > 0 || library.is_permanent || library.failure.is_some();
@@ -134,7 +135,7 @@ impl Namespace {
         order
     }
 
-    /// Some libraries and all that they use, except what is `known`: post-order of a depth-first walk, without recursion.
+    /// Some libraries and all that they use, except those in `known`: post-order of a depth-first walk, without recursion.
     fn used_first(&self, from: impl Iterator<Item = ModuleId>, known: &BTreeSet<ModuleId>) -> Vec<ModuleId> {
         let mut order = Vec::new();
         let mut entered = known.clone();
@@ -153,7 +154,7 @@ impl Namespace {
         order
     }
 
-    /// Goes down to a library that was not entered before, with what it uses, last first: what it needs in the order in which
+    /// Descends to a library that was not entered before, with what it uses, last first: what it needs, in the order in which
     /// libraries are initialized, then the others.
     fn enter(
         &self,
@@ -166,7 +167,8 @@ impl Namespace {
         path.push((id, uses.rev().collect()));
     }
 
-    /// Lets libraries begin to leave: later loads do not find them, nor does any scope but those of libraries that leave, too.
+    /// Begins to unload libraries: later loads do not find them, nor does any scope, except scopes of libraries that are being
+    /// unloaded, too.
     pub fn retire(&mut self, leaving: &[ModuleId]) {
         for id in leaving {
             let Some(library) = self.library_mut(*id) else { continue };
@@ -185,7 +187,8 @@ impl Namespace {
         self.share_no_more(&leaving.iter().copied().collect());
     }
 
-    /// Lets the data of other libraries serve those that come where that of these libraries did. Who is bound to it stays so.
+    /// Replaces these libraries' data as the definitions that serve all by the data of other libraries, for imports bound from
+    /// now on. Existing bindings stay.
     fn share_no_more(&mut self, gone: &BTreeSet<ModuleId>) {
         let before = self.shared_data.len();
         self.shared_data.retain(|_, definer| !gone.contains(definer));
@@ -201,7 +204,8 @@ impl Namespace {
         }
     }
 
-    /// Takes a library out of the names for NEEDED entries; the next one of the same name serves them from now on.
+    /// Removes a library from the index of names for NEEDED entries; from now on, the next library of the same name satisfies
+    /// them.
     fn retire_file_name(&mut self, id: ModuleId, name: &str) {
         if self.by_file_name.get(name) != Some(&id) {
             return;
@@ -213,14 +217,14 @@ impl Namespace {
         };
     }
 
-    /// Notes that the destructors of a library that is leaving have run.
+    /// Records that the destructors of a library that is being unloaded have run.
     pub fn end(&mut self, id: ModuleId) {
         if let Some(library) = self.library_mut(id) {
             library.stage = Stage::Ended;
         }
     }
 
-    /// Takes a library that is leaving out; its id is not used again. `None` when there is none.
+    /// Removes a library that is being unloaded; its id is not used again. `None` when there is no such library.
     pub fn remove(&mut self, id: ModuleId) -> Option<Unloaded> {
         let position = self
             .position(id)
@@ -236,7 +240,7 @@ impl Namespace {
     }
 }
 
-/// The last part of a path.
+/// The last component of a path.
 pub(super) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }

@@ -1,6 +1,5 @@
-//! Owns what is loaded in a process and which definition a name has: the libraries, the global scope, and the one
-//! table slot of each function. Changes only by [`Namespace::commit`] and the small updates named here. Must not
-//! know instances.
+//! Owns what is loaded in a process and which definition a name has: the libraries, the global scope, and the one table slot of
+//! each function. Changes only through [`Namespace::commit`] and the small updates named here. Must not know instances.
 
 mod lifetime;
 
@@ -28,68 +27,69 @@ use crate::parse::{ElementSlot, ExportKind, Exports, ImportKind, ParsedModule, S
 /// A library of a process: a loaded side module.
 #[derive(Clone, Debug)]
 pub struct Library {
-    /// Its id.
+    /// Id of the library.
     pub id: ModuleId,
-    /// Absolute path of its file in the guest.
+    /// Absolute path of the library's file in the guest.
     pub path: String,
     /// Identity of that file, where known.
     pub identity: Option<FileIdentity>,
-    /// Hash of its contents: a file system gives the inode number of a deleted file to the next one.
+    /// Hash of the file's contents: a file system may reuse the inode number of a deleted file.
     pub contents: u64,
-    /// Its contents.
+    /// The parsed contents of the file.
     pub module: Arc<ParsedModule>,
     /// The libraries it needs, in NEEDED order.
     pub needed: Vec<ModuleId>,
-    /// Where its static data begins.
+    /// Start of the library's static data.
     pub memory_base: Address,
-    /// Where its own table slots begin.
+    /// The library's first own table slot.
     pub table_base: TableSlot,
     /// What each import was bound to, in import order.
     pub bindings: Arc<[Binding]>,
-    /// The libraries that have to stay as long as it does: those that it needs, and those that it is bound to.
+    /// The libraries that have to stay as long as this one does: those that it needs, and those that it is bound to.
     pub uses: BTreeSet<ModuleId>,
-    /// The library whose load brought it in: itself when it was asked for. `RTLD_NEXT` searches in that load's order.
+    /// The library whose load brought this one in: itself when it was requested directly. `RTLD_NEXT` searches in that load's
+    /// order.
     pub loaded_for: ModuleId,
-    /// Whether that load was with `RTLD_DEEPBIND`.
+    /// Whether that load was made with `RTLD_DEEPBIND`.
     pub own_scope_first: bool,
-    /// How many `dlopen` calls without `dlclose` there are.
+    /// Number of `dlopen` calls without a matching `dlclose`.
     pub references: u32,
-    /// Whether it stays until the process ends: opened with `RTLD_NODELETE`, or used by what stays.
+    /// Whether the library stays until the process ends: opened with `RTLD_NODELETE`, or used by one that stays.
     pub is_permanent: bool,
-    /// How far it has come.
+    /// The stage of its life that the library has reached.
     pub stage: Stage,
-    /// Set when its initialization ended in a trap or exception: how.
+    /// How the initialization failed, set when it ended in a trap or an exception.
     pub failure: Option<String>,
 }
 
-/// How far a library has come.
+/// The stages in the life of a library.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Stage {
-    /// Its constructors have still to begin.
+    /// The constructors have yet to begin.
     Waiting,
-    /// They have begun, or there are none.
+    /// The constructors have begun, or there are none.
     Begun,
-    /// It is on its way out: its destructors run, and later loads do not need it.
+    /// The library is being unloaded: its destructors are running, and later loads cannot depend on it.
     Leaving,
-    /// Its destructors have run: nobody gets at it any more.
+    /// The destructors have run: nothing can access the library any more.
     Ended,
 }
 
-/// The symbols that a module or scope is asked for, as `dlsym` and the resolver see them.
+/// A symbol of a module or scope, as `dlsym` and the resolver see it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Symbol {
     /// The module that defines it.
     pub definer: ModuleId,
-    /// What it is.
+    /// The kind of the symbol.
     pub kind: SymbolKind,
 }
 
-/// What a symbol is.
+/// The kinds of symbols.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SymbolKind {
-    /// A function of this index in the definer.
+    /// A function, by its index in the definer.
     Function(FuncIndex, Signature),
-    /// Data at this offset, in bytes, from the definer's memory base.
+    /// Data, by its offset in bytes from the definer's memory base.
     Data(u32),
     /// A global that is not a data symbol.
     Global(GlobalType),
@@ -98,7 +98,7 @@ pub enum SymbolKind {
 }
 
 impl SymbolKind {
-    /// What messages call it: `function (i32) -> i32`, `data` and so on.
+    /// Description of the symbol in messages: `function (i32) -> i32`, `data` and so on.
     pub fn describe(&self) -> String {
         match self {
             SymbolKind::Function(_, signature) => SymbolProblem::function(signature),
@@ -109,7 +109,7 @@ impl SymbolKind {
     }
 }
 
-/// What messages call a global's type.
+/// Description of a global's type in messages.
 pub(crate) fn describe_global(ty: &GlobalType) -> String {
     format!("{}global {}", if ty.mutable { "mutable " } else { "" }, ty.content_type)
 }
@@ -121,51 +121,51 @@ pub enum SymbolValue {
     Address(Address),
     /// A function that has this table slot.
     Slot(TableSlot),
-    /// A function without a table slot; give it one and tell [`Namespace::record_slot`].
+    /// A function without a table slot; the caller is to give it one and call [`Namespace::record_slot`].
     NoSlotYet(FunctionRef),
 }
 
-/// What a pointer points into: the answer of `dladdr`.
+/// What a pointer points into: the result of `dladdr`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PointedTo {
     /// The module.
     pub module: ModuleId,
-    /// Begin of its static data.
+    /// Start of the module's static data.
     pub base: Address,
-    /// The nearest symbol at or before the pointer, with its own address or slot.
+    /// The nearest symbol at or before the pointer, with the symbol's own address or slot.
     pub symbol: Option<(String, u32)>,
 }
 
 impl Library {
-    /// Whether an address lies in its static data.
+    /// Whether an address lies in the library's static data.
     pub fn holds_data(&self, address: Address) -> bool {
         let size = self.module.dylink.as_ref().map_or(0, |dylink| dylink.memory.memory_size);
         address.0.checked_sub(self.memory_base.0).is_some_and(|offset| offset < size)
     }
 
-    /// Whether a slot is one of its own.
+    /// Whether a slot is one of the library's own.
     pub fn holds_slot(&self, slot: TableSlot) -> bool {
         slot.0.checked_sub(self.table_base.0).is_some_and(|offset| offset < self.table_size())
     }
 
-    /// How many slots its element segments fill.
+    /// How many slots the library's element segments fill.
     fn table_size(&self) -> u32 {
         self.module.dylink.as_ref().map_or(0, |dylink| dylink.memory.table_size.get())
     }
 }
 
-/// Where a search for a symbol looks.
+/// Where to search for a symbol.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'a> {
     /// The main module and every library opened with `RTLD_GLOBAL`, in load order: `RTLD_DEFAULT`.
     Global,
     /// A library and what it needs, breadth first: `dlsym` with a handle.
     Library(&'a Library),
-    /// What code of a module sees: the global scope, then the load that brought the module in; the other way round after
-    /// `RTLD_DEEPBIND`. `RTLD_DEFAULT` of its code.
+    /// What the code of a module sees, which is what `RTLD_DEFAULT` means in that code: the global scope, then the load that
+    /// brought the module in; the other way round after `RTLD_DEEPBIND`.
     From(ModuleId),
-    /// What comes after a module in the search order of the load that brought it in: `RTLD_NEXT` of its code. The main module
-    /// comes last, since the C library is in it; after the main module come the global libraries.
+    /// What comes after a module in the search order of the load that brought it in, which is what `RTLD_NEXT` means in its code.
+    /// The main module comes last, since the C library is in it; after the main module come the global libraries.
     After(ModuleId),
 }
 
@@ -173,32 +173,33 @@ pub enum Scope<'a> {
 #[derive(Clone, Debug)]
 pub struct Namespace {
     main: Arc<MainModule>,
-    /// By ascending id.
+    /// The libraries, by ascending id.
     libraries: Vec<Library>,
-    /// The highest id that was ever given.
+    /// The highest id that was ever assigned.
     last_id: ModuleId,
-    /// Main first, then the global libraries in the order in which they became global.
+    /// The main module first, then the global libraries in the order in which they became global.
     global: Vec<ModuleId>,
     by_path: BTreeMap<String, ModuleId>,
     by_identity: BTreeMap<FileIdentity, ModuleId>,
     by_file_name: BTreeMap<String, ModuleId>,
-    /// Slots given to functions that no element segment has a slot for.
+    /// The slots given to functions that have no slot from an element segment.
     slots: BTreeMap<FunctionRef, TableSlot>,
-    /// The part of the table that libraries ever had slots in: what is free of it was a function's once.
+    /// The range of the table in which libraries have ever had slots: a slot that is free there once held a function.
     slots_of_libraries: Range<u32>,
-    /// The library whose definition serves all, for data that is to be one in the process, by its identity ([`crate::parse::vague`]).
+    /// The library whose definition serves all, by the identity of data that is to exist once per process
+    /// ([`crate::parse::vague`]).
     shared_data: HashMap<Box<str>, ModuleId>,
     host_functions: Arc<BTreeMap<(String, String), Signature>>,
-    /// The functions of the host's that libraries may have the address of, by name.
+    /// The host functions whose addresses libraries may take, by name.
     host_addresses: Arc<BTreeMap<String, HostAddress>>,
-    /// The slots that were given to some of them. They stay: the host does not leave.
+    /// The slots that were given to some of the host functions. They stay: the host is never unloaded.
     host_slots: BTreeMap<String, TableSlot>,
     limits: LoadLimits,
 }
 
 impl Namespace {
-    /// The namespace of a process in which only `main` is loaded. `host_functions` are what the host offers to
-    /// import directly, by import module and name: WASI's functions.
+    /// The namespace of a process in which only `main` is loaded. `host_functions` are those that the host offers to import
+    /// directly, by import module and name: WASI's functions.
     pub fn new(
         main: Arc<MainModule>,
         host_functions: Arc<BTreeMap<(String, String), Signature>>,
@@ -221,7 +222,7 @@ impl Namespace {
         }
     }
 
-    /// The same, with other limits for one load than [`LoadLimits::default`].
+    /// This namespace with other limits for one load than [`LoadLimits::default`].
     #[must_use]
     pub fn with_limits(self, limits: LoadLimits) -> Namespace {
         Namespace { limits, ..self }
@@ -232,8 +233,8 @@ impl Namespace {
         self.limits
     }
 
-    /// The functions that `main` itself imports from a host: with the whole C library in it, nearly all there are. A host
-    /// that has more is asked by [`Namespace::ask_host`].
+    /// The functions that `main` itself imports from a host: as it contains the whole C library, nearly all there are. A host
+    /// that has more of them is queried by [`Namespace::ask_host`].
     pub fn host_functions_of(main: &MainModule) -> impl Iterator<Item = ((String, String), Signature)> + '_ {
         main.module().imports.iter().filter_map(|import| match &import.kind {
             ImportKind::Function(signature) => {
@@ -243,8 +244,8 @@ impl Namespace {
         })
     }
 
-    /// Whether a function that nobody defines fails when it is called rather than when its importer is loaded, as Emscripten
-    /// has it: libraries for Emscripten may import functions of JavaScript that they hardly ever call.
+    /// Whether a function that nothing defines fails when it is called rather than when its importer is loaded, as in Emscripten:
+    /// libraries for Emscripten may import JavaScript functions that they hardly ever call.
     pub fn tolerates_undefined_functions(&self) -> bool {
         self.family() == AbiFamily::Emscripten
     }
@@ -254,8 +255,8 @@ impl Namespace {
         self.main.family()
     }
 
-    /// Whether the main module was compiled to leave exceptions to the host, so that its host has what libraries need for that
-    /// ([`abi::is_of_exceptions`]).
+    /// Whether the main module was compiled to leave exceptions to the host, so that its host provides what libraries need for
+    /// them ([`abi::is_of_exceptions`]).
     pub fn leaves_exceptions_to_host(&self) -> bool {
         self.main.module().imports.iter().any(|import| import.name.starts_with(abi::INVOKE))
     }
@@ -265,12 +266,12 @@ impl Namespace {
         &self.main
     }
 
-    /// All libraries in load order, those that are leaving included.
+    /// All libraries in load order, including those that are being unloaded.
     pub fn libraries(&self) -> &[Library] {
         &self.libraries
     }
 
-    /// The library of an id; `None` for the main module, for ids that are not given yet, and when it was unloaded.
+    /// The library with this id; `None` for the main module, for ids that are not assigned yet, and when it was unloaded.
     pub fn library(&self, id: ModuleId) -> Option<&Library> {
         self.libraries.get(self.position(id)?)
     }
@@ -284,7 +285,7 @@ impl Namespace {
         self.libraries.binary_search_by_key(&id, |library| library.id).ok()
     }
 
-    /// The contents of a module.
+    /// The parsed contents of a module; `None` when it is not loaded.
     pub fn module(&self, id: ModuleId) -> Option<&Arc<ParsedModule>> {
         match id {
             ModuleId::MAIN => Some(self.main.module()),
@@ -292,7 +293,7 @@ impl Namespace {
         }
     }
 
-    /// What messages call a module: its path, or the main module's name.
+    /// The name of a module in messages: its path, or the main module's name.
     pub fn name(&self, id: ModuleId) -> &str {
         match self.library(id) {
             Some(library) => &library.path,
@@ -306,12 +307,12 @@ impl Namespace {
         &self.global
     }
 
-    /// The id that the library after `more` further new libraries gets; `None` when they are used up.
+    /// The id of the next library after `more` further new libraries; `None` when the ids are used up.
     pub(crate) fn next_id(&self, more: usize) -> Option<ModuleId> {
         self.last_id.following(more.checked_add(1)?)
     }
 
-    /// The library of a file, under whatever path it was opened.
+    /// The library of a file, whatever path it was opened by.
     pub fn find(&self, file: &FoundLibrary) -> Option<ModuleId> {
         let same_file = || {
             let id = *self.by_identity.get(&file.identity?)?;
@@ -320,7 +321,7 @@ impl Namespace {
         self.by_path.get(&file.path).copied().or_else(same_file)
     }
 
-    /// The library of a file whose destructors run.
+    /// The library of a file whose destructors are running.
     pub(crate) fn find_leaving(&self, file: &FoundLibrary) -> Option<ModuleId> {
         let is_it = |library: &&Library| {
             library.stage == Stage::Leaving
@@ -330,13 +331,13 @@ impl Namespace {
         (library.contents == file.contents()).then_some(library.id)
     }
 
-    /// The first library whose file has this name, for NEEDED entries that a search does not find, as ELF loaders
-    /// match sonames.
+    /// The first library whose file has this name, for NEEDED entries that the search does not find, as ELF loaders match
+    /// sonames.
     pub fn find_by_file_name(&self, name: &str) -> Option<ModuleId> {
         self.by_file_name.get(name).copied()
     }
 
-    /// Adds to what the host offers to import directly.
+    /// Adds to the functions that the host offers to import directly, and to those whose addresses libraries may take.
     pub fn add_host_functions(&mut self, functions: HostFunctions) {
         let HostFunctions { called, addresses } = functions;
         if !called.is_empty() {
@@ -347,12 +348,12 @@ impl Namespace {
         }
     }
 
-    /// The function of the host's that libraries may have the address of under this name.
+    /// The host function whose address libraries may take under this name.
     pub fn host_address(&self, name: &str) -> Option<&HostAddress> {
         self.host_addresses.get(name)
     }
 
-    /// The one slot of a function of the host's, when it has one: from the main module's element segments, or given later.
+    /// The one slot of a host function, when it has one: from the main module's element segments, or given later.
     pub fn host_slot(&self, name: &str) -> Option<TableSlot> {
         if let Some(slot) = self.host_slots.get(name) {
             return Some(*slot);
@@ -362,7 +363,7 @@ impl Namespace {
         Some(element.resolve(self.bases(ModuleId::MAIN).1))
     }
 
-    /// Remembers the slot that was given to a function of the host's.
+    /// Records the slot that was given to a host function.
     pub fn record_host_slot(&mut self, name: &str, slot: TableSlot) {
         self.host_slots.entry(name.to_owned()).or_insert(slot);
     }
@@ -372,7 +373,7 @@ impl Namespace {
         self.host_functions.get(&(module.to_owned(), name.to_owned()))
     }
 
-    /// The definition of `name` that counts in a scope: the first one, unless that is of data that is one in the process.
+    /// The definition of `name` that counts in a scope: the first one, unless it is data that is to exist once per process.
     pub fn lookup(&self, name: &str, scope: Scope<'_>) -> Option<Symbol> {
         if !abi::is_symbol(name) {
             return None;
@@ -382,9 +383,9 @@ impl Namespace {
         Some(self.shared(name, found, module))
     }
 
-    /// The definition that counts where `found`, of this module, is the first one in scope: the one that serves all libraries, if
-    /// it is of data that is to be one in the process ([`crate::parse::vague`]) and there is one yet. Scopes have no part in that, as they
-    /// have none for `STB_GNU_UNIQUE` in glibc.
+    /// The definition that counts where `found`, a symbol of this module, is the first one in scope: the one that serves all
+    /// libraries, if it is data that is to exist once per process ([`crate::parse::vague`]) and one serves already. Scopes have
+    /// no influence on that, as they have none on `STB_GNU_UNIQUE` in glibc.
     pub(crate) fn shared(&self, name: &str, found: Symbol, module: &ParsedModule) -> Symbol {
         let is_data = |symbol: &Symbol| matches!(symbol.kind, SymbolKind::Data(_));
         if found.definer == ModuleId::MAIN || !is_data(&found) {
@@ -413,8 +414,8 @@ impl Namespace {
         }
     }
 
-    /// Where a program begins whose main module has no `main`: the first of the libraries in the global scope that has one, with the
-    /// name of its export, which is that of a C function of two parameters or the plain one.
+    /// Where a program begins whose main module has no `main`: the first of the libraries in the global scope that has one, with
+    /// the name of its export, which is that of a C function with two parameters or the plain one.
     pub fn program_of_libraries(&self) -> Option<(ModuleId, &'static str)> {
         let libraries = self.global.iter().filter_map(|id| self.library(*id));
         libraries.into_iter().find_map(|library| {
@@ -426,7 +427,7 @@ impl Namespace {
         })
     }
 
-    /// What C has the address of under the name of a symbol, and its export there: most often the symbol itself
+    /// What C code gets when it takes the address of a symbol, and its export: most often the symbol itself
     /// ([`Exports::pointed_at`]).
     pub fn pointed_at<'n>(&self, symbol: Symbol, name: &'n str) -> (Symbol, Cow<'n, str>) {
         let module = self.module(symbol.definer).filter(|_| matches!(symbol.kind, SymbolKind::Function(..)));
@@ -439,7 +440,7 @@ impl Namespace {
         }
     }
 
-    /// What `dlsym` answers for a symbol: its address or slot. `None` for symbols that C cannot point to.
+    /// The value that `dlsym` returns for a symbol: its address or slot. `None` for symbols that C cannot point to.
     pub fn value(&self, symbol: &Symbol) -> Option<SymbolValue> {
         match &symbol.kind {
             SymbolKind::Data(offset) => {
@@ -466,16 +467,16 @@ impl Namespace {
         Some(element.resolve(self.bases(function.definer).1))
     }
 
-    /// Remembers the slot that was given to a function.
+    /// Records the slot that was given to a function.
     pub fn record_slot(&mut self, function: FunctionRef, slot: TableSlot) {
         self.note_slots(slot, 1);
         self.slots.entry(function).or_insert(slot);
     }
 
-    /// The function behind a re-exported import: the module that really defines it.
+    /// The function behind a re-exported import, in the module that actually defines it.
     pub fn canonical(&self, function: FunctionRef) -> FunctionRef {
         let mut current = function;
-        // A module may re-export what another re-exports; a circle among them defines nothing and ends the walk.
+        // A module may re-export what another re-exports; a cycle among them defines nothing and ends the walk.
         for _ in 0..=self.libraries.len() {
             let Some(library) = self.library(current.definer) else { break };
             match reexported(&library.module, &library.bindings, current.index) {
@@ -486,14 +487,14 @@ impl Namespace {
         current
     }
 
-    /// A name under which its module exports a function; `None` when that is not there.
+    /// A name under which a function's module exports it; `None` when there is none or the module is not loaded.
     pub fn export_of(&self, function: FunctionRef) -> Option<&str> {
         let module = self.module(function.definer)?;
         let is_it = |kind: &ExportKind| matches!(kind, ExportKind::Function { index, .. } if *index == function.index);
         module.exports.iter().find(|(_, export)| is_it(&export.kind)).map(|(name, _)| name)
     }
 
-    /// The definition that a module itself has of a name.
+    /// A module's own definition of a name.
     pub(crate) fn definition(&self, id: ModuleId, name: &str) -> Option<Symbol> {
         definition_in(self.module(id)?, id, name)
     }
@@ -514,7 +515,7 @@ impl Namespace {
         order.into_iter().collect()
     }
 
-    /// Whether a library stays as long as another does, because it needs it or is bound to it itself.
+    /// Whether a library keeps another one loaded directly, because it needs it or is bound to it.
     pub fn holds(&self, id: ModuleId, other: ModuleId) -> bool {
         let uses = |library: &Library| library.uses.contains(&other);
         other == id
@@ -524,7 +525,8 @@ impl Namespace {
     /// The libraries of the load that brought a library in, in search order; none for the main module.
     fn own_scope(&self, id: ModuleId) -> Vec<ModuleId> {
         let Some(library) = self.library(id) else { return Vec::new() };
-        // The library that the load was for may be gone while others keep this one, and those of a program come as one load.
+        // The library that the load was for may be gone while others keep this one, and the libraries of a program come as one
+        // load.
         let of_root = self.library(library.loaded_for).map(|root| self.with_dependencies(root.id));
         of_root.filter(|order| order.contains(&id)).unwrap_or_else(|| self.with_dependencies(id))
     }
@@ -537,9 +539,9 @@ impl Namespace {
         order.skip_while(|id| *id != caller).skip(1).chain([ModuleId::MAIN]).collect()
     }
 
-    /// What a pointer points into. A pointer does not tell whether it is an address or a table slot: it is taken for
-    /// data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
-    /// main module. `None` when it is none of them.
+    /// What a pointer points into. A pointer does not show whether it is an address or a table slot: it is taken for data when it
+    /// lies in a library's static data, then for a function when it is a slot in use, then for data of the main module. `None`
+    /// when it is none of these.
     pub fn find_address(&self, pointer: u32) -> Option<PointedTo> {
         if pointer == 0 {
             // C's null pointer.
@@ -557,12 +559,12 @@ impl Namespace {
         }
         let (base, _) = self.bases(ModuleId::MAIN);
         let found = self.data_symbol(ModuleId::MAIN, base, pointer);
-        // The slot of a function that has left is a number like the addresses of main's first data.
+        // The slot of a function that was unloaded is a number like the addresses of the main module's first data.
         let is_symbol = found.symbol.as_ref().is_some_and(|(_, address)| *address == pointer);
         (is_symbol || !self.slots_of_libraries.contains(&pointer)).then_some(found)
     }
 
-    /// Notes that libraries had these slots.
+    /// Records that libraries had these slots.
     fn note_slots(&mut self, first: TableSlot, count: u32) {
         if count == 0 {
             return;
@@ -573,7 +575,7 @@ impl Namespace {
         *known = if Range::is_empty(known) { first.0..end } else { all };
     }
 
-    /// Addresses of a module's static data; empty when it has none, or is not there.
+    /// The range of addresses of a module's static data; empty when it has none or is not loaded.
     pub fn data_of(&self, module: ModuleId) -> Range<Address> {
         if module == ModuleId::MAIN {
             let Range { start, end } = self.data_of_main();
@@ -584,19 +586,19 @@ impl Namespace {
         library.memory_base..library.memory_base.plus(size)
     }
 
-    /// What the addresses in the main module's file count from: 0 unless it is position-independent.
+    /// The base of the addresses in the main module's file: 0 unless it is position-independent.
     pub fn main_base(&self) -> Address {
         self.bases(ModuleId::MAIN).0
     }
 
-    /// How many modules were ever loaded, the main module included, and how many of them are there no more.
+    /// How many modules were ever loaded, the main module included, and how many of them were unloaded.
     pub fn comings_and_goings(&self) -> (u32, u32) {
         let loaded = u32::try_from(self.last_id.index()).unwrap_or(u32::MAX);
         let left = loaded.saturating_sub(u32::try_from(self.libraries.len()).unwrap_or(u32::MAX));
         (loaded.saturating_add(1), left)
     }
 
-    /// Addresses of the main module's static data.
+    /// The range of addresses of the main module's static data.
     fn data_of_main(&self) -> Range<u32> {
         if let Some(placement) = self.main.placement() {
             return placement.memory_base.0..placement.stack_low.0;
@@ -609,7 +611,8 @@ impl Namespace {
         if let (Some(begin), Some(end)) = (bound(abi::GLOBAL_BASE), bound(abi::DATA_END)) {
             return begin..end;
         }
-        // Emscripten's export neither: it is what the symbols are in, up to what follows, from where linkers begin or from the stack on.
+        // Emscripten's main modules export neither: the data is the range that the symbols lie in, up to what follows; it begins
+        // where linkers begin it, or after the stack.
         let symbols = exports.data_names().filter(|name| abi::is_symbol(name) && !abi::is_bound(name));
         let Some(first) = symbols.filter_map(bound).filter(|address| *address > 0).min() else { return 0..0 };
         let begin = match (bound(abi::GLOBAL_BASE), bound(abi::STACK_LOW), bound(abi::STACK_HIGH)) {
@@ -638,7 +641,7 @@ impl Namespace {
 
     /// The function behind a slot, when some module exports it.
     fn function_at(&self, slot: TableSlot) -> Option<PointedTo> {
-        // The host's functions are a part of the C library, which is the main module's.
+        // Host functions count as part of the C library, which is the main module's.
         if let Some((name, _)) = self.host_slots.iter().find(|(_, given)| **given == slot) {
             let (base, _) = self.bases(ModuleId::MAIN);
             return Some(PointedTo { module: ModuleId::MAIN, base, symbol: Some((name.clone(), slot.0)) });
@@ -665,7 +668,7 @@ impl Namespace {
         Some(PointedTo { module, base, symbol: name.map(|(name, _)| (name.to_owned(), slot.0)) })
     }
 
-    /// Where a module's static data and its own table slots begin; 0 for a main module that is not position-independent.
+    /// Start of a module's static data and its first own table slot; 0 for a main module that is not position-independent.
     pub(crate) fn bases(&self, module: ModuleId) -> (Address, TableSlot) {
         let bases = match module {
             ModuleId::MAIN => self.main.placement().map(|main| (main.memory_base, main.table_base)),
@@ -674,14 +677,14 @@ impl Namespace {
         bases.unwrap_or((Address(0), TableSlot(0)))
     }
 
-    /// Lets a library's data serve all libraries where none serves yet.
+    /// Makes a library's data serve all libraries where no library's does yet.
     fn share_data(&mut self, id: ModuleId, module: &ParsedModule) {
         for identity in module.exports.data_names().filter_map(|name| vague::identity(module, name)) {
             self.shared_data.entry(identity.into()).or_insert(id);
         }
     }
 
-    /// Enters the libraries of an executed plan. Their initialization may still have to run.
+    /// Adds the libraries of an executed plan. Their initialization may have yet to run.
     pub(crate) fn commit(&mut self, plan: &LoadPlan) {
         for planned in plan.libraries() {
             let library = planned.library.clone();
@@ -704,10 +707,10 @@ impl Namespace {
     }
 }
 
-/// The definition that a module has of a name, which must not be a part of the ABI ([`abi::is_symbol`]).
+/// A module's definition of a name, which must not be part of the ABI ([`abi::is_symbol`]).
 pub(crate) fn definition_in(module: &ParsedModule, id: ModuleId, name: &str) -> Option<Symbol> {
     let kind = match module.exports.get(name)?.kind {
-        // An import passed on under its own name is somebody else's definition.
+        // An import re-exported under its own name is another module's definition.
         ExportKind::Function { index, .. }
             if imported_function(module, index).is_some_and(|(imported, _)| imported == name) =>
         {
@@ -722,7 +725,7 @@ pub(crate) fn definition_in(module: &ParsedModule, id: ModuleId, name: &str) -> 
     Some(Symbol { definer: id, kind })
 }
 
-/// The name and type under which a module imports the function of an index from `env`; `None` for a function of its own.
+/// The name and type with which a module imports the function of this index from `env`; `None` for a function of its own.
 pub(crate) fn imported_function(module: &ParsedModule, index: FuncIndex) -> Option<(&str, &Signature)> {
     let import = module.imports.get(*module.function_imports.get(index.0 as usize)?)?;
     match &import.kind {
@@ -731,7 +734,7 @@ pub(crate) fn imported_function(module: &ParsedModule, index: FuncIndex) -> Opti
     }
 }
 
-/// What function index `index` of a module with these bindings really is, when it is an import bound to another
+/// The function that function index `index` of a module with these bindings refers to, when it is an import bound to another
 /// module's function.
 fn reexported(module: &ParsedModule, bindings: &[Binding], index: FuncIndex) -> Option<FunctionRef> {
     let import = *module.function_imports.get(index.0 as usize)?;

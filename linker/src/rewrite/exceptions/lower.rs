@@ -51,7 +51,7 @@ mod opcode {
     pub const CATCH_ALL_REF: u8 = 3;
 }
 
-/// The function without legacy instructions; `None` for one that has none.
+/// The function without legacy instructions; `None` for a function that has none.
 pub(super) fn function(
     function: u32,
     body: &Body<'_>,
@@ -93,17 +93,17 @@ struct Lowering<'a, 'b> {
     layout: &'a Layout<'a>,
     added: &'a mut Additions<'b>,
     out: Vec<u8>,
-    /// The function as it was, which begins at `start` in the module.
+    /// The original function, which begins at `start` in the module.
     body: &'a [u8],
     start: usize,
     tries: Vec<Try>,
-    /// For each `try`, where its exceptions go if it delegates.
+    /// Where the exceptions of each `try` go if it delegates.
     delegations: Vec<Delegation>,
-    /// For each `try`, the local that keeps what it caught, if it needs one.
+    /// For each `try`, the local that keeps what it caught, if one is needed.
     exception_local: Vec<Option<u32>>,
-    /// For each `try`, the labels of its clauses, as numbers of open labels from the outside.
+    /// For each `try`, the labels of its clauses, as numbers of open labels counted from the outermost.
     clause_labels: Vec<Vec<u32>>,
-    /// The label outside of everything, where exceptions for the caller go that must pass by some `try`.
+    /// The outermost label, to which exceptions go that are meant for the caller and must bypass some `try`.
     exit: Option<u32>,
     /// How many labels are open in the output.
     labels: u32,
@@ -114,7 +114,7 @@ struct Lowering<'a, 'b> {
 
 /// An open block of the input.
 struct Frame {
-    /// The label that a branch to it goes to.
+    /// The label that a branch to the block goes to.
     label: u32,
     kind: FrameKind,
 }
@@ -128,7 +128,7 @@ enum FrameKind {
 }
 
 impl Lowering<'_, '_> {
-    /// Copies the locals and adds what `try` instructions that rethrow need: one for each depth of handlers in handlers.
+    /// Copies the locals and adds those that `try` instructions with a rethrow need: one for each nesting depth of handlers.
     fn locals(&mut self, body: &FunctionBody<'_>) -> Result<(), ParseError> {
         let mut reader = body.get_locals_reader()?;
         let groups = reader.get_count();
@@ -153,7 +153,7 @@ impl Lowering<'_, '_> {
         Ok(())
     }
 
-    /// How many parameters the function has: the locals count on from them.
+    /// The number of the function's parameters, after which the locals are numbered.
     fn params(&self) -> Result<u32, ParseError> {
         let missing = || ParseError::new(self.start, "a function without a type");
         let params = self.layout.type_of(self.function).ok_or_else(missing)?.params().len();
@@ -171,7 +171,7 @@ impl Lowering<'_, '_> {
         if (0..self.tries.len()).any(|number| self.leads_out(number)) {
             self.exit = Some(self.open_block(ValType::EXNREF));
         }
-        // What need not change is copied in long runs.
+        // Operators that need not change are copied in long runs.
         let mut copied = reader.original_position();
         while !reader.eof() {
             let from = reader.original_position();
@@ -193,7 +193,7 @@ impl Lowering<'_, '_> {
         Ok(())
     }
 
-    /// Whether an operator is the same in the output; keeps count of blocks that are.
+    /// Whether an operator is the same in the output; keeps track of the blocks that are.
     fn is_copied(&mut self, operator: &Operator<'_>, is_last: bool) -> bool {
         match operator {
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
@@ -227,7 +227,7 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// Rewrites the operator between `offset` and `end`.
+    /// Rewrites the operator that lies between `offset` and `end`.
     fn operator(&mut self, operator: &Operator<'_>, offset: usize, end: usize) -> Result<(), ParseError> {
         let malformed = || ParseError::new(offset, "malformed nesting of exception instructions");
         match operator {
@@ -237,7 +237,7 @@ impl Lowering<'_, '_> {
                 self.frames.pop();
                 self.close(1);
             }
-            // The last block of a `try` ends: that of its end.
+            // The last block of a `try` ends: the one that the `end` closes.
             Operator::End => self.close_try().ok_or_else(malformed)?,
             Operator::Rethrow { relative_depth } => {
                 let local = self.frame(*relative_depth).and_then(|frame| match frame.kind {
@@ -275,7 +275,7 @@ impl Lowering<'_, '_> {
         self.frames.get(self.frames.len().checked_sub(1 + depth as usize)?)
     }
 
-    /// The depth in the output of a label of the input.
+    /// The depth in the output of a label in the input.
     fn depth(&self, depth: u32) -> Option<u32> {
         self.frame(depth).map(|frame| self.labels - 1 - frame.label)
     }
@@ -291,7 +291,7 @@ impl Lowering<'_, '_> {
         index.encode(&mut self.out);
     }
 
-    /// Opens a block of one result; its label.
+    /// Opens a block with one result and returns its label.
     fn open_block(&mut self, result: ValType) -> u32 {
         self.out.push(opcode::BLOCK);
         result.encode(&mut self.out);
@@ -330,7 +330,7 @@ impl Lowering<'_, '_> {
         Ok(())
     }
 
-    /// A block that ends where a clause begins, with what it caught.
+    /// Opens a block that ends where a clause begins, and that yields what the clause caught.
     fn open_clause_block(
         &mut self,
         clause: Clause,
@@ -356,7 +356,7 @@ impl Lowering<'_, '_> {
         self.open(opcode::TRY_TABLE, raw_type);
         catches.len().encode(&mut self.out);
         for (clause, label) in catches {
-            // Depths count from outside of the `try_table`, whose label is open already.
+            // Depths count from outside the `try_table`, whose label is open already.
             let depth = self.labels - 2 - label;
             match (clause.tag, clause.rethrows) {
                 (Some(tag), rethrows) => {
@@ -369,7 +369,7 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// A delegating `try`. To the next one outside, exceptions go by themselves.
+    /// Opens a delegating `try`. Exceptions reach the next `try` outside without further code.
     fn open_delegating(&mut self, number: usize, raw_type: Range<usize>) {
         let delegation = self.delegations.get(number).cloned().unwrap_or_default();
         let mut catches = Vec::new();
@@ -388,14 +388,14 @@ impl Lowering<'_, '_> {
         self.frames.push(Frame { label, kind: FrameKind::Body(number) });
     }
 
-    /// Whether a `try` delegates past others and to the caller in the end.
+    /// Whether a `try` delegates past others and eventually to the caller.
     fn leads_out(&self, number: usize) -> bool {
         let passes_by = |this: &Try| this.delegate.is_some_and(|target| target != this.parent.into());
         self.tries.get(number).is_some_and(passes_by)
             && self.delegations.get(number).is_some_and(|delegation| !delegation.takes_all)
     }
 
-    /// Ends the body or the clause before, and begins the next clause.
+    /// Ends the preceding body or clause, and begins the next clause.
     fn open_clause(&mut self) -> Option<()> {
         let Frame { label, kind } = self.frames.pop()?;
         let (of, clause) = match kind {

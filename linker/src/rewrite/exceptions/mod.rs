@@ -1,6 +1,6 @@
-//! Owns the lowering of exceptions: from the legacy instructions (`try`, `catch`, `catch_all`, `rethrow`, `delegate`), which
-//! LLVM still writes by default, to the ones of the standard (`try_table`, `throw_ref`), which engines compile. Function,
-//! type and tag indexes stay the same; types are added behind the others, locals behind the others. Must not know symbols.
+//! Owns the lowering of exceptions: from the legacy instructions (`try`, `catch`, `catch_all`, `rethrow`, `delegate`), which LLVM
+//! still writes by default, to those of the standard (`try_table`, `throw_ref`), which engines compile. Function, type and tag
+//! indexes stay the same; new types and locals are added after the existing ones. Must not know symbols.
 //!
 //! Sources: the exception handling proposal, `proposals/exception-handling/legacy/Exceptions.md`, and the core
 //! specification, version 3, section 3.4.
@@ -19,14 +19,14 @@ use crate::parse::error::ParseError;
 /// The opcode of `try` in the legacy encoding.
 const TRY: u8 = 0x06;
 
-/// What the pass is made of.
+/// The sources of the pass.
 pub(super) const SOURCES: [&str; 3] =
     [include_str!("mod.rs"), include_str!("lower.rs"), include_str!("tree.rs")];
 
 /// The lowering of a module.
 pub(super) struct Lower<'a> {
     layout: &'a Layout<'a>,
-    /// How many steps are left that delegations may take.
+    /// How many steps delegations may still take.
     steps: usize,
 }
 
@@ -47,7 +47,8 @@ impl Change for Lower<'_> {
     }
 }
 
-/// Types in the encoder's terms; errs for reference types, which LLVM gives neither to tags nor to blocks with parameters.
+/// Converts types to the encoder's terms. Errs for reference types, which LLVM gives neither to tags nor to blocks with
+/// parameters.
 fn encode_types(types: &[wasmparser::ValType], offset: usize) -> Result<Vec<ValType>, ParseError> {
     let encoded: Option<Vec<ValType>> = types.iter().map(|ty| encode_type(*ty)).collect();
     encoded.ok_or_else(|| {

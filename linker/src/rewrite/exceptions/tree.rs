@@ -7,20 +7,20 @@ use wasmparser::{FunctionBody, Operator};
 
 use crate::parse::error::ParseError;
 
-/// A `try`, in the order in which they are opened.
+/// A `try` of a function; `try` instructions are numbered in the order in which they are opened.
 #[derive(Debug)]
 pub(super) struct Try {
-    /// Its clauses in order.
+    /// The clauses, in order.
     pub clauses: Vec<Clause>,
-    /// In how many handlers it stands: what it caught is needed no longer than theirs.
+    /// The number of handlers that enclose it: what it caught is needed no longer than what they caught.
     pub handler_depth: u32,
-    /// The nearest `try` in whose body it stands.
+    /// The nearest `try` whose body encloses it.
     pub parent: Option<usize>,
-    /// For one that ends in `delegate`: who gets its exceptions.
+    /// For a `try` that ends in `delegate`: where its exceptions go.
     pub delegate: Option<Target>,
 }
 
-/// Who gets an exception that no clause takes.
+/// Where an exception goes that no clause catches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Target {
     Caller,
@@ -36,13 +36,13 @@ impl From<Option<usize>> for Target {
 /// A `catch` or `catch_all`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clause {
-    /// What it catches; `None` for everything.
+    /// The tag that the clause catches; `None` for everything.
     pub tag: Option<u32>,
-    /// Whether some `rethrow` throws what it caught.
+    /// Whether some `rethrow` rethrows what the clause caught.
     pub rethrows: bool,
 }
 
-/// An exception that reaches a `try` by `delegate` is handled by the first of these that takes it.
+/// A clause that may handle an exception which reaches a `try` through `delegate`; the first one that matches does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Handler {
     pub of: usize,
@@ -55,7 +55,7 @@ enum Frame {
     Handler { of: usize, clause: usize },
 }
 
-/// All `try` instructions of a function.
+/// Collects all `try` instructions of a function.
 pub(super) fn read(body: &FunctionBody<'_>) -> Result<Vec<Try>, ParseError> {
     let mut reader = body.get_operators_reader()?;
     let mut tries: Vec<Try> = Vec::new();
@@ -96,7 +96,7 @@ pub(super) fn read(body: &FunctionBody<'_>) -> Result<Vec<Try>, ParseError> {
             Operator::Delegate { relative_depth } => {
                 let Some(Frame::Body(this)) = frames.pop() else { return Err(malformed()) };
                 let target = frames.len().checked_sub(relative_depth as usize).ok_or_else(malformed)?;
-                // A label that is no `try` in its body stands for the next one outside of it.
+                // A label that does not denote a `try` in its body stands for the next `try` outside.
                 let target = enclosing(frames.get(..target).unwrap_or_default());
                 tries.get_mut(this).ok_or_else(malformed)?.delegate = Some(target.into());
             }
@@ -110,7 +110,7 @@ pub(super) fn read(body: &FunctionBody<'_>) -> Result<Vec<Try>, ParseError> {
     Ok(tries)
 }
 
-/// The nearest `try` in whose body the innermost of `frames` stands.
+/// The nearest `try` whose body encloses the innermost of `frames`.
 fn enclosing(frames: &[Frame]) -> Option<usize> {
     frames.iter().rev().find_map(|frame| match frame {
         Frame::Body(this) => Some(*this),
@@ -118,7 +118,7 @@ fn enclosing(frames: &[Frame]) -> Option<usize> {
     })
 }
 
-/// Begins a clause of the innermost `try`. `None` when the innermost block is none.
+/// Begins a clause of the innermost `try`. `None` when the innermost block is not a `try`.
 fn clause(frames: &mut Vec<Frame>, tries: &mut [Try], tag: Option<u32>) -> Option<()> {
     let of = match frames.pop()? {
         Frame::Body(of) | Frame::Handler { of, .. } => of,
@@ -133,18 +133,18 @@ fn clause(frames: &mut Vec<Frame>, tries: &mut [Try], tag: Option<u32>) -> Optio
 /// Where the exceptions of a delegating `try` go.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Delegation {
-    /// The handlers to try in order; of several for one tag, the first.
+    /// The handlers to try, in order; of several for one tag, the first.
     pub handlers: Vec<Handler>,
-    /// Whether one of them takes everything.
+    /// Whether one of the handlers catches everything.
     pub takes_all: bool,
 }
 
-/// How many steps from one `try` to the next outside the delegations of a module may take together. Compilers need a
-/// handful; a file made for it could ask for any number.
+/// The number of steps, from one `try` to the next one outside, that all delegations of a module may take together. Compilers
+/// need a handful; a file made for the purpose could require any number.
 pub(super) const STEPS: usize = 1_000_000;
 
-/// For each `try` of a function, where its exceptions go if it delegates. Takes its steps from `steps`, and errs when
-/// they are used up.
+/// For each `try` of a function, where its exceptions go if it delegates. Takes its steps from `steps`. Errs when they are used
+/// up.
 pub(super) fn delegations(
     tries: &[Try],
     offset: usize,

@@ -1,18 +1,18 @@
-//! Owns `dladdr`, and the strings that the guest is given pointers to. Must not know what a pointer points into: that is the
-//! namespace's business.
+//! Owns `dladdr`, and the strings that the guest is given pointers to. Must not know what a pointer points into: the namespace
+//! determines that.
 
 use pydl_linker::{Address, ModuleId};
 
 use super::{Failure, Store, classify, linking, refuse};
 
-/// What `dladdr` tells: file name, base address, and the nearest symbol with its own address.
+/// What `dladdr` reports: file name, base address, and the nearest symbol with its own address.
 struct AddressInfo {
     file: Address,
     base: Address,
     symbol: Option<(Address, u32)>,
 }
 
-/// `dladdr(pointer, info)`: 1 with the four pointers of `Dl_info` filled in, or 0, without an error.
+/// `dladdr(pointer, info)`: returns 1 with the four pointers of `Dl_info` filled in, or 0, without setting an error.
 pub(crate) fn dladdr(store: &mut Store<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
     match find(store, pointer) {
         Ok(Some(AddressInfo { file, base, symbol })) => {
@@ -29,8 +29,8 @@ pub(crate) fn dladdr(store: &mut Store<'_>, pointer: u32, info: u32) -> wasmtime
     }
 }
 
-/// Which library a pointer points into. A WebAssembly pointer does not tell whether it is an address or a table slot; it is
-/// taken for data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
+/// Finds the library that a pointer points into. A WebAssembly pointer does not show whether it is an address or a table slot; it
+/// is taken for data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
 /// main module.
 fn find(store: &mut Store<'_>, pointer: u32) -> Result<Option<AddressInfo>, Failure> {
     let namespace = linking(store)?.namespace.clone();
@@ -43,10 +43,10 @@ fn find(store: &mut Store<'_>, pointer: u32) -> Result<Option<AddressInfo>, Fail
     Ok(file.map(|file| AddressInfo { file, base: found.base, symbol }))
 }
 
-/// What a note of a string takes beside it, in bytes.
+/// What the record of a string takes in addition to the string, in bytes.
 const STRING: u64 = 128;
 
-/// A string in guest memory that stays there as long as the module it says something about.
+/// A string in guest memory that stays there as long as the module that it describes.
 pub(super) fn intern(store: &mut Store<'_>, about: ModuleId, text: &str) -> Result<Option<Address>, Failure> {
     let linking = linking(store)?;
     let key = (about, text.to_owned());

@@ -1,13 +1,13 @@
-//! Owns `dlclose`: what happens when nothing holds a library any more. Its handlers run, users before what they use; then it is
-//! gone, and its memory and slots are the guest's again. Its instance stays in the engine's store, which frees nothing before the
-//! process ends. Must not know what holds a library: that is the namespace's business.
+//! Owns `dlclose`: what happens when nothing keeps a library any more. Its handlers run, users before what they use; then the
+//! library is unloaded, and its memory and slots belong to the guest again. Its instance stays in the engine's store, which frees
+//! nothing before the process ends. Must not know what keeps a library: the namespace determines that.
 
 use pydl_linker::{ModuleId, Unloaded};
 
 use super::{Failure, Store, classify, exits, introspection, invalid_handle, library_of, linking, refuse};
 use crate::system::slots;
 
-/// `dlclose`: gives one reference back, and unloads what nothing holds any more.
+/// `dlclose`: gives one reference back, and unloads what nothing keeps any more.
 pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
     let linking = linking(store)?;
     match library_of(&linking.namespace, handle)? {
@@ -18,8 +18,8 @@ pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
     unload_unused(store)
 }
 
-/// Unloads the libraries that nothing holds. Called from a handler that this runs, it leaves the work to the outer call. Errs
-/// when a handler does not return; everything is unloaded nevertheless.
+/// Unloads the libraries that nothing keeps. When it is called from a handler that it is running itself, it leaves the work to
+/// the outer call. Errs when a handler does not return; everything is unloaded nevertheless.
 pub(crate) fn unload_unused(store: &mut Store<'_>) -> Result<(), Failure> {
     let linking = linking(store)?;
     if linking.is_unloading {
@@ -33,7 +33,7 @@ pub(crate) fn unload_unused(store: &mut Store<'_>) -> Result<(), Failure> {
 
 fn rounds(store: &mut Store<'_>) -> Result<(), Failure> {
     let mut failed = None;
-    // Handlers may close libraries, and open some.
+    // Handlers may close libraries, and open others.
     loop {
         let linking = linking(store)?;
         let leaving = linking.namespace.unused(&linking.initializing);
@@ -57,7 +57,7 @@ fn rounds(store: &mut Store<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Runs what a library has to run in the end. Returns how that failed; errs when the guest has ended.
+/// Runs what a library has registered to run at its end. Returns the failure of that, if any; errs when the guest has ended.
 fn finish(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Failure>, Failure> {
     let name = linking(store)?.namespace.name(id).to_owned();
     store.data().trace.fini(&name);
@@ -71,9 +71,9 @@ fn finish(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Failure>, Failur
     }
 }
 
-/// Takes a library out, and gives back what it had.
+/// Removes a library, and gives back its memory and slots.
 fn reclaim(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
-    // A handler of another library may have registered something for it meanwhile.
+    // A handler of another library may have registered something for this one meanwhile.
     exits::forget(store, id);
     let linking = linking(store)?;
     let space = linking.space.clone();

@@ -9,8 +9,8 @@ use super::{Failure, refuse, rewritten};
 use crate::memory::address_space::AddressSpace;
 use crate::system::state::{Opener, ProcessState};
 
-/// `struct dso`: flags at 4; whether memory was allocated, where and how much at 8, 12, 16; table slots at 20, 24; the bytes of the
-/// file, which are ours to free, and how many at 28, 32; the path at 36.
+/// Offsets in `struct dso`, in bytes: flags at 4; whether memory was allocated, where and how much at 8, 12, 16; table slots at
+/// 20, 24; the bytes of the file, which the host has to free, and their number at 28, 32; the path at 36.
 mod dso {
     pub const FLAGS: u32 = 4;
     pub const ALLOCATED: u32 = 8;
@@ -18,16 +18,16 @@ mod dso {
     pub const NAME: u32 = 36;
 }
 
-/// Flags of `dlopen` that mean something here (`dlfcn.h`).
+/// The flags of `dlopen` that have a meaning here (`dlfcn.h`).
 const FLAGS: u32 = 0x5107;
 const LAZY: u32 = 1;
 const NOW: u32 = 2;
-/// What the host keeps of one record, in bytes.
+/// What the host keeps for one record, in bytes.
 const RECORD: u64 = 64;
 
 type Store<'a> = StoreContextMut<'a, ProcessState>;
 
-/// What Emscripten's C library asks for.
+/// The requests of Emscripten's C library.
 pub(crate) struct OfEmscripten;
 
 impl Opener for OfEmscripten {
@@ -51,7 +51,7 @@ impl Opener for OfEmscripten {
     }
 }
 
-/// `_dlopen_js(dso)`: 1, or 0 with a message for `dlerror`.
+/// `_dlopen_js(dso)`: returns 1, or 0 with a message for `dlerror`.
 fn dlopen(mut store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
     let space = super::linking(&mut store).map(|linking| linking.space.clone());
     let space = match space {
@@ -66,7 +66,7 @@ fn dlopen(mut store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
 
 fn open(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
     let flags = word(store, space, dso.saturating_add(dso::FLAGS))? & FLAGS;
-    // A library opened with neither is opened with `RTLD_NOW`.
+    // A library opened with neither flag is opened with `RTLD_NOW`.
     let flags = if flags & (LAZY | NOW) == 0 { flags | NOW } else { flags };
     let name = name(store, space, dso.saturating_add(dso::NAME))?;
     free_file(store, space, dso)?;
@@ -97,7 +97,7 @@ fn free_file(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<()
     Ok(())
 }
 
-/// `_dlsym_js(handle, name, ...)`: an address or table slot, or 0 with a message for `dlerror`.
+/// `_dlsym_js(handle, name, ...)`: returns an address or table slot, or 0 with a message for `dlerror`.
 fn dlsym(mut store: Store<'_>, handle: u32, symbol: u32) -> wasmtime::Result<u32> {
     let found = find(&mut store, handle, symbol);
     match found {
@@ -112,15 +112,15 @@ fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure>
     let handle = match linking.handles.get(&handle) {
         Some((id, _)) => super::handle_of(*id),
         None if handle == super::RTLD_NEXT => handle,
-        // A `struct dso` that the host does not know is the main program's.
+        // A `struct dso` that the host does not know belongs to the main program.
         None => super::RTLD_DEFAULT,
     };
     let name = name(store, &space, symbol)?;
     super::symbol(store, handle, &name)
 }
 
-/// The library, or the main module, whose handle is the C library's record of it: `emscripten_dlopen` gives such to its caller, also where
-/// `dlopen` is the host's. `None` for other handles.
+/// The library, or the main module, whose handle is the C library's record of it: `emscripten_dlopen` returns such handles to its
+/// caller, even where `dlopen` is the host's. `None` for other handles.
 pub(super) fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleId>, Failure> {
     /// The name in the record of the main program.
     const MAIN: &[u8] = b"__main__";
@@ -151,7 +151,7 @@ pub(super) fn or_seterr(
     }
 }
 
-/// Leaves a message for `dlerror`, in words that `printf` does not change.
+/// Leaves a message for `dlerror`, in a form that `printf` does not alter.
 pub(super) fn leave_error(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
     let message = match failure {
         Failure::Refused(why) => why.to_string(),

@@ -1,5 +1,6 @@
-//! Owns what libraries have registered to run at exit: with which library it goes, and in which order all of it runs. The main
-//! module's own list has the order ([decisions/0011]); it holds one entry for each of ours. Must not know when libraries leave.
+//! Owns what libraries have registered to run at exit: to which library each handler belongs, and in which order all of them run.
+//! The main module's own list has the order ([decisions/0011]); it holds one entry for each handler here. Must not know when
+//! libraries are unloaded.
 //!
 //! [decisions/0011]: ../../../docs/decisions/0011-libraries-leave.md
 
@@ -13,39 +14,39 @@ use crate::base::budget::{Budget, Charge, Exhausted};
 use crate::link::slots;
 use crate::system::state::ProcessState;
 
-/// What to call.
+/// The function to call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Call {
     /// A function of type `(i32) -> ()` with this argument: `__cxa_atexit`.
     WithArgument(TableSlot, u32),
     /// A function of type `() -> ()`: `atexit`.
     Plain(TableSlot),
-    /// The library's own last function, [`abi::CALL_DTORS`].
+    /// The library's own finalizer, [`abi::CALL_DTORS`].
     Fini,
 }
 
-/// Something to run at exit, or when its library leaves.
+/// A handler to run at exit, or when its library is unloaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Handler {
     library: ModuleId,
     call: Call,
 }
 
-/// What libraries have registered. No operation looks through all of it: a guest registers a million as easily as one.
+/// The handlers that libraries have registered. No operation searches all of them: a guest registers a million as easily as one.
 #[derive(Default)]
 pub(crate) struct Exits {
-    /// The function that the main module's list calls, with the number of an entry.
+    /// The slot of the function that the main module's list calls, with the number of an entry.
     slot: Option<TableSlot>,
-    /// What each entry of the main module's list stands for, oldest first; `None` when it has run.
+    /// The handler behind each entry of the main module's list, oldest first; `None` when it has run.
     entries: Vec<Option<Handler>>,
-    /// How many entries there are up to the last that has not run.
+    /// The number of entries up to the last one that has not run.
     used: usize,
     /// The numbers of the entries of each library that have not run, oldest first.
     of_library: BTreeMap<ModuleId, Vec<usize>>,
     charge: Option<Charge>,
 }
 
-/// What an entry takes, in bytes, with its number.
+/// What an entry and its number take, in bytes.
 const ENTRY: u64 = 64;
 
 impl Exits {
@@ -61,9 +62,9 @@ impl Exits {
         }
     }
 
-    /// Enters a handler at the end of the order. The number of the new entry that the main module's list has to get; `None` when
-    /// the list has one there that nothing stands behind any more: programs that open and close a library again and again do not
-    /// fill the list.
+    /// Adds a handler at the end of the order. Returns the number of the new entry that the main module's list has to get; `None`
+    /// when the list already has an entry of that number whose handler has run: programs that open and close a library again and
+    /// again do not fill the list.
     fn add(&mut self, handler: Handler) -> Option<usize> {
         let entry = self.used;
         self.used += 1;
@@ -76,7 +77,7 @@ impl Exits {
         Some(entry)
     }
 
-    /// What an entry stands for, when the main module's list has got to it; those behind it are gone from the list.
+    /// The handler of an entry, when the main module's list has reached that entry; the entries after it are gone from the list.
     fn reach(&mut self, entry: usize) -> Option<Handler> {
         let handler = self.entries.get_mut(entry).and_then(Option::take);
         for gone in self.entries.drain(entry.min(self.entries.len())..).flatten().chain(handler) {
@@ -88,7 +89,7 @@ impl Exits {
         handler
     }
 
-    /// The last handler of a library, which then is not in the order any more.
+    /// Takes the last handler of a library, which is then removed from the order.
     fn take_last(&mut self, library: ModuleId) -> Option<Handler> {
         let entry = self.of_library.get_mut(&library)?.pop();
         let handler = entry.and_then(|entry| self.entries.get_mut(entry)?.take());
@@ -107,7 +108,7 @@ impl Exits {
     }
 }
 
-/// Registers a call for a library. 0, or what else the main module's `__cxa_atexit` returns when it has no room.
+/// Registers a call for a library. Returns 0, or whatever else the main module's `__cxa_atexit` returns when it has no room.
 pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> Result<u32, Failure> {
     let slot = runner(store)?;
     let budget = store.data().budget.clone();
@@ -133,7 +134,7 @@ pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> 
     Ok(status)
 }
 
-/// The slot of the function that runs an entry; made on first demand.
+/// The slot of the function that runs an entry; created on demand.
 fn runner(store: &mut Store<'_>) -> Result<TableSlot, Failure> {
     let linking = linking(store)?;
     if let Some(slot) = linking.exits.slot {
@@ -154,7 +155,7 @@ pub(crate) fn runner_function(store: &mut Store<'_>) -> Func {
     })
 }
 
-/// Runs what an entry stands for, unless its library has left.
+/// Runs the handler of an entry, unless its library was unloaded.
 fn run_entry(store: &mut Store<'_>, entry: u32) -> wasmtime::Result<()> {
     let handler = match linking(store) {
         Ok(linking) => linking.exits.reach(usize::try_from(entry)?),
@@ -163,7 +164,8 @@ fn run_entry(store: &mut Store<'_>, entry: u32) -> wasmtime::Result<()> {
     handler.map_or(Ok(()), |handler| run(store, handler))
 }
 
-/// Runs what a library has registered, last first, and what it registers meanwhile. An error ends it; the rest stays registered.
+/// Runs the handlers of a library, the last first, and those that it registers meanwhile. An error stops the run; the remaining
+/// handlers stay registered.
 pub(crate) fn run_all_of(store: &mut Store<'_>, library: ModuleId) -> wasmtime::Result<()> {
     loop {
         let handler = linking(store).ok().and_then(|linking| linking.exits.take_last(library));
@@ -174,7 +176,7 @@ pub(crate) fn run_all_of(store: &mut Store<'_>, library: ModuleId) -> wasmtime::
     }
 }
 
-/// Forgets what a library has registered.
+/// Forgets the handlers of a library.
 pub(crate) fn forget(store: &mut Store<'_>, library: ModuleId) {
     if let Ok(linking) = linking(store) {
         while linking.exits.take_last(library).is_some() {}
@@ -195,7 +197,7 @@ fn run(store: &mut Store<'_>, handler: Handler) -> wasmtime::Result<()> {
     }
 }
 
-/// Calls a function as guest code calls one through a pointer, with the same traps.
+/// Calls a function as guest code does through a pointer, with the same traps.
 pub(crate) fn call_slot<P: WasmParams, R: wasmtime::WasmResults>(
     store: &mut Store<'_>,
     slot: TableSlot,
@@ -212,7 +214,7 @@ pub(crate) fn call_slot<P: WasmParams, R: wasmtime::WasmResults>(
     space.call(&mut *store, &function, parameters)
 }
 
-/// `__cxa_atexit` and `atexit` of a library. A DSO handle that is another library's counts for that one.
+/// `__cxa_atexit` and `atexit` of a library. If the DSO handle is that of another library, the handler belongs to that one.
 pub(crate) fn atexit(
     store: &mut Store<'_>,
     caller: ModuleId,
@@ -232,12 +234,13 @@ pub(crate) fn atexit(
     }
 }
 
-/// Registers the last function of a library that exports one, before anything of it runs: it runs last of all it has.
+/// Registers the finalizer of a library that exports one, before any code of the library runs: it runs after all other handlers
+/// of the library.
 pub(crate) fn register_fini(store: &mut Store<'_>, library: ModuleId) -> Result<(), Failure> {
     let linking = linking(store)?;
     let (instance, main) = (linking.instance(library), linking.main());
     let Some(instance) = instance else { return Ok(()) };
-    // Most libraries have none, and an error of the engine's may come with a trace of the host's stack, which takes long.
+    // Most libraries have none, and an error of the engine may come with a trace of the host's stack, which takes long.
     if instance.get_func(&mut *store, abi::CALL_DTORS).is_none() {
         return Ok(());
     }
@@ -274,7 +277,7 @@ mod tests {
         assert_eq!(exits.add(handler(id, 5)), Some(2));
         assert_eq!(exits.reach(2), Some(handler(id, 5)));
         assert_eq!(exits.reach(1), Some(handler(id, 4)));
-        // The list has an entry 1 no more.
+        // The list no longer has an entry 1.
         assert_eq!(exits.add(handler(id, 6)), Some(1));
         assert_eq!(exits.reach(0), Some(handler(id, 3)));
     }

@@ -1,5 +1,6 @@
-//! Owns what programs are told of the loaded libraries: `dlinfo` with the list of `struct link_map`, and `dl_iterate_phdr`. Their
-//! layouts are those of `loader/guest/wasi/link.h`, which are ELF's for 32 bits. Must not know how libraries come and go.
+//! Owns what programs can find out about the loaded libraries: `dlinfo` with the list of `struct link_map`, and
+//! `dl_iterate_phdr`. The layouts are those of `loader/guest/wasi/link.h`, which are ELF's for 32 bits. Must not know how
+//! libraries are loaded and unloaded.
 
 use pydl_linker::{Address, ModuleId, Namespace, TableSlot};
 
@@ -7,21 +8,21 @@ use super::address::intern;
 use super::exits::call_slot;
 use super::{Failure, Store, classify, invalid_handle, library_of, linking, refuse};
 
-/// `struct link_map`: `l_addr`, `l_name`, `l_ld`, `l_next`, `l_prev`.
+/// Size of `struct link_map`, in bytes: `l_addr`, `l_name`, `l_ld`, `l_next`, `l_prev`.
 const LINK_MAP: usize = 5 * 4;
-/// `struct dl_phdr_info` and, behind it, one `Elf32_Phdr`.
+/// Size of `struct dl_phdr_info` and one `Elf32_Phdr` after it, in bytes.
 const PHDR_INFO: u32 = 40;
-/// `RTLD_DI_*` of glibc's `dlfcn.h`.
+/// A `RTLD_DI_*` request of glibc's `dlfcn.h`, as are the next two constants.
 const DI_LMID: u32 = 1;
 const DI_LINKMAP: u32 = 2;
 const DI_ORIGIN: u32 = 6;
-/// `PT_LOAD`, and `PF_R | PF_W`.
+/// `PT_LOAD`; the next constant is `PF_R | PF_W`.
 const LOAD: u32 = 1;
 const READ_WRITE: u32 = 6;
-/// A library's static data is aligned at least as an allocation.
+/// A library's static data is aligned at least as an allocation is.
 const ALIGNMENT: u32 = 16;
 
-/// `dlinfo(handle, request, argument)`: 0, or -1 with an error for `dlerror`.
+/// `dlinfo(handle, request, argument)`: returns 0, or -1 with an error for `dlerror`.
 pub(crate) fn dlinfo(
     store: &mut Store<'_>,
     handle: u32,
@@ -65,7 +66,7 @@ fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Re
     space.write(store, Address(argument), &bytes).map_err(outside)
 }
 
-/// What a library is called in these structures: the main program has no name, as in ELF.
+/// The name of a library in these structures: the main program's is empty, as in ELF.
 fn shown_name(namespace: &Namespace, id: ModuleId) -> &str {
     if id == ModuleId::MAIN { "" } else { namespace.name(id) }
 }
@@ -76,12 +77,12 @@ fn modules(namespace: &Namespace) -> Vec<ModuleId> {
     std::iter::once(ModuleId::MAIN).chain(libraries).collect()
 }
 
-/// Brings the list of link maps up to date, if the guest has ever asked for it.
+/// Brings the list of link maps up to date, if the guest has ever requested it.
 pub(crate) fn refresh_link_maps(store: &mut Store<'_>) -> Result<(), Failure> {
     if linking(store)?.link_maps.is_empty() { Ok(()) } else { make_link_maps(store) }
 }
 
-/// Where the link map of a module is, made on first demand; `None` when the guest is out of memory.
+/// The address of the link map of a module, created on demand; `None` when the guest is out of memory.
 fn link_map(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Address>, Failure> {
     let linking = linking(store)?;
     if let Some(known) = linking.link_maps.get(&id) {
@@ -95,7 +96,7 @@ fn link_map(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Address>, Fail
     Ok(map)
 }
 
-/// Makes the link maps that are missing, and writes the whole list.
+/// Creates the link maps that are missing, and writes the whole list.
 fn make_link_maps(store: &mut Store<'_>) -> Result<(), Failure> {
     let namespace = linking(store)?.namespace.clone();
     let no_memory = || refuse("dlinfo: the guest is out of memory");
@@ -116,7 +117,8 @@ fn make_link_maps(store: &mut Store<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `dl_iterate_phdr(callback, data)`: what the last call of the callback returned; one that is not 0 ends it.
+/// `dl_iterate_phdr(callback, data)`: returns what the last call of the callback returned; a result other than 0 ends the
+/// iteration.
 pub(crate) fn dl_iterate_phdr(store: &mut Store<'_>, callback: u32, data: u32) -> wasmtime::Result<i32> {
     let Ok(linking) = linking(store) else { return Ok(0) };
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
@@ -135,8 +137,8 @@ pub(crate) fn dl_iterate_phdr(store: &mut Store<'_>, callback: u32, data: u32) -
     Ok(result)
 }
 
-/// A `struct dl_phdr_info` at this address, followed by its one program header, of the static data; `None` for a library that
-/// has left meanwhile.
+/// A `struct dl_phdr_info` at this address, followed by its one program header, which describes the static data; `None` for a
+/// library that was unloaded meanwhile.
 fn describe(store: &mut Store<'_>, id: ModuleId, at: Address) -> wasmtime::Result<Option<Vec<u8>>> {
     let Ok(linking) = linking(store) else { return Ok(None) };
     let namespace = linking.namespace.clone();
@@ -150,7 +152,7 @@ fn describe(store: &mut Store<'_>, id: ModuleId, at: Address) -> wasmtime::Resul
         Err(Failure::Refused(_)) => Address(0),
         Err(Failure::Ended(error)) => return Err(error),
     };
-    // Addresses of the main module are absolute, as those of an ELF executable that is not position-independent.
+    // Addresses of the main module are absolute, as in an ELF executable that is not position-independent.
     let base = if id == ModuleId::MAIN { namespace.main_base() } else { data.start };
     let size = data.end.0.saturating_sub(data.start.0);
     let header_count = u32::from(size > 0);

@@ -1,5 +1,5 @@
-//! Owns what happens at the first call of a function that a load left unbound: the host function that generated code asks for a
-//! slot. Must not know which functions are left, nor why.
+//! Owns what happens at the first call of a function that a load left unbound: the host function that generated code calls to
+//! obtain a slot. Must not know which functions are left unbound, or why.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::link::state::Links as _;
 use crate::system::emscripten::topic_of_javascript;
 use crate::system::state::ProcessState;
 
-/// The function that binds function `number` of `symbols`, which a load has left, and returns its slot. When there is no definition, the guest ends with
-/// a [`pydl_linker::LookupError`].
+/// The function that binds function `number` of `symbols`, which a load has deferred, and returns its slot. When there is no
+/// definition, the guest ends with a [`pydl_linker::LookupError`].
 pub(crate) fn binder(store: &mut Store<'_>, load: ModuleId, symbols: LazySymbols) -> Func {
     let symbols = Arc::new(symbols);
     Func::wrap(store, move |mut guest: Caller<'_, ProcessState>, number: u32| {
@@ -26,7 +26,7 @@ pub(crate) fn binder(store: &mut Store<'_>, load: ModuleId, symbols: LazySymbols
 }
 
 fn bind(store: &mut Store<'_>, load: ModuleId, symbols: &LazySymbols, number: u32) -> Result<u32, Failure> {
-    // In another process than the one in which it was first called.
+    // The call may have been bound in another process, in which the function was first called.
     if let Some(slot) = store.data().journal.bound_late(load, number) {
         return Ok(slot.0);
     }
@@ -48,21 +48,21 @@ fn bind(store: &mut Store<'_>, load: ModuleId, symbols: &LazySymbols, number: u3
         Some(slot) => slot,
         None => give_slot(store, function, definer, &name)?,
     };
-    // Whoever has the function has to stay, and whoever passes it on.
+    // The module that defines the function has to stay, and so does the one that re-exports it.
     depend(store, importer, function.definer)?;
     depend(store, importer, definer)?;
     store.data_mut().journal.bind_late(load, number, slot);
     Ok(slot.0)
 }
 
-/// What a failed call is told of a function that programs for Emscripten have from JavaScript.
+/// The note in a failed call's error about a function that programs for Emscripten have from JavaScript.
 fn note(problem: &SymbolProblem, family: AbiFamily) -> Option<String> {
     let SymbolProblem::Undefined { symbol, .. } = problem else { return None };
     let topic = (family == AbiFamily::Emscripten).then(|| topic_of_javascript(symbol)).flatten()?;
     Some(format!("Emscripten has it in JavaScript ({topic}), and there is no JavaScript here"))
 }
 
-/// What a failed call is remembered as.
+/// The record of a failed call.
 fn refused(error: &LookupError) -> Option<RefusedLoad> {
     let (SymbolProblem::Undefined { importer, symbol, .. }
     | SymbolProblem::WrongType { importer, symbol, .. }) = &error.problem

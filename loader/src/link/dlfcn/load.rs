@@ -1,5 +1,5 @@
-//! Owns loads: from the name that `dlopen` is given, or a main module needs, to libraries whose constructors have run, or to nothing having
-//! changed. Must not know how a guest passes arguments, nor how libraries leave.
+//! Owns loads: from the name that is passed to `dlopen`, or that a main module needs, to libraries whose constructors have run,
+//! or to nothing having changed. Must not know how a guest passes arguments, or how libraries are unloaded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Res
     let opened = find_or_load(store, name, mode);
     if let Err(Failure::Refused(why)) = &opened {
         store.data().trace.refused(name, &why.to_string());
-        // Who asks whether it is loaded has not asked for a load.
+        // A caller that asks whether the library is loaded has not requested a load.
         if mode.noload {
             return opened;
         }
@@ -58,7 +58,7 @@ fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<Mod
     }
 }
 
-/// Opens a library that is loaded already.
+/// Opens a library that is already loaded.
 fn open_again(store: &mut Store<'_>, id: ModuleId, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
     let linking = linking(store)?;
     if linking.namespace.library(id).is_none_or(|library| library.stage == Stage::Ended) {
@@ -72,14 +72,14 @@ fn open_again(store: &mut Store<'_>, id: ModuleId, name: &str, mode: OpenMode) -
     Ok(id)
 }
 
-/// What a search has found.
+/// The result of a search.
 struct Discovered<T> {
     found: T,
-    /// What the host keeps of the files until they are loaded.
+    /// The charges for the files until they are loaded.
     kept: Vec<Charge>,
 }
 
-/// Follows NEEDED with the guest's eyes.
+/// Follows NEEDED in the file system that the guest sees.
 fn discover(
     store: &mut Store<'_>,
     namespace: &Arc<Namespace>,
@@ -108,7 +108,7 @@ fn discover(
     }
 }
 
-/// Searches the file system that the host has for the guest.
+/// Searches the file system that the host implements for the guest.
 fn in_system<T>(
     store: &mut Store<'_>,
     caller: Option<&Requester>,
@@ -142,8 +142,8 @@ fn requester(library: &Library) -> Requester {
     Requester::new(&library.path, runtime_path)
 }
 
-/// Completes the main module, which `plan` has instantiated, up to the constructors: brings in what it needs, which becomes global, and
-/// gives its cells their values. `None` when it is whole by itself.
+/// Completes the main module, which `plan` has instantiated, up to the constructors: loads what it needs, which becomes global,
+/// and gives its cells their values. `None` when the main module is complete by itself.
 pub(crate) fn complete_main(
     store: &mut Store<'_>,
     plan: &Arc<LoadPlan>,
@@ -155,7 +155,7 @@ pub(crate) fn complete_main(
     let linking = linking(store)?;
     let (snapshot, path) = (linking.namespace.clone(), linking.search.clone());
     let main = snapshot.main();
-    // The main module has no path in the guest; what it needs lies where the loader itself looks.
+    // The main module has no path in the guest; what it needs lies where the loader itself searches.
     let folder = path.own.first().map_or("", String::as_str);
     let runtime_path = main.module().dylink.iter().flat_map(|dylink| &dylink.runtime_path);
     let path = format!("{folder}/{}", main.name().rsplit('/').next().unwrap_or_default());
@@ -168,7 +168,7 @@ pub(crate) fn complete_main(
     bring_in(store, load, parts, &mut trace.watch()).map(Some)
 }
 
-/// Brings the libraries of a load to life.
+/// Loads and initializes the libraries of a load.
 fn load(store: &mut Store<'_>, load: Load, mut watch: Watch<'_>) -> Result<ModuleId, Failure> {
     let plan = bring_in(store, load, MainParts::default(), &mut watch)?;
     watch.lap("placing, instantiating and relocating");
@@ -201,9 +201,9 @@ fn bring_in(
     }
 }
 
-/// Gives back what a load has taken that failed, which is the failure that is told unless the guest ends of this.
+/// Gives back what a failed load has taken. Returns the load's failure, unless the guest ends while doing this.
 fn take_back(store: &mut Store<'_>, planned: &PlannedLoad, failure: Failure) -> Failure {
-    // A guest that has ended cannot take its memory back, and need not.
+    // A guest that has ended cannot free its memory, and need not.
     let released = match (&failure, linking(store).map(|linking| linking.space.clone())) {
         (Failure::Refused(_), Ok(space)) => {
             space.release(&mut *store, planned.reservation(), planned.placement())
@@ -211,23 +211,23 @@ fn take_back(store: &mut Store<'_>, planned: &PlannedLoad, failure: Failure) -> 
         _ => Ok(()),
     };
     for library in &planned.reservation().libraries {
-        // The next load gives its id to another.
+        // The next load gives the library's id to another one.
         exits::forget(store, library.library);
     }
-    // A trap in `free` is the guest's own trouble; the load failed before, and for that reason.
+    // A trap in `free` is the guest's own problem; the load failed earlier, and for its own reason.
     match released.map_err(|error| classify(store, error, "free")) {
         Err(ended @ Failure::Ended(_)) => ended,
         _ => failure,
     }
 }
 
-/// The process that a load is for, while it is planned.
+/// The process that a load is for, while the load is planned.
 struct ProcessRoom<'a, 'store, 'watch> {
     store: &'a mut Store<'store>,
     watch: &'a mut Watch<'watch>,
     /// The compiled libraries, once their imports are bound.
     modules: BTreeMap<ModuleId, Module>,
-    /// What the host keeps of them.
+    /// The charges for the libraries.
     charges: Vec<(ModuleId, Charge)>,
 }
 
@@ -263,7 +263,8 @@ impl Room for ProcessRoom<'_, '_, '_> {
     }
 }
 
-/// Tells the namespace of the functions that the host has for the libraries of a load, beyond those that the main module imports.
+/// Adds the functions that the host provides for the libraries of a load, beyond those that the main module imports, to the
+/// namespace.
 fn know_more_of_host(
     store: &mut Store<'_>,
     snapshot: Arc<Namespace>,
@@ -276,7 +277,7 @@ fn know_more_of_host(
     Ok(linking.namespace.clone())
 }
 
-/// Charges what is kept of libraries until they leave: their files stand for it.
+/// Charges what is kept for libraries until they are unloaded; it is estimated by the size of their files.
 fn charge(store: &Store<'_>, resolved: &ResolvedModules) -> Result<Vec<(ModuleId, Charge)>, Failure> {
     let libraries = resolved.libraries().iter().map(|resolved| &resolved.library);
     libraries
@@ -293,7 +294,7 @@ fn compile(store: &mut Store<'_>, resolved: &ResolvedModules) -> Result<BTreeMap
     libraries.map(|library| Ok((library.id, compile_one(store, &library.file)?))).collect()
 }
 
-/// The compiled form of a library. The end of the guest does not wait for the compiler, which then goes on alone: it may take minutes.
+/// Compiles a library. The end of the guest does not wait for the compiler, which then goes on by itself: it may take minutes.
 fn compile_one(store: &mut Store<'_>, file: &FoundLibrary) -> Result<Module, Failure> {
     let (compiler, interrupt) = (store.data().compiler.clone(), store.data().interrupt.clone());
     let recipe = recipes::of_library(compiler.kind());
@@ -355,7 +356,7 @@ fn execute(
     Ok(())
 }
 
-/// Counts the instances that a load makes, which stay until the process ends even if the load fails.
+/// Charges for the instances that a load makes, which stay until the process ends even if the load fails.
 fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     let wanted = plan.libraries().len().saturating_add(usize::from(plan.thunk_module().is_some()));
     let (most, made) = store.data().instances;
@@ -375,11 +376,12 @@ fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure
     Ok(())
 }
 
-/// What the engine keeps of an instance and of what is made for one of its imports, in bytes, measured; and what the journal keeps of one.
+/// What the engine keeps for an instance and for what is made for one of its imports, as measured, and what the journal keeps for
+/// one, in bytes.
 const INSTANCE: u64 = 10 << 10;
 const IMPORT: u64 = 256 + 64;
 
-/// The refusal of a load for which the host would have to keep more than it may.
+/// The refusal of a load for which the host would have to keep more than it is allowed to.
 fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {
     let limit = store.data().budget.limit();
     refuse(format!(
@@ -391,8 +393,8 @@ fn root_path(plan: &LoadPlan) -> String {
     plan.path(plan.root()).to_owned()
 }
 
-/// Runs the constructors of libraries that a load has to run. From here on code of its libraries has run and pointers to it may be anywhere: a
-/// failure marks the libraries that are not initialized as failed, and leaves them in place.
+/// Runs the constructors of libraries that a load has to run. From here on, code of these libraries has run, and pointers to it
+/// may be anywhere: a failure marks the libraries that are not initialized as failed, and leaves them in place.
 pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     introspection::refresh_link_maps(store)?;
     let libraries = plan.constructors().iter().filter(|module| **module != ModuleId::MAIN);
@@ -409,8 +411,8 @@ pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Fa
     constructed.map_err(|failed| failed.failure)
 }
 
-/// Runs the constructors of a library of a load under way that have not begun, and of what it needs, as musl does and glibc since 2.41:
-/// whoever opens it may use it. When one fails, the library is not open.
+/// Runs those constructors that have not begun of a library of a load under way and of what it needs, as musl does, and glibc
+/// since 2.41: whatever opens it may use it. When one fails, the library is not open.
 fn construct_waiting(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
     let order = linking(store)?.namespace.waiting_below(id);
     if order.is_empty() {
@@ -430,7 +432,7 @@ fn unload_if_closed(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> 
     if library.is_none_or(|library| library.references == 0) { close::unload_unused(store) } else { Ok(()) }
 }
 
-/// Does something with libraries that stay meanwhile, whatever is closed.
+/// Does something while libraries are kept loaded, whatever is closed in the meantime.
 fn keeping<T>(
     store: &mut Store<'_>,
     libraries: Vec<ModuleId>,
@@ -444,11 +446,11 @@ fn keeping<T>(
     result
 }
 
-/// A failure of an initialization.
+/// The failure of an initialization.
 struct Failed {
-    /// As the caller is told.
+    /// The failure as it is reported to the caller.
     failure: Failure,
-    /// How the library failed, without its name: what whoever needs it later is told.
+    /// How the library failed, without its name, as it is reported to whatever needs the library later.
     why: String,
 }
 
@@ -462,7 +464,8 @@ impl From<Failure> for Failed {
     }
 }
 
-/// Runs constructors in this order, but for those that have begun: loads that constructors make run those of what they need before.
+/// Runs constructors in this order, except those that have begun: loads made by constructors first run the constructors of what
+/// they need.
 fn run_constructors(store: &mut Store<'_>, order: &[ModuleId]) -> Result<(), Failed> {
     for id in order {
         let linking = linking(store)?;
@@ -496,7 +499,8 @@ fn call_constructors(store: &mut Store<'_>, id: ModuleId) -> wasmtime::Result<()
     space.call(store, &constructors, ())
 }
 
-/// Registers the last functions of committed libraries. When the main module does not take one, none of the libraries is initialized.
+/// Registers the finalizers of committed libraries. When the main module does not accept one, none of the libraries is
+/// initialized.
 fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failed> {
     for planned in plan.libraries() {
         let registered = exits::register_fini(store, planned.library.id);

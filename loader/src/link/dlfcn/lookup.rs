@@ -1,4 +1,5 @@
-//! Owns `dlsym`: which scope a handle stands for, and what C knows a symbol by. Must not know how libraries are loaded.
+//! Owns `dlsym`: which scope a handle stands for, and the value by which C refers to a symbol. Must not know how libraries are
+//! loaded.
 
 use std::sync::Arc;
 
@@ -10,13 +11,14 @@ use super::{
 use crate::link::host::SystemInterface;
 use crate::link::slots;
 
-/// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. What a search that says nothing
-/// of who has the symbol finds, stays as long as the caller; what is found by a handle, as long as what the handle is of.
+/// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. A library whose symbol is
+/// found by a search that does not name the library stays loaded as long as the caller does; one whose symbol is found through a
+/// handle, as long as the library of the handle.
 pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
     let caller = linking(store)?.take_caller();
     let is_anybodys = handle == RTLD_DEFAULT || handle == RTLD_NEXT || handle == handle_of(ModuleId::MAIN);
     let (symbol, value) = match find(store, caller, handle, name) {
-        // What the C library has from the host is the C library's, which is the main module's.
+        // Host functions that the C library uses count as part of the C library, which is the main module's.
         Err(Failure::Refused(why)) if is_anybodys => match symbol_of_host(store, name)? {
             Some(value) => return Ok(value),
             None => return Err(Failure::Refused(why)),
@@ -29,7 +31,7 @@ pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u
     if is_anybodys {
         depend(store, caller, symbol.definer)?;
     } else {
-        // Data that is one in the process may be another library's than the handle's and those that it needs.
+        // Data that is to exist once per process may belong to a library other than that of the handle and those that it needs.
         let namespace = &linking(store)?.namespace;
         let library = library_of(namespace, handle)?;
         if !namespace.holds(library, symbol.definer) {
@@ -39,8 +41,8 @@ pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u
     Ok(value)
 }
 
-/// The table slot of a function that only the host has and that does something, which it gets now if it has none; `None` when there is
-/// no such function.
+/// The table slot of a function that only the host has and that the host implements; the function is given a slot now if it has
+/// none. `None` when there is no such function.
 fn symbol_of_host(store: &mut Store<'_>, name: &str) -> Result<Option<u32>, Failure> {
     let namespace = linking(store)?.namespace.clone();
     let known = namespace.host_address(name).cloned();
@@ -60,7 +62,7 @@ fn symbol_of_host(store: &mut Store<'_>, name: &str) -> Result<Option<u32>, Fail
     Ok(Some(slot.0))
 }
 
-/// A symbol with its address or table slot, as `caller` finds it.
+/// Finds a symbol with its address or table slot, as `caller` sees it.
 pub(crate) fn find(
     store: &mut Store<'_>,
     caller: ModuleId,
@@ -87,7 +89,7 @@ pub(crate) fn find(
     Ok((symbol, value))
 }
 
-/// Notes that a library has got hold of another's symbol by a search that says nothing of who has it.
+/// Records that a library obtained a symbol of another one by a search that does not name that library.
 pub(super) fn depend(store: &mut Store<'_>, caller: ModuleId, on: ModuleId) -> Result<(), Failure> {
     let linking = linking(store)?;
     let namespace = &linking.namespace;
@@ -101,7 +103,7 @@ pub(super) fn depend(store: &mut Store<'_>, caller: ModuleId, on: ModuleId) -> R
     Ok(())
 }
 
-/// What C knows a symbol by: its address, or its table slot, which it gets now if it has none.
+/// The value by which C refers to a symbol: its address, or its table slot, which it is given now if it has none.
 fn value(
     store: &mut Store<'_>,
     namespace: Arc<Namespace>,
@@ -123,7 +125,7 @@ fn value(
     }
 }
 
-/// Gives a function its one slot; `definer` exports it as `name`.
+/// Gives a function its one slot; `definer` exports the function as `name`.
 pub(super) fn give_slot(
     store: &mut Store<'_>,
     function: FunctionRef,

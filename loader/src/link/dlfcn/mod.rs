@@ -1,5 +1,6 @@
-//! Owns what a process keeps of its libraries, and the way from a guest's `dlopen` family to the linker's pipeline, the same for every ABI:
-//! one file for each function, and one for each way in which guests call them. Must not know the search order of files.
+//! Owns what a process keeps for its libraries, and the way from a guest's `dlopen` family to the linker's pipeline, the same for
+//! every ABI: one file for each function, and one for each way in which guests call them. Must not know the search order of
+//! files.
 
 mod address;
 mod close;
@@ -34,39 +35,39 @@ use crate::memory::view::View;
 use crate::system::state::ProcessState;
 use crate::system::{Exit, System};
 
-/// Everything that a process which can load libraries keeps of them.
+/// Everything that a process which can load libraries keeps for them.
 pub(crate) struct Linking {
-    /// What is loaded. A load works on a snapshot and is committed at its end.
+    /// The loaded modules. A load works on a snapshot and is committed at its end.
     pub namespace: Arc<Namespace>,
     pub space: Arc<AddressSpace>,
-    /// The guest's function that reads library files; `None` where the file system is the host's own work.
+    /// The guest's function that reads library files; `None` where the host implements the file system.
     pub read_file: Option<TypedFunc<(u32, u32), u32>>,
     pub search: Arc<SearchPath>,
     main: Instance,
-    /// By id: the main module's instance, then the libraries'; `None` for those that have left.
+    /// The instances by id: the main module's, then those of the libraries; `None` for libraries that were unloaded.
     pub instances: Vec<Option<Instance>>,
     /// The compiled form of each library.
     pub modules: BTreeMap<ModuleId, Module>,
-    /// Handles that are not ours to choose: the C library's records, as many as it likes.
+    /// Handles that the host does not choose: records of the C library, as many as it likes.
     handles: BTreeMap<u32, (ModuleId, Charge)>,
-    /// Strings that the guest was given pointers to, each with the module that it says something about.
+    /// Strings that the guest was given pointers to, each with the module that it describes.
     strings: BTreeMap<(ModuleId, String), (Address, Charge)>,
-    /// What is kept of each library.
+    /// The charges for what is kept for each library.
     charges: BTreeMap<ModuleId, Charge>,
-    /// The `struct link_map` of each module, once the guest has asked for one.
+    /// The address of each module's `struct link_map`, once the guest has requested one.
     link_maps: BTreeMap<ModuleId, Address>,
-    /// Which module's code calls the main module's `dlopen` or `dlsym`, until the host function behind it has taken it.
+    /// The module whose code calls the main module's `dlopen` or `dlsym`, until the host function behind it has taken it.
     caller: ModuleId,
     /// What libraries have registered to run at exit.
     exits: Exits,
-    /// Libraries whose constructors run, or have to.
+    /// Libraries whose constructors are running or have yet to run.
     initializing: Vec<ModuleId>,
     /// Whether libraries are being unloaded.
     is_unloading: bool,
 }
 
 impl Linking {
-    /// What loading libraries takes, or why the main module cannot.
+    /// Collects what loading libraries requires. Errs with the reason when the main module cannot load libraries.
     fn of(store: &mut Store<'_>) -> Result<Linking, Refusal> {
         let not_started = || Refusal::Process("the process has not started".to_owned());
         let running = store.data().running.clone().ok_or_else(not_started)?;
@@ -104,8 +105,8 @@ impl Linking {
         })
     }
 
-    /// The same libraries in another process, which has this main module; and the instances that they have in the first one. Errs when
-    /// the main module is another one.
+    /// The same libraries in another process, which runs this main module, and their instances in the first process. Errs when
+    /// the main modules differ.
     pub(crate) fn move_to(
         mut self,
         store: &mut Store<'_>,
@@ -122,7 +123,7 @@ impl Linking {
         Ok((self, instances))
     }
 
-    /// Who calls, known once.
+    /// Takes the recorded caller, which is then the main module again.
     fn take_caller(&mut self) -> ModuleId {
         std::mem::replace(&mut self.caller, ModuleId::MAIN)
     }
@@ -137,7 +138,7 @@ impl Linking {
         self.instances.get(id.index()).copied().flatten()
     }
 
-    /// Forgets what is kept of a library that has left.
+    /// Forgets what is kept for a library that was unloaded.
     fn forget(&mut self, id: ModuleId) {
         self.charges.remove(&id);
         self.modules.remove(&id);
@@ -146,7 +147,7 @@ impl Linking {
         }
     }
 
-    /// Takes the guest memory that says something about a module out of the books, to free it.
+    /// Removes the guest memory that describes a module from the records, so that it can be freed.
     fn take_strings(&mut self, about: ModuleId) -> Vec<Address> {
         let keys = (about, String::new())..;
         let of_it = |key: &&(ModuleId, String)| key.0 == about;
@@ -156,13 +157,13 @@ impl Linking {
         strings.into_iter().chain(self.link_maps.remove(&about)).collect()
     }
 
-    /// The namespace, to change it.
+    /// The namespace, for changes.
     fn namespace_mut(&mut self) -> &mut Namespace {
         Arc::make_mut(&mut self.namespace)
     }
 }
 
-/// Why a call of the `dlfcn` family does not succeed: the guest is told by `dlerror`, or has ended.
+/// Why a call of the `dlfcn` family does not succeed: a refusal, which the guest reads from `dlerror`, or the end of the guest.
 pub(crate) type Failure = Halt<Refusal>;
 
 /// Why a call of the `dlfcn` family is refused.
@@ -171,7 +172,7 @@ pub(crate) enum Refusal {
     /// The linker refuses.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The process refuses, or code of the guest has failed: in words.
+    /// The process refuses, or code of the guest has failed; with a message.
     #[error("{0}")]
     Process(String),
 }
@@ -203,22 +204,22 @@ impl From<LoadError> for Failure {
     }
 }
 
-/// A refusal of the process's own, in words.
+/// A refusal by the process itself, with a message.
 fn refuse(why: impl Into<String>) -> Failure {
     Failure::Refused(Refusal::Process(why.into()))
 }
 
 type Store<'a> = StoreContextMut<'a, ProcessState>;
 
-/// The handle of a library is its id plus one, so that no handle is `NULL`, which is `RTLD_DEFAULT`.
+/// The handle of a library. It is its id plus one, so that no handle is `NULL`, which is `RTLD_DEFAULT`.
 pub(crate) fn handle_of(id: ModuleId) -> u32 {
     u32::try_from(id.index() + 1).unwrap_or(0)
 }
 
-/// The libraries of the process; found out what it takes on the first call.
+/// The libraries of the process; determines on the first call what loading them requires.
 pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
     if store.data().running.is_none() {
-        // The main module's start function runs; later it may.
+        // The main module's start function is running; libraries can be loaded later.
         return Err(refuse("libraries cannot be loaded before the main module has started"));
     }
     if store.data().link().is_some_and(|link| link.linking.is_none()) {
@@ -234,7 +235,7 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
     }
 }
 
-/// Tells failures that the guest can be told about from its end.
+/// Distinguishes failures that can be reported to the guest from the end of the guest.
 fn classify(store: &mut Store<'_>, error: wasmtime::Error, doing: &str) -> Failure {
     if error.is::<Exit>() || is_end_by_signal(&error) {
         return Failure::Ended(error);
@@ -242,7 +243,7 @@ fn classify(store: &mut Store<'_>, error: wasmtime::Error, doing: &str) -> Failu
     refuse(format!("{doing}: {}", trap_of(store, &error).one_line()))
 }
 
-/// What is loaded.
+/// The namespace of the loaded modules.
 pub(crate) fn namespace(store: &mut Store<'_>) -> Result<Arc<Namespace>, Failure> {
     Ok(linking(store)?.namespace.clone())
 }
@@ -264,7 +265,8 @@ fn leave_error(store: &mut Store<'_>, failure: Failure) -> wasmtime::Result<()> 
     }
 }
 
-/// The library, or the main module, whose handle is a record of the C library's; only Emscripten's has such. `None` for other handles.
+/// The library, or the main module, whose handle is a record of the C library; only Emscripten's C library has such records. `None`
+/// for other handles.
 fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleId>, Failure> {
     match store.data().system {
         System::Emscripten(_) => emscripten::module_of_record(store, handle),
@@ -276,7 +278,7 @@ fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleI
 pub(crate) const RTLD_DEFAULT: u32 = 0;
 const RTLD_NEXT: u32 = u32::MAX;
 
-/// A name that a guest passes, of fewer than `limit` bytes. C++ symbols get long.
+/// Reads a name that a guest passes, of fewer than `limit` bytes. C++ symbols can be long.
 fn name(memory: View<'_>, address: u32, limit: usize) -> Result<String, Failure> {
     let refused = |why: &str| refuse(format!("the name at address {address:#x} {why}"));
     let bytes = memory.c_string(address, limit).map_err(|_| refused("has no end"))?;
@@ -287,7 +289,7 @@ fn invalid_handle(handle: u32) -> Failure {
     refuse(format!("invalid library handle {handle:#x}"))
 }
 
-/// The library of an open handle, or of one whose library's destructors run since its last close.
+/// The library of an open handle, or of a handle whose library's destructors are running since its last close.
 pub(crate) fn library_of(namespace: &Namespace, handle: u32) -> Result<ModuleId, Failure> {
     if handle == handle_of(ModuleId::MAIN) {
         return Ok(ModuleId::MAIN);

@@ -1,5 +1,5 @@
-//! Owns the functions that each library gets made for itself ([`Provided`]), as they are called by guest code. Must not know what
-//! lies behind them.
+//! Owns the functions that are made for each library ([`Provided`]), as they are called by guest code. Must not know what lies
+//! behind them.
 
 use pydl_linker::{ModuleId, Provided, TableSlot, abi};
 use wasmtime::{AsContextMut, Caller, Func};
@@ -10,7 +10,7 @@ use crate::system::state::ProcessState;
 
 type Guest<'a> = Caller<'a, ProcessState>;
 
-/// Makes a function for a library.
+/// Makes a provided function for a library.
 pub(crate) fn function(store: &mut Store<'_>, library: ModuleId, provided: Provided) -> Func {
     match provided {
         Provided::Dlopen => Func::wrap(store, move |mut guest: Guest<'_>, name: u32, mode: u32| {
@@ -42,7 +42,7 @@ pub(crate) fn function(store: &mut Store<'_>, library: ModuleId, provided: Provi
     }
 }
 
-/// Calls the main module's function of this name, with the caller noted for the host function behind it.
+/// Calls the main module's function of this name, with the caller recorded for the host function behind it.
 fn call_main(
     store: &mut Store<'_>,
     caller: ModuleId,
@@ -55,13 +55,13 @@ fn call_main(
             (linking.main(), linking.space.clone())
         }
         Err(Failure::Ended(error)) => return Err(error),
-        // Libraries run only in processes that can have some.
+        // Libraries run only in processes that can load libraries.
         Err(Failure::Refused(why)) => return Err(wasmtime::Error::msg(why.to_string())),
     };
     let function = main.get_typed_func::<(u32, u32), u32>(&mut *store, function)?;
     let result = space.call(&mut *store, &function, parameters);
     if let Ok(linking) = linking(store) {
-        // The main module may have answered without the host.
+        // The main module may have answered without calling the host.
         linking.caller = ModuleId::MAIN;
     }
     result

@@ -1,5 +1,6 @@
-//! Owns the host side of the `dlopen` family of Emscripten main modules as the linker rewrites it ([`pydl_linker::rewrite::dlfcn_of_main`]): arguments
-//! and results are C's own. Must not know what loading a library takes.
+//! Owns the host side of the `dlopen` family of Emscripten main modules as the linker rewrites it
+//! ([`pydl_linker::rewrite::dlfcn_of_main`]): arguments and results are those of the C functions. Must not know how a library is
+//! loaded.
 
 use pydl_linker::rewrite::dlfcn_of_main::Call;
 use pydl_linker::{ModuleId, OpenMode};
@@ -10,7 +11,7 @@ use crate::system::state::ProcessState;
 
 type Store<'a> = StoreContextMut<'a, ProcessState>;
 
-/// Does what a function of the family is called for, with its one or two arguments, and returns what it returns.
+/// Performs a call of a function of the family, with its one or two arguments, and returns the function's result.
 pub(crate) fn call(mut store: Store<'_>, call: Call, first: u32, second: u32) -> wasmtime::Result<u32> {
     let store = &mut store;
     match call {
@@ -49,7 +50,8 @@ fn symbol(store: &mut Store<'_>, handle: u32, name: u32) -> Result<u32, Failure>
     super::symbol(store, handle, &name)
 }
 
-/// What `emscripten_dlopen` has opened stays in the C library's own list, whose record its handle is: it is never closed.
+/// Closes a library. A library that `emscripten_dlopen` opened stays in the C library's own list, and its handle is its record
+/// there: it is never closed.
 fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
     match emscripten::module_of_record(store, handle)? {
         Some(_) => Ok(()),

@@ -1,5 +1,5 @@
-//! Owns the host side of `loader/guest/wasi/libdl.c`: the functions of import module `pydl_dlfcn_v1`, which read their
-//! arguments from guest memory and leave errors for `dlerror`. Must not know what loading a library takes.
+//! Owns the host side of `loader/guest/wasi/libdl.c`: the functions of import module `pydl_dlfcn_v1`, which read their arguments
+//! from guest memory and leave errors for `dlerror`. Must not know how a library is loaded.
 
 use pydl_linker::{ModuleId, OpenMode, Signature, abi};
 use wasmparser::{FuncType, ValType};
@@ -10,7 +10,7 @@ use crate::link::state::Links as _;
 use crate::memory::view::{self, View};
 use crate::system::state::ProcessState;
 
-/// Defines the functions of `pydl_dlfcn_v1`, and of `<link.h>`.
+/// Defines the functions of `pydl_dlfcn_v1` and of `<link.h>`.
 pub(crate) fn add_to_linker(linker: &mut Linker<ProcessState>) -> wasmtime::Result<()> {
     linker.func_wrap(abi::DLFCN, "dlopen", dlopen)?;
     linker.func_wrap(abi::DLFCN, "dlsym", dlsym)?;
@@ -22,7 +22,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<ProcessState>) -> wasmtime::Resu
     Ok(())
 }
 
-/// The same: import module, name and type. All take words and return one.
+/// The functions that [`add_to_linker`] defines: import module, name and type. All take words and return one.
 pub(crate) fn functions() -> Vec<(&'static str, &'static str, Signature)> {
     let all = [
         (abi::DLFCN, "dlopen", 2),
@@ -39,7 +39,7 @@ pub(crate) fn functions() -> Vec<(&'static str, &'static str, Signature)> {
 
 type Guest<'a> = Caller<'a, ProcessState>;
 
-/// `dlopen(file, flags)`: a handle, or 0 with an error pending.
+/// `dlopen(file, flags)`: returns a handle, or 0 with an error pending.
 fn dlopen(mut guest: Guest<'_>, file: u32, flags: u32) -> wasmtime::Result<u32> {
     let mode = OpenMode::from_flags(flags).map_err(refuse);
     let opened = mode.and_then(|mode| {
@@ -52,25 +52,25 @@ fn dlopen(mut guest: Guest<'_>, file: u32, flags: u32) -> wasmtime::Result<u32> 
     or_pending(&mut guest, opened.map(super::handle_of), 0)
 }
 
-/// `dlsym(handle, name)`: an address or slot, or 0 with an error pending.
+/// `dlsym(handle, name)`: returns an address or slot, or 0 with an error pending.
 fn dlsym(mut guest: Guest<'_>, handle: u32, symbol: u32) -> wasmtime::Result<u32> {
     let found = name(&mut guest, symbol)
         .and_then(|symbol| super::symbol(&mut guest.as_context_mut(), handle, &symbol));
     or_pending(&mut guest, found, 0)
 }
 
-/// `dlclose(handle)`: 0, or -1 with an error pending.
+/// `dlclose(handle)`: returns 0, or -1 with an error pending.
 fn dlclose(mut guest: Guest<'_>, handle: u32) -> wasmtime::Result<i32> {
     let closed = super::close(&mut guest.as_context_mut(), handle);
     or_pending(&mut guest, closed.map(|()| 0), -1)
 }
 
-/// `dlerror(buffer, size)`: bytes of the pending message with its NUL, 0 if there is none. It is copied to `buffer`, and
-/// then no longer pending, if `size` is enough.
+/// `dlerror(buffer, size)`: returns the size of the pending message in bytes, with its NUL, or 0 if there is none. The message is
+/// copied to `buffer`, and is then no longer pending, if `size` is sufficient.
 fn dlerror(mut guest: Guest<'_>, buffer: u32, size: u32) -> wasmtime::Result<u32> {
     let message = guest.data().link().and_then(|link| link.dl_error.clone());
     let Some(message) = message else { return Ok(0) };
-    // A NUL inside would end the C string early.
+    // A NUL inside the message would end the C string early.
     let bytes: Vec<u8> = message.bytes().map(|b| if b == 0 { b'?' } else { b }).chain([0]).collect();
     let length = u32::try_from(bytes.len())?;
     if size >= length {
@@ -83,12 +83,12 @@ fn dlerror(mut guest: Guest<'_>, buffer: u32, size: u32) -> wasmtime::Result<u32
     Ok(length)
 }
 
-/// `dladdr(pointer, info)`: 1 with the four pointers of `Dl_info` filled in, or 0, without an error.
+/// `dladdr(pointer, info)`: returns 1 with the four pointers of `Dl_info` filled in, or 0, without setting an error.
 fn dladdr(mut guest: Guest<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
     address::dladdr(&mut guest.as_context_mut(), pointer, info)
 }
 
-/// The main module's own `dlinfo` and `dl_iterate_phdr`, which `libdl.c` does not have.
+/// The `dlinfo` of the main module itself, as for `dl_iterate_phdr`; `libdl.c` has neither.
 fn dlinfo(mut guest: Guest<'_>, handle: u32, request: u32, argument: u32) -> wasmtime::Result<i32> {
     introspection::dlinfo(&mut guest.as_context_mut(), handle, request, argument)
 }
@@ -116,14 +116,14 @@ fn or_pending<T>(guest: &mut Guest<'_>, result: Result<T, Failure>, failed: T) -
     }
 }
 
-/// The caller's memory: the main module's. A side module that imports these functions itself goes through a thunk, which
-/// exports it, too.
+/// The caller's memory, which is the main module's. A side module that imports these functions itself calls them through a thunk,
+/// which exports the memory, too.
 fn memory(guest: &mut Guest<'_>) -> wasmtime::Result<Memory> {
     let export = guest.get_export(abi::MEMORY).and_then(Extern::into_memory);
     export.ok_or_else(|| wasmtime::Error::msg("the caller of a dlfcn function exports no memory"))
 }
 
-/// A name that the guest passes.
+/// Reads a name that the guest passes.
 fn name(guest: &mut Guest<'_>, address: u32) -> Result<String, Failure> {
     let memory = memory(guest).map_err(Failure::Ended)?;
     let limit = guest.data().budget.limits().symbol_name;
