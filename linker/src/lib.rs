@@ -47,7 +47,7 @@ pub use link::namespace::{
 };
 pub use link::needed::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadLimits, LoadOrder,
-    NewLibrary, OpenMode, Start,
+    NewLibrary, OpenMode, Searched,
 };
 pub use link::plan::{BoundImport, LoadPlan, LoadStep, PlannedLibrary};
 pub use link::provided::Provided;

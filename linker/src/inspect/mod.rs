@@ -22,7 +22,7 @@ use crate::link::layout::Reservation;
 use crate::link::main_module::MainModule;
 use crate::link::namespace::Namespace;
 use crate::link::needed::{
-    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary, Start,
+    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary, Searched,
 };
 use crate::link::resolve::{Binding, Explanation};
 use crate::link::thunks::ThunkKind;
@@ -239,7 +239,7 @@ impl Inspector {
         let module = libraries.parse(file).map_err(|error| vec![malformed(file, error)])?;
         let mut opened = Opened { file, module, libraries };
         match LoadOrder::discover_present(namespace, &file.path, &mut opened).map_err(|error| vec![error])? {
-            (Start::New(order), _) => {
+            (Searched::New(order), _) => {
                 let namespace = with_functions_of_host(namespace, &order, &*self.host);
                 let mut report = SymbolReport::of(&namespace, &order, symbol);
                 report.of_javascript |= has_text(&order, symbol)
@@ -248,7 +248,7 @@ impl Inspector {
                     });
                 Ok(report)
             }
-            (Start::Loaded(_), _) => Ok(SymbolReport::of_loaded(namespace, &file.path, symbol)),
+            (Searched::Loaded(_), _) => Ok(SymbolReport::of_loaded(namespace, &file.path, symbol)),
         }
     }
 }
@@ -328,8 +328,8 @@ fn is_of_javascript(family: AbiFamily, module: &str, name: &str, ty: &Signature,
 fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_>, host: &dyn Host) {
     let found = LoadOrder::discover_present(namespace, &report.path, opened);
     let (order, missing) = match found {
-        Ok((Start::New(order), missing)) => (order, missing),
-        Ok((Start::Loaded(id), _)) => return tell_loaded(report, namespace, id, host),
+        Ok((Searched::New(order), missing)) => (order, missing),
+        Ok((Searched::Loaded(id), _)) => return tell_loaded(report, namespace, id, host),
         Err(error) => {
             report.refused.push(error);
             return;

@@ -8,7 +8,7 @@ use crate::base::ids::ModuleId;
 use crate::link::error::LinkError;
 use crate::link::layout::{Placement, Reservation};
 use crate::link::namespace::Namespace;
-use crate::link::needed::{LibrarySource, LoadOrder, OpenMode, Start};
+use crate::link::needed::{LibrarySource, LoadOrder, OpenMode, Searched};
 use crate::link::plan::LoadPlan;
 use crate::link::resolve::ResolvedModules;
 use crate::link::search_path::Requester;
@@ -66,11 +66,11 @@ impl Load {
         source: &mut dyn LibrarySource,
     ) -> Result<Opening, LinkError> {
         let order = match LoadOrder::discover(namespace, name, source)? {
-            Start::Loaded(id) => return Ok(Opening::Loaded(id)),
-            Start::New(_) if mode.noload => {
+            Searched::Loaded(id) => return Ok(Opening::Loaded(id)),
+            Searched::New(_) if mode.noload => {
                 return Err(LinkError::NotLoaded { library: name.to_owned() });
             }
-            Start::New(order) => order,
+            Searched::New(order) => order,
         };
         let order = if mode.deepbind { order.with_own_scope_first() } else { order };
         Ok(Opening::New(Load { namespace: namespace.clone(), order, mode }))

@@ -174,7 +174,7 @@ pub struct NewLibrary {
 
 /// The outcome of a request.
 #[derive(Clone, Debug)]
-pub enum Start {
+pub enum Searched {
     /// The library is loaded already.
     Loaded(ModuleId),
     /// These libraries have to be loaded.
@@ -212,7 +212,7 @@ impl LoadOrder {
         namespace: &Namespace,
         name: &str,
         source: &mut dyn LibrarySource,
-    ) -> Result<Start, LinkError> {
+    ) -> Result<Searched, LinkError> {
         let (start, missing) = Self::discover_present(namespace, name, source)?;
         if missing.is_empty() { Ok(start) } else { Err(LinkError::NotFound(missing)) }
     }
@@ -222,22 +222,22 @@ impl LoadOrder {
         namespace: &Namespace,
         name: &str,
         source: &mut dyn LibrarySource,
-    ) -> Result<(Start, Vec<LibraryNotFound>), LinkError> {
+    ) -> Result<(Searched, Vec<LibraryNotFound>), LinkError> {
         let mut discovery = Discovery::new(namespace, source);
         let root = discovery.enter(LibraryRequest { name, requester: None })?;
         let Some(root) = root else {
             // A file of that name takes precedence. Where there is none, the C library is the main module's.
             return if namespace.main().serves(name) {
-                Ok((Start::Loaded(ModuleId::MAIN), Vec::new()))
+                Ok((Searched::Loaded(ModuleId::MAIN), Vec::new()))
             } else {
                 Err(LinkError::NotFound(discovery.missing))
             };
         };
         if namespace.library(root).is_some() {
-            return Ok((Start::Loaded(root), Vec::new()));
+            return Ok((Searched::Loaded(root), Vec::new()));
         }
         let (order, missing) = discovery.complete(vec![root])?;
-        Ok((Start::New(order), missing))
+        Ok((Searched::New(order), missing))
     }
 
     /// Finds everything that the main module itself needs, before any library is loaded: `requester` stands for the main module

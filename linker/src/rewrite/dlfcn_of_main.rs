@@ -12,12 +12,12 @@ use super::layout::{Body, Layout};
 use crate::parse::error::ParseError;
 
 /// The import through which all calls go: `(i32, i32, i32) -> i32` (Emscripten, `system/lib/libc/dynlink.c`). The third argument
-/// is an address there; here it is one of the numbers of [`Call`], below every address in C.
+/// is an address there; here it is one of the numbers of [`DlfcnCall`], below every address in C.
 const IMPORT: &str = "_dlsym_js";
 
 /// The function that is called: the third argument of the import.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Call {
+pub enum DlfcnCall {
     /// `dlopen(file, mode)`.
     Open = 1,
     /// `dlsym(handle, name)`.
@@ -28,17 +28,17 @@ pub enum Call {
     Address = 4,
 }
 
-impl Call {
-    const ALL: [(Call, &str, usize); 4] = [
-        (Call::Open, "dlopen", 2),
-        (Call::Symbol, "dlsym", 2),
-        (Call::Close, "dlclose", 1),
-        (Call::Address, "dladdr", 2),
+impl DlfcnCall {
+    const ALL: [(DlfcnCall, &str, usize); 4] = [
+        (DlfcnCall::Open, "dlopen", 2),
+        (DlfcnCall::Symbol, "dlsym", 2),
+        (DlfcnCall::Close, "dlclose", 1),
+        (DlfcnCall::Address, "dladdr", 2),
     ];
 
     /// The call with this number; `None` for an address, which the C library itself passes.
-    pub fn from_number(number: u32) -> Option<Call> {
-        Call::ALL.into_iter().map(|(call, _, _)| call).find(|call| *call as u32 == number)
+    pub fn from_number(number: u32) -> Option<DlfcnCall> {
+        DlfcnCall::ALL.into_iter().map(|(call, _, _)| call).find(|call| *call as u32 == number)
     }
 }
 
@@ -72,10 +72,10 @@ pub(super) fn ask_host(layout: &Layout<'_>) -> Result<Option<Box<dyn Change>>, P
         return Ok(None);
     }
     let mut bodies = BTreeMap::new();
-    for (call, name, parameters) in Call::ALL {
+    for (call, name, parameters) in DlfcnCall::ALL {
         let defined = layout.defined(name).filter(|function| layout.takes_words(*function, parameters));
         let Some(function) = defined else {
-            if call == Call::Address {
+            if call == DlfcnCall::Address {
                 continue;
             }
             return Ok(None);
@@ -92,7 +92,7 @@ pub(super) fn ask_host(layout: &Layout<'_>) -> Result<Option<Box<dyn Change>>, P
 }
 
 /// A body that asks the host, passing the first one or two parameters.
-fn body(import: u32, call: Call, parameters: usize) -> Vec<u8> {
+fn body(import: u32, call: DlfcnCall, parameters: usize) -> Vec<u8> {
     let mut function = Function::new([]);
     let mut sink = function.instructions();
     sink.local_get(0);

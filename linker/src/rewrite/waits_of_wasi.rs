@@ -10,7 +10,7 @@ use super::layout::{Body, Layout};
 use crate::parse::error::ParseError;
 
 /// The import through which both calls go: `(subscriptions, events, count, result) -> errno`, all `i32`. The third argument
-/// counts subscriptions; here it is one of the numbers of [`Call`], beyond any count that fits in a memory.
+/// counts subscriptions; here it is one of the numbers of [`WaitCall`], beyond any count that fits in a memory.
 const IMPORT: &str = "poll_oneoff";
 /// `(clock, flags, request, remaining) -> errno`, all `i32` (wasi-libc, `clock_nanosleep.c`).
 pub const SLEEP: &str = "clock_nanosleep";
@@ -19,7 +19,7 @@ pub const LOOK_FOR_SIGNALS: &str = "_PyErr_CheckSignalsTstate";
 
 /// The function that is called: the third argument of the import.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Call {
+pub enum WaitCall {
     /// `clock_nanosleep`: the first argument is the address of the time to sleep, the second that of the clock, the fourth that
     /// of the time that is left afterwards, or 0; with this flag, the time is a point in time.
     Sleep {
@@ -30,19 +30,19 @@ pub enum Call {
     LooksForSignals,
 }
 
-/// The number of [`Call::Sleep`], to which a flag of `clock_nanosleep` is added.
+/// The number of [`WaitCall::Sleep`], to which a flag of `clock_nanosleep` is added.
 const NUMBER_OF_SLEEP: u32 = 0xc000_0000;
 const NUMBER_OF_LOOK: u32 = 0xd000_0000;
 /// The value of `TIMER_ABSTIME`.
 const ABSOLUTE: u32 = 1;
 
-impl Call {
+impl WaitCall {
     /// The call with this number; `None` for a count of subscriptions.
-    pub fn from_number(number: u32) -> Option<Call> {
+    pub fn from_number(number: u32) -> Option<WaitCall> {
         match number {
-            NUMBER_OF_LOOK => Some(Call::LooksForSignals),
-            NUMBER_OF_SLEEP => Some(Call::Sleep { is_absolute: false }),
-            number if number == NUMBER_OF_SLEEP + ABSOLUTE => Some(Call::Sleep { is_absolute: true }),
+            NUMBER_OF_LOOK => Some(WaitCall::LooksForSignals),
+            NUMBER_OF_SLEEP => Some(WaitCall::Sleep { is_absolute: false }),
+            number if number == NUMBER_OF_SLEEP + ABSOLUTE => Some(WaitCall::Sleep { is_absolute: true }),
             _ => None,
         }
     }

@@ -25,7 +25,7 @@ use wasmtime::{Engine, Module};
 
 use crate::base::error::CacheError;
 use crate::base::interrupt::Interruption;
-use crate::compile::engine::Kind;
+use crate::compile::engine::ProcessKind;
 
 /// A private directory of compiled code. Removing the directory, or any file in it, is always safe.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl Cache {
     }
 
     /// The key of a main module's contents, if the file was remembered with this stamp as one for processes of this kind.
-    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp, kind: Kind) -> Option<CacheKey> {
+    pub(crate) fn recall(&self, file: &Path, stamp: &Stamp, kind: ProcessKind) -> Option<CacheKey> {
         let seal = Seal::read(&self.memory_path(file, main_ending(kind))?)?;
         (seal.stamp == *stamp).then_some(CacheKey(seal.text))
     }
@@ -145,7 +145,7 @@ impl Cache {
         &self,
         file: &Path,
         stamp: &Stamp,
-        kind: Kind,
+        kind: ProcessKind,
         key: &CacheKey,
         outline: &[u8],
     ) -> io::Result<()> {
@@ -256,11 +256,11 @@ const CODE: &str = "cwasm";
 /// Ending of files that were derived from others.
 const DERIVED: &str = "derived";
 /// Ending of the files that record main modules.
-fn main_ending(kind: Kind) -> &'static str {
+fn main_ending(kind: ProcessKind) -> &'static str {
     match kind {
-        Kind::Wasi => "main",
-        Kind::Emscripten(Interruption::Anywhere) => "emscripten",
-        Kind::Emscripten(Interruption::WhereAsked) => "asking",
+        ProcessKind::Wasi => "main",
+        ProcessKind::Emscripten(Interruption::Anywhere) => "emscripten",
+        ProcessKind::Emscripten(Interruption::WhereAsked) => "asking",
     }
 }
 
@@ -391,7 +391,7 @@ mod tests {
     fn cache() -> (tempfile::TempDir, Cache, Engine, CacheKey) {
         let directory = tempfile::tempdir().unwrap();
         let cache = Cache::open(directory.path().join("cache")).unwrap();
-        let engine = crate::compile::engine::engine(Kind::Wasi).unwrap();
+        let engine = crate::compile::engine::engine(ProcessKind::Wasi).unwrap();
         let key = Cache::key(&engine, EMPTY, &Recipe::of([]));
         let module = Module::new(&engine, EMPTY).unwrap();
         cache.store(&key, &module).unwrap();

@@ -11,21 +11,21 @@ use pydl_linker::{MainModule, refused_features_in_words};
 use wasmtime::{Engine, Module};
 
 use super::cache::{Cache, CacheKey, Stamp};
-use super::engine::{self, Kind};
+use super::engine::{self, ProcessKind};
 use super::kind::can_ask_for_signals;
 use crate::base::error::LoadError;
 use crate::base::interrupt::Interruption;
 
 /// The kind that is used only on request.
-const WHERE_ASKED: Kind = Kind::Emscripten(Interruption::WhereAsked);
+const WHERE_ASKED: ProcessKind = ProcessKind::Emscripten(Interruption::WhereAsked);
 
 /// Compiles modules, and keeps the compiled code if it has a cache. Clones share the engine and the cache.
 #[derive(Clone)]
 pub struct Compiler {
-    kind: Kind,
+    kind: ProcessKind,
     engine: Engine,
     /// The engine for each kind of processes, created when it is first needed.
-    engines: Arc<[OnceLock<Engine>; Kind::ALL.len()]>,
+    engines: Arc<[OnceLock<Engine>; ProcessKind::ALL.len()]>,
     interruption: Interruption,
     cache: Option<Arc<Cache>>,
 }
@@ -33,7 +33,7 @@ pub struct Compiler {
 impl Compiler {
     /// A compiler without a cache, for guests that are interrupted anywhere. Errs when the engine does not support this machine.
     pub fn new() -> Result<Compiler, LoadError> {
-        let (kind, interruption) = (Kind::Wasi, Interruption::default());
+        let (kind, interruption) = (ProcessKind::Wasi, Interruption::default());
         let engine = engine::engine(kind)?;
         Ok(Compiler { kind, engine, engines: Arc::default(), interruption, cache: None })
     }
@@ -49,11 +49,11 @@ impl Compiler {
     }
 
     /// The same compiler, for a kind of processes. Errs when the engine cannot be created.
-    pub(crate) fn for_kind(&self, kind: Kind) -> Result<Compiler, LoadError> {
+    pub(crate) fn for_kind(&self, kind: ProcessKind) -> Result<Compiler, LoadError> {
         if kind == self.kind {
             return Ok(self.clone());
         }
-        let mut known = Kind::ALL.iter().zip(&*self.engines);
+        let mut known = ProcessKind::ALL.iter().zip(&*self.engines);
         let place = known.find_map(|(known, engine)| (*known == kind).then_some(engine));
         let engine = match place.and_then(OnceLock::get) {
             Some(engine) => engine.clone(),
@@ -65,7 +65,7 @@ impl Compiler {
     }
 
     /// The kind of processes that it compiles for.
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> ProcessKind {
         self.kind
     }
 
@@ -88,15 +88,16 @@ impl Compiler {
     /// and its outline. `None` when there is none in the cache.
     pub(crate) fn remembered(&self, path: &Path, stamp: &Stamp) -> Option<(Compiler, Module, OutlineFile)> {
         let cache = self.cache.as_ref()?;
-        let wanted = |kind: &Kind| self.interruption == Interruption::WhereAsked || *kind != WHERE_ASKED;
-        Kind::ALL.into_iter().filter(wanted).find_map(|kind| {
+        let wanted =
+            |kind: &ProcessKind| self.interruption == Interruption::WhereAsked || *kind != WHERE_ASKED;
+        ProcessKind::ALL.into_iter().filter(wanted).find_map(|kind| {
             let key = cache.recall(path, stamp, kind)?;
             let compiler = self.for_kind(kind).ok()?;
             let module = cache.load(&compiler.engine, &key)?;
             let outline = OutlineFile { cache: cache.clone(), key };
             // Another program may have wanted it interrupted anywhere; this program does not if the module can ask.
             let is_others = self.interruption == Interruption::WhereAsked
-                && kind == Kind::Emscripten(Interruption::Anywhere)
+                && kind == ProcessKind::Emscripten(Interruption::Anywhere)
                 && outline.read().is_none_or(can_ask);
             (!is_others).then_some((compiler, module, outline))
         })

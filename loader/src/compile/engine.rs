@@ -12,23 +12,26 @@ use crate::base::interrupt::Interruption;
 
 /// A kind of processes: each kind has an engine of its own, and code compiled for one kind is not valid for another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum ProcessKind {
     /// Processes of WASI main modules, which are interrupted anywhere: nothing in them asks for signals.
     Wasi,
     /// Processes of Emscripten main modules.
     Emscripten(Interruption),
 }
 
-impl Kind {
+impl ProcessKind {
     /// All kinds, in the order in which a remembered main module is looked up.
-    pub(crate) const ALL: [Kind; 3] =
-        [Kind::Wasi, Kind::Emscripten(Interruption::WhereAsked), Kind::Emscripten(Interruption::Anywhere)];
+    pub(crate) const ALL: [ProcessKind; 3] = [
+        ProcessKind::Wasi,
+        ProcessKind::Emscripten(Interruption::WhereAsked),
+        ProcessKind::Emscripten(Interruption::Anywhere),
+    ];
 
     /// The ABI of the processes.
     pub(crate) fn family(self) -> AbiFamily {
         match self {
-            Kind::Wasi => AbiFamily::Wasi,
-            Kind::Emscripten(_) => AbiFamily::Emscripten,
+            ProcessKind::Wasi => AbiFamily::Wasi,
+            ProcessKind::Emscripten(_) => AbiFamily::Emscripten,
         }
     }
 }
@@ -51,11 +54,11 @@ pub(crate) fn thread_stack(family: AbiFamily) -> usize {
 }
 
 /// Creates an engine for processes of one kind. Errs when the engine cannot be created.
-pub(crate) fn engine(kind: Kind) -> Result<Engine, LoadError> {
+pub(crate) fn engine(kind: ProcessKind) -> Result<Engine, LoadError> {
     let family = kind.family();
     let mut config = Config::new();
     // Compiled code then checks a number at every function entry and loop, which takes an eighth of CPython's time.
-    config.epoch_interruption(kind != Kind::Emscripten(Interruption::WhereAsked));
+    config.epoch_interruption(kind != ProcessKind::Emscripten(Interruption::WhereAsked));
     config.wasm_features(WasmFeatures::all().difference(ACCEPTED), false);
     config.wasm_features(ACCEPTED, true);
     config.max_wasm_stack(guest_stack(family));

@@ -2,7 +2,7 @@
 
 use pydl_linker::{AbiFamily, Import, MainModule, abi};
 
-use super::engine::Kind;
+use super::engine::ProcessKind;
 use crate::base::interrupt::Interruption;
 
 /// The function that Emscripten's CPython calls between byte codes to ask for signals, if the variable named next, an `int`, is
@@ -18,14 +18,14 @@ pub(crate) fn can_ask_for_signals(main: &MainModule) -> bool {
 }
 
 /// The kind of processes that a main module is for.
-pub(crate) fn kind(main: &MainModule, interruption: Interruption) -> Kind {
+pub(crate) fn kind(main: &MainModule, interruption: Interruption) -> ProcessKind {
     if !is_emscripten(main) {
-        return Kind::Wasi;
+        return ProcessKind::Wasi;
     }
     if can_ask_for_signals(main) {
-        Kind::Emscripten(interruption)
+        ProcessKind::Emscripten(interruption)
     } else {
-        Kind::Emscripten(Interruption::Anywhere)
+        ProcessKind::Emscripten(Interruption::Anywhere)
     }
 }
 

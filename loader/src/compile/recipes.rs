@@ -3,19 +3,21 @@
 use pydl_linker::rewrite::{Pass, Recipe};
 
 use crate::base::interrupt::Interruption;
-use crate::compile::engine::Kind;
+use crate::compile::engine::ProcessKind;
 
 /// The recipe for a main module of processes of this kind.
-pub(crate) fn of_main(kind: Kind) -> Recipe {
+pub(crate) fn of_main(kind: ProcessKind) -> Recipe {
     let of_system: &[Pass] = match kind {
-        Kind::Wasi => &[Pass::WaitInHostOfWasi],
-        Kind::Emscripten(_) => &[Pass::SleepInHost, Pass::AlwaysAskForTimeZone, Pass::AskHostForLibraries],
+        ProcessKind::Wasi => &[Pass::WaitInHostOfWasi],
+        ProcessKind::Emscripten(_) => {
+            &[Pass::SleepInHost, Pass::AlwaysAskForTimeZone, Pass::AskHostForLibraries]
+        }
     };
     recipe(kind, of_system)
 }
 
 /// The recipe for a library in processes of this kind.
-pub(crate) fn of_library(kind: Kind) -> Recipe {
+pub(crate) fn of_library(kind: ProcessKind) -> Recipe {
     recipe(kind, &[])
 }
 
@@ -24,9 +26,9 @@ pub(crate) fn of_generated() -> Recipe {
     Recipe::of([])
 }
 
-fn recipe(kind: Kind, of_system: &[Pass]) -> Recipe {
+fn recipe(kind: ProcessKind, of_system: &[Pass]) -> Recipe {
     // Where guests are interrupted anywhere, no instruction may take long.
-    let is_interrupted_anywhere = kind != Kind::Emscripten(Interruption::WhereAsked);
+    let is_interrupted_anywhere = kind != ProcessKind::Emscripten(Interruption::WhereAsked);
     let cut = is_interrupted_anywhere.then_some(Pass::CutLongInstructions);
     let first = [Pass::LowerExceptions].into_iter().chain(of_system.iter().copied());
     Recipe::of(first.chain(cut).chain([Pass::ExportState]))

@@ -36,7 +36,7 @@ impl Host for SystemInterface {
 pub(crate) fn of_wasi() -> &'static BTreeMap<(&'static str, &'static str), Signature> {
     static FUNCTIONS: OnceLock<BTreeMap<(&str, &str), Signature>> = OnceLock::new();
     FUNCTIONS.get_or_init(|| {
-        let all = wasi::functions().into_iter().chain(dlfcn::wasi::functions());
+        let all = wasi::functions().into_iter().chain(dlfcn::of_wasi::functions());
         all.map(|(module, name, signature)| ((module, name), signature)).collect()
     })
 }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::compile::compiler::Compiler;
     use crate::compile::types::signature;
-    use crate::link::dlfcn::emscripten::OfEmscripten;
+    use crate::link::dlfcn::of_emscripten::OfEmscripten;
     use crate::system::state::ProcessState;
 
     /// Checks that what a process is given is what the registry says, with the same types.
@@ -57,7 +57,7 @@ mod tests {
         let compiler = Compiler::new().unwrap();
         let mut linker = Linker::new(compiler.engine());
         wasi::define(&mut linker).unwrap();
-        dlfcn::wasi::add_to_linker(&mut linker).unwrap();
+        dlfcn::of_wasi::add_to_linker(&mut linker).unwrap();
         let mut store = Store::new(compiler.engine(), ProcessState::idle(&compiler, &OfEmscripten));
         let given: Vec<_> = linker
             .iter(&mut store)

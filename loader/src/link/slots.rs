@@ -15,11 +15,11 @@ use crate::system::emscripten;
 use crate::system::slots::{self, set_slot};
 use crate::system::state::ProcessState;
 
-type Store<'a> = StoreContextMut<'a, ProcessState>;
+type ProcessStore<'a> = StoreContextMut<'a, ProcessState>;
 
 /// Fills a slot that was allocated for this content, and records that in the journal.
 pub(crate) fn fill(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     space: &AddressSpace,
     slot: TableSlot,
     content: SlotContent,
@@ -30,7 +30,7 @@ pub(crate) fn fill(
 
 /// Puts the function that a journal entry stands for into a slot.
 pub(crate) fn put(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     space: &AddressSpace,
     slot: TableSlot,
     content: &SlotContent,
@@ -39,7 +39,11 @@ pub(crate) fn put(
     set_slot(store, space.table, slot, function)
 }
 
-fn function(store: &mut Store<'_>, space: &AddressSpace, content: &SlotContent) -> wasmtime::Result<Func> {
+fn function(
+    store: &mut ProcessStore<'_>,
+    space: &AddressSpace,
+    content: &SlotContent,
+) -> wasmtime::Result<Func> {
     let lost = || {
         wasmtime::Error::msg(format!("internal error: there is no function for a table slot: {content:?}"))
     };
@@ -66,7 +70,7 @@ fn function(store: &mut Store<'_>, space: &AddressSpace, content: &SlotContent) 
 const GENERATED: &str = "pydl trampolines";
 
 /// The function of a generated trampoline module.
-fn trampoline(store: &mut Store<'_>, space: &AddressSpace, bytes: &[u8]) -> wasmtime::Result<Func> {
+fn trampoline(store: &mut ProcessStore<'_>, space: &AddressSpace, bytes: &[u8]) -> wasmtime::Result<Func> {
     let compiler = store.data().compiler.clone();
     let module = compiler.compile("generated trampoline", bytes, &recipes::of_generated(), || {});
     let module = module.map_err(|error| wasmtime::Error::msg(error.to_string()))?;

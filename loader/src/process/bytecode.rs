@@ -24,7 +24,7 @@ use crate::base::limits::Limits;
 use crate::base::options::{Captured, ProcessOptions};
 use crate::link::ends::ExitStatus;
 use crate::python::bytecode;
-use crate::python::emscripten::Uncompiled;
+use crate::python::setup::Uncompiled;
 use crate::system::archive::Archive;
 
 /// What is run to compile an archive.

@@ -129,8 +129,8 @@ pub(crate) fn initialize(
     let completed = completed.map_err(|failure| stop(image, failure))?;
     construct(store, image, &main, &completed.unwrap_or(plan))?;
     let Some(space) = space else { return Ok(()) };
-    python::emscripten::handle_signals(store, &main, space).map_err(Stop::Refused)?;
-    python::emscripten::install_trampoline(store, &main, space).map_err(Stop::Refused)
+    python::setup::handle_signals(store, &main, space).map_err(Stop::Refused)?;
+    python::setup::install_trampoline(store, &main, space).map_err(Stop::Refused)
 }
 
 /// Runs the constructors of a plan that a main module begins with.

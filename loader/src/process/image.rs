@@ -18,14 +18,14 @@ use crate::base::host_file::read_regular_file;
 use crate::base::interrupt::InterruptHandle;
 use crate::compile::cache::Stamp;
 use crate::compile::compiler::Compiler;
-use crate::compile::engine::Kind;
+use crate::compile::engine::ProcessKind;
 use crate::compile::kind::{is_emscripten, kind};
 use crate::compile::main_file::MainFile;
 use crate::compile::recipes;
 use crate::link::dlfcn;
 use crate::link::host::{SystemInterface, of_wasi};
-use crate::python::emscripten::Python;
 use crate::python::packages::Packages;
+use crate::python::setup::Python;
 use crate::python::{self, Installation};
 use crate::system;
 use crate::system::state::ProcessState;
@@ -235,7 +235,7 @@ fn start(
 fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError> {
     let mut linker = Linker::new(compiler.engine());
     system::wasi::define(&mut linker).map_err(LoadError::engine)?;
-    dlfcn::wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
+    dlfcn::of_wasi::add_to_linker(&mut linker).map_err(LoadError::engine)?;
     Ok(linker)
 }
 
@@ -249,7 +249,7 @@ fn first_look(
     let module = main.parse(bytes)?;
     check_runnable(&module)?;
     let compiler = compiler.for_kind(kind(&module, compiler.interruption()))?;
-    if compiler.kind() == Kind::Wasi {
+    if compiler.kind() == ProcessKind::Wasi {
         check_imports(&module)?;
     }
     let recipe = recipes::of_main(compiler.kind());

@@ -14,7 +14,7 @@ use super::image::MainCode;
 use super::{Process, emscripten_main, new_store};
 use crate::base::error::{LoadError, Stop};
 use crate::compile::recipes;
-use crate::link::dlfcn::emscripten::OfEmscripten;
+use crate::link::dlfcn::of_emscripten::OfEmscripten;
 use crate::link::dlfcn::{self, Linking};
 use crate::link::execute::{Execution, Generated, MainParts, Resources};
 use crate::link::slots;

@@ -2,10 +2,10 @@
 //! interrupted; and, in its files, which packages it accepts. Must not know linking.
 
 pub(crate) mod bytecode;
-pub(crate) mod emscripten;
 mod options;
 pub(crate) mod packages;
 mod record;
+pub(crate) mod setup;
 mod tags;
 mod target;
 pub(crate) mod traceback;

@@ -7,11 +7,11 @@ use wasmtime::{Func, Ref, StoreContextMut, Table};
 use super::state::ProcessState;
 use crate::memory::address_space::AddressSpace;
 
-type Store<'a> = StoreContextMut<'a, ProcessState>;
+type ProcessStore<'a> = StoreContextMut<'a, ProcessState>;
 
 /// Fills a slot that was taken for it with the function that a note stands for, and notes that.
 pub(crate) fn fill(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     space: &AddressSpace,
     slot: TableSlot,
     content: SlotContent,
@@ -23,7 +23,7 @@ pub(crate) fn fill(
 }
 
 /// Empties a slot and gives it back.
-pub(crate) fn empty(store: &mut Store<'_>, space: &AddressSpace, slot: TableSlot) {
+pub(crate) fn empty(store: &mut ProcessStore<'_>, space: &AddressSpace, slot: TableSlot) {
     store.data_mut().journal.empty(slot);
     space.give_slot(store, slot);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pydl_linker::Journal;
-use pydl_linker::rewrite::dlfcn_of_main::Call;
+use pydl_linker::rewrite::dlfcn_of_main::DlfcnCall;
 use wasmtime::{Instance, StoreContextMut, Tag};
 
 use super::System;
@@ -70,7 +70,7 @@ pub(crate) trait Opener: Sync {
     fn call(
         &self,
         store: StoreContextMut<'_, ProcessState>,
-        call: Call,
+        call: DlfcnCall,
         first: u32,
         second: u32,
     ) -> wasmtime::Result<u32>;

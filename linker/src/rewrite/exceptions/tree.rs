@@ -17,19 +17,19 @@ pub(super) struct Try {
     /// The nearest `try` whose body encloses it.
     pub parent: Option<usize>,
     /// For a `try` that ends in `delegate`: where its exceptions go.
-    pub delegate: Option<Target>,
+    pub delegate: Option<DelegateTarget>,
 }
 
 /// Where an exception goes that no clause catches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Target {
+pub(super) enum DelegateTarget {
     Caller,
     Try(usize),
 }
 
-impl From<Option<usize>> for Target {
+impl From<Option<usize>> for DelegateTarget {
     fn from(enclosing: Option<usize>) -> Self {
-        enclosing.map_or(Target::Caller, Target::Try)
+        enclosing.map_or(DelegateTarget::Caller, DelegateTarget::Try)
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Clause {
 
 /// A clause that may handle an exception which reaches a `try` through `delegate`; the first one that matches does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Handler {
+pub(super) struct ClauseRef {
     pub of: usize,
     pub clause: usize,
 }
@@ -134,7 +134,7 @@ fn clause(frames: &mut Vec<Frame>, tries: &mut [Try], tag: Option<u32>) -> Optio
 #[derive(Clone, Debug, Default)]
 pub(super) struct Delegation {
     /// The handlers to try, in order; of several for one tag, the first.
-    pub handlers: Vec<Handler>,
+    pub handlers: Vec<ClauseRef>,
     /// Whether one of the handlers catches everything.
     pub takes_all: bool,
 }
@@ -159,17 +159,17 @@ pub(super) fn delegations(
     tries.iter().map(delegation).collect()
 }
 
-fn follow(tries: &[Try], target: Target, steps: &mut usize) -> Option<Delegation> {
+fn follow(tries: &[Try], target: DelegateTarget, steps: &mut usize) -> Option<Delegation> {
     let mut delegation = Delegation::default();
     let mut tags = BTreeSet::new();
     let mut next = target;
-    while let Target::Try(of) = next {
+    while let DelegateTarget::Try(of) = next {
         let target = tries.get(of)?;
         *steps = steps.checked_sub(1 + target.clauses.len())?;
         next = target.delegate.unwrap_or(target.parent.into());
         for (clause, Clause { tag, .. }) in target.clauses.iter().enumerate() {
             if tags.insert(*tag) {
-                delegation.handlers.push(Handler { of, clause });
+                delegation.handlers.push(ClauseRef { of, clause });
             }
             if tag.is_none() {
                 delegation.takes_all = true;

@@ -3,7 +3,7 @@
 
 use pydl_linker::{Address, ModuleId};
 
-use super::{Failure, Store, classify, linking, refuse};
+use super::{Failure, ProcessStore, classify, linking, refuse};
 
 /// What `dladdr` reports: file name, base address, and the nearest symbol with its own address.
 struct AddressInfo {
@@ -13,7 +13,7 @@ struct AddressInfo {
 }
 
 /// `dladdr(pointer, info)`: returns 1 with the four pointers of `Dl_info` filled in, or 0, without setting an error.
-pub(crate) fn dladdr(store: &mut Store<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
+pub(crate) fn dladdr(store: &mut ProcessStore<'_>, pointer: u32, info: u32) -> wasmtime::Result<u32> {
     match find(store, pointer) {
         Ok(Some(AddressInfo { file, base, symbol })) => {
             let (name, value) = symbol.unwrap_or((Address(0), 0));
@@ -32,7 +32,7 @@ pub(crate) fn dladdr(store: &mut Store<'_>, pointer: u32, info: u32) -> wasmtime
 /// Finds the library that a pointer points into. A WebAssembly pointer does not show whether it is an address or a table slot; it
 /// is taken for data when it lies in a library's static data, then for a function when it is a slot in use, then for data of the
 /// main module.
-fn find(store: &mut Store<'_>, pointer: u32) -> Result<Option<AddressInfo>, Failure> {
+fn find(store: &mut ProcessStore<'_>, pointer: u32) -> Result<Option<AddressInfo>, Failure> {
     let namespace = linking(store)?.namespace.clone();
     let Some(found) = namespace.find_address(pointer) else { return Ok(None) };
     let file = intern(store, found.module, namespace.name(found.module))?;
@@ -47,7 +47,11 @@ fn find(store: &mut Store<'_>, pointer: u32) -> Result<Option<AddressInfo>, Fail
 const STRING: u64 = 128;
 
 /// A string in guest memory that stays there as long as the module that it describes.
-pub(super) fn intern(store: &mut Store<'_>, about: ModuleId, text: &str) -> Result<Option<Address>, Failure> {
+pub(super) fn intern(
+    store: &mut ProcessStore<'_>,
+    about: ModuleId,
+    text: &str,
+) -> Result<Option<Address>, Failure> {
     let linking = linking(store)?;
     let key = (about, text.to_owned());
     if let Some((known, _)) = linking.strings.get(&key) {

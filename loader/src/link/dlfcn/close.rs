@@ -4,11 +4,13 @@
 
 use pydl_linker::{ModuleId, Unloaded};
 
-use super::{Failure, Store, classify, exits, introspection, invalid_handle, library_of, linking, refuse};
+use super::{
+    Failure, ProcessStore, classify, exits, introspection, invalid_handle, library_of, linking, refuse,
+};
 use crate::system::slots;
 
 /// `dlclose`: gives one reference back, and unloads what nothing keeps any more.
-pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
+pub(crate) fn close(store: &mut ProcessStore<'_>, handle: u32) -> Result<(), Failure> {
     let linking = linking(store)?;
     match library_of(&linking.namespace, handle)? {
         ModuleId::MAIN => return Ok(()),
@@ -20,7 +22,7 @@ pub(crate) fn close(store: &mut Store<'_>, handle: u32) -> Result<(), Failure> {
 
 /// Unloads the libraries that nothing keeps. When it is called from a handler that it is running itself, it leaves the work to
 /// the outer call. Errs when a handler does not return; everything is unloaded nevertheless.
-pub(crate) fn unload_unused(store: &mut Store<'_>) -> Result<(), Failure> {
+pub(crate) fn unload_unused(store: &mut ProcessStore<'_>) -> Result<(), Failure> {
     let linking = linking(store)?;
     if linking.is_unloading {
         return Ok(());
@@ -31,7 +33,7 @@ pub(crate) fn unload_unused(store: &mut Store<'_>) -> Result<(), Failure> {
     result
 }
 
-fn rounds(store: &mut Store<'_>) -> Result<(), Failure> {
+fn rounds(store: &mut ProcessStore<'_>) -> Result<(), Failure> {
     let mut failed = None;
     // Handlers may close libraries, and open others.
     loop {
@@ -58,7 +60,7 @@ fn rounds(store: &mut Store<'_>) -> Result<(), Failure> {
 }
 
 /// Runs what a library has registered to run at its end. Returns the failure of that, if any; errs when the guest has ended.
-fn finish(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Failure>, Failure> {
+fn finish(store: &mut ProcessStore<'_>, id: ModuleId) -> Result<Option<Failure>, Failure> {
     let name = linking(store)?.namespace.name(id).to_owned();
     store.data().trace.fini(&name);
     let Err(error) = exits::run_all_of(store, id) else { return Ok(None) };
@@ -72,7 +74,7 @@ fn finish(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Failure>, Failur
 }
 
 /// Removes a library, and gives back its memory and slots.
-fn reclaim(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
+fn reclaim(store: &mut ProcessStore<'_>, id: ModuleId) -> Result<(), Failure> {
     // A handler of another library may have registered something for this one meanwhile.
     exits::forget(store, id);
     let linking = linking(store)?;

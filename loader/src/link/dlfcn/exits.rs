@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use pydl_linker::{ModuleId, SlotContent, TableSlot, abi};
 use wasmtime::{AsContextMut, Caller, Func, Ref, Trap, WasmParams};
 
-use super::{Failure, Store, linking, refuse};
+use super::{Failure, ProcessStore, linking, refuse};
 use crate::base::budget::{Budget, Charge, Exhausted};
 use crate::link::slots;
 use crate::system::state::ProcessState;
 
 /// The function to call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Call {
+pub(crate) enum ExitCall {
     /// A function of type `(i32) -> ()` with this argument: `__cxa_atexit`.
     WithArgument(TableSlot, u32),
     /// A function of type `() -> ()`: `atexit`.
@@ -27,9 +27,9 @@ pub(crate) enum Call {
 
 /// A handler to run at exit, or when its library is unloaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Handler {
+struct ExitHandler {
     library: ModuleId,
-    call: Call,
+    call: ExitCall,
 }
 
 /// The handlers that libraries have registered. No operation searches all of them: a guest registers a million as easily as one.
@@ -38,7 +38,7 @@ pub(crate) struct Exits {
     /// The slot of the function that the main module's list calls, with the number of an entry.
     slot: Option<TableSlot>,
     /// The handler behind each entry of the main module's list, oldest first; `None` when it has run.
-    entries: Vec<Option<Handler>>,
+    entries: Vec<Option<ExitHandler>>,
     /// The number of entries up to the last one that has not run.
     used: usize,
     /// The numbers of the entries of each library that have not run, oldest first.
@@ -65,7 +65,7 @@ impl Exits {
     /// Adds a handler at the end of the order. Returns the number of the new entry that the main module's list has to get; `None`
     /// when the list already has an entry of that number whose handler has run: programs that open and close a library again and
     /// again do not fill the list.
-    fn add(&mut self, handler: Handler) -> Option<usize> {
+    fn add(&mut self, handler: ExitHandler) -> Option<usize> {
         let entry = self.used;
         self.used += 1;
         self.of_library.entry(handler.library).or_default().push(entry);
@@ -78,7 +78,7 @@ impl Exits {
     }
 
     /// The handler of an entry, when the main module's list has reached that entry; the entries after it are gone from the list.
-    fn reach(&mut self, entry: usize) -> Option<Handler> {
+    fn reach(&mut self, entry: usize) -> Option<ExitHandler> {
         let handler = self.entries.get_mut(entry).and_then(Option::take);
         for gone in self.entries.drain(entry.min(self.entries.len())..).flatten().chain(handler) {
             if let Some(numbers) = self.of_library.get_mut(&gone.library) {
@@ -90,7 +90,7 @@ impl Exits {
     }
 
     /// Takes the last handler of a library, which is then removed from the order.
-    fn take_last(&mut self, library: ModuleId) -> Option<Handler> {
+    fn take_last(&mut self, library: ModuleId) -> Option<ExitHandler> {
         let entry = self.of_library.get_mut(&library)?.pop();
         let handler = entry.and_then(|entry| self.entries.get_mut(entry)?.take());
         if handler.is_none() {
@@ -109,7 +109,11 @@ impl Exits {
 }
 
 /// Registers a call for a library. Returns 0, or whatever else the main module's `__cxa_atexit` returns when it has no room.
-pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> Result<u32, Failure> {
+pub(crate) fn register(
+    store: &mut ProcessStore<'_>,
+    library: ModuleId,
+    call: ExitCall,
+) -> Result<u32, Failure> {
     let slot = runner(store)?;
     let budget = store.data().budget.clone();
     let linking = linking(store)?;
@@ -121,7 +125,7 @@ pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> 
     if linking.exits.used >= most {
         return Err(refuse(format!("libraries have registered {most} exit handlers, which is the most")));
     }
-    let Some(entry) = linking.exits.add(Handler { library, call }) else { return Ok(0) };
+    let Some(entry) = linking.exits.add(ExitHandler { library, call }) else { return Ok(0) };
     let (main, space) = (linking.main(), linking.space.clone());
     let ended = Failure::Ended;
     let number = u32::try_from(entry).map_err(|error| ended(error.into()))?;
@@ -135,7 +139,7 @@ pub(crate) fn register(store: &mut Store<'_>, library: ModuleId, call: Call) -> 
 }
 
 /// The slot of the function that runs an entry; created on demand.
-fn runner(store: &mut Store<'_>) -> Result<TableSlot, Failure> {
+fn runner(store: &mut ProcessStore<'_>) -> Result<TableSlot, Failure> {
     let linking = linking(store)?;
     if let Some(slot) = linking.exits.slot {
         return Ok(slot);
@@ -149,14 +153,14 @@ fn runner(store: &mut Store<'_>) -> Result<TableSlot, Failure> {
 }
 
 /// The function that runs an entry.
-pub(crate) fn runner_function(store: &mut Store<'_>) -> Func {
+pub(crate) fn runner_function(store: &mut ProcessStore<'_>) -> Func {
     Func::wrap(store, |mut guest: Caller<'_, ProcessState>, entry: u32| {
         run_entry(&mut guest.as_context_mut(), entry)
     })
 }
 
 /// Runs the handler of an entry, unless its library was unloaded.
-fn run_entry(store: &mut Store<'_>, entry: u32) -> wasmtime::Result<()> {
+fn run_entry(store: &mut ProcessStore<'_>, entry: u32) -> wasmtime::Result<()> {
     let handler = match linking(store) {
         Ok(linking) => linking.exits.reach(usize::try_from(entry)?),
         Err(_) => None,
@@ -166,7 +170,7 @@ fn run_entry(store: &mut Store<'_>, entry: u32) -> wasmtime::Result<()> {
 
 /// Runs the handlers of a library, the last first, and those that it registers meanwhile. An error stops the run; the remaining
 /// handlers stay registered.
-pub(crate) fn run_all_of(store: &mut Store<'_>, library: ModuleId) -> wasmtime::Result<()> {
+pub(crate) fn run_all_of(store: &mut ProcessStore<'_>, library: ModuleId) -> wasmtime::Result<()> {
     loop {
         let handler = linking(store).ok().and_then(|linking| linking.exits.take_last(library));
         match handler {
@@ -177,17 +181,17 @@ pub(crate) fn run_all_of(store: &mut Store<'_>, library: ModuleId) -> wasmtime::
 }
 
 /// Forgets the handlers of a library.
-pub(crate) fn forget(store: &mut Store<'_>, library: ModuleId) {
+pub(crate) fn forget(store: &mut ProcessStore<'_>, library: ModuleId) {
     if let Ok(linking) = linking(store) {
         while linking.exits.take_last(library).is_some() {}
     }
 }
 
-fn run(store: &mut Store<'_>, handler: Handler) -> wasmtime::Result<()> {
+fn run(store: &mut ProcessStore<'_>, handler: ExitHandler) -> wasmtime::Result<()> {
     match handler.call {
-        Call::WithArgument(slot, argument) => call_slot(store, slot, argument),
-        Call::Plain(slot) => call_slot(store, slot, ()),
-        Call::Fini => {
+        ExitCall::WithArgument(slot, argument) => call_slot(store, slot, argument),
+        ExitCall::Plain(slot) => call_slot(store, slot, ()),
+        ExitCall::Fini => {
             let Ok(linking) = linking(store) else { return Ok(()) };
             let (space, instance) = (linking.space.clone(), linking.instance(handler.library));
             let Some(instance) = instance else { return Ok(()) };
@@ -199,7 +203,7 @@ fn run(store: &mut Store<'_>, handler: Handler) -> wasmtime::Result<()> {
 
 /// Calls a function as guest code does through a pointer, with the same traps.
 pub(crate) fn call_slot<P: WasmParams, R: wasmtime::WasmResults>(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     slot: TableSlot,
     parameters: P,
 ) -> wasmtime::Result<R> {
@@ -216,9 +220,9 @@ pub(crate) fn call_slot<P: WasmParams, R: wasmtime::WasmResults>(
 
 /// `__cxa_atexit` and `atexit` of a library. If the DSO handle is that of another library, the handler belongs to that one.
 pub(crate) fn atexit(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     caller: ModuleId,
-    call: Call,
+    call: ExitCall,
     dso: Option<u32>,
 ) -> wasmtime::Result<u32> {
     let owner = linking(store).ok().and_then(|linking| {
@@ -236,7 +240,7 @@ pub(crate) fn atexit(
 
 /// Registers the finalizer of a library that exports one, before any code of the library runs: it runs after all other handlers
 /// of the library.
-pub(crate) fn register_fini(store: &mut Store<'_>, library: ModuleId) -> Result<(), Failure> {
+pub(crate) fn register_fini(store: &mut ProcessStore<'_>, library: ModuleId) -> Result<(), Failure> {
     let linking = linking(store)?;
     let (instance, main) = (linking.instance(library), linking.main());
     let Some(instance) = instance else { return Ok(()) };
@@ -249,7 +253,7 @@ pub(crate) fn register_fini(store: &mut Store<'_>, library: ModuleId) -> Result<
     {
         return Ok(());
     }
-    match register(store, library, Call::Fini)? {
+    match register(store, library, ExitCall::Fini)? {
         0 => Ok(()),
         _ => Err(refuse("the program's list of exit handlers is full")),
     }
@@ -259,8 +263,8 @@ pub(crate) fn register_fini(store: &mut Store<'_>, library: ModuleId) -> Result<
 mod tests {
     use super::*;
 
-    fn handler(library: ModuleId, number: u32) -> Handler {
-        Handler { library, call: Call::Plain(TableSlot(number)) }
+    fn handler(library: ModuleId, number: u32) -> ExitHandler {
+        ExitHandler { library, call: ExitCall::Plain(TableSlot(number)) }
     }
 
     #[test]

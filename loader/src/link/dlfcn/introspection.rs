@@ -6,7 +6,7 @@ use pydl_linker::{Address, ModuleId, Namespace, TableSlot};
 
 use super::address::intern;
 use super::exits::call_slot;
-use super::{Failure, Store, classify, invalid_handle, library_of, linking, refuse};
+use super::{Failure, ProcessStore, classify, invalid_handle, library_of, linking, refuse};
 
 /// Size of `struct link_map`, in bytes: `l_addr`, `l_name`, `l_ld`, `l_next`, `l_prev`.
 const LINK_MAP: usize = 5 * 4;
@@ -24,7 +24,7 @@ const ALIGNMENT: u32 = 16;
 
 /// `dlinfo(handle, request, argument)`: returns 0, or -1 with an error for `dlerror`.
 pub(crate) fn dlinfo(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     handle: u32,
     request: u32,
     argument: u32,
@@ -37,7 +37,7 @@ pub(crate) fn dlinfo(
     Ok(-1)
 }
 
-fn answer(store: &mut Store<'_>, handle: u32, request: u32, argument: u32) -> Result<(), Failure> {
+fn answer(store: &mut ProcessStore<'_>, handle: u32, request: u32, argument: u32) -> Result<(), Failure> {
     let record = super::module_of_record(store, handle)?;
     let linking = linking(store)?;
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
@@ -78,12 +78,12 @@ fn modules(namespace: &Namespace) -> Vec<ModuleId> {
 }
 
 /// Brings the list of link maps up to date, if the guest has ever requested it.
-pub(crate) fn refresh_link_maps(store: &mut Store<'_>) -> Result<(), Failure> {
+pub(crate) fn refresh_link_maps(store: &mut ProcessStore<'_>) -> Result<(), Failure> {
     if linking(store)?.link_maps.is_empty() { Ok(()) } else { make_link_maps(store) }
 }
 
 /// The address of the link map of a module, created on demand; `None` when the guest is out of memory.
-fn link_map(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Address>, Failure> {
+fn link_map(store: &mut ProcessStore<'_>, id: ModuleId) -> Result<Option<Address>, Failure> {
     let linking = linking(store)?;
     if let Some(known) = linking.link_maps.get(&id) {
         return Ok(Some(*known));
@@ -97,7 +97,7 @@ fn link_map(store: &mut Store<'_>, id: ModuleId) -> Result<Option<Address>, Fail
 }
 
 /// Creates the link maps that are missing, and writes the whole list.
-fn make_link_maps(store: &mut Store<'_>) -> Result<(), Failure> {
+fn make_link_maps(store: &mut ProcessStore<'_>) -> Result<(), Failure> {
     let namespace = linking(store)?.namespace.clone();
     let no_memory = || refuse("dlinfo: the guest is out of memory");
     let mut maps = Vec::new();
@@ -119,7 +119,11 @@ fn make_link_maps(store: &mut Store<'_>) -> Result<(), Failure> {
 
 /// `dl_iterate_phdr(callback, data)`: returns what the last call of the callback returned; a result other than 0 ends the
 /// iteration.
-pub(crate) fn dl_iterate_phdr(store: &mut Store<'_>, callback: u32, data: u32) -> wasmtime::Result<i32> {
+pub(crate) fn dl_iterate_phdr(
+    store: &mut ProcessStore<'_>,
+    callback: u32,
+    data: u32,
+) -> wasmtime::Result<i32> {
     let Ok(linking) = linking(store) else { return Ok(0) };
     let (space, namespace) = (linking.space.clone(), linking.namespace.clone());
     let record = space.copy_in(&mut *store, &[0; PHDR_INFO as usize + 32])?;
@@ -139,7 +143,7 @@ pub(crate) fn dl_iterate_phdr(store: &mut Store<'_>, callback: u32, data: u32) -
 
 /// A `struct dl_phdr_info` at this address, followed by its one program header, which describes the static data; `None` for a
 /// library that was unloaded meanwhile.
-fn describe(store: &mut Store<'_>, id: ModuleId, at: Address) -> wasmtime::Result<Option<Vec<u8>>> {
+fn describe(store: &mut ProcessStore<'_>, id: ModuleId, at: Address) -> wasmtime::Result<Option<Vec<u8>>> {
     let Ok(linking) = linking(store) else { return Ok(None) };
     let namespace = linking.namespace.clone();
     if namespace.module(id).is_none() {

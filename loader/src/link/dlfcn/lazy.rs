@@ -7,7 +7,7 @@ use pydl_linker::{AbiFamily, LateBinding, LazySymbols, LookupError, ModuleId, Sy
 use wasmtime::{AsContextMut, Caller, Func};
 
 use super::lookup::{depend, give_slot};
-use super::{Failure, Store, linking, refuse};
+use super::{Failure, ProcessStore, linking, refuse};
 use crate::link::libraries::RefusedLoad;
 use crate::link::state::Links as _;
 use crate::system::emscripten::topic_of_javascript;
@@ -15,7 +15,7 @@ use crate::system::state::ProcessState;
 
 /// The function that binds function `number` of `symbols`, which a load has deferred, and returns its slot. When there is no
 /// definition, the guest ends with a [`pydl_linker::LookupError`].
-pub(crate) fn binder(store: &mut Store<'_>, load: ModuleId, symbols: LazySymbols) -> Func {
+pub(crate) fn binder(store: &mut ProcessStore<'_>, load: ModuleId, symbols: LazySymbols) -> Func {
     let symbols = Arc::new(symbols);
     Func::wrap(store, move |mut guest: Caller<'_, ProcessState>, number: u32| {
         bind(&mut guest.as_context_mut(), load, &symbols, number).map_err(|failure| match failure {
@@ -25,7 +25,12 @@ pub(crate) fn binder(store: &mut Store<'_>, load: ModuleId, symbols: LazySymbols
     })
 }
 
-fn bind(store: &mut Store<'_>, load: ModuleId, symbols: &LazySymbols, number: u32) -> Result<u32, Failure> {
+fn bind(
+    store: &mut ProcessStore<'_>,
+    load: ModuleId,
+    symbols: &LazySymbols,
+    number: u32,
+) -> Result<u32, Failure> {
     // The call may have been bound in another process, in which the function was first called.
     if let Some(slot) = store.data().journal.bound_late(load, number) {
         return Ok(slot.0);

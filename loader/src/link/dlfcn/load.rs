@@ -10,7 +10,7 @@ use pydl_linker::{
 };
 use wasmtime::Module;
 
-use super::{Failure, Refusal, Store, classify, close, exits, introspection, linking, refuse};
+use super::{Failure, ProcessStore, Refusal, classify, close, exits, introspection, linking, refuse};
 use crate::base::budget::{Charge, Exhausted};
 use crate::base::interrupt::{InterruptState, Interrupted};
 use crate::base::trace::Watch;
@@ -23,7 +23,11 @@ use crate::link::state::Links as _;
 use crate::memory::address_space::NoRoom;
 
 /// `dlopen`: finds, links and initializes a library and all it needs, or changes nothing.
-pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Result<ModuleId, Failure> {
+pub(crate) fn open(
+    store: &mut ProcessStore<'_>,
+    name: &str,
+    mut mode: OpenMode,
+) -> Result<ModuleId, Failure> {
     mode.lazy &= store.data().link().is_some_and(|link| !link.main.binds_now);
     let opened = find_or_load(store, name, mode);
     if let Err(Failure::Refused(why)) = &opened {
@@ -44,7 +48,7 @@ pub(crate) fn open(store: &mut Store<'_>, name: &str, mut mode: OpenMode) -> Res
     opened
 }
 
-fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+fn find_or_load(store: &mut ProcessStore<'_>, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
     let trace = store.data().trace.clone();
     let mut watch = trace.watch();
     let snapshot = linking(store)?.namespace.clone();
@@ -59,7 +63,12 @@ fn find_or_load(store: &mut Store<'_>, name: &str, mode: OpenMode) -> Result<Mod
 }
 
 /// Opens a library that is already loaded.
-fn open_again(store: &mut Store<'_>, id: ModuleId, name: &str, mode: OpenMode) -> Result<ModuleId, Failure> {
+fn open_again(
+    store: &mut ProcessStore<'_>,
+    id: ModuleId,
+    name: &str,
+    mode: OpenMode,
+) -> Result<ModuleId, Failure> {
     let linking = linking(store)?;
     if linking.namespace.library(id).is_none_or(|library| library.stage == Stage::Ended) {
         return Err(refuse(format!("{name}: it was closed while it was looked for")));
@@ -81,7 +90,7 @@ struct Discovered<T> {
 
 /// Follows NEEDED in the file system that the guest sees.
 fn discover(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     namespace: &Arc<Namespace>,
     name: &str,
     mode: OpenMode,
@@ -110,7 +119,7 @@ fn discover(
 
 /// Searches the file system that the host implements for the guest.
 fn in_system<T>(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     caller: Option<&Requester>,
     search: impl FnOnce(&mut SystemSearch<'_>) -> Result<T, LinkError>,
 ) -> Result<Discovered<T>, Failure> {
@@ -145,7 +154,7 @@ fn requester(library: &Library) -> Requester {
 /// Completes the main module, which `plan` has instantiated, up to the constructors: loads what it needs, which becomes global,
 /// and gives its cells their values. `None` when the main module is complete by itself.
 pub(crate) fn complete_main(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     plan: &Arc<LoadPlan>,
     parts: MainParts,
 ) -> Result<Option<Arc<LoadPlan>>, Failure> {
@@ -169,7 +178,7 @@ pub(crate) fn complete_main(
 }
 
 /// Loads and initializes the libraries of a load.
-fn load(store: &mut Store<'_>, load: Load, mut watch: Watch<'_>) -> Result<ModuleId, Failure> {
+fn load(store: &mut ProcessStore<'_>, load: Load, mut watch: Watch<'_>) -> Result<ModuleId, Failure> {
     let plan = bring_in(store, load, MainParts::default(), &mut watch)?;
     watch.lap("placing, instantiating and relocating");
     construct(store, &plan)?;
@@ -180,7 +189,7 @@ fn load(store: &mut Store<'_>, load: Load, mut watch: Watch<'_>) -> Result<Modul
 
 /// Instantiates, relocates and commits the libraries of a load, or changes nothing.
 fn bring_in(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     load: Load,
     parts: MainParts,
     watch: &mut Watch<'_>,
@@ -202,7 +211,7 @@ fn bring_in(
 }
 
 /// Gives back what a failed load has taken. Returns the load's failure, unless the guest ends while doing this.
-fn take_back(store: &mut Store<'_>, planned: &PlannedLoad, failure: Failure) -> Failure {
+fn take_back(store: &mut ProcessStore<'_>, planned: &PlannedLoad, failure: Failure) -> Failure {
     // A guest that has ended cannot free its memory, and need not.
     let released = match (&failure, linking(store).map(|linking| linking.space.clone())) {
         (Failure::Refused(_), Ok(space)) => {
@@ -223,7 +232,7 @@ fn take_back(store: &mut Store<'_>, planned: &PlannedLoad, failure: Failure) -> 
 
 /// The process that a load is for, while the load is planned.
 struct ProcessRoom<'a, 'store, 'watch> {
-    store: &'a mut Store<'store>,
+    store: &'a mut ProcessStore<'store>,
     watch: &'a mut Watch<'watch>,
     /// The compiled libraries, once their imports are bound.
     modules: BTreeMap<ModuleId, Module>,
@@ -266,7 +275,7 @@ impl Room for ProcessRoom<'_, '_, '_> {
 /// Adds the functions that the host provides for the libraries of a load, beyond those that the main module imports, to the
 /// namespace.
 fn know_more_of_host(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     snapshot: Arc<Namespace>,
     order: &LoadOrder,
 ) -> Result<Arc<Namespace>, Failure> {
@@ -278,7 +287,7 @@ fn know_more_of_host(
 }
 
 /// Charges what is kept for libraries until they are unloaded; it is estimated by the size of their files.
-fn charge(store: &Store<'_>, resolved: &ResolvedModules) -> Result<Vec<(ModuleId, Charge)>, Failure> {
+fn charge(store: &ProcessStore<'_>, resolved: &ResolvedModules) -> Result<Vec<(ModuleId, Charge)>, Failure> {
     let libraries = resolved.libraries().iter().map(|resolved| &resolved.library);
     libraries
         .map(|library| {
@@ -289,13 +298,16 @@ fn charge(store: &Store<'_>, resolved: &ResolvedModules) -> Result<Vec<(ModuleId
         .collect()
 }
 
-fn compile(store: &mut Store<'_>, resolved: &ResolvedModules) -> Result<BTreeMap<ModuleId, Module>, Failure> {
+fn compile(
+    store: &mut ProcessStore<'_>,
+    resolved: &ResolvedModules,
+) -> Result<BTreeMap<ModuleId, Module>, Failure> {
     let libraries = resolved.libraries().iter().map(|resolved| &resolved.library);
     libraries.map(|library| Ok((library.id, compile_one(store, &library.file)?))).collect()
 }
 
 /// Compiles a library. The end of the guest does not wait for the compiler, which then goes on by itself: it may take minutes.
-fn compile_one(store: &mut Store<'_>, file: &FoundLibrary) -> Result<Module, Failure> {
+fn compile_one(store: &mut ProcessStore<'_>, file: &FoundLibrary) -> Result<Module, Failure> {
     let (compiler, interrupt) = (store.data().compiler.clone(), store.data().interrupt.clone());
     let recipe = recipes::of_library(compiler.kind());
     interrupt.check().map_err(Failure::Ended)?;
@@ -316,7 +328,7 @@ fn compile_one(store: &mut Store<'_>, file: &FoundLibrary) -> Result<Module, Fai
 
 /// Executes the plan of a load up to the constructors, and commits it.
 fn execute(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     planned: &mut PlannedLoad,
     modules: &BTreeMap<ModuleId, Module>,
     main: MainParts,
@@ -357,7 +369,7 @@ fn execute(
 }
 
 /// Charges for the instances that a load makes, which stay until the process ends even if the load fails.
-fn count_instances(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+fn count_instances(store: &mut ProcessStore<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     let wanted = plan.libraries().len().saturating_add(usize::from(plan.thunk_module().is_some()));
     let (most, made) = store.data().instances;
     let after = u32::try_from(wanted).ok().and_then(|wanted| made.checked_add(wanted));
@@ -382,7 +394,7 @@ const INSTANCE: u64 = 10 << 10;
 const IMPORT: u64 = 256 + 64;
 
 /// The refusal of a load for which the host would have to keep more than it is allowed to.
-fn beyond_budget(store: &Store<'_>, path: &str, error: Exhausted) -> Failure {
+fn beyond_budget(store: &ProcessStore<'_>, path: &str, error: Exhausted) -> Failure {
     let limit = store.data().budget.limit();
     refuse(format!(
         "{path}: {error}: {limit} bytes; close libraries, open fewer, or let it keep more (ProcessOptions::host_memory, pydl run --host-memory)"
@@ -395,7 +407,7 @@ fn root_path(plan: &LoadPlan) -> String {
 
 /// Runs the constructors of libraries that a load has to run. From here on, code of these libraries has run, and pointers to it
 /// may be anywhere: a failure marks the libraries that are not initialized as failed, and leaves them in place.
-pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failure> {
+pub(crate) fn construct(store: &mut ProcessStore<'_>, plan: &LoadPlan) -> Result<(), Failure> {
     introspection::refresh_link_maps(store)?;
     let libraries = plan.constructors().iter().filter(|module| **module != ModuleId::MAIN);
     let order: Vec<ModuleId> = libraries.copied().collect();
@@ -413,7 +425,7 @@ pub(crate) fn construct(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Fa
 
 /// Runs those constructors that have not begun of a library of a load under way and of what it needs, as musl does, and glibc
 /// since 2.41: whatever opens it may use it. When one fails, the library is not open.
-fn construct_waiting(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
+fn construct_waiting(store: &mut ProcessStore<'_>, id: ModuleId) -> Result<(), Failure> {
     let order = linking(store)?.namespace.waiting_below(id);
     if order.is_empty() {
         return Ok(());
@@ -427,16 +439,16 @@ fn construct_waiting(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure>
 }
 
 /// Unloads a library that its own constructor has closed.
-fn unload_if_closed(store: &mut Store<'_>, id: ModuleId) -> Result<(), Failure> {
+fn unload_if_closed(store: &mut ProcessStore<'_>, id: ModuleId) -> Result<(), Failure> {
     let library = linking(store)?.namespace.library(id);
     if library.is_none_or(|library| library.references == 0) { close::unload_unused(store) } else { Ok(()) }
 }
 
 /// Does something while libraries are kept loaded, whatever is closed in the meantime.
 fn keeping<T>(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     libraries: Vec<ModuleId>,
-    work: impl FnOnce(&mut Store<'_>) -> Result<T, Failed>,
+    work: impl FnOnce(&mut ProcessStore<'_>) -> Result<T, Failed>,
 ) -> Result<T, Failed> {
     let linking = linking(store)?;
     let outer = linking.initializing.len();
@@ -466,7 +478,7 @@ impl From<Failure> for Failed {
 
 /// Runs constructors in this order, except those that have begun: loads made by constructors first run the constructors of what
 /// they need.
-fn run_constructors(store: &mut Store<'_>, order: &[ModuleId]) -> Result<(), Failed> {
+fn run_constructors(store: &mut ProcessStore<'_>, order: &[ModuleId]) -> Result<(), Failed> {
     for id in order {
         let linking = linking(store)?;
         let Some(library) = linking.namespace.library(*id) else { continue };
@@ -491,7 +503,7 @@ fn run_constructors(store: &mut Store<'_>, order: &[ModuleId]) -> Result<(), Fai
     Ok(())
 }
 
-fn call_constructors(store: &mut Store<'_>, id: ModuleId) -> wasmtime::Result<()> {
+fn call_constructors(store: &mut ProcessStore<'_>, id: ModuleId) -> wasmtime::Result<()> {
     let Ok(linking) = linking(store) else { return Ok(()) };
     let (space, instance) = (linking.space.clone(), linking.instance(id));
     let Some(instance) = instance else { return Ok(()) };
@@ -501,7 +513,7 @@ fn call_constructors(store: &mut Store<'_>, id: ModuleId) -> wasmtime::Result<()
 
 /// Registers the finalizers of committed libraries. When the main module does not accept one, none of the libraries is
 /// initialized.
-fn register_finis(store: &mut Store<'_>, plan: &LoadPlan) -> Result<(), Failed> {
+fn register_finis(store: &mut ProcessStore<'_>, plan: &LoadPlan) -> Result<(), Failed> {
     for planned in plan.libraries() {
         let registered = exits::register_fini(store, planned.library.id);
         let failure = match registered {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pydl_linker::{FunctionRef, ModuleId, Namespace, Scope, SlotContent, Symbol, SymbolValue, TableSlot};
 
 use super::{
-    Failure, RTLD_DEFAULT, RTLD_NEXT, Store, handle_of, invalid_handle, library_of, linking, refuse,
+    Failure, ProcessStore, RTLD_DEFAULT, RTLD_NEXT, handle_of, invalid_handle, library_of, linking, refuse,
 };
 use crate::link::host::SystemInterface;
 use crate::link::slots;
@@ -14,7 +14,7 @@ use crate::link::slots;
 /// `dlsym`: the address or table slot of a symbol, `handle` being `RTLD_DEFAULT` or from `dlopen`. A library whose symbol is
 /// found by a search that does not name the library stays loaded as long as the caller does; one whose symbol is found through a
 /// handle, as long as the library of the handle.
-pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
+pub(crate) fn symbol(store: &mut ProcessStore<'_>, handle: u32, name: &str) -> Result<u32, Failure> {
     let caller = linking(store)?.take_caller();
     let is_anybodys = handle == RTLD_DEFAULT || handle == RTLD_NEXT || handle == handle_of(ModuleId::MAIN);
     let (symbol, value) = match find(store, caller, handle, name) {
@@ -43,7 +43,7 @@ pub(crate) fn symbol(store: &mut Store<'_>, handle: u32, name: &str) -> Result<u
 
 /// The table slot of a function that only the host has and that the host implements; the function is given a slot now if it has
 /// none. `None` when there is no such function.
-fn symbol_of_host(store: &mut Store<'_>, name: &str) -> Result<Option<u32>, Failure> {
+fn symbol_of_host(store: &mut ProcessStore<'_>, name: &str) -> Result<Option<u32>, Failure> {
     let namespace = linking(store)?.namespace.clone();
     let known = namespace.host_address(name).cloned();
     let address = known.or_else(|| namespace.ask_for_address(name, &SystemInterface::default()));
@@ -64,7 +64,7 @@ fn symbol_of_host(store: &mut Store<'_>, name: &str) -> Result<Option<u32>, Fail
 
 /// Finds a symbol with its address or table slot, as `caller` sees it.
 pub(crate) fn find(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     caller: ModuleId,
     handle: u32,
     name: &str,
@@ -90,7 +90,7 @@ pub(crate) fn find(
 }
 
 /// Records that a library obtained a symbol of another one by a search that does not name that library.
-pub(super) fn depend(store: &mut Store<'_>, caller: ModuleId, on: ModuleId) -> Result<(), Failure> {
+pub(super) fn depend(store: &mut ProcessStore<'_>, caller: ModuleId, on: ModuleId) -> Result<(), Failure> {
     let linking = linking(store)?;
     let namespace = &linking.namespace;
     let is_known = match namespace.library(caller) {
@@ -105,7 +105,7 @@ pub(super) fn depend(store: &mut Store<'_>, caller: ModuleId, on: ModuleId) -> R
 
 /// The value by which C refers to a symbol: its address, or its table slot, which it is given now if it has none.
 fn value(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     namespace: Arc<Namespace>,
     symbol: &Symbol,
     name: &str,
@@ -127,7 +127,7 @@ fn value(
 
 /// Gives a function its one slot; `definer` exports the function as `name`.
 pub(super) fn give_slot(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     function: FunctionRef,
     definer: ModuleId,
     name: &str,

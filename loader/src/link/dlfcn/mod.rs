@@ -4,15 +4,15 @@
 
 mod address;
 mod close;
-pub(crate) mod emscripten;
 pub(crate) mod exits;
 mod introspection;
 pub(crate) mod lazy;
 mod load;
 mod lookup;
+pub(crate) mod of_emscripten;
+pub(crate) mod of_wasi;
 pub(crate) mod provided;
 pub(crate) mod rewritten;
-pub(crate) mod wasi;
 
 pub(crate) use close::close;
 pub(crate) use load::{complete_main, construct, open};
@@ -68,7 +68,7 @@ pub(crate) struct Linking {
 
 impl Linking {
     /// Collects what loading libraries requires. Errs with the reason when the main module cannot load libraries.
-    fn of(store: &mut Store<'_>) -> Result<Linking, Refusal> {
+    fn of(store: &mut ProcessStore<'_>) -> Result<Linking, Refusal> {
         let not_started = || Refusal::Process("the process has not started".to_owned());
         let running = store.data().running.clone().ok_or_else(not_started)?;
         let linked = store.data().link().map(|link| link.main.clone()).ok_or_else(not_started)?;
@@ -109,7 +109,7 @@ impl Linking {
     /// the main modules differ.
     pub(crate) fn move_to(
         mut self,
-        store: &mut Store<'_>,
+        store: &mut ProcessStore<'_>,
         main: Instance,
         space: Arc<AddressSpace>,
     ) -> Result<(Linking, Vec<Option<Instance>>), LoadError> {
@@ -209,7 +209,7 @@ fn refuse(why: impl Into<String>) -> Failure {
     Failure::Refused(Refusal::Process(why.into()))
 }
 
-type Store<'a> = StoreContextMut<'a, ProcessState>;
+type ProcessStore<'a> = StoreContextMut<'a, ProcessState>;
 
 /// The handle of a library. It is its id plus one, so that no handle is `NULL`, which is `RTLD_DEFAULT`.
 pub(crate) fn handle_of(id: ModuleId) -> u32 {
@@ -217,7 +217,7 @@ pub(crate) fn handle_of(id: ModuleId) -> u32 {
 }
 
 /// The libraries of the process; determines on the first call what loading them requires.
-pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, Failure> {
+pub(crate) fn linking<'a>(store: &'a mut ProcessStore<'_>) -> Result<&'a mut Linking, Failure> {
     if store.data().running.is_none() {
         // The main module's start function is running; libraries can be loaded later.
         return Err(refuse("libraries cannot be loaded before the main module has started"));
@@ -236,7 +236,7 @@ pub(crate) fn linking<'a>(store: &'a mut Store<'_>) -> Result<&'a mut Linking, F
 }
 
 /// Distinguishes failures that can be reported to the guest from the end of the guest.
-fn classify(store: &mut Store<'_>, error: wasmtime::Error, doing: &str) -> Failure {
+fn classify(store: &mut ProcessStore<'_>, error: wasmtime::Error, doing: &str) -> Failure {
     if error.is::<Exit>() || is_end_by_signal(&error) {
         return Failure::Ended(error);
     }
@@ -244,21 +244,21 @@ fn classify(store: &mut Store<'_>, error: wasmtime::Error, doing: &str) -> Failu
 }
 
 /// The namespace of the loaded modules.
-pub(crate) fn namespace(store: &mut Store<'_>) -> Result<Arc<Namespace>, Failure> {
+pub(crate) fn namespace(store: &mut ProcessStore<'_>) -> Result<Arc<Namespace>, Failure> {
     Ok(linking(store)?.namespace.clone())
 }
 
 /// The process's shared resources.
-pub(crate) fn space(store: &mut Store<'_>) -> Result<Arc<AddressSpace>, Failure> {
+pub(crate) fn space(store: &mut ProcessStore<'_>) -> Result<Arc<AddressSpace>, Failure> {
     Ok(linking(store)?.space.clone())
 }
 
 /// Leaves a message for `dlerror`, in the C library of the guest's ABI. Errs when the guest has ended.
-fn leave_error(store: &mut Store<'_>, failure: Failure) -> wasmtime::Result<()> {
+fn leave_error(store: &mut ProcessStore<'_>, failure: Failure) -> wasmtime::Result<()> {
     match (&store.data().system, failure) {
-        (System::Emscripten(_), failure) => emscripten::leave_error(store, failure, 0).map(drop),
+        (System::Emscripten(_), failure) => of_emscripten::leave_error(store, failure, 0).map(drop),
         (System::Wasi(_) | System::Idle, Failure::Refused(why)) => {
-            wasi::leave_error(store.data_mut(), &why);
+            of_wasi::leave_error(store.data_mut(), &why);
             Ok(())
         }
         (System::Wasi(_) | System::Idle, Failure::Ended(error)) => Err(error),
@@ -267,9 +267,9 @@ fn leave_error(store: &mut Store<'_>, failure: Failure) -> wasmtime::Result<()> 
 
 /// The library, or the main module, whose handle is a record of the C library; only Emscripten's C library has such records. `None`
 /// for other handles.
-fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleId>, Failure> {
+fn module_of_record(store: &mut ProcessStore<'_>, handle: u32) -> Result<Option<ModuleId>, Failure> {
     match store.data().system {
-        System::Emscripten(_) => emscripten::module_of_record(store, handle),
+        System::Emscripten(_) => of_emscripten::module_of_record(store, handle),
         System::Wasi(_) | System::Idle => Ok(None),
     }
 }

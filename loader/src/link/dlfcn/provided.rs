@@ -4,14 +4,14 @@
 use pydl_linker::{ModuleId, Provided, TableSlot, abi};
 use wasmtime::{AsContextMut, Caller, Func};
 
-use super::exits::{Call, atexit};
-use super::{Failure, Store, address, introspection, linking};
+use super::exits::{ExitCall, atexit};
+use super::{Failure, ProcessStore, address, introspection, linking};
 use crate::system::state::ProcessState;
 
 type Guest<'a> = Caller<'a, ProcessState>;
 
 /// Makes a provided function for a library.
-pub(crate) fn function(store: &mut Store<'_>, library: ModuleId, provided: Provided) -> Func {
+pub(crate) fn function(store: &mut ProcessStore<'_>, library: ModuleId, provided: Provided) -> Func {
     match provided {
         Provided::Dlopen => Func::wrap(store, move |mut guest: Guest<'_>, name: u32, mode: u32| {
             call_main(&mut guest.as_context_mut(), library, abi::DLOPEN, (name, mode))
@@ -21,12 +21,12 @@ pub(crate) fn function(store: &mut Store<'_>, library: ModuleId, provided: Provi
         }),
         Provided::CxaAtexit => {
             Func::wrap(store, move |mut guest: Guest<'_>, function: u32, argument: u32, dso: u32| {
-                let call = Call::WithArgument(TableSlot(function), argument);
+                let call = ExitCall::WithArgument(TableSlot(function), argument);
                 atexit(&mut guest.as_context_mut(), library, call, Some(dso))
             })
         }
         Provided::Atexit => Func::wrap(store, move |mut guest: Guest<'_>, function: u32| {
-            atexit(&mut guest.as_context_mut(), library, Call::Plain(TableSlot(function)), None)
+            atexit(&mut guest.as_context_mut(), library, ExitCall::Plain(TableSlot(function)), None)
         }),
         Provided::Dladdr => Func::wrap(store, |mut guest: Guest<'_>, pointer: u32, info: u32| {
             address::dladdr(&mut guest.as_context_mut(), pointer, info)
@@ -44,7 +44,7 @@ pub(crate) fn function(store: &mut Store<'_>, library: ModuleId, provided: Provi
 
 /// Calls the main module's function of this name, with the caller recorded for the host function behind it.
 fn call_main(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     caller: ModuleId,
     function: &str,
     parameters: (u32, u32),

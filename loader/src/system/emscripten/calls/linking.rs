@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pydl_linker::rewrite::dlfcn_of_main::Call;
+use pydl_linker::rewrite::dlfcn_of_main::DlfcnCall;
 use wasmtime::{AsContextMut as _, StoreContextMut};
 
 use super::super::guest::Guest;
@@ -59,7 +59,7 @@ fn dlopen(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<
 fn dlsym(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (first, second) = (arguments.word(0)?, arguments.word(1)?);
     let opener = guest.state().opener;
-    let answer = match Call::from_number(arguments.word(2)?) {
+    let answer = match DlfcnCall::from_number(arguments.word(2)?) {
         Some(call) => opener.call(guest.store(), call, first, second),
         None => opener.symbol(guest.store(), first, second),
     };

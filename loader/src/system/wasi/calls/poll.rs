@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use pydl_linker::rewrite::waits_of_wasi::{self, Call};
+use pydl_linker::rewrite::waits_of_wasi::{self, WaitCall};
 
 use super::super::layout::{Awaited, SUBSCRIPTION, event, subscription};
 use super::clock::{goes_on, now};
@@ -25,12 +25,14 @@ pub(crate) fn poll_oneoff(
     count: u32,
     result: u32,
 ) -> Result<()> {
-    match Call::from_number(count) {
-        Some(Call::LooksForSignals) => {
+    match WaitCall::from_number(count) {
+        Some(WaitCall::LooksForSignals) => {
             guest.state().interrupt.noticed();
             return Ok(());
         }
-        Some(Call::Sleep { is_absolute }) => return sleep(guest, is_absolute, subscriptions, events, result),
+        Some(WaitCall::Sleep { is_absolute }) => {
+            return sleep(guest, is_absolute, subscriptions, events, result);
+        }
         None => {}
     }
     if count == 0 || count > MOST {

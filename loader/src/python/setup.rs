@@ -15,7 +15,7 @@ use crate::base::error::LoadError;
 use crate::base::interrupt::Interruption;
 use crate::base::options::Mount;
 use crate::compile::cache::Cache;
-use crate::compile::engine::Kind;
+use crate::compile::engine::ProcessKind;
 use crate::compile::kind::ASKS_FOR_SIGNALS;
 use crate::compile::main_file::MainFile;
 use crate::link::slots;
@@ -191,7 +191,7 @@ pub(crate) fn handle_signals(
     main: &Instance,
     space: &AddressSpace,
 ) -> Result<(), LoadError> {
-    if store.data().compiler.kind() != Kind::Emscripten(Interruption::WhereAsked) {
+    if store.data().compiler.kind() != ProcessKind::Emscripten(Interruption::WhereAsked) {
         return Ok(());
     }
     match address_of(store, main, space, ASKS_FOR_SIGNALS) {

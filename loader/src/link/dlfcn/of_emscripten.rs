@@ -1,7 +1,7 @@
 //! Owns the host side of Emscripten's `dlopen` family: `_dlopen_js` and `_dlsym_js`, with the C library's `struct dso` (Emscripten,
 //! `system/lib/libc/dynlink.c`, `system/lib/libc/musl/src/internal/dynlink.h`). Must not know what loading a library takes.
 
-use pydl_linker::rewrite::dlfcn_of_main::{self, Call};
+use pydl_linker::rewrite::dlfcn_of_main::{self, DlfcnCall};
 use pydl_linker::{Address, ModuleId, OpenMode};
 use wasmtime::StoreContextMut;
 
@@ -25,34 +25,40 @@ const NOW: u32 = 2;
 /// What the host keeps for one record, in bytes.
 const RECORD: u64 = 64;
 
-type Store<'a> = StoreContextMut<'a, ProcessState>;
+type ProcessStore<'a> = StoreContextMut<'a, ProcessState>;
 
 /// The requests of Emscripten's C library.
 pub(crate) struct OfEmscripten;
 
 impl Opener for OfEmscripten {
-    fn open(&self, store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
+    fn open(&self, store: ProcessStore<'_>, dso: u32) -> wasmtime::Result<u32> {
         dlopen(store, dso)
     }
 
-    fn symbol(&self, store: Store<'_>, handle: u32, name: u32) -> wasmtime::Result<u32> {
+    fn symbol(&self, store: ProcessStore<'_>, handle: u32, name: u32) -> wasmtime::Result<u32> {
         dlsym(store, handle, name)
     }
 
-    fn function_name(&self, mut store: Store<'_>, slot: u32) -> Option<String> {
+    fn function_name(&self, mut store: ProcessStore<'_>, slot: u32) -> Option<String> {
         let namespace = super::namespace(&mut store).ok()?;
         let found = namespace.find_address(slot)?;
         let (name, _) = found.symbol?;
         Some(format!("`{name}` of {}", namespace.name(found.module)))
     }
 
-    fn call(&self, store: Store<'_>, call: Call, first: u32, second: u32) -> wasmtime::Result<u32> {
+    fn call(
+        &self,
+        store: ProcessStore<'_>,
+        call: DlfcnCall,
+        first: u32,
+        second: u32,
+    ) -> wasmtime::Result<u32> {
         rewritten::call(store, call, first, second)
     }
 }
 
 /// `_dlopen_js(dso)`: returns 1, or 0 with a message for `dlerror`.
-fn dlopen(mut store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
+fn dlopen(mut store: ProcessStore<'_>, dso: u32) -> wasmtime::Result<u32> {
     let space = super::linking(&mut store).map(|linking| linking.space.clone());
     let space = match space {
         Ok(space) => space,
@@ -64,7 +70,7 @@ fn dlopen(mut store: Store<'_>, dso: u32) -> wasmtime::Result<u32> {
     }
 }
 
-fn open(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
+fn open(store: &mut ProcessStore<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
     let flags = word(store, space, dso.saturating_add(dso::FLAGS))? & FLAGS;
     // A library opened with neither flag is opened with `RTLD_NOW`.
     let flags = if flags & (LAZY | NOW) == 0 { flags | NOW } else { flags };
@@ -87,7 +93,7 @@ fn open(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Fai
 }
 
 /// Frees the copy of the file that the C library has read: libraries are read by the linker, with the guest's permissions.
-fn free_file(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
+fn free_file(store: &mut ProcessStore<'_>, space: &AddressSpace, dso: u32) -> Result<(), Failure> {
     let at = dso.saturating_add(dso::FILE_DATA);
     let data = word(store, space, at)?;
     if data != 0 {
@@ -98,7 +104,7 @@ fn free_file(store: &mut Store<'_>, space: &AddressSpace, dso: u32) -> Result<()
 }
 
 /// `_dlsym_js(handle, name, ...)`: returns an address or table slot, or 0 with a message for `dlerror`.
-fn dlsym(mut store: Store<'_>, handle: u32, symbol: u32) -> wasmtime::Result<u32> {
+fn dlsym(mut store: ProcessStore<'_>, handle: u32, symbol: u32) -> wasmtime::Result<u32> {
     let found = find(&mut store, handle, symbol);
     match found {
         Ok(value) => Ok(value),
@@ -106,7 +112,7 @@ fn dlsym(mut store: Store<'_>, handle: u32, symbol: u32) -> wasmtime::Result<u32
     }
 }
 
-fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure> {
+fn find(store: &mut ProcessStore<'_>, handle: u32, symbol: u32) -> Result<u32, Failure> {
     let linking = super::linking(store)?;
     let space = linking.space.clone();
     let handle = match linking.handles.get(&handle) {
@@ -121,7 +127,10 @@ fn find(store: &mut Store<'_>, handle: u32, symbol: u32) -> Result<u32, Failure>
 
 /// The library, or the main module, whose handle is the C library's record of it: `emscripten_dlopen` returns such handles to its
 /// caller, even where `dlopen` is the host's. `None` for other handles.
-pub(super) fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Option<ModuleId>, Failure> {
+pub(super) fn module_of_record(
+    store: &mut ProcessStore<'_>,
+    handle: u32,
+) -> Result<Option<ModuleId>, Failure> {
     /// The name in the record of the main program.
     const MAIN: &[u8] = b"__main__";
     let linking = super::linking(store)?;
@@ -141,7 +150,7 @@ pub(super) fn module_of_record(store: &mut Store<'_>, handle: u32) -> Result<Opt
 
 /// The result, or `failed` with the message left for `dlerror`.
 pub(super) fn or_seterr(
-    store: &mut Store<'_>,
+    store: &mut ProcessStore<'_>,
     result: Result<u32, Failure>,
     failed: u32,
 ) -> wasmtime::Result<u32> {
@@ -152,7 +161,11 @@ pub(super) fn or_seterr(
 }
 
 /// Leaves a message for `dlerror`, in a form that `printf` does not alter.
-pub(super) fn leave_error(store: &mut Store<'_>, failure: Failure, failed: u32) -> wasmtime::Result<u32> {
+pub(super) fn leave_error(
+    store: &mut ProcessStore<'_>,
+    failure: Failure,
+    failed: u32,
+) -> wasmtime::Result<u32> {
     let message = match failure {
         Failure::Refused(why) => why.to_string(),
         Failure::Ended(error) => return Err(error),
@@ -170,11 +183,11 @@ pub(super) fn leave_error(store: &mut Store<'_>, failure: Failure, failed: u32) 
     Ok(failed)
 }
 
-fn word(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<u32, Failure> {
+fn word(store: &mut ProcessStore<'_>, space: &AddressSpace, at: u32) -> Result<u32, Failure> {
     space.view(&*store).word(at).map_err(|_| out_of_memory(at))
 }
 
-fn write(store: &mut Store<'_>, space: &AddressSpace, at: u32, bytes: &[u8]) -> Result<(), Failure> {
+fn write(store: &mut ProcessStore<'_>, space: &AddressSpace, at: u32, bytes: &[u8]) -> Result<(), Failure> {
     space.write(store, Address(at), bytes).map_err(|_| out_of_memory(at))
 }
 
@@ -182,7 +195,7 @@ fn out_of_memory(at: u32) -> Failure {
     refuse(format!("the record at address {at:#x} is outside of the memory"))
 }
 
-pub(super) fn name(store: &mut Store<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
+pub(super) fn name(store: &mut ProcessStore<'_>, space: &AddressSpace, at: u32) -> Result<String, Failure> {
     let limit = store.data().budget.limits().symbol_name;
     super::name(space.view(&*store), at, limit)
 }
