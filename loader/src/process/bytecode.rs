@@ -1,6 +1,6 @@
-//! Owns how the byte code of archives is made: Pyodide's standard library and wheels contain none, and compiling their sources takes most of
-//! the time of an import. The guest's own compiler makes it, once, in a process that sees the archive and nothing else. Must not know what
-//! a module is for.
+//! Owns how the byte code of archives is made: Pyodide's standard library and wheels contain none, and compiling their sources takes most
+//! of the time of an import. The guest's own compiler makes it, once, in a process that sees the archive and nothing else. Must not know
+//! what a module is for.
 //!
 //! Byte code is as trusted as its source: it runs in the guest that imports the archive, and is made from that archive alone, so that no
 //! archive can change another's. Nothing of the archive runs while it is made: its sources are data to a Python that looks for modules in
