@@ -147,7 +147,6 @@ impl Process {
     /// Makes the byte code that Python's standard library and the wheels lack ([`Image::prepare`]); otherwise, running the process makes
     /// it. `progress` is called with each archive before its compilation, which takes seconds. Errs when the guest cannot be shown what was
     /// made.
-    /// made.
     pub fn prepare(&mut self, progress: impl FnMut(&Path)) -> Result<(), LoadError> {
         self.compile_packages(progress)
     }
