@@ -463,7 +463,7 @@ const TIMERS: &str = r#"(module
     (call $out (i32.const 22))
     (i32.const STATUS)))"#;
 
-/// As under Node, where `main` returns before the first one fires.
+/// As under Node, `main` returns before the first timer fires.
 #[test]
 fn timers_fire_when_main_has_returned() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Owns the way of an Emscripten main module from compiled to running, which is JavaScript's work in Emscripten: its imports, its
-//! constructors, its arguments, its end. Must not know system calls.
+//! Owns how an Emscripten main module gets from compiled to running, which JavaScript does in Emscripten: its imports, its constructors,
+//! its arguments, its end. Must not know system calls.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -183,7 +183,7 @@ impl Image {
         Ok(self.main_module()?.require_hosting()?)
     }
 
-    /// Its compiled code.
+    /// The compiled code of the main module.
     pub(crate) fn code(&self) -> &Module {
         match &self.start {
             MainCode::Wasi(instance) => instance.module(),

@@ -17,7 +17,7 @@ const END: &str = "emscripten_stack_get_end";
 pub(crate) struct Bounds {
     /// The lowest address.
     pub end: u32,
-    /// The address behind the highest one, from which the stack grows down.
+    /// The address just past the highest one, from which the stack grows down.
     pub base: u32,
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn fill(
     Ok(())
 }
 
-/// Empties a slot and returns it to the table.
+/// Empties a slot and gives it back.
 pub(crate) fn empty(store: &mut Store<'_>, space: &AddressSpace, slot: TableSlot) {
     store.data_mut().journal.empty(slot);
     space.give_slot(store, slot);

@@ -39,7 +39,7 @@ impl Identity {
     }
 }
 
-/// A folder beneath a mounted one, or that one.
+/// A folder beneath a mounted folder, or the mounted folder itself.
 #[derive(Clone)]
 pub(crate) struct HostPlace {
     mount: Arc<HostFolder>,

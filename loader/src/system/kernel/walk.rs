@@ -14,7 +14,7 @@ use super::tree::{Content, NodeId, Tree, permission};
 const MOST_LINKS: usize = 40;
 /// The most bytes of a path, with its NUL (`PATH_MAX` of Linux).
 const PATH_LIMIT: usize = 4096;
-/// How often one walk determines its way anew when folders of the host are moved during the walk.
+/// How often one walk finds its way again when folders of the host are moved during the walk.
 const MOST_MOVES: usize = 8;
 
 /// A folder: of the tree, or of the host.

@@ -289,7 +289,7 @@ fn store(guest: &mut Guest<'_>, address: u32, ty: CType, value: &Val) -> Result<
     }
 }
 
-/// `ffi_call(cif, function, result, arguments)`.
+/// `ffi_call(cif, function, result, arguments)`: calls a function.
 fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (cif, slot, result, values) =
         (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?, arguments.word(3)?);
@@ -460,7 +460,7 @@ fn closure_alloc(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::
     Ok(address.into())
 }
 
-/// `ffi_closure_free(closure)`.
+/// `ffi_closure_free(closure)`: frees a closure and its table slot.
 fn closure_free(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let closure = arguments.word(0)?;
     let slot = guest.u32(closure).map_err(ended)?;

@@ -145,7 +145,7 @@ fn backtrace(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Resu
     Ok(Answer::from(END_OF_STACK))
 }
 
-/// `(context, *is_before)`: the counter of a frame, which is behind the call.
+/// `(context, *is_before)`: the counter of a frame, which lies after the call.
 fn get_ip_info(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let is_before = arguments.word(1)?;
     if is_before != 0 {

@@ -27,7 +27,7 @@ const DAY_OF_YEAR: usize = 7;
 const DAYLIGHT: usize = 8;
 const OFFSET: usize = 9;
 
-/// `(text, format, time)`: returns the address behind the text that the format describes, or null when the text does not match; then the
+/// `(text, format, time)`: returns the address after the text that the format describes, or null when the text does not match; then the
 /// time is unchanged.
 fn strptime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (text_at, time_at) = (arguments.word(0)?, arguments.word(2)?);

@@ -32,7 +32,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Repeat {
     Never,
-    /// Always.
+    /// Always, at this interval.
     Every(Duration),
     /// As long as the function, which is called with its data alone, returns a nonzero value.
     While(Duration),
