@@ -23,12 +23,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Runs [`PROGRAM`] with `folder` as the guest's `/out`.
 fn run(folder: std::path::PathBuf) -> Result<(ExitStatus, String), LoadError> {
-    // Once for a program: the compiler, and the image of each main module. With a `Cache`, compiling takes its seconds
-    // once for a machine.
+    // Needed once for a program: the compiler, and the image of each main module. With a `Cache`, the seconds that compiling takes are
+    // spent once for a machine.
     let compiler = Compiler::new()?;
     let image = Image::from_file(&compiler, "testdata/python/python.wasm")?;
 
-    // For each run: a process, which sees what its options name and nothing else.
+    // Needed for each run: a process, which sees what its options name and nothing else.
     let stdout = Captured::new();
     let options = ProcessOptions::python(&image)
         .args(["-c", PROGRAM])

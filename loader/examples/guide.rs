@@ -1,5 +1,5 @@
 //! Owns the snippets of `docs/embedding.md`: each section between `// guide:` and `// end` is one of them. Run it in the repository:
-//! `cargo run --example guide -- PYODIDE_MAIN_MODULE NUMPY_WHEEL`, or without arguments to leave out what takes numpy.
+//! `cargo run --example guide -- PYODIDE_MAIN_MODULE NUMPY_WHEEL`, or without arguments to leave out what needs numpy.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,8 +1,7 @@
-//! Measures `pydl deps` as whole processes, over a large module and over a folder of many, beside `wasm-tools`, which lists sections
-//! (`objdump`) or every byte (`dump`). They take turns, and the fastest round of each counts, since a shared machine only ever adds
-//! time. Times come from the clock, memory from the kernel's account of the process (`/usr/bin/time`), less what a process takes that
-//! looks at a module of 241 bytes.
-//! Needs a built pydl (`cargo build --workspace`) and what `testdata/build/fetch-fixtures.sh` fetches.
+//! Measures `pydl deps` as whole processes, on a large module and on a folder of many, beside `wasm-tools`, which lists sections
+//! (`objdump`) or every byte (`dump`). They take turns, and the fastest round of each counts, since a shared machine only ever adds time.
+//! Times come from the clock, memory from the kernel's account of the process (`/usr/bin/time`), minus what a process takes that reads a
+//! module of 241 bytes. Needs a built pydl (`cargo build --workspace`) and what `testdata/build/fetch-fixtures.sh` fetches.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,16 +12,16 @@ use anyhow::{Context, Result, anyhow, ensure};
 use pydl_loader::WheelFile;
 use pydl_tests::emscripten::{CURRENT, main_module, wheel};
 
-/// The program to compare with; `wasm-tools` of the `PATH` otherwise.
+/// The variable that names the program to compare with; otherwise, it is `wasm-tools` of the `PATH`.
 const WASM_TOOLS: &str = "PYDL_BENCH_WASM_TOOLS";
 const ROUNDS: usize = 9;
-/// Side modules in the folder.
+/// The number of side modules in the folder.
 const MANY: usize = 1_000;
 const WHEEL: &str = "numpy-2.5.5-cp314-cp314-pyemscripten_2026_0_wasm32.whl";
 /// Lists the sections of each file of a folder: `wasm-tools` takes one file at a time.
 const EACH: &str = r#"for file in "$1"/*.so; do "$0" objdump "$file" || exit 3; done"#;
 
-/// Words of a command, with what it is called.
+/// The name of a command, and its words.
 type Row = (&'static str, Vec<PathBuf>);
 
 fn main() -> Result<()> {
@@ -67,7 +66,7 @@ fn main() -> Result<()> {
     table("1,000 side modules", &rows, all, largest.max(size(&main)?), base)
 }
 
-/// `wasm-tools`, if it is there.
+/// `wasm-tools`, if it is installed.
 fn wasm_tools() -> Option<PathBuf> {
     let tools = std::env::var_os(WASM_TOOLS).map_or_else(|| PathBuf::from("wasm-tools"), PathBuf::from);
     let runs = Command::new(&tools).arg("--version").output().is_ok_and(|output| output.status.success());
@@ -103,7 +102,7 @@ fn table(what: &str, rows: &[Row], bytes: u64, largest: u64, base: f64) -> Resul
     Ok(())
 }
 
-/// Milliseconds and MiB of one run, whose output goes nowhere.
+/// The milliseconds and MiB of one run, whose output is discarded.
 fn measure(words: &[PathBuf]) -> Result<(f64, f64)> {
     let mut command = Command::new("/usr/bin/time");
     command.args(["-q", "-f", "%M"]).args(words);
@@ -111,7 +110,7 @@ fn measure(words: &[PathBuf]) -> Result<(f64, f64)> {
     let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output()?;
     let time = started.elapsed().as_secs_f64() * 1e3;
     let stderr = String::from_utf8_lossy(&output.stderr);
-    // Main modules are no side modules, which counts as a failure.
+    // Main modules are not side modules, which counts as a failure.
     ensure!(matches!(output.status.code(), Some(0 | 1)), "{command:?}: {}\n{stderr}", output.status);
     let memory = stderr.lines().next_back().and_then(|line| line.trim().parse::<f64>().ok());
     Ok((time, memory.context("no figure from /usr/bin/time")? / 1024.0))

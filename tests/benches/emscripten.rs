@@ -1,6 +1,6 @@
-//! Measures how long Pyodide's main module takes to start, as whole processes: in pydl, and in Node with the JavaScript that comes
-//! with it. They take turns, so that a machine that gets slower slows both. Needs a built pydl (`cargo build --workspace`), node, and
-//! what `testdata/build/fetch-fixtures.sh` fetches. Times come from the clock, memory from the kernel's account of the process
+//! Measures how long Pyodide's main module takes to start, as whole processes: in pydl, and in Node with the JavaScript that comes with it.
+//! They take turns, so that a machine that gets slower slows both. Needs a built pydl (`cargo build --workspace`), node, and what
+//! `testdata/build/fetch-fixtures.sh` fetches. Times come from the clock, memory from the kernel's account of the process
 //! (`/usr/bin/time`).
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use pydl_tests::emscripten::{CURRENT, main_module, wheel};
 
 const ROUNDS: usize = 15;
 
-/// A command, with what it is called.
+/// A command with its name.
 struct Runner {
     name: &'static str,
     command: Box<dyn Fn() -> Command>,
@@ -87,7 +87,7 @@ fn runners(main: &Path, cache: &Path) -> Result<Vec<Runner>> {
     ])
 }
 
-/// Milliseconds and MiB of one run.
+/// The milliseconds and MiB of one run.
 fn measure(mut command: Command) -> Result<(f64, f64)> {
     let started = Instant::now();
     let output = command.stdin(Stdio::null()).output()?;

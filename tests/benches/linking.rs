@@ -1,6 +1,6 @@
-//! Measures what linking costs as libraries grow, and what a call costs by the way it is bound: curves with the time for each
-//! import, export or library, and times of calls over those of wasmtime's own call from instance to instance. What counts is
-//! the fastest of several rounds, since a shared machine only ever adds time. Must not know how linking is done.
+//! Measures what linking costs as libraries grow, and what a call costs by the way it is bound: curves with the time for each import,
+//! export or library, and times of calls relative to those of wasmtime's own call from instance to instance. What counts is the fastest of
+//! several rounds, since a shared machine only ever adds time. Must not know how linking is done.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     deps(&main)
 }
 
-/// Runs a loop of so many calls.
+/// Runs a loop of this many calls.
 type Calls<'a> = Box<dyn Fn(u32) -> Result<Duration> + 'a>;
 
 /// Prints what calls cost, each in a loop of the guest. The kinds take turns, so that a slow moment hits all of them.
@@ -87,7 +87,7 @@ fn calls(compiler: &Compiler, image: &Image) -> Result<()> {
     Ok(())
 }
 
-/// The function `loop`, which calls `f` so often.
+/// The function `loop`, which calls `f` `count` times.
 fn loops(count: u32) -> String {
     format!(
         r#"(func $loop (export "loop") (result i32) (local $n i32)
@@ -99,7 +99,7 @@ fn loops(count: u32) -> String {
     )
 }
 
-/// A library that opens another in some mode, then `callee.so` for all, and calls the first one's `loop`.
+/// A library that opens another one with this mode, then `callee.so` with `RTLD_GLOBAL`, and calls the first one's `loop`.
 fn opens(library: &str, mode: u32) -> (&'static str, String) {
     let text = format!(
         r#"(module (@dylink.0 (mem-info (memory 64 0)))
@@ -146,7 +146,7 @@ fn between_instances(compiler: &Compiler, count: u32) -> wasmtime::Result<Durati
     Ok(start.elapsed())
 }
 
-/// Runs the driver, which opens the last of the libraries; the time from start to end.
+/// Runs the driver, which opens the last of the libraries; returns the time from start to end.
 fn run(image: &Image, libraries: &[(&str, String)]) -> Result<Duration> {
     let folder = tempfile::tempdir()?;
     for (name, text) in libraries {
@@ -171,11 +171,10 @@ fn open_files(image: &Image, folder: &Path, names: &[&str]) -> Result<Duration> 
     Ok(elapsed)
 }
 
-/// Named libraries in WebAssembly; the last is opened.
+/// WebAssembly libraries by name; the last one is opened.
 type Libraries = Vec<(String, Arc<[u8]>)>;
 
-/// Prints what a load costs at several sizes: what the linker decides, and a whole process that finds compiled code in the
-/// cache.
+/// Prints what a load costs at several sizes: the linker's decisions, and a whole process that finds compiled code in the cache.
 fn curve(
     main: &Arc<MainModule>,
     image: &Image,
@@ -193,7 +192,7 @@ fn curve(
         }
         let names: Vec<&str> = libraries.iter().map(|(name, _)| name.as_str()).collect();
         let mut loaded = Duration::MAX;
-        // The first one compiles.
+        // The first run compiles.
         for _ in 0..3 {
             loaded = loaded.min(open_files(image, folder.path(), &names)?);
         }
@@ -203,7 +202,7 @@ fn curve(
     Ok(())
 }
 
-/// Milliseconds in all, and microseconds for each.
+/// The milliseconds in all, and the microseconds for each.
 fn times(time: Duration, count: usize) -> String {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let each = time.as_secs_f64() * 1e6 / count as f64;
@@ -220,7 +219,7 @@ fn fastest(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
     Ok(best)
 }
 
-/// From file to plan.
+/// Goes from file to plan.
 fn decide(main: &MainModule, libraries: &Libraries) -> Result<()> {
     let mut process = FakeProcess { next_slot: 0x1_0000, ..FakeProcess::of(main.clone()) };
     let mut files = Files(libraries.iter().cloned().collect());
@@ -243,7 +242,7 @@ impl LibrarySource for Files {
     }
 }
 
-/// The same, remembering what is in them, as `pydl deps` does.
+/// Libraries by name with a memory of what is in them, as in `pydl deps`.
 struct Known {
     files: Files,
     parsed: BTreeMap<String, Arc<ParsedModule>>,
@@ -266,7 +265,7 @@ impl LibrarySource for Known {
 
 const RUN_CASE: &str = r#"(func (export "run_case") (result i32) i32.const 0)"#;
 
-/// One library that imports so many of its own functions, as C++ does with templates.
+/// One library that imports `count` of its own functions, as C++ does with templates.
 fn self_imports(count: usize) -> Libraries {
     let mut text = "(module (@dylink.0)".to_owned();
     for number in 0..count {
@@ -282,7 +281,7 @@ fn self_imports(count: usize) -> Libraries {
     vec![("case.so".to_owned(), assemble(&format!("{text} {RUN_CASE})")).into())]
 }
 
-/// One library that exports so many functions.
+/// One library that exports `count` functions.
 fn exports(count: usize) -> Libraries {
     let mut text = "(module (@dylink.0)".to_owned();
     for number in 0..count {
@@ -291,7 +290,7 @@ fn exports(count: usize) -> Libraries {
     vec![("case.so".to_owned(), assemble(&format!("{text} {RUN_CASE})")).into())]
 }
 
-/// Libraries of which each needs the next and calls it, and each calls a function of the last.
+/// Libraries each of which needs the next one and calls it, and calls a function of the last one.
 fn chain(count: usize) -> Libraries {
     let library = |number: usize| {
         let mut text = "(module (@dylink.0 (mem-info (memory 16 4))".to_owned();

@@ -1,6 +1,6 @@
-//! Measures how fast exceptions are lowered, on one core: the time of `Pass::LowerExceptions` over files given by the caller, and of a
-//! plain reading of the same code for comparison. What counts is the fastest of several rounds, since a shared machine only
-//! ever adds time. Must not know what is in the files.
+//! Measures how fast exceptions are lowered, on one core: the time of `Pass::LowerExceptions` over files given by the caller, and of merely
+//! reading the same code for comparison. What counts is the fastest of several rounds, since a shared machine only ever adds time. Must not
+//! know what is in the files.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use pydl_linker::ParsedModule;
 use pydl_linker::rewrite::{Pass, Recipe};
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
-/// The files, separated as in `PATH`.
+/// The variable that lists the files, separated as in `PATH`.
 const MODULES: &str = "PYDL_BENCH_MODULES";
 const ROUNDS: usize = 11;
 
@@ -53,7 +53,7 @@ fn fastest(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
     Ok(best)
 }
 
-/// Reads each instruction once, which no lowering can do without.
+/// Reads each instruction once, which every lowering has to do.
 fn read_code(bytes: &[u8]) -> Result<()> {
     let mut count = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {

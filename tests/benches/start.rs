@@ -12,7 +12,7 @@ use wasmtime::{Config, Engine, Linker, Module, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
-/// Set for the process that is the bare embedding: the file with the compiled code.
+/// The variable that is set for the process that is the bare embedding: the file with the compiled code.
 const BARE: &str = "PYDL_BENCH_BARE";
 const ROUNDS: usize = 41;
 
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
 /// The bare embedding: `python -c pass` with the standard library mounted as pydl mounts it.
 fn bare(code: &Path) -> wasmtime::Result<()> {
     let mut config = Config::new();
-    // Compiled code fits one configuration only.
+    // Compiled code fits only one configuration.
     config.epoch_interruption(true).max_wasm_stack(16 << 20).async_stack_size(24 << 20);
     config.wasm_memory64(false).wasm_multi_memory(false).wasm_exceptions(true);
     config.wasm_function_references(true).wasm_gc(true).gc_heap_initial_size(1 << 20);
@@ -92,7 +92,7 @@ fn compare() -> Result<()> {
     Ok(())
 }
 
-/// Milliseconds that `import fputs` takes by the guest's own clock: the median of a few processes.
+/// The milliseconds that `import fputs` takes by the guest's own clock: the median of a few processes.
 fn import_in_guest(pydl: &dyn Fn(&[&str]) -> Command, fputs: &str) -> Result<f64> {
     let code = "import time; t = time.perf_counter_ns(); import fputs; print(time.perf_counter_ns() - t)";
     let mut times = Vec::new();
@@ -104,7 +104,7 @@ fn import_in_guest(pydl: &dyn Fn(&[&str]) -> Command, fputs: &str) -> Result<f64
     Ok(median(times))
 }
 
-/// The compiled main module: by far the largest file of the cache.
+/// The entry of the compiled main module: by far the largest file of the cache.
 fn largest_entry(cache: &Path) -> Result<PathBuf> {
     let entries = fs::read_dir(cache)?.flatten().map(|entry| entry.path());
     let sized = entries.filter_map(|path| Some((fs::metadata(&path).ok()?.len(), path)));

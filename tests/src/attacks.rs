@@ -1,5 +1,5 @@
-//! Owns hostile Python programs, `cases/hostile/programs.txt`: how one is run in a process of its own, and what it has cost its host.
-//! Must not know which of them are run when.
+//! Owns hostile Python programs, `cases/hostile/programs.txt`: how one is run in a process of its own, and what it costs its host. Must not
+//! know which of them are run when.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,45 +12,45 @@ use pydl_loader::{Cache, Captured, Compiler, Image, Process, ProcessOptions};
 
 use crate::guest::PATIENCE;
 
-/// What the host may keep for a program, in bytes, and what it may take beyond that whatever the program does.
+/// The bytes that the host may keep for a program, and the bytes that it may take beyond that, whatever the program does.
 pub const BUDGET: u64 = 64 << 20;
 pub const ALLOWANCE: u64 = 200 << 20;
 
-/// The test that runs one program, and the variable that names it: its main module, its name and how long it runs.
+/// The test that runs one program, and the variable that describes it: its main module, its name and how long it runs.
 const RUNNER: &str = "one_hostile_program";
 const VARIABLE: &str = "PYDL_HOSTILE_PROGRAM";
-/// What a line of the report begins with.
+/// The beginning of the report's line.
 const REPORT: &str = "cost:";
-/// A program that does nothing, to compare with.
+/// The name of a program that does nothing, to compare with.
 pub const IDLE: &str = "idle";
 const BEGINNING: &str = "import os, sys, time\nprint('ready', flush=True)\n";
 
-/// A program.
+/// A hostile program.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// Its name.
     pub name: String,
-    /// For which main modules: `E` for Emscripten's, `W` for WASI.
+    /// The main modules that it is for: `E` for Emscripten's, `W` for WASI.
     pub letters: String,
-    /// How many bytes of the guest's own memory it uses at most, beyond what Python takes anyway.
+    /// The most bytes of the guest's own memory that it uses, beyond what Python takes anyway.
     pub memory: u64,
     code: String,
 }
 
-/// What a program has cost.
+/// What a program has cost its host.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// The most bytes of memory that its process had, the guest's own included.
+    /// The most bytes of memory that its process had, including the guest's own memory.
     pub memory: u64,
-    /// How long it ran on after it was to end.
+    /// How long it continued to run after it was to end.
     pub ending: Duration,
 }
 
-/// All programs.
+/// All hostile programs.
 ///
 /// # Panics
 ///
-/// When their file is not in its form.
+/// Panics when their file is malformed.
 pub fn programs() -> Vec<Program> {
     let text = fs::read_to_string(crate::repository().join("tests/cases/hostile/programs.txt")).unwrap();
     let program = |section: &str| {
@@ -63,21 +63,21 @@ pub fn programs() -> Vec<Program> {
     text.split("\n=== ").skip(1).map(program).collect()
 }
 
-/// Runs a program for some time in a process of its own, ends it, and tells what it has cost.
+/// Runs a program for some time in a process of its own, ends it, and returns what it has cost.
 ///
 /// # Errors
 ///
-/// With what went wrong.
+/// Errs with a description of what went wrong.
 ///
 /// # Panics
 ///
-/// When this test program cannot be run again.
+/// Panics when this test program cannot be started again.
 pub fn run(main: &Path, name: &str, time: Duration) -> Result<Cost, String> {
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new(program);
     command.args(["--exact", RUNNER, "--ignored", "--nocapture", "--test-threads=1"]);
     command.env(VARIABLE, format!("{}\n{name}\n{}", main.display(), time.as_millis()));
-    // With it, an error of a guest that has called itself a thousand times through its host takes its time to be written down.
+    // With a backtrace, writing down an error of a guest that has called itself a thousand times through its host takes its time.
     command.env("RUST_BACKTRACE", "0");
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -89,11 +89,11 @@ pub fn run(main: &Path, name: &str, time: Duration) -> Result<Cost, String> {
     }
 }
 
-/// Runs the program that the variable names, and prints what it has cost: the other side of [`run`].
+/// Runs the program that the variable names, and prints what it has cost: the counterpart of [`run`] in the process that it starts.
 ///
 /// # Panics
 ///
-/// When it does not end.
+/// Panics when the program does not end.
 pub fn run_named() {
     let Ok(named) = std::env::var(VARIABLE) else { return };
     let mut lines = named.lines();
@@ -130,7 +130,7 @@ pub fn run_named() {
     }
 }
 
-/// The most bytes of memory that this process has had since it was last asked to forget (`proc_pid_status(5)`).
+/// The most bytes of memory that this process has had since the figure was last reset (`proc_pid_status(5)`).
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

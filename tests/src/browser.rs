@@ -1,17 +1,17 @@
-//! Owns how the tests have a real browser show a page: headless Chromium, if there is one. Must not know the pages.
+//! Owns how the tests show a page in a real browser: headless Chromium, if there is one. Must not know the pages.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Names the browser to use; without it one is looked for on the PATH.
+/// The variable that names the browser to use; without it, a browser is looked for on the PATH.
 pub const BROWSER: &str = "PYDL_BROWSER";
 
-/// The browser. `None` when there is none: that is told, and is no failure even where skips are, since a browser is a lot to ask
-/// of every machine.
+/// The browser. `None` when there is none: that is reported, and is no failure even where skips are, since a browser cannot be expected on
+/// every machine.
 ///
 /// # Panics
 ///
-/// When `PYDL_BROWSER` is set and is not there.
+/// Panics when `PYDL_BROWSER` is set to a file that does not exist.
 pub fn find() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(BROWSER).filter(|named| !named.is_empty()) {
         let named = PathBuf::from(named);
@@ -29,11 +29,11 @@ pub fn find() -> Option<PathBuf> {
     found
 }
 
-/// The page as it is after its scripts have run, in HTML. `place` is what follows the path, as `#f1`.
+/// The page as it is after its scripts have run, in HTML. `place` is what follows the path, such as `#f1`.
 ///
 /// # Panics
 ///
-/// When the browser fails.
+/// Panics when the browser fails.
 pub fn page_after_scripts(browser: &Path, file: &Path, place: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(browser)

@@ -10,40 +10,40 @@ use std::time::{Duration, Instant};
 
 use crate::{files, pydl, repository, testdata};
 
-/// The folder of what is fetched instead of kept.
+/// The variable that names the folder for files that are fetched instead of kept in the repository.
 pub const FIXTURES: &str = "PYDL_FIXTURES";
 /// The generation of Pyodide that most cases are about.
 pub const CURRENT: &str = "314.0.7";
 /// All generations whose main modules pydl runs, the oldest first. The last one is a pre-release.
 pub const GENERATIONS: [&str; 4] = ["0.27.7", "0.29.3", CURRENT, "315.0.0-alpha.2"];
-/// How long a run may take before it is taken for one that hangs.
+/// How long a run may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// A script with the main module and the wheels it is run with.
+/// A script with the main module and the wheels that it is run with.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The name of its folder, or of its file.
     pub name: String,
     /// The Python file.
     pub script: PathBuf,
-    /// The output that is right.
+    /// The file with the expected output.
     pub expected: PathBuf,
     /// The version of the npm package `pyodide`.
     pub main: String,
-    /// File names of wheels.
+    /// The file names of its wheels.
     pub wheels: Vec<String>,
     /// Variables of the script's environment.
     pub env: Vec<(String, String)>,
 }
 
-/// What came out of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// Standard output.
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-    /// How it ended.
+    /// The status with which it ended.
     pub status: ExitStatus,
 }
 
@@ -51,7 +51,7 @@ pub struct Outcome {
 ///
 /// # Panics
 ///
-/// When there are none, or a `wheels.txt` has a line of another kind than `main VERSION` and `wheel FILE`.
+/// Panics when there are none, or when a `wheels.txt` has a line of another kind than `main VERSION` and `wheel FILE`.
 pub fn cases(folder: &Path) -> Vec<Case> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut cases: Vec<Case> = entries
@@ -81,7 +81,7 @@ fn case(folder: &Path) -> Case {
     Case { name, script, expected, main, wheels, env: Vec::new() }
 }
 
-/// The cases of a folder of single files `NAME.py` with `NAME.txt`, for the current generation and no wheels. The first line of a
+/// The cases of a folder of single files `NAME.py` with `NAME.txt`, for the current generation and without wheels. The first line of a
 /// script may set variables of its environment: `# env: NAME=VALUE NAME=VALUE`.
 pub fn scripts(folder: &Path) -> Vec<Case> {
     files(folder, ".py").into_iter().map(script_case).collect()
@@ -101,7 +101,7 @@ fn script_case(script: PathBuf) -> Case {
 ///
 /// # Errors
 ///
-/// Why it is not here and could not be fetched.
+/// Errs with the reason why it is not here and could not be fetched.
 pub fn main_module(version: &str) -> Result<PathBuf, String> {
     fetched(&Path::new("pyodide").join(version).join("pyodide.asm.wasm"))
 }
@@ -111,26 +111,26 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// Why the main module is not here and could not be fetched.
+    /// Errs with the reason why the main module is not here and could not be fetched.
     pub fn main_folder(&self) -> Result<PathBuf, String> {
         main_module(&self.main)?;
         fetched(&Path::new("pyodide").join(&self.main))
     }
 
-    /// Its wheels, in the order they are given.
+    /// Its wheels, in the order in which they are given.
     ///
     /// # Errors
     ///
-    /// Why one of them is not here and could not be fetched.
+    /// Errs with the reason why one of them is not here and could not be fetched.
     pub fn wheel_files(&self) -> Result<Vec<PathBuf>, String> {
         self.wheels.iter().map(|name| wheel(name)).collect()
     }
 
-    /// Runs it in pydl: the one place that knows the command line.
+    /// Runs the case in pydl: the only place that knows the command line.
     ///
     /// # Errors
     ///
-    /// Why something it needs is not here and could not be fetched.
+    /// Errs with the reason why something it needs is not here and could not be fetched.
     pub fn run_in_pydl(&self) -> Result<Outcome, String> {
         let mut command = pydl();
         command.arg("run").arg(self.main_folder()?.join("pyodide.asm.wasm"));
@@ -143,11 +143,11 @@ impl Case {
         Ok(finish(command.arg(&self.script)))
     }
 
-    /// Runs it in Pyodide under Node.
+    /// Runs the case in Pyodide under Node.
     ///
     /// # Errors
     ///
-    /// Why something it needs is not here and could not be fetched.
+    /// Errs with the reason why something it needs is not here and could not be fetched.
     pub fn run_in_node(&self) -> Result<Outcome, String> {
         let mut command = Command::new("node");
         command.arg(repository().join("tests/oracle/node_pyodide.mjs"));
@@ -162,17 +162,17 @@ impl Case {
     }
 }
 
-/// A wheel, kept here or fetched.
+/// A wheel, kept in the repository or fetched.
 ///
 /// # Errors
 ///
-/// Why it is not here and could not be fetched.
+/// Errs with the reason why it is not here and could not be fetched.
 pub fn wheel(name: &str) -> Result<PathBuf, String> {
     let kept = testdata("wheels").join(name);
     if kept.exists() { Ok(kept) } else { fetched(&Path::new("wheels").join(name)) }
 }
 
-/// A file or folder of the fixtures, which are fetched when it is not there.
+/// A file or folder of the fixtures, which are fetched when it is missing.
 fn fetched(path: &Path) -> Result<PathBuf, String> {
     static FETCH: OnceLock<Result<(), String>> = OnceLock::new();
     let default = || repository().join("target/fixtures");
@@ -190,11 +190,11 @@ fn fetch() -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(said.trim().to_owned()) }
 }
 
-/// Runs a command to its end, and ends it when it hangs.
+/// Runs a command to its end, or kills it when it hangs.
 ///
 /// # Panics
 ///
-/// When it cannot be started, or hangs.
+/// Panics when it cannot be started, or hangs.
 fn finish(command: &mut Command) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));

@@ -1,5 +1,5 @@
-//! Owns guests that mean harm: `cases/hostile/main.wat` with one function that misbehaves, and how they are run. Must not know
-//! what is expected of them.
+//! Owns malicious guests: `cases/hostile/main.wat` with one function that misbehaves, and how they are run. Must not know what is expected
+//! of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ use pydl_loader::{Captured, Compiler, ExitStatus, Image, Process, ProcessOptions
 
 use crate::wasm::assemble;
 
-/// No guest here takes longer unless it hangs.
+/// The time after which a guest counts as hanging.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The main module: what replaces the words in braces, by word, and the files it serves as `/0`, `/1` and so on.
+/// The main module: the replacements of the words in braces, by word, and the files it serves as `/0`, `/1` and so on.
 #[derive(Default, Debug)]
 pub struct Guest {
     parts: BTreeMap<&'static str, String>,
@@ -24,13 +24,13 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// One that serves these files.
+    /// A guest that serves these files.
     #[must_use]
     pub fn new(libraries: &[Vec<u8>]) -> Guest {
         Guest { libraries: libraries.to_vec(), parts: BTreeMap::new() }
     }
 
-    /// The same with a word in braces replaced.
+    /// This guest with a word in braces replaced.
     #[must_use]
     pub fn with(mut self, word: &'static str, text: impl Into<String>) -> Guest {
         self.parts.insert(word, text.into());
@@ -64,11 +64,11 @@ impl Guest {
         assemble(&text)
     }
 
-    /// The process, which does not run yet.
+    /// The process of the guest, which does not run yet.
     ///
     /// # Panics
     ///
-    /// When the text is wrong.
+    /// Panics when the text is malformed.
     #[must_use]
     pub fn process(&self, stdout: &Captured) -> Process {
         static COMPILER: OnceLock<Compiler> = OnceLock::new();
@@ -76,16 +76,16 @@ impl Guest {
         let main = folder.path().join("main.wasm");
         fs::write(&main, self.assemble()).unwrap();
         let image = Image::from_file(COMPILER.get_or_init(|| Compiler::new().unwrap()), &main).unwrap();
-        // What the linker has to know is read when the first library is opened, and the file is gone by then.
+        // What the linker has to know is read when the first library is opened, and by then the file is gone.
         image.main_module().unwrap();
         Process::new(&image, &ProcessOptions::new("hostile").stdout(stdout)).unwrap()
     }
 
-    /// How it ends, and what it says.
+    /// How the guest ends, and what it prints.
     ///
     /// # Panics
     ///
-    /// When it hangs.
+    /// Panics when it hangs.
     #[must_use]
     pub fn run(&self) -> (ExitStatus, String) {
         let stdout = Captured::new();
@@ -105,11 +105,11 @@ impl Guest {
         (status, String::from_utf8_lossy(&stdout.contents()).into_owned())
     }
 
-    /// What it says before it ends well.
+    /// What the guest prints before it ends with status 0.
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// Panics when it ends in another way.
     #[must_use]
     pub fn says(&self) -> String {
         let (status, text) = self.run();
@@ -118,7 +118,7 @@ impl Guest {
     }
 }
 
-/// A side module with 16 bytes of static data and two slots.
+/// A side module with 16 bytes of static data and two table slots.
 #[must_use]
 pub fn library(text: &str) -> Vec<u8> {
     assemble(&format!(
@@ -128,11 +128,11 @@ pub fn library(text: &str) -> Vec<u8> {
     ))
 }
 
-/// A temporary folder that may hold a cache whatever the umask is.
+/// A temporary folder that may hold a cache, whatever the umask is.
 ///
 /// # Panics
 ///
-/// When it cannot be made.
+/// Panics when it cannot be made.
 #[must_use]
 pub fn private_folder() -> tempfile::TempDir {
     tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap()

@@ -1,5 +1,5 @@
-//! Owns which files of a crate import which others, by reading their sources: `use` declarations and paths that begin with `crate`, `self` or
-//! `super`, tests left out. Must not know which imports are right.
+//! Owns which files of a crate import which others, by reading their sources: `use` declarations and paths that begin with `crate`, `self`
+//! or `super`, except in tests. Must not know which imports are right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ pub type ModulePath = Vec<String>;
 ///
 /// # Panics
 ///
-/// When a file cannot be read.
+/// Panics when a file cannot be read.
 pub fn of_crate(sources: &Path) -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
     let mut files = BTreeMap::new();
     find(sources, &mut Vec::new(), &mut files);
@@ -27,7 +27,7 @@ pub fn of_crate(sources: &Path) -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
     files.iter().map(|(module, file)| (module.clone(), imports(module, file))).collect()
 }
 
-/// The circles among the files of a crate: each is a set of modules of which every one imports every other, by whatever way round.
+/// The cycles among the files of a crate: each is a set of modules of which every one imports every other, directly or indirectly.
 pub fn circles(imports: &BTreeMap<ModulePath, BTreeSet<ModulePath>>) -> Vec<BTreeSet<ModulePath>> {
     let reached: BTreeMap<&ModulePath, BTreeSet<&ModulePath>> =
         imports.keys().map(|module| (module, reachable(imports, module))).collect();
@@ -42,7 +42,7 @@ pub fn circles(imports: &BTreeMap<ModulePath, BTreeSet<ModulePath>>) -> Vec<BTre
     circles
 }
 
-/// All modules that a module imports, and those that they import, and so on.
+/// All modules that a module imports, directly or indirectly.
 fn reachable<'a>(
     imports: &'a BTreeMap<ModulePath, BTreeSet<ModulePath>>,
     from: &ModulePath,
@@ -80,7 +80,7 @@ fn without_comments(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// All paths that begin in the crate, those of `use` trees one by one.
+/// All paths that begin in the crate; those of `use` trees are listed individually.
 fn paths(text: &str) -> Vec<ModulePath> {
     let mut paths = Vec::new();
     for begin in ["crate::", "self::", "super::"] {
@@ -119,7 +119,7 @@ fn expand<'a>(prefix: &[String], tree: &'a str, paths: &mut Vec<ModulePath>) -> 
             Some(next) => rest = next,
             None => {
                 paths.push(path);
-                // `as` gives another name to what has been named.
+                // `as` gives another name to what has been imported.
                 let after = after.trim_start();
                 let renamed = after.strip_prefix("as ").map(str::trim_start);
                 let skip = |text: &'a str| text.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
@@ -129,7 +129,7 @@ fn expand<'a>(prefix: &[String], tree: &'a str, paths: &mut Vec<ModulePath>) -> 
     }
 }
 
-/// A path from the crate's root, as a module means it.
+/// A path from the crate's root, as a module refers to it.
 fn absolute(module: &ModulePath, path: &[String]) -> ModulePath {
     let (mut base, mut rest) = match path.split_first() {
         Some((first, rest)) if first == "crate" => (Vec::new(), rest),

@@ -1,4 +1,4 @@
-//! Owns what the tests share: where things are, the built `pydl`, golden text, skips. Must not know any case.
+//! Owns what the tests share: the places of files, the built `pydl`, golden text, skips. Must not know any case.
 
 pub mod attacks;
 pub mod browser;
@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Set to 1 to write what the tests got into the files they compare with.
+/// Set to 1 to write the actual results into the files that they are compared with.
 pub const BLESS: &str = "PYDL_BLESS";
-/// Set to 1 to make a skipped test a failed one.
+/// Set to 1 to make skipped tests fail.
 pub const NO_SKIP: &str = "PYDL_NO_SKIP";
 
 /// The root of the repository.
@@ -37,7 +37,7 @@ pub fn python_wasm() -> PathBuf {
 ///
 /// # Panics
 ///
-/// When it is not there, or older than its sources: a test of some packages alone does not build it.
+/// Panics when it is missing, or older than its sources: testing only some packages does not build it.
 pub fn pydl_binary() -> PathBuf {
     let binary = target_folder().join("pydl");
     let built = modified(&binary).unwrap_or_else(|| panic!("{}: not built", binary.display()));
@@ -51,7 +51,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).ok()?.modified().ok()
 }
 
-/// When the newest file below a folder was changed.
+/// When the newest file below a folder was modified.
 fn newest(folder: &Path) -> Option<SystemTime> {
     let entries = fs::read_dir(folder).ok()?.flatten();
     let changes = entries.filter_map(|entry| {
@@ -61,21 +61,22 @@ fn newest(folder: &Path) -> Option<SystemTime> {
     changes.max()
 }
 
-/// `pydl`, to be given arguments. Its compiled code is kept with the build, so that each module is compiled once.
+/// The command `pydl`, without arguments. Its compiled code is kept with the build, so that each module is compiled once.
 pub fn pydl() -> Command {
     let mut command = Command::new(pydl_binary());
     command.env("PYDL_CACHE_DIR", cache_folder());
     command
 }
 
-/// The same with the signals that it may be sent, whatever these tests were told to ignore: what is ignored when it starts stays ignored.
+/// The command `pydl` with the default action for all signals, whatever these tests ignore: a signal that is ignored when a program starts
+/// stays ignored.
 pub fn pydl_with_signals() -> Command {
     let mut command = Command::new("env");
     command.arg("--default-signal").arg(pydl_binary()).env("PYDL_CACHE_DIR", cache_folder());
     command
 }
 
-/// Where the tests keep compiled code: a folder for each build of `pydl`, so that no test runs code that another one made.
+/// The folder in which the tests keep compiled code: one for each build of `pydl`, so that no test runs code that another build made.
 pub fn cache_folder() -> PathBuf {
     let built = modified(&target_folder().join("pydl")).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let caches = target_folder().join("pydl-test-cache");
@@ -98,7 +99,7 @@ fn target_folder() -> PathBuf {
 ///
 /// # Panics
 ///
-/// When they differ, showing both.
+/// Panics when they differ, showing both.
 pub fn assert_golden(path: &Path, actual: &str) {
     if blessing() {
         fs::write(path, actual).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -117,11 +118,11 @@ pub fn blessing() -> bool {
     std::env::var_os(BLESS).is_some_and(|value| value == "1")
 }
 
-/// Tells that a test cannot run here, and why.
+/// Reports that a test cannot run here, and why.
 ///
 /// # Panics
 ///
-/// When skips count as failures.
+/// Panics when skips count as failures.
 pub fn skip(why: &str) {
     assert!(std::env::var_os(NO_SKIP).is_none_or(|value| value != "1"), "skipped: {why}");
     eprintln!("skipped: {why}");
@@ -131,7 +132,7 @@ pub fn skip(why: &str) {
 ///
 /// # Panics
 ///
-/// When there are none: a test over nothing proves nothing.
+/// Panics when there are none: a test over nothing proves nothing.
 pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut files: Vec<PathBuf> = entries

@@ -1,4 +1,4 @@
-//! Owns a process that has no engine: a namespace, and memory and slots that are handed out one behind the other. Must not know what is
+//! Owns a process without an engine: a namespace, and memory and slots that are handed out one after the other. Must not know what is
 //! expected of a load.
 
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use pydl_linker::{
 };
 use wasmparser::FuncType;
 
-/// The process.
+/// A process without an engine.
 pub struct FakeProcess {
     /// What is loaded.
     pub namespace: Arc<Namespace>,
-    /// Where the next memory is, in bytes.
+    /// The address of the next memory, in bytes.
     pub next_address: u32,
-    /// The next slot.
+    /// The number of the next slot.
     pub next_slot: u32,
-    /// What the host has beyond what the main module imports.
+    /// The functions of the host beyond those that the main module imports.
     pub host: Functions,
 }
 
-/// A host that has functions of these names, in the types in which they are wanted; by address, without parameters and results.
+/// A host that has functions of these names, in whatever type they are imported; by address, they have no parameters and results.
 #[derive(Clone, Default, Debug)]
 pub struct Functions(pub Vec<String>);
 
@@ -38,7 +38,7 @@ impl Host for Functions {
 }
 
 impl FakeProcess {
-    /// One of a main module whose host has what it imports itself.
+    /// A process of a main module whose host has the functions that the main module itself imports.
     pub fn of(main: MainModule) -> FakeProcess {
         let main = Arc::new(main);
         let host = Namespace::host_functions_of(&main).collect();
@@ -50,12 +50,12 @@ impl FakeProcess {
         }
     }
 
-    /// Brings the main module to life, but for the code: by its own plan, and by that of what completes it if there is one. The host has
+    /// Starts the main module, except for its code: by its own plan, and by the plan of what completes it, if there is one. The host has
     /// the functions of these names.
     ///
     /// # Errors
     ///
-    /// When the linker refuses.
+    /// Errs when the linker refuses.
     pub fn start(
         &mut self,
         host: Functions,
@@ -73,11 +73,11 @@ impl FakeProcess {
         Ok((plan, Some(planned.into_plan())))
     }
 
-    /// What `dlopen` of a name brings in; nothing changes but what is handed out next. `None` when it is loaded already.
+    /// What `dlopen` of a name brings in; nothing changes except what is handed out next. `None` when it is loaded already.
     ///
     /// # Errors
     ///
-    /// When the linker refuses.
+    /// Errs when the linker refuses.
     pub fn plan(
         &mut self,
         name: &str,
@@ -90,11 +90,11 @@ impl FakeProcess {
         }
     }
 
-    /// `dlopen`, but for the code.
+    /// Does what `dlopen` does, except for the code.
     ///
     /// # Errors
     ///
-    /// When the linker refuses.
+    /// Errs when the linker refuses.
     pub fn open(
         &mut self,
         name: &str,
@@ -114,17 +114,17 @@ impl FakeProcess {
         }
     }
 
-    /// What is loaded, to change it.
+    /// What is loaded, to be changed.
     pub fn namespace_mut(&mut self) -> &mut Namespace {
         Arc::make_mut(&mut self.namespace)
     }
 }
 
-/// What `dlopen` has done.
+/// What `dlopen` did.
 pub enum Opened {
-    /// Counted one more: the library was loaded.
+    /// The library was loaded already: it counted one more reference.
     Already(ModuleId),
-    /// Loaded libraries, by this plan.
+    /// It loaded libraries, by this plan.
     New(LoadPlan),
 }
 

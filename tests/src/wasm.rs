@@ -1,5 +1,5 @@
-//! Owns small WebAssembly modules made to measure: from text, and real ones cut or changed. Must not know what is
-//! expected of them.
+//! Owns small WebAssembly modules for tests: made from text, or from real ones that are cut or changed. Must not know what is expected of
+//! them.
 
 use wasm_encoder::{CustomSection, Encode, Module, RawSection, Section};
 
@@ -7,16 +7,16 @@ use wasm_encoder::{CustomSection, Encode, Module, RawSection, Section};
 ///
 /// # Panics
 ///
-/// When the text is wrong.
+/// Panics when the text is malformed.
 pub fn assemble(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Where each section of a module begins, the header first, and the end of the file last.
+/// The offset of each section of a module, preceded by that of the header and followed by the end of the file.
 ///
 /// # Panics
 ///
-/// When the module is malformed.
+/// Panics when the module is malformed.
 pub fn section_boundaries(module: &[u8]) -> Vec<usize> {
     let mut boundaries = Vec::new();
     let mut at = 8;
@@ -33,7 +33,7 @@ pub fn section_boundaries(module: &[u8]) -> Vec<usize> {
 ///
 /// # Panics
 ///
-/// When the module is malformed.
+/// Panics when the module is malformed.
 pub fn sections(module: &[u8]) -> Vec<(u8, &[u8])> {
     let boundaries = section_boundaries(module);
     boundaries
@@ -55,7 +55,7 @@ pub fn join(sections: &[(u8, &[u8])]) -> Vec<u8> {
     module.finish()
 }
 
-/// The same module with another `dylink.0` section, given by its subsections.
+/// This module with another `dylink.0` section, given by its subsections.
 pub fn with_dylink(module: &[u8], subsections: &[u8]) -> Vec<u8> {
     let mut contents = Vec::new();
     let custom = CustomSection { name: "dylink.0".into(), data: subsections.into() };

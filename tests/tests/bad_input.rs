@@ -1,6 +1,6 @@
-//! Gives a real Python process every kind of bad library file there is, one after the other. Each must fail as an
-//! `ImportError` that names the file and what is wrong, the same on a second try; afterwards the process goes on and a
-//! good library loads. The messages are in `cases/bad_input.txt`. `pydl deps` gets the same files.
+//! Gives a real Python process every kind of bad library file there is, one after the other. Each must fail as an `ImportError` that names
+//! the file and what is wrong, in the same way on a second try; afterwards the process continues and a good library loads. The messages are
+//! in `cases/bad_input.txt`. `pydl deps` gets the same files.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -107,8 +107,8 @@ fn bad_files() -> Vec<BadFile> {
     files
 }
 
-/// The real library, cut in its header, in every section, and at every boundary where what is left is no library. What
-/// follows the data section is custom sections, without which the library works.
+/// The real library, cut in its header, in every section, and at every boundary where what is left is not a library. The data section is
+/// followed by custom sections, without which the library works.
 fn truncations(good: &[u8], add: &mut impl FnMut(&str, Vec<u8>)) {
     add("cut_header", good[..6].to_vec());
     let boundaries = section_boundaries(good);
@@ -167,8 +167,7 @@ fn unbindable(add: &mut impl FnMut(&str, Vec<u8>)) {
     add("python_x", module(""));
 }
 
-/// Files that are refused by what only a process has: its engine, which validates code and compares tables, its allocator, its
-/// guest's own code, or Python.
+/// Files that only a process refuses: its engine, which validates code and compares tables, its allocator, its guest's own code, or Python.
 const REFUSED_BY_PROCESSES: [&str; 6] =
     ["constructor_traps", "invalid_code", "large_table", "memory_3_gib", "python_x", "start_traps"];
 
@@ -265,7 +264,7 @@ fn a_trap_is_told_with_its_frames() {
     let folder = tempfile::tempdir().unwrap();
     let main = folder.path().join("trap.wasm");
     let unreachable = "pydl: the guest ended in a trap: wasm trap: wasm `unreachable` instruction executed\n";
-    // The name section's names, then those of exports, then numbers; the file is always known.
+    // The names come from the name section, or else from the exports, or else are numbers; the file is always known.
     for (text, frames) in [
         (
             r#"(module $demo (func $inner unreachable) (func (export "_start") call $inner))"#,

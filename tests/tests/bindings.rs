@@ -1,13 +1,13 @@
-//! Holds linking to rules over random inputs: what imports are bound to over several loads, against a model of ELF's lookup that
-//! shares no code with the linker, and what `dlsym` finds then; loads that fail at a random step of a real process, which leave
-//! nothing behind; and constructors that open and close libraries, and fail, against a model of who runs when.
+//! Checks rules of linking on random inputs: what imports are bound to over several loads, against a model of ELF's lookup that shares no
+//! code with the linker, and what `dlsym` finds afterwards; loads that fail at a random step of a real process, which must leave nothing
+//! behind; and constructors that open and close libraries, and fail, against a model of the order in which constructors run.
 //!
-//! That the model finds a wrong linker was tried by breaking one rule at a time. `imports_are_bound_as_elf_binds_them` found, after this
-//! many cases: search depth first (34), `RTLD_LOCAL` libraries in the global scope (2), the last definition instead of the first (2;
-//! in the index of long scopes, 41), main searched last (0), no promotion (35) or of the library alone (2), `RTLD_NEXT` from the caller
-//! itself on (3), no `RTLD_DEEPBIND` (13), `RTLD_LAZY` as `RTLD_NOW` (2), a handle without what is needed (1), weak undefined
-//! symbols refused (1). `places_are_taken_where_they_serve` found that alignment was not checked (11), `lifetime.rs` that what is bound
-//! was not held (18), `properties.rs` an initialization the other way round (3).
+//! That the model detects a wrong linker was tried by breaking one rule at a time. `imports_are_bound_as_elf_binds_them` detected, after
+//! this many cases: depth-first search (34), `RTLD_LOCAL` libraries in the global scope (2), the last definition instead of the first (2;
+//! in the index of long scopes, 41), main searched last (0), no promotion (35) or promotion of the library alone (2), `RTLD_NEXT` starting
+//! at the caller itself (3), no `RTLD_DEEPBIND` (13), `RTLD_LAZY` as `RTLD_NOW` (2), a handle without the needed libraries (1), weak
+//! undefined symbols refused (1). `places_are_taken_where_they_serve` detected that alignment was not checked (11), `lifetime.rs` that what
+//! is bound was not held (18), `properties.rs` an initialization in reverse order (3).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -29,11 +29,12 @@ use pydl_tests::wasm::assemble;
 const LIBRARIES: usize = 12;
 /// Functions `f0` to `f5`; the main module defines the last.
 const FUNCTIONS: usize = 6;
-/// Data, after the functions: a plain variable; then what C++ has once in a process, of which the main module defines the last.
+/// Data, after the functions: a plain variable; then symbols that C++ requires to be unique in a process, of which the main module defines
+/// the last.
 const DATA: [&str; 4] = ["d", "_ZTS1a", "_ZZ1bvE1n", "_ZN1cIiE1nE"];
-/// Functions and data.
+/// The number of functions and data.
 const SYMBOLS: usize = FUNCTIONS + DATA.len();
-/// The number of the main module.
+/// The main module's number.
 const MAIN: usize = LIBRARIES;
 
 /// What one library is made of.
@@ -42,7 +43,7 @@ struct Source {
     needed: Vec<usize>,
     /// By symbol: whether the definition is weak, which must make no difference.
     exports: BTreeMap<usize, bool>,
-    /// By symbol: whether its address is taken rather than it called, and whether it is weak.
+    /// By symbol: whether its address is taken rather than the function called, and whether the import is weak.
     imports: BTreeMap<usize, (bool, bool)>,
 }
 
@@ -50,7 +51,7 @@ fn is_data(symbol: usize) -> bool {
     symbol >= FUNCTIONS
 }
 
-/// Whether it is one in a process.
+/// Whether a symbol is unique in a process.
 fn is_one(symbol: usize) -> bool {
     symbol > FUNCTIONS
 }
@@ -130,7 +131,7 @@ fn text(source: &Source) -> String {
     text + r#"(func (export "own")))"#
 }
 
-/// ELF's rules (System V ABI, chapter 5; dlopen(3); for `STB_GNU_UNIQUE`, ld.so's), word for word and as slowly as that is.
+/// ELF's rules (System V ABI, chapter 5; dlopen(3); for `STB_GNU_UNIQUE`, those of ld.so), implemented literally, however slow that is.
 struct Model<'a> {
     sources: &'a [Source],
     loaded: Vec<usize>,
@@ -147,7 +148,7 @@ impl Model<'_> {
         }
     }
 
-    /// A library and what it needs, breadth first.
+    /// A library and what it needs, in breadth-first order.
     fn breadth_first(&self, root: usize) -> Vec<usize> {
         let mut list = vec![root];
         let mut at = 0;
@@ -162,8 +163,8 @@ impl Model<'_> {
         list
     }
 
-    /// The definition of a function: in the main program, in what is global, in what comes with the library that was opened;
-    /// with `RTLD_DEEPBIND` in the last first.
+    /// The definition of a function: in the main program, in the global scope, in what comes with the library that was opened; with
+    /// `RTLD_DEEPBIND`, the last of these first.
     fn lookup(&self, function: usize, open: Option<Open>) -> Option<usize> {
         let local = open.map(|open| self.breadth_first(open.library)).unwrap_or_default();
         let global: Vec<usize> = [MAIN].into_iter().chain(self.global.iter().copied()).collect();
@@ -172,7 +173,7 @@ impl Model<'_> {
         self.first(scope, function)
     }
 
-    /// The first definition; when it is of what is one in a process, the first of all that there are.
+    /// The first definition; for a symbol that is unique in a process, the first among all that are loaded.
     fn first(&self, scope: Vec<usize>, symbol: usize) -> Option<usize> {
         let found = scope.into_iter().find(|module| self.defines(*module, symbol))?;
         let mut all = [MAIN].into_iter().chain(self.loaded.iter().copied());
@@ -180,12 +181,12 @@ impl Model<'_> {
         Some(first.unwrap_or(found))
     }
 
-    /// What `dlsym` finds by the handle of a library.
+    /// What `dlsym` finds with the handle of a library.
     fn by_handle(&self, library: usize, function: usize) -> Option<usize> {
         self.first(self.breadth_first(library), function)
     }
 
-    /// What comes after a library in the search order of its load, and the main program at last.
+    /// The definition that follows a library in the search order of its load, with the main program last.
     fn next(&self, library: usize, function: usize) -> Option<usize> {
         let order = self.breadth_first(self.loaded_by[&library].library);
         let place = order.iter().position(|module| *module == library).unwrap();
@@ -193,7 +194,7 @@ impl Model<'_> {
         self.first(rest.collect(), function)
     }
 
-    /// Whether the load succeeds; what is then bound is in `bindings`, by library and function.
+    /// Whether the load succeeds; what it binds is added to `bindings`, by library and function.
     fn open(&mut self, open: Open, bindings: &mut BTreeMap<(usize, usize), Option<usize>>) -> bool {
         let list = self.breadth_first(open.library);
         let new: Vec<usize> = list.iter().copied().filter(|n| !self.loaded.contains(n)).collect();
@@ -241,7 +242,7 @@ fn process() -> FakeProcess {
     FakeProcess::of(MainModule::parse("main", &assemble(text)).unwrap())
 }
 
-/// `dlopen` without an engine: the plan of a load that brought something in.
+/// `dlopen` without an engine: returns the plan of a load that brought something in.
 fn open(process: &mut FakeProcess, files: &mut Files, open: Open) -> Result<Option<LoadPlan>, LinkError> {
     let mode = OpenMode { global: open.global, lazy: open.lazy, deepbind: open.deep, ..OpenMode::default() };
     match process.open(&format!("l{}", open.library), mode, files)? {
@@ -300,7 +301,7 @@ proptest! {
                 prop_assert_eq!(bound, bindings[&(importer, function)], "{} of {}", import.name, importer);
             }
         }
-        // What was left is found at the first call where it is by then.
+        // What was left unbound is found at the first call if it is defined by then.
         for (step, symbols) in &lazy {
             for (position, symbol) in symbols.symbols.iter().enumerate() {
                 let bound = symbols.bind(namespace, position).unwrap();
@@ -311,7 +312,7 @@ proptest! {
     }
 }
 
-/// Gives every library the same place, whatever it asks for.
+/// Gives every library the same place, whatever it requests.
 struct Given(LibraryPlacement);
 
 impl Room for Given {
@@ -327,7 +328,7 @@ impl Room for Given {
 }
 
 proptest! {
-    /// An allocator is the guest's: what it gives must serve what the file asks for.
+    /// The allocator belongs to the guest: what it returns must satisfy the requirements of the file.
     #[test]
     fn places_are_taken_where_they_serve(
         size in 0..10_000_u32,
@@ -352,7 +353,7 @@ proptest! {
     }
 }
 
-/// Where a load fails.
+/// The step at which a load fails.
 #[derive(Clone, Copy, Debug)]
 enum Failure {
     Start,
@@ -363,7 +364,7 @@ enum Failure {
 /// A library of a graph that is loaded in a process.
 #[derive(Clone, Debug)]
 struct Real {
-    /// Which of the libraries before it needs it, so that all are in the graph.
+    /// Which of the libraries before it needs it, so that all libraries are in the graph.
     parent: prop::sample::Index,
     more_needed: Vec<usize>,
     memory: u32,
@@ -434,14 +435,14 @@ fn real_text(all: &[Real], number: usize, failure: Option<Failure>) -> String {
     }
 }
 
-/// Says whether a load is to fail.
+/// A library that says whether a load is to fail.
 const FLAG: &str = r#"(module (@dylink.0) (global $fails (mut i32) (i32.const 1))
     (func (export "fails") (result i32) global.get $fails)
     (func (export "set_fails") (param i32) local.get 0 global.set $fails))"#;
 
-/// Opens `l0.so` again and again while the flag makes it fail, then once without; tells by its status what is not as it should be.
+/// Opens `l0.so` again and again while the flag makes it fail, then once without failing; reports what is wrong by its exit status.
 fn retrying_case(libraries: usize, failure: Failure) -> String {
-    // What fails before anything is reserved says nothing of how much that will be.
+    // A load that fails before anything is reserved does not show how much would be reserved.
     let sized = match failure {
         Failure::Undefined => "",
         _ => "memory.size local.get $pages i32.ne if i32.const 8 return end",
@@ -495,7 +496,7 @@ fn retrying_case(libraries: usize, failure: Failure) -> String {
     )
 }
 
-/// Keeps what a trace tells, for the message of a failure.
+/// Keeps the lines of a trace, for the message of a failure.
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
@@ -547,18 +548,18 @@ proptest! {
     }
 }
 
-/// What a constructor does, and the program.
+/// What a constructor, or the program, does.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Open {
         library: usize,
         noload: bool,
     },
-    /// Closes what its open of this number has given.
+    /// Closes the handle that the open with this number returned.
     Close(usize),
 }
 
-/// A library whose constructor does things.
+/// A library whose constructor performs acts.
 #[derive(Clone, Debug)]
 struct Busy {
     needed: BTreeSet<usize>,
@@ -580,7 +581,7 @@ fn busy() -> impl Strategy<Value = Vec<Busy>> {
     vec(library.prop_map(|(needed, acts, traps)| Busy { needed, acts, traps }), BUSY)
 }
 
-/// The locals and the code of some acts: what each came to is printed.
+/// The locals and the code of some acts; the outcome of each act is printed.
 fn code(acts: &[Act]) -> (String, String) {
     let locals = (0..acts.len()).fold(String::new(), |text, at| text + &format!("(local $h{at} i32)"));
     let mut text = String::new();
@@ -625,20 +626,21 @@ fn busy_text(needed: &BTreeSet<usize>, body: &str) -> String {
 /// A library that is loaded.
 #[derive(Clone, Copy)]
 struct Loaded {
-    /// Which of its loads: another has another handle.
+    /// The number of the load: another load has another handle.
     instance: usize,
     references: usize,
     is_waiting: bool,
     has_failed: bool,
 }
 
-/// When constructors run: those that a library needs before its own, each once, in the load that first comes to it (System V ABI,
-/// chapter 5, "Initialization and Termination Functions"; as in musl and glibc 2.41, also when a library of a load under way is opened).
+/// The order in which constructors run: those that a library needs before its own, each once, in the first load that comes to it (System V
+/// ABI, chapter 5, "Initialization and Termination Functions"; as in musl and glibc 2.41, also when a library of a load in progress is
+/// opened).
 struct Order<'a> {
     sources: &'a [Busy],
     loaded: BTreeMap<usize, Loaded>,
     instances: usize,
-    /// Those whose load is under way.
+    /// The libraries whose load is in progress.
     held: Vec<usize>,
     printed: String,
 }
@@ -745,7 +747,7 @@ impl Order<'_> {
         true
     }
 
-    /// Lets go what nothing holds.
+    /// Drops the libraries that nothing holds.
     fn collect(&mut self) {
         let is_held = |(_, loaded): &(&usize, &Loaded)| loaded.references > 0 || loaded.has_failed;
         let roots =

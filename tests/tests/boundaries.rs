@@ -1,5 +1,5 @@
-//! Holds the boundaries that a machine can check: which crate knows which, that every source file says what it owns, and
-//! that ABI names are spelled in one place.
+//! Checks the boundaries that a machine can check: which crate knows which, that every source file says what it owns, and that ABI names
+//! are spelled in one place.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,7 +74,7 @@ fn the_loader_reads_no_environment_and_prints_nothing() {
     }
 }
 
-/// How results look is known to commands, not the other way round.
+/// Commands know the code that shows reports, not the other way round.
 #[test]
 fn what_shows_reports_knows_no_command() {
     for (path, text) in sources("cli/src/render").into_iter().chain(sources("cli/src/reports")) {
@@ -108,7 +108,7 @@ fn imports_go_down_the_floors() {
     }
 }
 
-/// Files that import each other are read together, so they lie together.
+/// Files that import each other are read together, so they must be in one folder.
 #[test]
 fn circles_of_imports_stay_inside_one_folder() {
     for (folder, _) in FLOORS {
@@ -122,7 +122,7 @@ fn circles_of_imports_stay_inside_one_folder() {
     }
 }
 
-/// What a file's header says it must not know, of other folders of its crate.
+/// What the header of a file says that it must not know, for other folders of its crate.
 #[test]
 fn the_system_knows_nothing_of_libraries_nor_of_python() {
     for (path, text) in sources("loader/src/system") {
@@ -151,7 +151,7 @@ fn abi_names_are_spelled_once() {
     }
 }
 
-/// Every path of a source file or folder that a document names is there.
+/// Every path of a source file or folder that a document names exists.
 #[test]
 fn documents_name_files_that_exist() {
     let mut documents = vec![repository().join("README.md"), repository().join("CONTRIBUTING.md")];

@@ -1,13 +1,13 @@
-//! Runs the cases of `cases/cli`: shell lines as a person types them, with what must appear. A line `$ COMMAND` runs in a
-//! shell in an empty folder, with `pydl` on the PATH and the variables of [`SHELL_VARIABLES`]; below stand its output and
-//! errors as they came, and `[STATUS]` when the status is not 0. Other lines are comment. `PYDL_BLESS=1` rewrites them.
+//! Runs the cases of `cases/cli`: shell lines as a person types them, with what must appear. A line `$ COMMAND` runs in a shell in an empty
+//! folder, with `pydl` on the PATH and the variables of [`SHELL_VARIABLES`]; it is followed by its output and errors as they came, and
+//! `[STATUS]` when the status is not 0. Other lines are comments. `PYDL_BLESS=1` rewrites the cases.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What the lines may refer to, relative to the repository.
+/// The variables that the lines may refer to, relative to the repository.
 const SHELL_VARIABLES: &[(&str, &str)] = &[
     ("MAIN", "testdata/python/python.wasm"),
     ("FPUTS", "testdata/fputs/fputs.so"),
@@ -38,7 +38,7 @@ fn run(text: &str) -> String {
         let _ = writeln!(actual, "{line}");
         let Some(command) = line.strip_prefix("$ ") else { continue };
         let mut command = command.to_owned();
-        // A quoted argument or here-document may go on, marked as a shell does.
+        // A quoted argument or here-document may continue, marked as in a shell.
         while let Some(more) = lines.next_if(|line| line.starts_with("> ")) {
             let _ = writeln!(actual, "{more}");
             let _ = write!(command, "\n{}", &more[2..]);

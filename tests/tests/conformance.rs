@@ -1,5 +1,5 @@
-//! Makes `docs/conformance.md` from what the cases say of themselves, and refuses rows that no case proves. Owns the form of
-//! a row (`tests/cases/program/README.md`) and its checks. Must not run a case: the tests beside this one do.
+//! Makes `docs/conformance.md` from the rows that the cases contain, and refuses rows that no case proves. Owns the form of a row
+//! (`tests/cases/program/README.md`) and its checks. Must not run a case: the other tests in this folder do.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use pydl_tests::{assert_golden, files, repository, testdata};
 
-/// What a row begins with, after the signs of a comment.
+/// The beginning of a row, after the comment signs.
 const MARK: &str = "row: ";
 
 /// The sections of the document, in order: the word in a row, and the heading.
@@ -30,7 +30,7 @@ const TOPICS: [(&str, &str); 12] = [
 /// Prefixes of the sources that `tests/cases/emscripten_tests.txt` lists.
 const LISTED: [&str; 4] = ["core.", "other.", "browser.", "gap."];
 
-/// The folder of the cases that run natively, too.
+/// The folder of the cases that also run natively.
 const PROGRAMS: &str = "tests/cases/program";
 
 /// The most characters of a case's output in the document.
@@ -41,12 +41,12 @@ struct Row {
     behaviour: String,
     sources: String,
     difference: Option<String>,
-    /// The name of the case, and a path from `docs/` to it.
+    /// The name of the case, and a path to it from `docs/`.
     case: String,
     link: String,
     /// The line of output that proves the row, or the name of a test function.
     proof: String,
-    /// Which main modules it is printed in.
+    /// The main modules in which it is printed.
     mains: &'static str,
     /// Whether it is printed under Emscripten's own loader.
     emscripten: &'static str,
@@ -59,9 +59,9 @@ struct Case {
     sources: Vec<PathBuf>,
     /// Lines of output and names of tests.
     proofs: Vec<String>,
-    /// What the native build prints, where it is something else.
+    /// What the native build prints, where it prints something else.
     native: Option<Vec<String>>,
-    /// Which main modules it runs in.
+    /// The main modules in which it runs.
     mains: Mains,
     /// What it prints under Emscripten's own loader, where that is recorded.
     emscripten: Option<Vec<String>>,
@@ -73,12 +73,12 @@ enum Mains {
     None,
     Wasi,
     Emscripten,
-    /// With what it prints in Emscripten's.
+    /// In both, with what it prints in Emscripten's.
     Both(Vec<String>),
 }
 
 impl Mains {
-    /// Where a line is printed.
+    /// The main modules in which a line is printed.
     fn of(&self, proof: &String) -> &'static str {
         match self {
             Mains::None => "",
@@ -128,7 +128,7 @@ fn folders(parent: &Path, shown: &str) -> Vec<Case> {
         .collect()
 }
 
-/// What a case of these folders prints under Emscripten's own loader: `tests/oracle/emscripten_loader.sh` records it.
+/// What a case of these folders prints under Emscripten's own loader, as `tests/oracle/emscripten_loader.sh` records it.
 fn under_emscripten(name: &str, shown: &str, expected: &Path) -> Option<Vec<String>> {
     if shown != PROGRAMS {
         return Some(lines(expected));
@@ -138,7 +138,7 @@ fn under_emscripten(name: &str, shown: &str, expected: &Path) -> Option<Vec<Stri
     recorded.is_file().then(|| lines(&recorded))
 }
 
-/// Which main modules a case of these folders runs in.
+/// The main modules in which a case of these folders runs.
 fn mains(name: &str, shown: &str, expected: &Path) -> Mains {
     let built = repository().join("tests/cases/program_emscripten").join(name);
     let own = built.join("expected.txt");
@@ -150,7 +150,7 @@ fn mains(name: &str, shown: &str, expected: &Path) -> Mains {
     }
 }
 
-/// Plan cases: sources and output are one file.
+/// The plan cases: sources and output are in one file.
 fn plans() -> Vec<Case> {
     let files = files(&repository().join("tests/cases/plan"), ".txt");
     let case = |path: PathBuf| Case {
@@ -165,7 +165,7 @@ fn plans() -> Vec<Case> {
     files.into_iter().map(case).collect()
 }
 
-/// Tests in Rust: proofs are the names of their functions, and the lines of the golden file of the same name.
+/// The tests in Rust: proofs are the names of their functions, and the lines of the golden file with the name of the test file.
 fn rust_tests() -> Vec<Case> {
     let files = files(&repository().join("tests/tests"), ".rs");
     let case = |path: PathBuf| {
@@ -207,7 +207,7 @@ fn declarations(source: &Path) -> Vec<String> {
 }
 
 impl Case {
-    /// The rows of the case, or what is wrong with them.
+    /// The rows of the case; what is wrong with them is added to `faults`.
     fn rows(&self, faults: &mut Vec<String>) -> Vec<Row> {
         let mut rows = Vec::new();
         for text in self.sources.iter().flat_map(|source| declarations(source)) {
@@ -257,7 +257,7 @@ impl Case {
         })
     }
 
-    /// Where the native build prints something else, rows say why; and nowhere else do they say so.
+    /// Rows say why the native build prints something else where it does, and only there.
     fn check_differences(&self, rows: &[Row], faults: &mut Vec<String>) {
         let Some(native) = &self.native else { return };
         for proof in self.proofs.iter().filter(|proof| !native.contains(proof)) {
@@ -316,7 +316,7 @@ fn the_document_is_what_the_cases_prove() {
     assert_golden(&repository().join("docs/conformance.md"), &document(&rows, &elsewhere, &needed));
 }
 
-/// What is printed in Pyodide's main module instead of a line, and why.
+/// A line that is printed differently in Pyodide's main module, and the reason.
 struct Elsewhere {
     case: String,
     line: String,
@@ -324,7 +324,7 @@ struct Elsewhere {
     why: String,
 }
 
-/// The lines that cases do not print in Pyodide's main module, each with the reason that `differences.txt` has for it.
+/// The lines that cases do not print in Pyodide's main module, each with the reason given in `differences.txt`.
 fn elsewhere(cases: &[Case], faults: &mut Vec<String>) -> Vec<Elsewhere> {
     let text = lines(&repository().join("tests/cases/program_emscripten/differences.txt"));
     let reasons: Vec<Vec<&str>> =
@@ -423,12 +423,12 @@ fn introduction(rows: &[Row]) -> String {
     )
 }
 
-/// Text in a cell of a table.
+/// A text for a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// Output in a cell of a table, shortened.
+/// Output for a cell of a table, shortened.
 fn code(text: &str) -> String {
     let shown: String = text.chars().take(SHOWN).collect();
     let rest = if text.chars().count() > SHOWN { " ..." } else { "" };

@@ -1,5 +1,5 @@
-//! Owns the proof that `pydl deps` and `pydl run` agree: on real wheels, file by file, and on wheels that are bad on purpose, each
-//! in one way that must be named.
+//! Owns the proof that `pydl deps` and `pydl run` agree: on real wheels, file by file, and on wheels that are intentionally bad, each in
+//! one way that must be named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// Opens the files that its arguments name, beneath `site-packages`, and prints how that went for each.
+/// Opens the files that its arguments name, beneath `site-packages`, and prints the outcome for each.
 const OPEN: &str = r"
 import ctypes, sysconfig, sys
 for path in sys.argv[1:]:
@@ -33,7 +33,7 @@ fn deps(main: &Path, wheels: &[PathBuf], options: &[&str]) -> Output {
     pydl().arg("deps").arg("--main").arg(main).args(options).args(wheels).output().unwrap()
 }
 
-/// What deps says of each side module in wheels, by its path beneath `site-packages`.
+/// The verdict of `pydl deps` on each side module in wheels, by its path beneath `site-packages`.
 fn verdicts(main: &Path, wheels: &[PathBuf]) -> BTreeMap<String, bool> {
     let output = deps(main, wheels, &["--json"]);
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -47,7 +47,7 @@ fn verdicts(main: &Path, wheels: &[PathBuf]) -> BTreeMap<String, bool> {
     files.map(verdict).collect()
 }
 
-/// How opening them in a process goes.
+/// The outcomes of opening them in a process.
 fn openings<'a>(
     main: &Path,
     wheels: &[PathBuf],
@@ -105,11 +105,11 @@ const LIBRARY_TEXT: &str = r#"(module
     (@dylink.0 (mem-info (memory 0 0)))
     (func (export "demo_answer") (param i32) (result i32) local.get 0))"#;
 
-/// What a wheel is made of.
+/// The contents of a wheel.
 struct Parts {
     tag: String,
     files: BTreeMap<String, Vec<u8>>,
-    /// A file that RECORD has another hash of.
+    /// A file for which RECORD has another hash.
     damaged: Option<&'static str>,
 }
 
@@ -157,7 +157,7 @@ impl Parts {
     }
 }
 
-/// Whether a process takes the wheel, finds the module, and opens it.
+/// Whether a process accepts the wheel, finds the module, and opens it.
 fn is_usable(main: &Path, wheel: &Path) -> bool {
     let find = "import importlib.util, ctypes; ctypes.CDLL(importlib.util.find_spec('demo.native').origin)";
     let mut command = pydl();
@@ -209,7 +209,7 @@ fn what_is_wrong_with_a_wheel_is_named() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("wheels")).unwrap();
         let wheel = parts.write(&folder.path().join("wheels"));
-        // The folder is looked into.
+        // The wheels in the folder are examined.
         let output = deps(&main, &[folder.path().to_owned()], &[]);
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(i32::from(fault.is_some())), "{fault:?}\n{text}");
@@ -221,7 +221,7 @@ fn what_is_wrong_with_a_wheel_is_named() {
     }
 }
 
-/// apsw 3.54.1.0 is made so.
+/// apsw 3.54.1.0 is built like this.
 #[test]
 fn a_package_may_be_an_extension_module_itself() {
     let main = match main_module(CURRENT) {
@@ -288,7 +288,7 @@ fn why_tells_who_needs_a_symbol_and_what_is_shadowed() {
     assert!(of_cpp.contains("liba.so (function () -> i32) ") && of_cpp.contains("libb.so"), "{of_cpp}");
 }
 
-/// Parts of modules, each with the feature that it uses.
+/// Module fragments, each with the feature that it uses.
 const FEATURES: [(&str, &str); 20] = [
     ("atomics", r"(func i32.const 0 i32.atomic.load drop)"),
     ("atomics", r"(func atomic.fence)"),
@@ -366,13 +366,13 @@ fn features_are_found_in_the_code_and_refused_as_a_process_refuses_them() {
         assert!(is_named, "{feature}: {}", file["reasons"]);
     }
     assert_eq!(verdicts, ran, "{messages}");
-    // A process names the feature, and asks before it compiles.
+    // A process names the feature, and checks before it compiles.
     for (feature, _) in FEATURES.iter().zip(verdicts.lines()).filter(|(_, line)| line.ends_with("False")) {
         let feature = feature.0;
         let is_named = messages
             .lines()
             .any(|line| line.contains("of WebAssembly that processes do not have") && line.contains(feature));
-        // A module that only has such a memory or table is refused before by the linker.
+        // A module that only has such a memory or table is refused earlier, by the linker.
         assert!(
             is_named || ["memory64", "multimemory", "custom-page-sizes"].contains(&feature),
             "{feature}: {messages}"
@@ -381,7 +381,7 @@ fn features_are_found_in_the_code_and_refused_as_a_process_refuses_them() {
     assert!(verdicts.contains("True") && verdicts.contains("False"));
 }
 
-/// Functions that a library for Emscripten imports, and who provides each.
+/// Functions that a library for Emscripten imports, with their types and what provides them.
 const OF_HOST: [(&str, &str, &str); 5] = [
     ("emscripten_date_now", "(result f64)", "host"),
     // The main module does not import this one.
@@ -424,7 +424,7 @@ fn what_only_javascript_has_is_told_and_fails_when_called() {
     }
 }
 
-/// perspective-python 5.6.1 is made so.
+/// perspective-python 5.6.1 is built like this.
 #[test]
 fn constructors_that_call_what_only_javascript_has_are_found() {
     let main = match main_module(CURRENT) {
@@ -450,7 +450,7 @@ fn constructors_that_call_what_only_javascript_has_are_found() {
                 (import "env" "emscripten_asm_const_int" (func $asm (param i32 i32 i32) (result i32)))
                 (import "env" "written_nowhere" (func $nobody)) {functions})"#
         );
-        // Imports come first.
+        // In a module, imports come first.
         let global = "(global $never i32 (i32.const 0))";
         let text =
             text.replacen(global, "", 1).replacen("(func $nobody))", &format!("(func $nobody)) {global}"), 1);

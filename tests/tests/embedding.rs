@@ -1,5 +1,5 @@
-//! What a program that embeds the loader relies on: images shared by threads, captured streams, time limits, and that nothing
-//! a guest does in its start-up reaches the host's own stack.
+//! Checks what a program that embeds the loader relies on: images shared by threads, captured streams, time limits, and that nothing a
+//! guest does in its start-up reaches the host's own stack.
 
 use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
@@ -136,7 +136,7 @@ fn a_guest_without_python_is_ended_by_an_interrupt() {
     let image = Image::from_file(&compiler(), &main).unwrap();
     let process = Process::new(&image, &ProcessOptions::new("loop")).unwrap();
     let handle = process.interrupt_handle();
-    // Before it runs counts, too.
+    // An interrupt before it runs counts, too.
     handle.interrupt();
     assert_eq!(process.run().unwrap(), ExitStatus::Interrupted);
 }
@@ -152,7 +152,7 @@ fn endless_recursion_in_a_start_function_is_a_trap() {
     assert!(matches!(status, ExitStatus::Trapped(trap) if trap.reason.contains("stack")));
 }
 
-/// A name of a few hundred bytes that takes gigabytes when it is demangled: each part says the one before twice.
+/// A name of a few hundred bytes that takes gigabytes when it is demangled: each part contains the one before twice.
 #[test]
 fn names_of_functions_are_shown_as_they_are() {
     let mut name = "_Z1f1PI1AS0_E".to_owned();
@@ -189,7 +189,7 @@ fn a_guest_gets_no_more_of_the_hosts_memory_than_it_may() {
         let result = Image::from_file(&compiler(), &main);
         assert!(matches!(result, Err(LoadError::Compile { .. } | LoadError::Malformed { .. })), "{text}");
     }
-    // A table that grows past the limit: -1, and not the host's memory.
+    // A table that grows past the limit: `table.grow` returns -1, and no memory of the host is used.
     let table = r#"(module (table 1 funcref) (func (export "_start")
         (if (i32.ne (table.grow (ref.null func) (i32.const 100000000)) (i32.const -1)) (then unreachable))))"#;
     std::fs::write(&main, assemble(table)).unwrap();
@@ -236,7 +236,8 @@ fn with_counter(folder: &std::path::Path) -> Process {
     Process::new(&image, &options).unwrap()
 }
 
-/// A program that embeds Python can tell why a library is refused, and a failure of the library's own code from both.
+/// A program that embeds Python can tell for which of two reasons a library is refused, and can distinguish both from a failure in the
+/// library's own code.
 #[test]
 fn refusals_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
@@ -269,7 +270,7 @@ fn refusals_are_told_apart() {
     Process::new(&image, &options).unwrap().with_libraries(work).unwrap();
 }
 
-/// How a guest has ended is told in words.
+/// How a guest has ended is described in words.
 #[test]
 fn the_end_of_a_guest_has_words() {
     assert_eq!(ExitStatus::Exited(3).to_string(), "exited with status 3");
@@ -333,7 +334,7 @@ fn libraries_are_loaded_listed_and_called_from_rust() {
     with_counter(folder.path()).with_libraries(work).unwrap();
 }
 
-/// The slot of a function that was closed is another's by then.
+/// By then, the slot of a function whose library was closed belongs to another function.
 #[test]
 fn a_symbol_that_was_kept_calls_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
@@ -355,7 +356,7 @@ fn a_symbol_that_was_kept_calls_nobody_else() {
     process.with_libraries(work).unwrap();
 }
 
-/// An embedding program's own panic is its own, with its payload, and no fault of pydl's.
+/// A panic of an embedding program keeps its payload, and is not reported as a fault of pydl.
 #[test]
 fn a_panic_of_an_embedding_program_is_its_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -396,7 +397,7 @@ fn libraries_are_seen_after_the_program_has_ended() {
     assert_eq!(names, ["case.so", "user.so", "counter.so"]);
 }
 
-/// Opens and closes `x.so` and tells by its status how often that went well.
+/// Opens and closes `x.so` and returns, as its status, how often that succeeded.
 const OPENS_AND_CLOSES: &str = r#"(module (@dylink.0 (mem-info (memory 16 0)))
     (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
     (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
@@ -433,7 +434,7 @@ fn loads_beyond_the_limit_of_instances_are_refused() {
     assert!(said.contains("x.so: the load takes 1 instances, and the process has made 8 of the 8"), "{said}");
 }
 
-/// How a main module ends for which the host may keep so many bytes.
+/// How a main module ends for which the host may keep this many bytes.
 fn with_host_memory(text: &str, bytes: u64) -> ExitStatus {
     let folder = tempfile::tempdir().unwrap();
     let main = folder.path().join("main.wasm");
@@ -442,7 +443,7 @@ fn with_host_memory(text: &str, bytes: u64) -> ExitStatus {
     Process::new(&image, &ProcessOptions::new("main").host_memory(bytes)).unwrap().run().unwrap()
 }
 
-/// A table of a million slots takes 8 MB, and as many exceptions that are kept some 32 MB more.
+/// A table of a million slots takes 8 MB, and as many exceptions that are kept take some 32 MB more.
 #[test]
 fn what_the_engine_keeps_for_a_guest_is_bounded() {
     let table = "(module (table 1 funcref) (func (export \"_start\")
@@ -459,7 +460,7 @@ fn what_the_engine_keeps_for_a_guest_is_bounded() {
     assert!(matches!(with_host_memory(exceptions, 16 << 20), ExitStatus::Trapped(_)));
 }
 
-/// A library counts from when it is loaded until it is closed.
+/// A library is counted from when it is loaded until it is closed.
 #[test]
 fn libraries_count_to_what_the_host_keeps() {
     let folder = tempfile::tempdir().unwrap();
@@ -488,7 +489,7 @@ fn libraries_count_to_what_the_host_keeps() {
     Process::new(&image, &options).unwrap().with_libraries(work).unwrap();
 }
 
-/// A main module with 100 MiB of memory that does `body`; it ends with `unreachable` where a word is not what it should be.
+/// Runs a main module with 100 MiB of memory that does `body`; it ends with `unreachable` where a word is not what it should be.
 fn with_words(body: &str) -> ExitStatus {
     let text = format!(
         r#"(module (memory (export "memory") 1600)
@@ -513,11 +514,11 @@ fn with_words(body: &str) -> ExitStatus {
     with_host_memory(&text, 1 << 20)
 }
 
-/// Copying and filling of more than some megabytes is done by pieces, so that it can be interrupted; nobody sees it.
+/// Copying and filling more than some megabytes is done in pieces, so that it can be interrupted; the result is the same.
 #[test]
 fn long_copies_and_fills_are_as_if_done_at_once() {
     for body in [
-        // Overlapping in both directions, by little and by much; of sizes at and around those of the pieces.
+        // The ranges overlap in both directions, by little and by much; the sizes are at and around those of the pieces.
         "(call $copy (i32.const 5) (i32.const 0) (i32.const 50000000)) (call $check (i32.const 5) (i32.const 12500000))",
         "(call $copy (i32.const 20000000) (i32.const 0) (i32.const 50000000)) (call $check (i32.const 20000000) (i32.const 12500000))",
         "(call $copy (i32.const 0x1000000) (i32.const 0) (i32.const 0x1000000)) (call $check (i32.const 0x1000000) (i32.const 0x400000))",
@@ -531,12 +532,12 @@ fn long_copies_and_fills_are_as_if_done_at_once() {
          (call $same (i32.const 100000001) (i32.const 104857600) (i32.const 0)) (call $check (i32.const 0) (i32.const 15000000))",
         "(call $copy (i32.const 20000000) (i32.const 0) (i32.const 50000000)) (call $copy (i32.const 5) (i32.const 20000000) (i32.const 50000000))
          (call $check (i32.const 5) (i32.const 12500000))",
-        // To the last byte.
+        // This one goes to the last byte.
         "(call $copy (i32.const 54857600) (i32.const 0) (i32.const 50000000)) (call $check (i32.const 54857600) (i32.const 12500000))",
     ] {
         assert_eq!(with_words(body), ExitStatus::Exited(0), "{body}");
     }
-    // A function that has no room for more local variables.
+    // A function that has no room for further local variables.
     let locals = "i32 ".repeat(49_999);
     let text = format!(
         r#"(module (memory (export "memory") 1) (data (i32.const 0) "text")

@@ -1,5 +1,5 @@
-//! Owns the proof that Emscripten's system interface does what programs expect: `tests/cases/emscripten/*.py` and what they print; and the
-//! list of the functions that Emscripten has in JavaScript, each of which is served or known to need JavaScript.
+//! Owns the proof that Emscripten's system interface does what programs expect: `tests/cases/emscripten/*.py` and what they print; and that
+//! each function of the list of those that Emscripten has in JavaScript is served or known to need JavaScript.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ fn folder() -> PathBuf {
     repository().join("tests/cases/emscripten")
 }
 
-/// What a script printed, and with which status it ended unless that is 0.
+/// What a script printed, and the status with which it ended unless that is 0.
 fn transcript(outcome: &Outcome) -> String {
     match outcome.status.code() {
         Some(0) => outcome.stdout.clone(),
@@ -50,7 +50,7 @@ fn scripts_do_what_is_expected() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// What `matrix.py` says in a folder, one line of so many: by what comes before ` -> `.
+/// What `matrix.py` prints in a folder, one line of every `every`: by what comes before ` -> `.
 fn calls_in(mut command: Command, folder: &Path, every: u32, modes: &str) -> BTreeMap<String, String> {
     let script = repository().join("tests/cases/files/matrix.py");
     let output = command.arg(&script).arg(folder).arg(every.to_string()).arg(modes).output().unwrap();
@@ -61,7 +61,7 @@ fn calls_in(mut command: Command, folder: &Path, every: u32, modes: &str) -> BTr
     pairs.map(|(label, outcome)| (label.to_owned(), outcome.to_owned())).collect()
 }
 
-/// A difference from Linux that is meant: where, in which lines, and why.
+/// An intended difference from Linux: where, in which lines, and why.
 struct Difference<'a> {
     place: &'a str,
     lines: &'a str,
@@ -69,7 +69,7 @@ struct Difference<'a> {
 }
 
 impl Difference<'_> {
-    /// Whether it is about a line: `*` stands for anything.
+    /// Whether the difference concerns a line: `*` stands for anything.
     fn is_of(&self, line: &str) -> bool {
         let mut parts = self.lines.split('*');
         let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else { return false };
@@ -85,7 +85,7 @@ impl Difference<'_> {
     }
 }
 
-/// The differences that are meant, from their file.
+/// The intended differences, from their file.
 fn differences(text: &str) -> Vec<Difference<'_>> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let difference = |line| match str::splitn(line, 2, " | ").collect::<Vec<_>>()[..] {
@@ -98,8 +98,8 @@ fn differences(text: &str) -> Vec<Difference<'_>> {
     lines.map(difference).collect()
 }
 
-/// Each call on files, with each kind of file, in a folder of the host and in memory, as on Linux: `tests/cases/files`. One of twelve; all of
-/// them when the page about the differences is made.
+/// Each call on files, with each kind of file, in a folder of the host and in memory, does what it does on Linux: `tests/cases/files`. One
+/// call of twelve is tried; all of them when the page about the differences is made.
 #[test]
 fn files_are_as_on_linux() {
     let main = match main_module(CURRENT) {
@@ -170,8 +170,8 @@ fn document(calls: usize, differences: &[Difference<'_>], found: &[Vec<(String, 
             one user\nwho is not exempt (`tests/cases/emscripten/permissions.py`). Of WASI, permission bits are not compared, of which preview 1 has none.\n"
 }
 
-/// Writers of one database in one folder: two guests in programs of their own, and a native program. Each commit is there in the end, and
-/// each saw all before it.
+/// Several programs write to one database in one folder: two guests in processes of their own, and a native program. In the end each commit
+/// is there, and each program saw all commits before its own.
 #[test]
 fn guests_and_a_native_program_share_a_database() {
     const COUNT: usize = 40;
@@ -224,12 +224,12 @@ fn topics(list: &str) -> BTreeMap<&str, Vec<(&str, &str)>> {
     topics
 }
 
-/// Whether the host has a function of this name, in the type that Emscripten has it in.
+/// Whether the host has a function of this name, in Emscripten's type.
 fn is_served(name: &str) -> bool {
     SystemInterface::default().address(AbiFamily::Emscripten, name).is_some_and(|address| address.is_served)
 }
 
-/// The topics whose functions a C program may expect of any host.
+/// The topics whose functions a C program may expect of every host.
 const SERVED: [&str; 8] = ["c", "system", "exceptions", "console", "math", "runtime", "stack", "timers"];
 
 #[test]
@@ -239,27 +239,27 @@ fn functions_that_need_no_javascript_are_served() {
     let left =
         SERVED.iter().flat_map(|topic| topics[topic].iter().copied()).filter(|(name, _)| !is_served(name));
     assert_eq!(left.collect::<Vec<_>>(), []);
-    // A browser's are not, and a call says so.
+    // The functions of a browser are not served, and a call says so.
     for topic in ["gl", "egl", "html", "embind", "script", "fetch", "windows", "audio", "webgpu"] {
         let served = topics[topic].iter().filter(|(name, _)| is_served(name)).collect::<Vec<_>>();
         assert!(served.is_empty(), "{topic}: {served:?}");
     }
 }
 
-/// Functions of the library's own, which C cannot name: they have no type.
+/// Internal functions of the library, which C cannot name: they have no type.
 const INTERNAL: [&str; 2] = ["_glGetActiveAttribOrUniform", "setNetworkCallback"];
-/// Functions whose results were none once: with another type the same is served.
+/// Functions that once had no result: what serves them also serves the other type.
 const DRIFTED: [&str; 2] = ["_gmtime_js", "_localtime_js"];
 
-/// The names that the JavaScript of a main module offers to WebAssembly, libraries included; no main module of Pyodide's has longer keys
-/// than names.
+/// The names that the JavaScript of a main module offers to WebAssembly, including those for libraries; in no main module of Pyodide are
+/// the keys longer than the names.
 fn offered(glue: &str) -> BTreeSet<&str> {
     let names =
         glue.split("wasmImports={").nth(1).and_then(|rest| rest.split('}').next()).unwrap_or_default();
     names.split(',').filter_map(|pair| pair.split(':').next()).map(|name| name.trim_matches('"')).collect()
 }
 
-/// The functions that a main module imports, by name; the module is of no matter.
+/// The functions that a main module imports, by name; the import module does not matter.
 fn imported(main: &MainModule) -> BTreeMap<&str, &Signature> {
     let imports = main.module().imports.iter().filter_map(|import| match &import.kind {
         ImportKind::Function(signature) => Some((import.name.as_str(), signature)),
@@ -268,7 +268,7 @@ fn imported(main: &MainModule) -> BTreeMap<&str, &Signature> {
     imports.collect()
 }
 
-/// What a main module imports and nothing serves, in each generation: the bridge to JavaScript, and what a browser has.
+/// What a main module imports and nothing serves, in each generation: the bridge to JavaScript, and functions of a browser.
 #[test]
 fn what_is_left_of_the_imports_of_main_modules_is_known() {
     let mut left: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
@@ -287,7 +287,7 @@ fn what_is_left_of_the_imports_of_main_modules_is_known() {
         for name in offered.iter().copied().chain(imported.keys().copied()) {
             let address = SystemInterface::default().address(AbiFamily::Emscripten, name);
             match (imported.get(name), &address) {
-                // Each type that a main module wants is the one of the list, which libraries are given.
+                // Each type in which a main module imports a function is the one in the list, which libraries get.
                 (Some(wanted), Some(address)) if **wanted != address.signature => {
                     assert_eq!(wanted.params(), address.signature.params(), "{version}: {name}");
                     assert!(DRIFTED.contains(&name), "{version}: {name} {wanted}, not {}", address.signature);
@@ -329,7 +329,7 @@ fn what_is_left_of_the_imports_of_main_modules_is_known() {
     assert_golden(&repository().join("tests/cases/emscripten/left_to_javascript.list"), &text);
 }
 
-/// A library that takes addresses: of a function that is served, of one that JavaScript has, of the same ones weakly.
+/// A library that takes addresses: of a function that is served, of one that JavaScript has, and of the same functions weakly.
 const TAKES_ADDRESSES: &str = r#"(module
   (@dylink.0 (mem-info) (import-info "env" "eglTerminate" binding-weak undefined)
     (import-info "env" "getprotobynumber" binding-weak undefined))
@@ -350,7 +350,7 @@ const TAKES_ADDRESSES: &str = r#"(module
   (func (export "root") (param f64) (result f64) (call_indirect (type $sqrt) (local.get 0) (global.get $sqrt)))
   (func (export "draw") (result i32) (call_indirect (type $egl) (global.get $egl))))"#;
 
-/// Runs a program of Python's with a library, twice in the process under different names.
+/// Runs a Python program with a library, twice in the process under different names.
 fn with_library(main: &Path, library: &str, code: &str) -> std::process::Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = pydl();
@@ -392,7 +392,7 @@ one.draw()
     }
 }
 
-/// Those of exceptions have addresses in a main module that leaves exceptions to the host, and in no other.
+/// Functions of exceptions have addresses in a main module that leaves exceptions to the host, and in no other.
 #[test]
 fn functions_of_exceptions_have_addresses_where_the_host_has_them() {
     let library = r#"(module (@dylink.0 (mem-info))
@@ -413,7 +413,7 @@ fn functions_of_exceptions_have_addresses_where_the_host_has_them() {
     }
 }
 
-/// A call of a function of JavaScript's that a library imports names what it is a part of.
+/// A call of a JavaScript function that a library imports names what the function is part of.
 #[test]
 fn calls_of_javascript_say_what_is_missing() {
     let main = match main_module(CURRENT) {
@@ -430,7 +430,7 @@ fn calls_of_javascript_say_what_is_missing() {
     }
 }
 
-/// Sets timers, of which some set others or are cleared, and returns 7; each fired one prints a letter.
+/// Sets timers, of which some set others or are cleared, and returns 7; each timer prints a letter when it fires.
 const TIMERS: &str = r#"(module
   (import "env" "emscripten_set_timeout" (func $timeout (param i32 f64 i32) (result i32)))
   (import "env" "emscripten_clear_timeout" (func $clear (param i32)))
@@ -463,7 +463,7 @@ const TIMERS: &str = r#"(module
     (call $out (i32.const 22))
     (i32.const STATUS)))"#;
 
-/// As under Node, where `main` returns before the first one fires.
+/// As under Node, `main` returns before the first timer fires.
 #[test]
 fn timers_fire_when_main_has_returned() {
     let folder = tempfile::tempdir().unwrap();
@@ -471,13 +471,13 @@ fn timers_fire_when_main_has_returned() {
     fs::write(&main, assemble(&TIMERS.replace("STATUS", "7"))).unwrap();
     let output = pydl().arg("run").arg(&main).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    // d before all; a and g at once, c at 40, b at 120, f after it, e at 500 and 1000.
+    // d comes first of all; a and g at once, c at 40, b at 120, f after it, e at 500 and 1000.
     let lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     assert_eq!(lines.concat(), "dagcbfee", "{stderr}");
     assert_eq!(output.status.code(), Some(7), "{stderr}");
 }
 
-/// One that never ends is ended from outside.
+/// A timer that never ends is ended from outside.
 #[test]
 fn timers_can_be_interrupted() {
     let folder = tempfile::tempdir().unwrap();
@@ -496,14 +496,14 @@ fn timers_can_be_interrupted() {
     assert!(sent.elapsed() < Duration::from_secs(30));
 }
 
-/// Opens by the C library's record, and asks for the folder of a handle.
+/// Opens a library by the C library's record, and asks for the folder of a handle.
 const OPENS_BY_RECORD: &str = r#"(module (@dylink.0)
   (import "env" "_dlopen_js" (func $open (param i32) (result i32)))
   (import "env" "dlinfo" (func $dlinfo (param i32 i32 i32) (result i32)))
   (func (export "open") (param i32) (result i32) (call $open (local.get 0)))
   (func (export "origin") (param i32 i32) (result i32) (call $dlinfo (local.get 0) (i32.const 6) (local.get 1))))"#;
 
-/// Handles of both kinds are told apart where there are both: our own, and records, which `emscripten_dlopen` gives to its callers.
+/// The two kinds of handles are distinguished where both occur: pydl's own, and records, which `emscripten_dlopen` passes to its callers.
 #[test]
 fn handles_of_both_kinds_are_told_apart() {
     let main = match main_module(CURRENT) {
@@ -529,7 +529,8 @@ print(origin(other._handle), origin(ctypes.addressof(main)), origin(ctypes.addre
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{stderr}");
 }
 
-/// `dladdr` knows the main module's data by name, whatever of its bounds it exports, and not what is on the stack or the heap.
+/// `dladdr` knows the main module's data by name, whichever of its bounds the module exports, and does not know what is on the stack or the
+/// heap.
 // row: dladdr | data_of_every_main_module_is_known | A pointer into the main module's data is the symbol's, one into the heap or the stack is nobody's; in every generation | dladdr(3)
 #[test]
 fn data_of_every_main_module_is_known() {
@@ -550,7 +551,7 @@ print(name(data) == name(data + 4) == 'PyLong_Type', name(c.addressof(c.c_int.in
     }
 }
 
-/// The name of a time zone may be as long as the guest likes, and be in a format often: what the host keeps of it is little.
+/// The name of a time zone may be as long as the guest likes, and may occur in a format many times: the host keeps little of it.
 #[test]
 fn strftime_keeps_little_for_long_names() {
     let main = match main_module("0.27.7") {

@@ -1,6 +1,6 @@
-//! Runs the side modules of `testdata/emscripten/cases`, which Emscripten made, and compares what they print with what they print under
-//! Emscripten's own loader: in Pyodide's main module, where `ctypes` opens them, so that the guest's own `dlopen` does, and in main
-//! modules of their own, which need `case.so` when they start.
+//! Runs the side modules of `testdata/emscripten/cases`, which were built with Emscripten, and compares what they print with what they
+//! print under Emscripten's own loader: in Pyodide's main module, where `ctypes` opens them, so that they go through the guest's own
+//! `dlopen`, and in main modules of their own, which need `case.so` when they start.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,7 +12,7 @@ use pydl_tests::emscripten::{CURRENT, main_module};
 use pydl_tests::wasm::assemble;
 use pydl_tests::{files, pydl, skip, testdata};
 
-/// Opens a library where the others lie beside it, and calls it.
+/// Opens a library in the folder that contains the others, and calls it.
 const DRIVER: &str = "
 import ctypes, os, sys
 os.chdir('/usr/local/lib/python3.14/lib-dynload')
@@ -24,7 +24,7 @@ print('run_case returned', returned)
 
 /// The library that is opened.
 const ROOT: &str = "case.so";
-/// It and all it needs, linked into one.
+/// The library and all it needs, linked into one.
 const SINGLE: &str = "single.so";
 
 /// What is wrong with a run of a case, if anything.
@@ -49,19 +49,18 @@ fn difference(what: &Path, output: &Output, expected: &str) -> Option<String> {
 
 const CASES: [&str; 8] = ["abi", "chain", "cxx", "dl", "eh", "sjlj", "static_ctors", "threads"];
 
-/// The builds of a case: with exceptions as LLVM writes them unless told otherwise, and, where there is another one, as the standard
-/// has them.
+/// The builds of a case: with exceptions as LLVM writes them by default and, where there is another build, in the form of the standard.
 fn builds(folder: &Path) -> impl Iterator<Item = PathBuf> {
     [folder.to_owned(), folder.join("exnref")].into_iter().filter(|build| build.join(ROOT).is_file())
 }
 
-/// What a case prints when destructors run at the end, as they do here.
+/// What a case prints when destructors run at the end, as they do in pydl.
 fn expected(folder: &Path) -> String {
     let read = |name: &str| fs::read_to_string(folder.join(name));
     read("expected-exit.txt").or_else(|_| read("expected.txt")).unwrap()
 }
 
-/// The same for all in one library, whose constructors may have another order.
+/// What a case prints when it is linked into one library, whose constructors may run in another order.
 fn expected_of_single(folder: &Path) -> String {
     let read = |name: &str| fs::read_to_string(folder.join(name));
     let (usual, all) = (read("expected.txt").unwrap(), expected(folder));
@@ -84,7 +83,7 @@ fn cases_print_what_they_print_under_emscripten() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A main module that needs `case.so`, with the libraries of a build.
+/// Runs a main module that needs `case.so`, with the libraries of a build.
 fn start_with(main: &Path, libraries: &[PathBuf]) -> Output {
     let folder = libraries[0].parent().unwrap();
     let mut command = pydl();
@@ -112,7 +111,7 @@ fn what_a_main_module_needs_is_loaded_before_it_runs() {
             let libraries: Vec<PathBuf> =
                 files(&build, ".so").into_iter().filter(|file| !file.ends_with(SINGLE)).collect();
             faults.extend(difference(&build, &start_with(&main, &libraries), &expected(&folder)));
-            // The same in one library.
+            // The same case in one library.
             if build.join(SINGLE).is_file() {
                 let copy = tempfile::tempdir().unwrap();
                 let root = copy.path().join(ROOT);
@@ -125,8 +124,8 @@ fn what_a_main_module_needs_is_loaded_before_it_runs() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Two libraries beside each other, one of which uses the other without needing it; functions and data by name and by address;
-/// arguments and exit status.
+/// Two libraries side by side, one of which uses the other without needing it; functions and data by name and by address; arguments and
+/// exit status.
 #[test]
 fn what_a_main_module_needs_is_one_load() {
     let folder = testdata("emscripten/cases/beside");
@@ -144,7 +143,7 @@ fn what_a_main_module_needs_is_one_load() {
     );
 }
 
-/// What a main module needs, and is not there, not right or not well, keeps it from running; the message names all of it.
+/// A main module does not run when something that it needs is missing, malformed or unsuitable; the message names all of it.
 #[test]
 fn main_modules_do_not_run_without_what_they_need() {
     let main = testdata("emscripten/cases/abi/main2.wasm");
@@ -175,7 +174,7 @@ fn main_modules_do_not_run_without_what_they_need() {
     }
 }
 
-/// The slot in a closure is the guest's to change: giving back one that is none is an end of the guest, not of the host.
+/// The guest can change the slot in a closure: freeing a closure whose slot is not one ends the guest, not the host.
 #[test]
 fn a_closure_that_is_none_cannot_be_freed() {
     let main = match main_module(CURRENT) {
@@ -190,7 +189,7 @@ fn a_closure_that_is_none_cannot_be_freed() {
     assert!(stderr.contains("slot 4294967295 is not that of a closure"), "{stderr}");
 }
 
-/// The status of a run, what it printed and what it said.
+/// The status of a run, its standard output and its standard error.
 fn run_of(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
@@ -207,7 +206,7 @@ fn main_modules_need_nothing_of_emcc_s_post_processing() {
     }
 }
 
-/// What emcc's `-l` leaves is a name, which the loader looks for in its own folders, whatever those of the link were.
+/// What remains of emcc's `-l` is a name, which the loader looks for in its own folders, whatever the folders of the link were.
 // row: search | what_l_of_the_linker_finds_is_searched_for_by_its_name | A library linked by -L and -l is needed by its file name, though an archive lay beside it, and found by LD_LIBRARY_PATH, not where the linker found it | other.library_search
 #[test]
 fn what_l_of_the_linker_finds_is_searched_for_by_its_name() {
@@ -233,7 +232,7 @@ fn what_l_of_the_linker_finds_is_searched_for_by_its_name() {
     }
 }
 
-/// Emscripten's loader runs it; there is no JavaScript here.
+/// Emscripten's loader runs it; pydl has no JavaScript.
 // row: c | javascript_in_a_library_is_refused_when_it_is_called | A library with EM_ASM loads and its other functions work; calling the one with JavaScript ends the process, naming what it needs | core.dlfcn_em_asm | There is no JavaScript engine, on purpose
 #[test]
 fn javascript_in_a_library_is_refused_when_it_is_called() {
@@ -270,7 +269,8 @@ fn libraries_that_throw_need_a_main_module_with_exceptions() {
     }
 }
 
-/// What a program printed and how it ended, for each line of arguments in its `runs.txt`: as `build.sh` records it under Node.
+/// What a program printed and how it ended, for each line of arguments in its `runs.txt`, in the form in which `build.sh` records it under
+/// Node.
 fn transcript(build: &Path, runs: &str) -> (String, String) {
     let (mut printed, mut errors) = (String::new(), String::new());
     for arguments in runs.lines() {
@@ -298,7 +298,7 @@ fn transcript(build: &Path, runs: &str) -> (String, String) {
     (printed, errors)
 }
 
-/// Whole programs by today's Emscripten, built as it builds by default and with its checks, do under pydl what they do under Node.
+/// Whole programs built with today's Emscripten, with its default options and with its checks, do under pydl what they do under Node.
 #[test]
 fn programs_of_todays_emscripten_do_what_they_do_under_node() {
     let mut faults = Vec::new();
@@ -320,7 +320,7 @@ fn programs_of_todays_emscripten_do_what_they_do_under_node() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// What ends a program that was built with checks says what went wrong, and what to do.
+/// When a program that was built with checks is ended by one, the message says what went wrong, and what to do.
 #[test]
 fn checks_of_todays_emscripten_say_what_is_wrong() {
     let cases = [
@@ -335,14 +335,14 @@ fn checks_of_todays_emscripten_say_what_is_wrong() {
     }
 }
 
-/// What nothing catches is told with what its `what()` says, in each way that exceptions are compiled.
+/// An uncaught exception is reported with the text of its `what()`, for each way in which exceptions are compiled.
 #[test]
 fn uncaught_exceptions_say_what_they_say() {
     let told = [
         "Own: number 7",
         "Corrected: but this",
         "Second: number 2",
-        // Its `what()` does not return.
+        // The `what()` of this one does not return.
         "Stuck",
         "Plain",
         "std::bad_alloc: std::bad_alloc",
@@ -362,7 +362,7 @@ fn uncaught_exceptions_say_what_they_say() {
     }
 }
 
-/// A program's `main` may be a library's; where there is none, or one that C cannot have, the message says so.
+/// A program's `main` may be a library's; where there is none, or one with a type that C does not permit, the message says so.
 #[test]
 fn programs_without_main_are_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
@@ -384,7 +384,7 @@ fn programs_without_main_are_refused_in_words() {
     }
 }
 
-/// A main module whose own cells find no slots is refused for that reason.
+/// A main module for which the table has no slots is refused for that reason.
 #[test]
 fn a_full_table_is_told_as_that() {
     let folder = tempfile::tempdir().unwrap();
@@ -411,7 +411,7 @@ fn a_full_table_is_told_as_that() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Kinds of programs that there are no processes for: the message says which kind it is, before anything is compiled.
+/// Kinds of programs that pydl has no processes for: the message says which kind it is, before anything is compiled.
 #[test]
 fn programs_for_threads_and_for_wasm64_are_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
@@ -429,8 +429,8 @@ fn programs_for_threads_and_for_wasm64_are_refused_in_words() {
     }
 }
 
-/// What the host keeps for a guest is one account: whatever uses it up, the guest is told by an error of its own, and what it gives back
-/// can be used again.
+/// What the host keeps for a guest is one account: whatever exhausts it, the guest gets an appropriate error, and what it releases can be
+/// used again.
 #[test]
 fn what_the_host_keeps_for_a_guest_is_bounded() {
     let main = match main_module(CURRENT) {

@@ -1,5 +1,5 @@
-//! Runs the cases of `cases/program`, built for Emscripten, in Pyodide's main module, where `ctypes` opens them, so that the guest's own
-//! `dlopen` does. What they print is compared with what they print in the main module for WASI.
+//! Runs the cases of `cases/program`, built for Emscripten, in Pyodide's main module, where `ctypes` opens them, so that they go through
+//! the guest's own `dlopen`. What they print is compared with what they print in the main module for WASI.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use pydl_tests::emscripten::{CURRENT, main_module};
 use pydl_tests::{blessing, pydl, repository, skip};
 
-/// Opens a case where its libraries lie, with what it wants of the main program.
+/// Opens a case in the folder of its libraries, with what it needs of the main program.
 const PROGRAM: &str = "
 import ctypes, os
 os.chdir('/case')
@@ -35,7 +35,7 @@ fn print_program(main: &Path, built: &Path, case: &Path) -> String {
     format!("{printed}{}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
 }
 
-/// They print what they do in the WASI main module, or what their own `expected.txt` says. Why is in `differences.txt`, which
+/// The cases print what they do in the WASI main module, or what their own `expected.txt` says. The reasons are in `differences.txt`, which
 /// `conformance.rs` reads.
 #[test]
 fn programs_do_in_pyodides_main_what_they_do_in_ours() {

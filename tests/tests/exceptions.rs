@@ -1,5 +1,5 @@
-//! What lowering must keep: what a program does. Hand-written shapes have their results written beside them; random programs
-//! are run by Node, whose engine knows the legacy instructions, and by wasmtime after lowering, and must do the same.
+//! Checks that lowering preserves what a program does. Hand-written modules have their results written beside them; random programs are run
+//! by Node, whose engine knows the legacy instructions, and by wasmtime after lowering, and must do the same.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -104,13 +104,14 @@ fn what_is_written_beside_them_is_what_an_engine_with_the_legacy_instructions_do
     }
 }
 
-/// What each of many delegations past many handlers would list grows with the square of the file: it is refused instead.
+/// If each of many delegations past many handlers listed them all, the module would grow with the square of the file: it is refused
+/// instead.
 #[test]
 fn delegations_cannot_blow_a_module_up() {
     let depth = 1500;
     let mut text = "(module (tag $t) (func (export \"f\")".to_owned();
     text.push_str(&" try".repeat(depth));
-    // Each delegates past one handler to all that stand around it.
+    // Each delegates past one handler to all that surround it.
     text.push_str(&" try delegate 1 catch $t end".repeat(depth));
     text.push_str("))");
     let error = lower(&assemble(&text)).unwrap_err();
@@ -145,7 +146,7 @@ fn random_programs_do_the_same_lowered() {
     }
 }
 
-/// A generator of numbers that are the same each time (xorshift64).
+/// A generator of numbers that are the same on every run (xorshift64).
 struct Random(u64);
 
 impl Random {
@@ -157,7 +158,7 @@ impl Random {
     }
 }
 
-/// A random function body. It keeps a number in `$x` that tells which way was taken; blocks have no values.
+/// A random function body. It keeps a number in `$x` that shows which path was taken; blocks have no values.
 struct Program<'a> {
     random: &'a mut Random,
     out: String,
@@ -207,7 +208,7 @@ impl Program<'_> {
         }
     }
 
-    /// Makes the way visible in the result.
+    /// Makes the path visible in the result.
     fn step(&mut self) {
         let k = self.random.below(1000);
         let _ = writeln!(self.out, "local.get $x i32.const 31 i32.mul i32.const {k} i32.add local.set $x");

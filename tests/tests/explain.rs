@@ -1,4 +1,4 @@
-//! Owns the proof that the `pydl deps` line at the end of a failed run explains the failure: the very line is run by a shell.
+//! Owns the proof that the `pydl deps` line at the end of a failed run explains the failure: a shell runs exactly that line.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn run(main: &Path, options: &[&str], script: &str) -> Output {
     pydl().arg("run").args(options).arg(main).args(["-c", script]).output().unwrap()
 }
 
-/// What the line at the end of a run prints when a shell runs it, spaces folded; `None` when there is no such line.
+/// What the line at the end of a run prints when a shell runs it, with white space collapsed; `None` when there is no such line.
 fn explained(output: &Output) -> Option<String> {
     assert!(!output.status.success());
     let stderr = String::from_utf8_lossy(&output.stderr);

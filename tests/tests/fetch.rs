@@ -1,10 +1,10 @@
-//! Runs `pydl python fetch` with the machine's npm, where that reaches its registry. Everything else about fetching is in
+//! Runs `pydl python fetch` with the machine's npm, where npm can reach its registry. Everything else about fetching is in
 //! `cases/cli/python.txt`, with an npm that fails.
 
 use std::fs;
 use std::process::Command;
 
-/// The size of Pyodide 314.0.7's main module, by the package that the hash in `cli/src/mains.rs` is of.
+/// The size of Pyodide 314.0.7's main module, in the package whose hash is in `cli/src/mains.rs`.
 const SIZE: u64 = 9_598_218;
 
 #[test]

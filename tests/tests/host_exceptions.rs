@@ -3,7 +3,7 @@
 use pydl_tests::{pydl, wasm};
 
 /// Throws the object at 2048 of type 200 through `invoke_ii` and catches it, then lets a `longjmp` end a call of `invoke_vi`. Returns 42,
-/// or the number of the check that fails; with `BROKEN`, what a trap inside of `invoke_vi` makes of it.
+/// or the number of the check that fails; with `BROKEN`, the result of a trap inside `invoke_vi`.
 const MAIN: &str = r#"(module
   (import "env" "emscripten_get_now" (func (result f64)))
   (import "env" "invoke_ii" (func $invoke_ii (param i32 i32) (result i32)))

@@ -1,5 +1,5 @@
-//! Guests, files and command lines that mean harm. Whatever they do ends in an error, a trap or their own exit status, in
-//! bounded time, and the host goes on. The guests are `cases/hostile/main.wat` with one function that misbehaves.
+//! Malicious guests, files and command lines. Whatever they do ends in an error, a trap or their own exit status, in bounded time, and the
+//! host continues. The guests are `cases/hostile/main.wat` with one function that misbehaves.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -20,16 +20,16 @@ fn good() -> Vec<u8> {
     library("")
 }
 
-/// Opens `/0` twice, telling the handles, and then the stack pointer.
+/// Opens `/0` twice, printing the handles, and then the stack pointer.
 const OPEN_TWICE: &str = "(call $tell (call $open (i32.const 0))) (call $tell (call $open (i32.const 0)))
     (call $tell (global.get $sp))";
 
-/// What that says when both fail with `message`.
+/// What that prints when both opens fail with `message`.
 fn refused_twice(message: &str) -> String {
     format!("{message}\n0\n{message}\n0\n196608\n")
 }
 
-/// The engine knows types of objects for the sake of generated code; guests may not make any.
+/// The engine knows types of objects for generated code; guests must not define any.
 #[test]
 fn modules_that_define_types_of_objects_are_refused() {
     for ty in ["(struct (field i32))", "(array (mut i8))"] {
@@ -76,7 +76,7 @@ fn allocators_that_lie_or_fail() {
     }
 }
 
-/// Wherever it likes: over its own data, its stack, or another library. That is its own memory.
+/// A place may be anywhere: over the guest's own data, its stack, or another library. That is its own memory.
 #[test]
 fn allocators_may_give_the_same_place_twice() {
     for place in ["512", "1024", "0x2fff0", "0x40000"] {
@@ -143,7 +143,7 @@ fn records_of_files_that_are_broken() {
     }
 }
 
-/// A file system may say what it likes of inode numbers; the path says enough.
+/// A file system may report any inode numbers; the path is sufficient.
 #[test]
 fn inode_numbers_that_change_make_no_second_library() {
     let fresh = "(i64.store offset=24 (local.get $record) (i64.extend_i32_u (global.get $brk)))";
@@ -207,7 +207,7 @@ fn handles_that_are_none() {
         (call $tell (call $dlsym (i32.const 2) (i32.const 512))) (call $complain)
         (call $tell (call $open (i32.const 0)))";
     let said = Guest::new(&[good()]).with("start", closed).says();
-    // It is loaded anew, and has another handle.
+    // The library is loaded again, and has another handle.
     assert_eq!(said, "2\n0\n4294967295\ninvalid library handle 0x2\n0\ninvalid library handle 0x2\n3\n");
 }
 
@@ -231,7 +231,7 @@ fn buffers_outside_of_memory() {
     }
 }
 
-/// Loading a library from within the functions that the host calls while it loads one, without end.
+/// Loads libraries without end from within the functions that the host calls while it loads one.
 #[test]
 fn endless_recursion_through_the_host() {
     for (function, body) in [
@@ -309,7 +309,7 @@ fn code_of_libraries_that_ends_badly() {
     }
 }
 
-/// Exceptions that nobody caught in one library are not in the way of those that another throws and catches.
+/// Exceptions that nothing caught in one library do not interfere with those that another throws and catches.
 #[test]
 fn exceptions_after_a_constructor_that_threw() {
     let tag = r#"(import "env" "__cpp_exception" (tag $tag (param i32)))"#;
@@ -358,7 +358,7 @@ fn whatever_loops_is_terminated() {
         plain("free"),
         Guest::new(&[start]).with("start", open),
         Guest::new(&[constructor]).with("start", open),
-        // What is freed after a load that failed.
+        // What is freed after a failed load.
         Guest::new(&[fails])
             .with("definitions", "(global $static (mut i32) (i32.const -1))")
             .with("aligned_alloc", "(global.set $static (global.get $brk))")
@@ -381,7 +381,7 @@ fn whatever_loops_is_terminated() {
     }
 }
 
-/// Sizes that no compiler's output has, and that work.
+/// Sizes that no compiler's output has, but that work.
 // row: malformed | libraries_of_unusual_size | A library with ten thousand GOT entries, and one with twenty thousand imports of itself, loads | gap.absurd_sizes
 #[test]
 fn libraries_of_unusual_size() {
@@ -409,7 +409,7 @@ fn libraries_of_unusual_size() {
     }
 }
 
-/// A chain of a thousand libraries, and a circle of five hundred that take each other's addresses.
+/// A chain of a thousand libraries, and a cycle of five hundred that take each other's addresses.
 // row: search | long_chains_and_circles_of_needed_libraries | A chain of a thousand libraries loads, and a circle of five hundred | gap.needed_cycle; browser.dylink_many
 #[test]
 fn long_chains_and_circles_of_needed_libraries() {
@@ -432,7 +432,7 @@ fn long_chains_and_circles_of_needed_libraries() {
             );
             fs::write(folder.path().join(format!("l{number}.so")), assemble(&text)).unwrap();
         }
-        // Not in the folder that the guest may write to.
+        // The cache is not in the folder that the guest may write to.
         let elsewhere = private_folder();
         let output = pydl_tests::pydl()
             .args(["run", "--cache-dir"])
@@ -449,7 +449,7 @@ fn long_chains_and_circles_of_needed_libraries() {
     }
 }
 
-/// A folder of compiled code that has the main module's already, and goes with the test.
+/// A folder of compiled code that contains the main module's already, and is removed with the test.
 fn warm_cache(folder: &Path) -> std::path::PathBuf {
     let status = pydl_tests::pydl().arg("run").arg(pydl_tests::python_wasm()).args(["-c", "pass"]).status();
     assert!(status.unwrap().success());
@@ -484,7 +484,7 @@ fn ending(command: &mut Command) -> (i32, String) {
     (code, stderr.lines().last().unwrap_or_default().to_owned())
 }
 
-/// What a sandbox has not is an exception; what would crash native Python is a trap.
+/// What a sandbox lacks raises an exception; what would crash native Python is a trap.
 #[test]
 fn python_programs_that_ask_too_much() {
     let nest = "l=[]\nfor _ in range(10**5): l=[l]\n";
@@ -572,13 +572,13 @@ fn command_lines_that_make_no_sense() {
         assert!(!stderr.is_empty() && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
     }
     let odd = std::ffi::OsString::from_vec(b"odd\xff.so".to_vec());
-    // Python's own arguments are for Python to judge.
+    // Python's own arguments are left to Python to judge.
     for (option, status) in [("-c", 1), ("--dir", 2), ("--env", 2), ("--side", 2), ("--cwd", 2), ("--", 2)] {
         assert_eq!(ending(python().arg(option).arg(&odd).args(["-c", "1"])).0, status, "{option}");
     }
 }
 
-/// Messages and traces show them, and the terminal takes nothing in them for orders.
+/// Messages and traces show such names, and the terminal does not interpret anything in them as a command.
 #[test]
 fn names_do_not_speak_to_the_terminal() {
     let folder = private_folder();
@@ -600,7 +600,7 @@ except ImportError: pass";
     }
 }
 
-/// Whatever their files are called, side modules come under that name.
+/// Whatever their files are named, side modules are available under that name.
 #[test]
 fn names_of_files_are_taken_as_they_are() {
     let folder = private_folder();
@@ -617,7 +617,7 @@ print(ascii(sorted(names)), json.dumps(1))";
     }
 }
 
-/// A shell opens and closes the streams.
+/// A shell closes or redirects the streams.
 #[test]
 fn streams_that_are_closed_or_full() {
     let shell = |line: &str| {
@@ -703,7 +703,7 @@ fn a_cache_may_go_while_a_program_runs() {
     assert_eq!(output.stdout, b"64\n");
 }
 
-/// Interrupts that come faster than the guest can be told are one.
+/// Interrupts that come faster than they can be delivered to the guest count as one.
 #[test]
 fn many_interrupts_at_once() {
     let code = "

@@ -1,4 +1,4 @@
-//! Guests that mean harm with the `dlopen` family: with what runs at exit, with closing where nobody should, with functions that are
+//! Malicious guests that misuse the `dlopen` family: with what runs at exit, with closing at the wrong moment, with functions that are
 //! bound when first called, and with main modules that need libraries. They end as those of `hostile.rs` do.
 
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use pydl_loader::{Captured, Compiler, ExitStatus, Image, LoadError, Process, Pro
 use pydl_tests::guest::{Guest, PATIENCE, library, private_folder};
 use pydl_tests::wasm::assemble;
 
-/// What libraries import here.
+/// The functions that libraries import here.
 const IMPORTS: &str = r#"
     (import "pydl_dlfcn_v1" "dlopen" (func $dlopen (param i32 i32) (result i32)))
     (import "pydl_dlfcn_v1" "dlclose" (func $dlclose (param i32) (result i32)))
@@ -22,7 +22,7 @@ const IMPORTS: &str = r#"
     (import "env" "dl_iterate_phdr" (func $iterate (param i32 i32) (result i32)))
     (import "env" "__table_base" (global $slots i32))
     (import "env" "__indirect_function_table" (table 1 funcref))"#;
-/// A list for the end that is never run through.
+/// A list of exit handlers that is never run through.
 const FORGETS: &str = r#"(func (export "__cxa_atexit") (param i32 i32 i32) (result i32) {at_exit} (i32.const 0))
     (func (export "atexit") (param i32) (result i32) unreachable) (data (i32.const 900) "f") (elem declare func $tell)"#;
 
@@ -38,7 +38,7 @@ const OPEN_AND_CLOSE: &str =
     "(call $tell (call $open (i32.const 0))) (call $tell (call $dlclose (i32.const 2))) (call $complain)
     (call $tell (call $open (i32.const 0)))";
 
-/// More handlers than fit, of functions, of nothing, and of what is no such function.
+/// More handlers than fit: functions, null, and slots that are not such functions.
 #[test]
 fn a_million_handlers_at_exit() {
     let registers = |slot: &str| {
@@ -58,7 +58,7 @@ fn a_million_handlers_at_exit() {
     }
 }
 
-/// The main module's list may be full, or trap.
+/// The main module's list may be full, or registering may trap.
 #[test]
 fn libraries_whose_end_cannot_be_registered_are_not_opened_later_either() {
     for (body, why) in [
@@ -144,7 +144,7 @@ fn allocators_that_close_and_open() {
                 (call $tell (call $dlclose (i32.const 2))) (call $complain) (call $tell (call $dlclose (i32.const 3))) (call $complain)
                 (call $tell (call $open (i32.const 0)))";
             let libraries = [with_imports(asks), with_imports(asks)];
-            // Not within itself: with two ways on at each depth, that takes for ever.
+            // The body does not run within itself: with two branches at each depth, that would take for ever.
             let once = format!(
                 "(if (i32.eqz (global.get $busy)) (then (global.set $busy (i32.const 1)) {body} (global.set $busy (i32.const 0))))"
             );
@@ -157,7 +157,7 @@ fn allocators_that_close_and_open() {
     }
 }
 
-/// What opens a library for every one that it frees, or closes, goes on for ever, and is ended.
+/// What opens a library for every one that it frees, or closes, runs for ever, and is ended.
 #[test]
 fn what_opens_libraries_without_end_is_terminated() {
     let open = "(drop (call $dlopen (i32.const 512) (i32.const 2)))";
@@ -179,7 +179,7 @@ fn what_opens_libraries_without_end_is_terminated() {
 
 const OPEN_LAZILY: &str = "(call $tell (call $dlopen (i32.const 512) (i32.const 1))) (call $complain)";
 
-/// First calls in start functions, of functions that are not there, and of all kinds of types.
+/// First calls in start functions, of functions that do not exist, and of all kinds of types.
 #[test]
 fn first_calls_where_they_are_not_expected() {
     let many = "i32 i64 f32 f64 v128 externref funcref ".repeat(100);
@@ -204,7 +204,7 @@ fn first_calls_where_they_are_not_expected() {
     }
 }
 
-/// The compiler has numbers for no more than 65,536 things that one function touches.
+/// The compiler can number no more than 65,536 things that one function touches.
 #[test]
 fn libraries_that_the_compiler_fails_on_are_refused() {
     let globals = "(global funcref (ref.func $f))".repeat(70_000);
@@ -215,7 +215,7 @@ fn libraries_that_the_compiler_fails_on_are_refused() {
     assert!(said.ends_with("\n0\n2\n"), "{said}");
 }
 
-/// Whatever is in the slot of a function by its first call is called, if it is of the type, and else a trap.
+/// Whatever is in a function's slot by its first call is called if it has the right type, and otherwise traps.
 #[test]
 fn slots_that_are_spoilt_before_the_first_call() {
     let definer = library("");
@@ -236,7 +236,7 @@ fn slots_that_are_spoilt_before_the_first_call() {
     }
 }
 
-/// A library that names so many others and so many folders.
+/// A library that names this many others and this many folders.
 fn many_times_many(needed: usize, folders: usize) -> Vec<u8> {
     let list = |count: usize, name: &str| {
         (0..count).fold(String::new(), |text, n| text + &format!(r#" "{name}{n}""#))
@@ -245,7 +245,8 @@ fn many_times_many(needed: usize, folders: usize) -> Vec<u8> {
     assemble(&format!(r#"(module (@dylink.0 (needed{needed}) (runtime-path{folders})) (func (export "f")))"#))
 }
 
-/// 46 KB name nine million files. Neither the host nor a guest that reads its files itself looks for them all, nor keeps what was tried.
+/// 46 KB name nine million files. Neither the host nor a guest that reads its files itself looks for them all, nor keeps a record of what
+/// was tried.
 // row: search | libraries_times_folders_are_bounded | A load looks for 65,536 files at most, whatever NEEDED and RUNTIME_PATH multiply to, and gives up after 1,000 missing libraries | pydl
 #[test]
 fn libraries_times_folders_are_bounded() {
@@ -271,7 +272,7 @@ fn libraries_times_folders_are_bounded() {
     }
 }
 
-/// `$ORIGIN` a million times makes gigabytes; what is no path is not tried, nor shown in full.
+/// `$ORIGIN` a million times makes gigabytes; what is not a path is not tried, nor shown in full.
 // row: search | tokens_make_no_long_paths | A path that tokens make longer than a path can be is not tried | pydl
 #[test]
 fn tokens_make_no_long_paths() {
@@ -318,7 +319,7 @@ fn run_emscripten(main: &str, sides: &[(&str, Vec<u8>)]) -> Result<(ExitStatus, 
     Ok((status?, String::from_utf8_lossy(&stdout.contents()).into_owned()))
 }
 
-/// A main module with what its C library has, which NEEDED entries, imports, definitions and `main` are put into.
+/// A main module with the functions of its C library, into which NEEDED entries, imports, definitions and `main` are inserted.
 fn emscripten(needed: &str, imports: &str, definitions: &str, main: &str) -> String {
     format!(
         r#"(module (@dylink.0 {needed}) (import "env" "_dlopen_js" (func $dlopen_js (param i32) (result i32)))
@@ -365,12 +366,12 @@ fn main_modules_that_want_much_of_libraries() {
     }
 }
 
-/// Allocators, a place for the arguments, start functions, and a `dlopen` family that are not what they should be; what comes of it in a
+/// Allocators, a place for the arguments, start functions, and a `dlopen` family that are not what they should be, and the results in a
 /// main module that needs a library.
 #[test]
 fn main_modules_that_lie() {
     let calloc = |body: &str| format!(r#"(func (export "calloc") (param i32 i32) (result i32) {body})"#);
-    // The library gets what is good, and the arguments what is not.
+    // The library gets a good address, and the arguments a bad one.
     let later = |address: i32| calloc(&format!("(global.get $brk) (global.set $brk (i32.const {address}))"));
     let start = |body: &str| format!("{CALLOC} (func $s {body}) (start $s)");
     let no_room = "l.so: the guest's allocator has no 16 bytes";
@@ -427,11 +428,11 @@ fn main_modules_that_lie() {
     }
 }
 
-/// `dlopen` and the others as the host takes them over.
+/// `dlopen` and the other functions, in the form in which the host takes them over.
 const FAMILY: &str = r#"(func (export "dlopen") (param i32 i32) (result i32) unreachable)
     (func (export "dlsym") (param i32 i32) (result i32) unreachable) (func (export "dlclose") (param i32) (result i32) unreachable)"#;
 
-/// The main module needs l2, which needs l1, whose constructor opens p, which needs l2, too. Each constructor adds a digit.
+/// The main module needs l2, which needs l1, whose constructor opens p, which also needs l2. Each constructor adds a digit.
 // row: dlopen | what_the_main_module_needs_is_constructed_in_order_too | A constructor of what the main module needs opens a library that needs another of it, which is constructed before, and once | ELF gABI initialization functions; glibc
 #[test]
 fn what_the_main_module_needs_is_constructed_in_order_too() {
@@ -458,7 +459,7 @@ fn what_the_main_module_needs_is_constructed_in_order_too() {
     assert_eq!(show(run_emscripten(&main, &sides)), format!("Exited({}) ", (4 + 2) * 4 + 3));
 }
 
-/// The import that the host answers C's own functions through is called with what C does not call it with.
+/// The import through which the host serves C's own functions is called with arguments that C never passes.
 #[test]
 fn the_hosts_functions_called_directly() {
     for call in 0..7 {

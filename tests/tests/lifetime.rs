@@ -1,5 +1,5 @@
-//! Which libraries leave a process, against a plain model, on random graphs of libraries that need each other and are bound to each
-//! other, opened and closed at random.
+//! Checks which libraries are unloaded from a process, against a plain model, on random graphs of libraries that need each other and are
+//! bound to each other, opened and closed at random.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use pydl_linker::{
 use pydl_tests::room::FakeProcess;
 use pydl_tests::wasm::assemble;
 
-/// How many libraries there are; number `n` is the file `n`, and the only one to define `s{n}`.
+/// The number of libraries; number `n` is the file `n`, and the only one to define `s{n}`.
 const LIBRARIES: usize = 6;
 
 struct Files(Vec<Arc<[u8]>>);
@@ -58,7 +58,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     vec(action, 1..60)
 }
 
-/// What is loaded, in plain words: by number, how often it is open, whether it stays, what it uses.
+/// What is loaded, by number: how often it is open, whether it is permanent, what it uses.
 #[derive(Clone, Debug, Default)]
 struct Model(BTreeMap<usize, (u32, bool, BTreeSet<usize>)>);
 
@@ -75,7 +75,7 @@ impl Model {
         self.0.get_mut(&library).unwrap().0 += 1;
     }
 
-    /// What one library reaches by using.
+    /// What one library reaches through what it uses.
     fn reach(&self, from: usize) -> BTreeSet<usize> {
         let mut reached = BTreeSet::from([from]);
         loop {
@@ -115,7 +115,7 @@ fn process() -> FakeProcess {
     FakeProcess::of(MainModule::parse("main", &assemble(text)).unwrap())
 }
 
-/// Opens a library; false when a symbol cannot be bound.
+/// Opens a library; returns false when a symbol cannot be bound.
 fn open(process: &mut FakeProcess, files: &mut Files, library: usize, global: bool) -> bool {
     let mode = OpenMode { global, ..OpenMode::default() };
     process.open(&library.to_string(), mode, files).is_ok()
@@ -125,7 +125,7 @@ fn id_of(namespace: &Namespace, library: usize) -> Option<ModuleId> {
     namespace.libraries().iter().find(|l| l.path == library.to_string()).map(|l| l.id)
 }
 
-/// Lets everything leave that is not used, and compares it with the model's opinion.
+/// Unloads everything that is not used, and compares that with the model.
 fn leave(namespace: &mut Namespace, model: &mut Model, ids: &mut BTreeSet<ModuleId>) {
     let leaving = namespace.unused(&[]);
     let number = |id: &ModuleId| namespace.name(*id).parse::<usize>().unwrap();

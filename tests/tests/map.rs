@@ -1,5 +1,5 @@
-//! Owns the proof that the layout that `pydl deps --map` shows is that of processes, as far as it is decided before there is one: a
-//! guest's allocator chooses addresses.
+//! Owns the proof that the layout that `pydl deps --map` shows is that of processes, as far as it is decided before there is one: addresses
+//! are chosen by a guest's allocator.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl LibrarySource for Folder<'_> {
     }
 }
 
-/// What the linker says of loading these files of a folder one after the other.
+/// The linker's map for loading these files of a folder one after the other.
 fn map(main: &Path, folder: &Path, names: &[&str]) -> ProcessMap {
     let bytes = fs::read(main).unwrap();
     let main = MainModule::parse("main", &bytes).unwrap();
@@ -57,7 +57,7 @@ fn memory_of<'a>(map: &'a ProcessMap, path: &str) -> &'a MemoryRegion {
     map.memory.iter().find(|part| part.owner == Owner::Library(path.to_owned())).unwrap()
 }
 
-/// What the map says of a library holds of the one that is loaded; returns how many slots the process took for itself before.
+/// Checks that what the map shows for a library is true of the loaded one; returns how many slots the process took for itself before.
 fn check(map: &ProcessMap, library: &LoadedLibrary) -> u32 {
     let path = library.path.rsplit('/').next().unwrap();
     let memory = memory_of(map, path);
@@ -72,12 +72,12 @@ fn check(map: &ProcessMap, library: &LoadedLibrary) -> u32 {
     if slots.is_empty() { 0 } else { library.table_base.checked_sub(slots.start).unwrap() }
 }
 
-/// Large, with slots at multiples of 8 and an address of a function that has no slot.
+/// A large library, with slots at multiples of 8 and an address of a function that has no slot.
 const FIRST: &str = r#"(module (@dylink.0 (mem-info (memory 5000 6) (table 3 3)) (needed "second.so"))
     (import "env" "__indirect_function_table" (table 3 funcref)) (import "env" "__table_base" (global $slots i32))
     (import "GOT.func" "puts" (global (mut i32))) (import "GOT.func" "other" (global (mut i32)))
     (func (export "own")) (elem (global.get $slots) 0 0 0))"#;
-/// Its slots fit into the gap before those.
+/// A library whose slots fit into the gap before those of the first.
 const SECOND: &str = r#"(module (@dylink.0 (mem-info (memory 10 2) (table 2 0)))
     (import "env" "__indirect_function_table" (table 2 funcref)) (import "env" "__table_base" (global $slots i32))
     (func (export "other")) (func $own) (elem (global.get $slots) $own $own))"#;
@@ -108,7 +108,7 @@ fn the_map_is_that_of_a_process() {
         let first = libraries.open("first.so", OpenMode::default()).unwrap();
         libraries.open("third.so", OpenMode::default()).unwrap();
         let list = libraries.list().unwrap();
-        // What takes a function's address takes these slots.
+        // Taking the functions' addresses takes these slots.
         let slots = [(None, "puts"), (Some(first), "other")].map(|(library, name)| {
             match libraries.symbol(library, name).unwrap().place {
                 SymbolPlace::Function { slot, .. } => slot,
@@ -128,7 +128,7 @@ fn the_map_is_that_of_a_process() {
         assert_eq!(check(&map, library), 0, "{library:?}\n{:?}", map.table);
     }
     let of_functions = map.table.iter().find(|part| matches!(part.owner, Owner::FunctionsOf(_))).unwrap();
-    // The driver has a slot for `puts` itself.
+    // The driver itself has a slot for `puts`.
     assert_eq!(of_functions.slots.clone().collect::<Vec<_>>(), [slots[1]]);
     assert!(map.table.iter().any(|part| part.owner == Owner::Main && part.slots.contains(&slots[0])));
     let main = map.memory.iter().find(|part| part.owner == Owner::Main).unwrap();

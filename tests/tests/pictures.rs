@@ -1,5 +1,5 @@
-//! Owns the proof that the pictures of `pydl deps` are well-formed whatever files are called, look as recorded, and work in a
-//! browser: as text of XML, and in Chromium where there is one.
+//! Owns the proof that the pictures of `pydl deps` are well-formed whatever the names of files are, look as recorded, and work in a
+//! browser: as XML text, and in Chromium where it is installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use pydl_tests::{assert_golden, browser, emscripten, pydl, python_wasm, reposito
 use roxmltree::{Document, ParsingOptions};
 use tempfile::TempDir;
 
-/// What is asked of `pydl deps` for a picture of a folder.
+/// Runs `pydl deps` for a picture of a folder.
 fn picture(folder: &Path, main: &Path, options: &[&str]) -> String {
     let output = pydl().arg("deps").arg(folder).arg("--main").arg(main).args(options).output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -21,7 +21,7 @@ fn parsed(text: &str) -> Document<'_> {
     Document::parse_with_options(text, options).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// A library that needs others, imports these functions, and exports these.
+/// A library that needs others, imports the given functions, and exports others.
 fn library(needed: &[&str], imports: &[&str], exports: &[&str]) -> Vec<u8> {
     // A string of WebAssembly text, in which every byte may be an escape.
     let quoted = |name: &&str| {
@@ -46,7 +46,7 @@ fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
     folder
 }
 
-/// Names that a careless page would take for something else.
+/// Names that a careless page would interpret as something else.
 const HOSTILE: [&str; 6] = [
     "<script>document.title='owned'<_script>",
     "\"onload=\"document.title='owned'",
@@ -69,7 +69,7 @@ fn hostile() -> TempDir {
     folder(&contents)
 }
 
-/// So many libraries, each of which needs the next one, the last one the first.
+/// This many libraries, each of which needs the next one, and the last one the first.
 fn cycle(count: usize) -> TempDir {
     let name = |number: usize| format!("lib{:03}.so", number % count);
     let symbol = |number: usize| format!("f{}", number % count);
@@ -84,7 +84,7 @@ fn cycle(count: usize) -> TempDir {
     folder(&files)
 }
 
-/// A library that loads and one that does not, for a function and for a file.
+/// A library that loads and one that does not, because of a function and a file.
 fn missing() -> TempDir {
     folder(&[
         (
@@ -137,7 +137,7 @@ fn the_page_asks_for_nothing_else() {
         let is_inside = node.attribute("href").is_none_or(|href| href.starts_with('#'));
         assert!(is_inside && !node.has_tag_name("link"), "{node:?}");
     }
-    // Every link leads somewhere, so that it is of use without JavaScript.
+    // Every link leads somewhere, so that links are useful without JavaScript.
     let ids: Vec<&str> = document.descendants().filter_map(|node| node.attribute("id")).collect();
     for href in document.descendants().filter_map(|node| node.attribute("href")) {
         assert!(ids.contains(&&href[1..]), "{href}");
@@ -157,7 +157,7 @@ fn everything_that_is_missing_is_told_in_words() {
     }
 }
 
-/// Tells which texts of the picture do not fit into their boxes, and which boxes of nodes and labels cover each other.
+/// Reports which texts of the picture do not fit into their boxes, and which boxes of nodes and labels overlap.
 const MEASURE: &str = r#"
     const inside = (one, other) => one.x >= other.x - 1 && one.x + one.width <= other.x + other.width + 1
         && one.y >= other.y - 1 && one.y + one.height <= other.y + other.height + 1;
@@ -179,7 +179,7 @@ const MEASURE: &str = r#"
     return boxes.length + ": " + faults.join("; ");
 "#;
 
-/// Does with the page of [`missing`] what people do, and tells what is not as it should be.
+/// Does with the page of [`missing`] what people do, and reports what is not as it should be.
 const USE: &str = r##"
     const faults = [];
     const expect = (is, what) => { if (!is) faults.push(what); };
@@ -219,7 +219,7 @@ const USE: &str = r##"
     return ": " + faults.join("; ");
 "##;
 
-/// What a function tells that is run once the page has run: such a page is a copy that allows it.
+/// What a function returns that is run once the page has run: the page is a copy that allows it.
 fn told(program: &Path, folder: &Path, page: &str, function: &str) -> String {
     let (before, policy) = page.split_once("<meta http-equiv=\"Content-Security-Policy\"").unwrap();
     let (_, after) = policy.split_once("/>").unwrap();
@@ -274,7 +274,7 @@ fn a_browser_runs_the_script_of_the_page_and_no_other() {
     assert!(all.contains("class=\"js\"") && all.contains("<section id=\"files\">"), "{all}");
     assert!(all.contains("<section id=\"f1\" hidden=\"\">"), "{all}");
     assert!(all.contains("<title>Who takes symbols from whom"), "a name became a script\n{all}");
-    // A link to a node chooses it: what else it has to do with is marked, the rest not.
+    // A link to a node chooses it: what is connected with it is marked, the rest is not.
     let chosen = page(&missing(), "#f1");
     assert!(
         chosen.contains("<section id=\"f1\">") && chosen.contains("<section id=\"files\" hidden=\"\">"),
@@ -283,7 +283,7 @@ fn a_browser_runs_the_script_of_the_page_and_no_other() {
     assert!(chosen.contains("node wrong chosen") && chosen.contains("node file needs"), "{chosen}");
 }
 
-/// The pictures in the documentation, and the options of the command that they are shown with there.
+/// The pictures in the documentation, and the options of the command that the documentation shows for them.
 const DOCUMENTED: [(&str, &str, &[&str]); 3] = [
     ("awkward.svg", "awkward_cpp-57-cp314-cp314-pyemscripten_2026_0_wasm32.whl", &["--graph", "svg"]),
     ("numpy.svg", "numpy-2.5.5-cp314-cp314-pyemscripten_2026_0_wasm32.whl", &["--graph", "svg"]),
@@ -319,7 +319,7 @@ fn the_pictures_of_the_documentation_are_what_its_commands_draw() {
     }
 }
 
-/// The script of the workflow step in the documentation, with a main module that is a file.
+/// The script of the workflow step in the documentation, with a file as the main module.
 fn script_of_workflow() -> String {
     let text = fs::read_to_string(repository().join("docs/deps.md")).unwrap();
     let (_, step) = text.split_once("        run: |\n").unwrap();
@@ -345,7 +345,7 @@ fn the_workflow_of_the_documentation_does_what_it_says() {
         fs::write(folder.path().join("dist").join(wheel.file_name().unwrap()), contents).unwrap();
         let programs = pydl_tests::pydl_binary();
         let path = format!("{}:{}", programs.parent().unwrap().display(), std::env::var("PATH").unwrap());
-        // As the runner does.
+        // This is how the runner runs it.
         let output = std::process::Command::new("bash")
             .args(["-e", "-c", &script_of_workflow()])
             .env("PATH", path)
@@ -357,7 +357,7 @@ fn the_workflow_of_the_documentation_does_what_it_says() {
         assert!(told.contains(if status == 0 { ": loads into" } else { ": does not load" }), "{told}");
         let page = fs::read_to_string(folder.path().join("deps.html")).unwrap();
         parsed(&page);
-        // The page shows why, though it is the wheel that is wrong and no module.
+        // The page shows the reason, though it is the wheel that is wrong and not a module.
         assert_eq!(page.contains("Reasons against loading it"), status != 0);
     }
 }

@@ -1,8 +1,7 @@
-//! Runs the cases of `cases/plan`: WebAssembly text in, the linker's plan or error out. Each case is a file of parts that
-//! begin with a line `--- NAME`: `--- main`, then `--- PATH` for each library file, then `--- load PATH` (or `load global
-//! PATH`, `load lazy PATH`) with the expected text, or `--- start FUNCTION...` with that of the main module itself, for a host that has
-//! these functions. No engine takes part; memory is handed out from 0x10000 on, slots from the end of the
-//! main module's table on. `PYDL_BLESS=1` rewrites the expectations.
+//! Runs the cases of `cases/plan`: WebAssembly text in, the linker's plan or error out. Each case is a file of parts that begin with a line
+//! `--- NAME`: `--- main`, then `--- PATH` for each library file, then `--- load PATH` (or `load global PATH`, `load lazy PATH`) with the
+//! expected text, or `--- start FUNCTION...` with that of the main module itself, for a host that has these functions. No engine takes
+//! part; memory is handed out from 0x10000 on, slots from the end of the main module's table on. `PYDL_BLESS=1` rewrites the expectations.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,7 +31,7 @@ fn plans_are_as_recorded() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// The plans that main modules begin with, as processes tell them: for WASI, with absolute addresses, position-independent, and one that
+/// The plans that main modules begin with, as processes print them: for WASI, with absolute addresses, position-independent, and one that
 /// needs a library.
 #[test]
 fn plans_of_main_modules_are_as_recorded() {

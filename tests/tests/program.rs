@@ -1,5 +1,5 @@
-//! Runs the C programs of `cases/program`, real compiler's output, and compares what they print with their native build:
-//! `expected.txt` is what glibc's loader gave. Where a native compiler is at hand, that is checked, too.
+//! Runs the C programs of `cases/program`, which are a real compiler's output, and compares what they print with their native build:
+//! `expected.txt` is what they print under glibc's loader. Where a native compiler is available, that is checked, too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,8 +56,8 @@ fn has_folders(case: &Path) -> bool {
     fs::read_dir(case).unwrap().flatten().any(|entry| entry.path().is_dir())
 }
 
-/// What only the loader makes zero: static data that is not in the file, where the failed load of another library has left
-/// its data behind.
+/// What only the loader sets to zero: static data that is not in the file, where the failed load of another library has left its data
+/// behind.
 // row: memory | static_data_is_zero_on_a_dirty_heap | Data that no segment fills is zero where a failed load left other bytes | tool-conventions MEM_INFO; gap.failed_load_retry
 #[test]
 fn static_data_is_zero_on_a_dirty_heap() {
@@ -97,12 +97,12 @@ fn static_data_is_zero_on_a_dirty_heap() {
     assert_eq!(run_text(&[("dirty.so", &dirty), ("zero.so", zero), ("case.so", case)]), 0);
 }
 
-/// The status of the driver with libraries in WebAssembly text, of which the last is opened.
+/// Runs libraries in WebAssembly text, of which the last is opened; returns the status of the driver.
 fn run_text(libraries: &[(&str, &str)]) -> i32 {
     run_text_printing(libraries).0
 }
 
-/// The same, with what it prints.
+/// Runs libraries as [`run_text`] does; also returns what is printed.
 fn run_text_printing(libraries: &[(&str, &str)]) -> (i32, String) {
     let output = output_of_text(libraries, &[]);
     let status = output.status.code();
@@ -110,7 +110,7 @@ fn run_text_printing(libraries: &[(&str, &str)]) -> (i32, String) {
     (status, String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The same with further options of `pydl run`, and with all that it says.
+/// Runs libraries as [`run_text`] does, with further options of `pydl run`; returns the whole output.
 fn output_of_text(libraries: &[(&str, &str)], options: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = pydl_tests::pydl();
@@ -122,7 +122,7 @@ fn output_of_text(libraries: &[(&str, &str)], options: &[&str]) -> Output {
     command.args(["--", libraries.last().unwrap().0]).output().unwrap()
 }
 
-/// A pointer to a function of one type that is called as another, which C leaves undefined: never another function's result.
+/// Calling a pointer to a function of one type as another, which C leaves undefined, never gives another function's result.
 // row: c | calls_by_pointers_of_other_types_trap | A call by a pointer of another type traps, with the frames of who called | WebAssembly call_indirect; other.bad_function_pointer_cast
 // row: symbols | calls_by_pointers_of_other_types_trap | A weak function that nobody defines traps when it is called, and its name is told | ELF gABI STB_WEAK; core.dylink_weak_undef
 #[test]
@@ -160,7 +160,7 @@ const OPENS_LAZILY: &str = r#"(module (@dylink.0 (mem-info (memory 64 0)))
         local.get $handle global.get $base i32.const 8 i32.add call $dlsym
         call_indirect (type $function)))"#;
 
-/// What ld.so does, too: the process ends with status 127 and a message, at the call.
+/// As in ld.so, the process ends with status 127 and a message, at the call.
 // row: failure | calls_of_what_nothing_defines_end_the_process | A call that RTLD_LAZY left unbound, and that nothing defines, ends the process with status 127 and the symbol's name | glibc symbol lookup error; ld.so
 // row: symbols | calls_of_what_nothing_defines_end_the_process | A function of another type is refused with RTLD_NOW, and with RTLD_LAZY when it is called, with both types | tool-conventions; gap.function_type_mismatch
 // row: search | calls_of_what_nothing_defines_end_the_process | LD_BIND_NOW makes RTLD_LAZY RTLD_NOW | ld.so LD_BIND_NOW
@@ -194,7 +194,7 @@ fn calls_of_what_nothing_defines_end_the_process() {
     }
 }
 
-/// In a constructor it is a failure of the load, as every trap there is.
+/// In a constructor it is a failure of the load, like every trap there.
 // row: failure | constructors_that_call_what_nothing_defines_fail_the_load | A constructor that calls what nothing defines fails the load | glibc | glibc ends the process; a dlopen that says why serves its caller better
 #[test]
 fn constructors_that_call_what_nothing_defines_fail_the_load() {
@@ -203,7 +203,7 @@ fn constructors_that_call_what_nothing_defines_fail_the_load() {
     assert_eq!(run_text(&[("user.so", user), ("case.so", OPENS_LAZILY)]), 99);
 }
 
-/// A load that fails before the first constructor gives back its memory and its slots.
+/// A load that fails before the first constructor releases its memory and its slots.
 // row: failure | failed_loads_leave_nothing_behind | Three hundred failed loads use no memory and no slots | gap.failed_load_retry
 #[test]
 fn failed_loads_leave_nothing_behind() {
@@ -230,7 +230,7 @@ fn failed_loads_leave_nothing_behind() {
     assert_eq!(run_text(&[("big.so", big), ("case.so", case)]), 0);
 }
 
-/// Whatever a trap in a start function leaves on the C stack is taken off again.
+/// Whatever a trap in a start function leaves on the C stack is removed.
 // row: failure | failed_loads_keep_the_stack_pointer | A trap in a start function leaves the stack pointer as it was | gap.failed_load_retry
 #[test]
 fn failed_loads_keep_the_stack_pointer() {
@@ -250,7 +250,7 @@ fn failed_loads_keep_the_stack_pointer() {
     assert_eq!(run_text(&[("leaky.so", leaky), ("case.so", case)]), 0);
 }
 
-/// A library whose constructor fails is in no scope, though it was opened `RTLD_GLOBAL`, and nothing can need it.
+/// A library whose constructor failed is in no scope, though it was opened with `RTLD_GLOBAL`, and nothing can need it.
 // row: failure | failed_libraries_serve_nobody | A library whose constructor trapped is in no scope, and nothing can need it | gap.failed_load_retry
 #[test]
 fn failed_libraries_serve_nobody() {
@@ -319,7 +319,7 @@ fn closed_libraries_give_back_memory_and_slots() {
     assert_eq!(run_text(&[("big.so", big), ("case.so", case)]), 0);
 }
 
-/// A handle is not valid after the last close, and is not that of a library loaded later, nor of the same one loaded again; slots of a
+/// A handle is not valid after the last close, and is not that of a library loaded later, nor of the same library loaded again; slots of a
 /// closed library are empty.
 // row: dlclose | handles_of_closed_libraries_are_refused | dlsym and dlclose refuse the handle of an unloaded library, also when another was loaded since | POSIX dlclose; musl
 #[test]
@@ -360,7 +360,7 @@ fn handles_of_closed_libraries_are_refused() {
     assert_eq!(run_text(&[("one.so", library), ("two.so", library), ("case.so", case)]), 0);
 }
 
-/// What is no handle: `RTLD_DEFAULT` and `RTLD_NEXT`, where `dlsym` alone takes them, and numbers that handles never had.
+/// Values that are not handles: `RTLD_DEFAULT` and `RTLD_NEXT`, which only `dlsym` accepts, and numbers that handles never had.
 // row: dlclose | wild_handles_are_refused | dlclose refuses NULL, RTLD_NEXT, handles that were never given and addresses | POSIX dlclose; musl
 #[test]
 fn wild_handles_are_refused() {
@@ -387,7 +387,7 @@ fn wild_handles_are_refused() {
     assert_eq!(run_text(&[("case.so", case)]), 0);
 }
 
-/// A library that opens and closes `other.so` once, and returns what `dlclose` does.
+/// A library that opens and closes `other.so` once, and returns the result of `dlclose`.
 const OPENS_AND_CLOSES: &str = r#"(module (@dylink.0 (mem-info (memory 64 0)))
     (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
     (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
@@ -401,7 +401,7 @@ const OPENS_AND_CLOSES: &str = r#"(module (@dylink.0 (mem-info (memory 64 0)))
         global.get $base i32.const 6 call $dlopen if i32.const 99 return end
         local.get $status))"#;
 
-/// A library that registers a handler, which runs `body` and may print by `$put`.
+/// A library that registers a handler, which runs `body` and may print with `$put`.
 fn registering(body: &str, more: &str) -> String {
     format!(
         r#"(module (@dylink.0 (mem-info (memory 8 0) (table 1 0)))
@@ -445,7 +445,7 @@ fn a_destructor_may_end_the_program() {
     assert_eq!(run_text_printing(&[("other.so", &other), ("case.so", OPENS_AND_CLOSES)]), (7, String::new()));
 }
 
-/// What a library has registered before its load failed is not taken for the next library's.
+/// A handler that a library has registered before its load failed is not taken for the next library's.
 // row: failure | handlers_of_failed_loads_do_not_run | What a library has registered to run at exit does not run when its load fails | pydl
 #[test]
 fn handlers_of_failed_loads_do_not_run() {

@@ -1,5 +1,5 @@
-//! Rules that hold for all inputs, tried on random ones: no file makes the linker panic, every plan is well-formed, and
-//! every library of a random graph is loaded once, after what it needs.
+//! Checks rules that hold for all inputs on random ones: no file makes the linker panic, every plan is well-formed, and every library of a
+//! random graph is loaded once, after what it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ fn process() -> FakeProcess {
     FakeProcess::of(MainModule::parse("main", &assemble(text)).unwrap())
 }
 
-/// The whole pipeline; `None` when some stage refuses.
+/// Runs the whole pipeline; `None` when some stage refuses.
 fn plan(files: &mut Files, root: &str) -> Option<LoadPlan> {
     process().plan(root, OpenMode::default(), files).ok()?
 }

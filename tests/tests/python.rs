@@ -1,5 +1,5 @@
-//! What CPython for WASI does in pydl: the extension's test against native output, at every setting of compiler and linker;
-//! the system interface against what `tests/cases/wasi/*.py` print natively; recursion. Must not know how libraries are loaded.
+//! Checks what CPython for WASI does in pydl: the extension's test against native output, with every setting of compiler and linker; the
+//! system interface against what `tests/cases/wasi/*.py` print natively; recursion. Must not know how libraries are loaded.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -49,7 +49,7 @@ print(len(repr(eval('[' * 90 + ']' * 90))))
     assert!(stdout.starts_with("maximum recursion depth exceeded\n"), "{stdout}");
 }
 
-/// The same in the guest's own `/tmp` and in a folder of the host, which is empty in the end.
+/// The scripts run both in the guest's own `/tmp` and in a folder of the host, which is empty in the end.
 #[test]
 fn scripts_do_what_they_do_natively() {
     let mut faults = Vec::new();
@@ -98,7 +98,7 @@ True True
     );
 }
 
-/// What docs/main-modules.md offers for `asyncio.run`, and the time zones; the loop is the document's.
+/// What docs/main-modules.md offers for `asyncio.run`, and the time zones; the loop is the one in the document.
 #[test]
 fn what_preview_1_lacks_has_the_substitutes_of_the_documentation() {
     let document = fs::read_to_string(pydl_tests::repository().join("docs/main-modules.md")).unwrap();
@@ -124,7 +124,8 @@ print(datetime.datetime(2026, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Paris')).ut
     assert_eq!(stdout, "['b', 'a']\ntimeout\n2:00:00\n", "{stderr}");
 }
 
-/// A mounted folder, one in it (which makes the folder between them a mount of its own), and the root; what the guest has of its own is not made on the host.
+/// A mounted folder, another one mounted in it (which makes the folder between them a mount of its own), and the root; what the guest has
+/// of its own is not made on the host.
 #[test]
 fn folders_are_mounted_in_each_other() {
     let host = tempfile::tempdir().unwrap();
@@ -149,7 +150,7 @@ for doomed in ['/outer/inner', '/new/place', '/dev']:
     let mut command = pydl_tests::pydl();
     command.arg("run").arg(pydl_tests::python_wasm());
     let dir = |folder: &str, guest: &str| format!("{}/{folder}::{guest}", host.path().display());
-    // However they are ordered.
+    // The mounts work in whatever order they are given.
     for mount in [
         dir("other", "/outer/inner"),
         dir("", "/"),
@@ -219,7 +220,7 @@ fn libraries_of_this_python_are_the_main_module() {
     }
 }
 
-/// Python with a program.
+/// Runs Python with a program.
 fn python(code: &str) -> Command {
     let mut command = pydl_tests::pydl();
     command.arg("run").arg(pydl_tests::python_wasm()).args(["-c", code]);

@@ -1,5 +1,5 @@
-//! Runs what the documentation says: the commands of the README with the output it shows, and that CI runs the README's
-//! test command. Links between documents must lead somewhere.
+//! Runs what the documentation says: the commands of the README with the output that it shows; and checks that CI runs the README's test
+//! command. Links between documents must lead somewhere.
 
 use std::collections::BTreeMap;
 use std::fs;

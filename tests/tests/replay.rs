@@ -1,6 +1,6 @@
-//! Every case of the conformance suite in three processes, each of which goes on where the one before it has stopped: `case.so` is opened
-//! in the first, called in the second, and ends in the third. The journal of plans is replayed twice, and what is printed has to be what
-//! one process prints. Python does the same with what it has imported.
+//! Runs every case of the conformance suite in three processes, each of which continues where the one before it stopped: `case.so` is
+//! opened in the first, called in the second, and ends in the third. The journal of plans is replayed twice, and what is printed must be
+//! what one process prints. The same is done in Python with what it has imported.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ fn image(main: &Path) -> Image {
     Image::from_file(&compiler, main).unwrap()
 }
 
-/// A case: what is opened, and what is printed in the end.
+/// A case: what is opened, and what has been printed in the end.
 #[derive(Clone)]
 struct Case {
     name: String,
@@ -29,7 +29,7 @@ struct Case {
     expected: String,
 }
 
-/// What is done with the libraries of a case.
+/// Something that is done with the libraries of a case.
 type Step<'a> = Box<dyn Fn(&mut Libraries<'_>) -> Result<i32, LibraryError> + Send + 'a>;
 
 impl Case {
@@ -41,7 +41,7 @@ impl Case {
         Ok(0)
     }
 
-    /// Opens the case, and calls it so many times.
+    /// Opens the case, and calls it `calls` times.
     fn steps(&self, calls: usize) -> Vec<Step<'_>> {
         let mut steps: Vec<Step<'_>> = vec![Box::new(|libraries| self.open(libraries))];
         steps.extend((0..calls).map(|_| Box::new(call) as Step<'_>));
@@ -52,7 +52,7 @@ impl Case {
         Process::new(image, &self.options.clone().stdout(printed)).unwrap()
     }
 
-    /// What it prints when each step is done in a process of its own.
+    /// What the case prints when each step is done in a process of its own.
     fn in_stages(&self, image: &Image, calls: usize) -> String {
         let printed = Captured::new();
         let stages = self.steps(calls).into_iter().map(|step| {
@@ -63,7 +63,7 @@ impl Case {
         told(&printed, &results.unwrap_or_else(|error| panic!("{}: {error}", self.name)))
     }
 
-    /// What it prints in one process.
+    /// What the case prints when all is done in one process.
     fn in_one(&self, image: &Image, calls: usize) -> String {
         let printed = Captured::new();
         let results = self.process(image, &printed).with_libraries(|libraries| {
@@ -72,8 +72,8 @@ impl Case {
         told(&printed, &results.unwrap())
     }
 
-    /// What is wrong with it when it is done in stages, if anything. When it is called twice, the second call finds everything that the
-    /// first has left behind.
+    /// What is wrong with the case when it is done in stages, if anything. When it is called twice, the second call finds everything that
+    /// the first has left behind.
     fn fault(&self, image: &Image) -> Option<String> {
         let twice = (self.in_one(image, 2), self.in_stages(image, 2));
         let once = (self.expected.clone(), self.in_stages(image, 1));
@@ -90,7 +90,7 @@ fn call(libraries: &mut Libraries<'_>) -> Result<i32, LibraryError> {
     libraries.call(&run, ())
 }
 
-/// What was printed, and how the guest ended if it did before its end.
+/// What was printed, and how the guest ended if it ended early.
 fn told(printed: &Captured, results: &[Result<i32, LibraryError>]) -> String {
     let ended = results.iter().find_map(|result| result.as_ref().err());
     let ended = ended.map_or_else(String::new, |error| match error {
@@ -111,7 +111,7 @@ fn program() -> ProcessOptions {
     ProcessOptions::new("driver").args(["case.so"])
 }
 
-/// The folder of a case, shown to the guest, with where it searches.
+/// Options that show the folder of a case to the guest, with the folders where it searches.
 fn in_folder(folder: &Path, case: &Path) -> ProcessOptions {
     let extra = fs::read_to_string(case.join("library_path.txt")).unwrap_or_default();
     let path = extra.lines().fold("/case".to_owned(), |path, folder| format!("{path}:/case/{folder}"));
@@ -176,7 +176,7 @@ fn programs_go_on_in_other_processes_with_emscripten() {
         let folder = testdata("emscripten/cases").join(folder);
         let read = |name: &str| fs::read_to_string(folder.join(name));
         let expected = read("expected-exit.txt").or_else(|_| read("expected.txt")).unwrap();
-        // The driver's own line.
+        // This line is the driver's own.
         let lines = expected.lines().filter(|line| !line.starts_with("run_case returned"));
         let expected = lines.fold(String::new(), |all, line| all + line + "\n");
         let builds = [folder.clone(), folder.join("exnref")];
@@ -194,7 +194,7 @@ fn programs_go_on_in_other_processes_with_emscripten() {
     report(cases, &image(&main), 60);
 }
 
-/// Runs scripts in `__main__`, each in a process of its own; what they print, and what Python has complained of.
+/// Runs scripts in `__main__`, each in a process of its own; returns what they print, and Python's error messages.
 fn python(image: &Image, options: ProcessOptions, scripts: &[&str]) -> (String, String) {
     let (printed, errors) = (Captured::new(), Captured::new());
     let options = options.stdout(&printed).stderr(&errors);
@@ -234,7 +234,7 @@ fn call_python<P: WasmParams, R: WasmResults>(
     libraries.call(&function, parameters)
 }
 
-/// What Python has imported, defined and opened is there in the next process: extensions, closures of libffi that C calls, open files, exit
+/// What Python has imported, defined and opened is there in the next process: extensions, libffi closures that C calls, open files, exit
 /// handlers. Nothing is imported twice.
 #[test]
 fn python_goes_on_in_other_processes() {

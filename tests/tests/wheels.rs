@@ -1,4 +1,4 @@
-//! Owns the proof that wheels work unmodified: what `tests/cases/wheels/*/script.py` prints in pydl and in Pyodide under Node.
+//! Owns the proof that wheels work unmodified: that `tests/cases/wheels/*/script.py` print the same in pydl and in Pyodide under Node.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn folder() -> PathBuf {
     repository().join("tests/cases/wheels")
 }
 
-/// What is wrong with a run, if anything: it must end well and print what is expected.
+/// What is wrong with a run, if anything: it must end with status 0 and print what is expected.
 fn fault(case: &Case, outcome: &Outcome) -> Option<String> {
     let expected = std::fs::read_to_string(&case.expected).unwrap_or_default();
     if outcome.status.success() && outcome.stdout == expected {
@@ -42,7 +42,7 @@ fn wheels_do_in_pydl_what_is_expected() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// What is expected is what Node Pyodide prints. Blessing writes it.
+/// What is expected is what Pyodide prints under Node. Blessing writes it.
 #[test]
 fn wheels_do_in_node_what_is_expected() {
     if Command::new("node").arg("--version").output().is_err() {
@@ -132,7 +132,7 @@ fn classes_that_differ_are_each_modules_own() {
     }
 }
 
-/// A wheel with these files, and what a wheel must have.
+/// A wheel with these files, and those that a wheel must have.
 fn wheel(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -156,8 +156,8 @@ fn wheel(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     path
 }
 
-/// Byte code is made from a wheel's sources as data: what `.pth` files and `sitecustomize` say runs in the guest's own process alone, where
-/// it can be interrupted.
+/// Byte code is made from a wheel's sources as data: what `.pth` files and `sitecustomize` contain runs only in the guest's own process,
+/// where it can be interrupted.
 #[test]
 fn nothing_of_a_wheel_runs_to_compile_it() {
     let main = match main_module(CURRENT) {
@@ -172,7 +172,7 @@ fn nothing_of_a_wheel_runs_to_compile_it() {
         folder.path(),
         &[("demo.py", "x = 7\n"), ("demo.pth", spoil), ("sitecustomize.py", spoil), ("large.py", &large)],
     );
-    // A file that changed a moment ago is no key for a cache.
+    // A file that changed a moment ago is not a key for a cache.
     std::thread::sleep(std::time::Duration::from_secs(3));
     let code = "import demo; print(demo.x, demo.__cached__)";
     let mut command = pydl();
@@ -189,7 +189,7 @@ fn nothing_of_a_wheel_runs_to_compile_it() {
     assert!(!names.iter().any(|name| name == "large.py"), "{names:?}");
 }
 
-/// What a script says on standard error that ends with this status, in the main module and with the wheel of the classes.
+/// What a script that ends with this status writes to standard error, in the main module and with the wheel of the classes.
 fn said_by(script: &str, main: &str, wheel: u32, status: i32) -> Option<String> {
     let mut case = local_types(main, wheel);
     let folder = tempfile::tempdir().unwrap();
@@ -240,7 +240,7 @@ fn functions_that_ctypes_calls_with_other_types_are_named() {
     assert!(said.contains("`PyLong_From") && said.contains(message), "{said}");
 }
 
-/// The option is what a person needs; a program that ends well has no need of it.
+/// The option is what a person needs; a program that ends well does not need it.
 // row: failure | what_would_permit_the_network_is_told | A program that fails after it was denied a name or an address of the network: the options that would permit it are told | pydl
 #[test]
 fn what_would_permit_the_network_is_told() {

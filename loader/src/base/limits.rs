@@ -1,18 +1,19 @@
-//! Owns what a guest may use of the host: one number for each kind of thing. Must not know who counts.
+//! Owns what a guest may use of the host: one number for each kind of thing. Must not know what counts it.
 
 use pydl_linker::LoadLimits;
 
-/// What a guest may use of the host. Everything has a default that no honest program is known to reach; make one by
-/// [`Limits::default`], and change what is to be otherwise.
+/// What a guest may use of the host. Every limit has a default that no honest program is known to reach; start from [`Limits::default`],
+/// and change the limits that are to differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of the guest's linear memory: 4 GiB, as many as there are addresses.
+    /// Bytes of the guest's linear memory: 4 GiB, the whole address space.
     pub memory: usize,
-    /// Bytes that the host keeps for the guest beside its linear memory, all together: 1 GiB. What it runs out of fails with the error that
-    /// the thing has for it, such as `ENOSPC`, `ENOMEM` or a refused `dlopen`.
+    /// Bytes that the host keeps for the guest besides its linear memory, all together: 1 GiB. What exceeds it fails with the error of the
+    /// operation, such as `ENOSPC`, `ENOMEM` or a refused `dlopen`.
     pub host_memory: u64,
-    /// Instances that the process makes for libraries and their thunks in its life: 10,000. The engine keeps those of closed libraries.
+    /// Instances that the process makes for libraries and their thunks in its life: 10,000. The engine keeps the instances of closed
+    /// libraries.
     pub instances: u32,
     /// What one load may bring in.
     pub load: LoadLimits,
@@ -28,17 +29,17 @@ pub struct Limits {
     pub locks: usize,
     /// Bytes that wait in one direction of a connection within the guest: 256 KiB.
     pub connection: usize,
-    /// Datagrams that wait on one socket within the guest: 256. Further ones are lost.
+    /// Datagrams that wait on one socket within the guest: 256. Further datagrams are lost.
     pub datagrams: usize,
-    /// Bytes of datagrams that wait on all sockets within the guest: 16 MiB. Further ones are lost.
+    /// Bytes of datagrams that wait on all sockets within the guest: 16 MiB. Further datagrams are lost.
     pub datagram_bytes: usize,
     /// Connections that wait to be accepted by one listener within the guest: 16.
     pub pending_connections: usize,
     /// Listeners within the guest: 256.
     pub listeners: usize,
-    /// Addresses that names are remembered to have, for permissions by name: the latest 256.
+    /// Addresses that are remembered for names, for permissions by name: the latest 256.
     pub resolved_names: usize,
-    /// C++ exceptions that are handled one within the other, where the host handles them: 1,048,576.
+    /// C++ exceptions that are handled one inside the other, where the host handles them: 1,048,576.
     pub nested_exceptions: usize,
 }
 

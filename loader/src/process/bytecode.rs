@@ -1,10 +1,10 @@
-//! Owns how byte code of archives is made: Pyodide's standard library and wheels carry none, and compiling sources takes most of the time
-//! of an import. The guest's own compiler makes it, once, in a process that sees the archive and nothing else. Must not know what a module
-//! is for.
+//! Owns how the byte code of archives is made: Pyodide's standard library and wheels contain none, and compiling their sources takes most
+//! of the time of an import. The guest's own compiler makes it, once, in a process that sees the archive and nothing else. Must not know
+//! what a module is for.
 //!
-//! Byte code is as trusted as its source is: it runs in the guest that imports the archive, and is made from that archive alone, so
-//! that no archive can change another's. Nothing of the archive runs while it is made: its sources are data to a Python that looks for
-//! modules in its own standard library only, and that has so much memory and time.
+//! Byte code is as trusted as its source: it runs in the guest that imports the archive, and is made from that archive alone, so that no
+//! archive can change another's. Nothing of the archive runs while it is made: its sources are data to a Python that looks for modules in
+//! its own standard library only, and that has limited memory and time.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -27,20 +27,20 @@ use crate::python::bytecode;
 use crate::python::setup::Uncompiled;
 use crate::system::archive::Archive;
 
-/// What is run to compile an archive.
+/// The program that is run to compile an archive.
 const PROGRAM: &str = include_str!("compile_all.py");
-/// Python's options for it: without the environment and without `site`, which would run what `.pth` files and a `sitecustomize` of the
-/// archive say.
+/// Python's options for that program: without the environment and without `site`, which would run what `.pth` files and a `sitecustomize`
+/// of the archive contain.
 const ISOLATED: [&str; 3] = ["-I", "-S", "-c"];
 
-/// How long it may take to compile an archive, and how much memory: of the guest and of the host. What takes more is left to
-/// Python, which compiles what is imported.
+/// How long compiling an archive may take, and how much memory of the guest and of the host it may use. An archive that takes more is left
+/// to Python, which compiles what is imported.
 const MOST_TIME: Duration = Duration::from_mins(2);
 const MOST_MEMORY: usize = 1 << 30;
 const MOST_HOST_MEMORY: u64 = 512 << 20;
 
-/// Makes the byte code of an archive, and keeps it. `None` when it cannot be made, then Python compiles as it goes; and when an interrupt
-/// came to `outer`, whose guest is to be told of it.
+/// Makes the byte code of an archive, and keeps it in the cache. Returns `None` when it cannot be made, in which case Python compiles
+/// modules as they are imported; and when an interrupt came for `outer`, whose guest has to receive it.
 pub(super) fn make(image: &Image, uncompiled: &Uncompiled, outer: &InterruptHandle) -> Option<Arc<Archive>> {
     let cache = image.compiler.cache()?;
     let Uncompiled { archive, root, excluded, files, .. } = uncompiled;
@@ -61,14 +61,14 @@ pub(super) fn make(image: &Image, uncompiled: &Uncompiled, outer: &InterruptHand
         return None;
     }
     let written = if status == ExitStatus::Exited(0) { stdout.contents() } else { Vec::new() };
-    // What cannot be made is not tried again: then it is empty.
+    // What could not be made is not tried again: the archive that is kept is then empty.
     let bytes = pack(&written).or_else(|| pack(&[]))?;
     bytecode::keep(cache, &image.main, archive, &bytes)
 }
 
-/// Runs a process until it ends, its time is over, or somebody interrupts or ends the one it works for.
+/// Runs a process until it ends, its time is over, or the process it works for is interrupted or ended.
 fn run(process: Process, outer: &InterruptHandle) -> Result<ExitStatus, LoadError> {
-    /// How often it is looked whether the process has ended.
+    /// How often to check whether the process has ended.
     const STEP: Duration = Duration::from_millis(10);
     let (inner, is_over) = (process.interrupt_handle(), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -88,7 +88,7 @@ fn run(process: Process, outer: &InterruptHandle) -> Result<ExitStatus, LoadErro
     })
 }
 
-/// Makes an archive of what the program wrote; `None` when that is not in its form.
+/// Makes an archive of what the program wrote; `None` when that is not in the expected form.
 fn pack(written: &[u8]) -> Option<Vec<u8>> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
@@ -102,7 +102,7 @@ fn pack(written: &[u8]) -> Option<Vec<u8>> {
     Some(zip.finish().ok()?.into_inner())
 }
 
-/// Bytes after their length.
+/// Takes a length and the bytes that follow it.
 fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     let (bytes, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;

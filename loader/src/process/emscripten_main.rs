@@ -1,5 +1,5 @@
-//! Owns how an Emscripten main module gets from compiled to running, which there JavaScript does: its imports, its constructors, its
-//! arguments, its end. Must not know system calls.
+//! Owns how an Emscripten main module gets from compiled to running, which JavaScript does in Emscripten: its imports, its constructors,
+//! its arguments, its end. Must not know system calls.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,11 +21,11 @@ use crate::python;
 use crate::system;
 use crate::system::state::ProcessState;
 
-/// Takes room on the C stack: for the arguments of a program that exports no `malloc`.
+/// Allocates room on the C stack, for the arguments of a program that exports no `malloc`.
 const STACK_ALLOC: &str = "_emscripten_stack_alloc";
 
-/// The name of the function that a main module begins with: a program's `main`, or CPython's own, which takes the arguments as they
-/// are. `None` when it exports neither.
+/// The name of the function that a main module begins with: a program's `main`, or CPython's own, which takes the arguments unchanged.
+/// `None` when it exports neither.
 pub(crate) fn entry(exports: impl FnMut(&str) -> bool) -> Option<&'static str> {
     let mut exports = exports;
     [python::MAIN].into_iter().chain(abi::MAIN_FUNCTIONS).find(|name| exports(name))
@@ -52,7 +52,7 @@ pub(crate) fn instantiate(
     Ok(made)
 }
 
-/// Instantiates a main module as it was in another process: nothing of it runs.
+/// Instantiates a main module as it was in another process, without running any of its code.
 pub(crate) fn instantiate_again(
     store: &mut Store<ProcessState>,
     image: &Image,
@@ -117,7 +117,7 @@ fn make(
     Ok(Instantiated { main, shared, plan, parts })
 }
 
-/// Completes a main module with what it needs, runs constructors, and gives Python what it needs before it starts.
+/// Completes a main module with the libraries that it needs, runs constructors, and gives Python what it needs before it starts.
 pub(crate) fn initialize(
     store: &mut Store<ProcessState>,
     image: &Image,
@@ -133,7 +133,7 @@ pub(crate) fn initialize(
     python::setup::install_trampoline(store, &main, space).map_err(Stop::Refused)
 }
 
-/// Runs the constructors of a plan that a main module begins with.
+/// Runs the constructors of the plan that a main module begins with.
 fn construct(
     store: &mut Store<ProcessState>,
     image: &Image,
@@ -150,7 +150,7 @@ fn construct(
     dlfcn::construct(&mut store.as_context_mut(), plan).map_err(|failure| stop(image, failure))
 }
 
-/// The program of a main module that has none itself: the `main` of a library that it needs, with its name.
+/// The program of a main module that has none of its own: the name and the function of the `main` of a library that it needs.
 fn program_of_libraries(
     store: &mut Store<ProcessState>,
     image: &Image,
@@ -172,8 +172,8 @@ fn stop(image: &Image, failure: Failure) -> Stop {
     })
 }
 
-/// Runs the guest's `main`, its own or that of a library that it needs; returns its status, after what happens at a program's end.
-/// Errs when there is none, which only its libraries' constructors can have told, and as the guest does.
+/// Runs the guest's `main`, its own or that of a library that it needs; returns its status, after what happens at a program's end. Errs
+/// when there is none, which only shows after its libraries' constructors have run, and when the guest fails.
 pub(crate) fn run(
     store: &mut Store<ProcessState>,
     image: &Image,
@@ -203,11 +203,11 @@ pub(crate) fn run(
         let count = i32::try_from(arguments.len()).map_err(|error| Stop::Ended(error.into()))?;
         values.extend([Val::I32(count), Val::I32(vector.cast_signed())]);
     }
-    // An environment is not passed (Emscripten, `callMain`).
+    // Emscripten passes no environment (`callMain`).
     values.resize(parameters, Val::I32(0));
     let mut results = vec![Val::I32(0); ty.results().len()];
     program.call(&mut *store, &values, &mut results).map_err(Stop::Ended)?;
-    // The interpreter is gone by now, which functions of Python's extensions need.
+    // By now the interpreter is gone, and functions of Python's extensions would need it.
     if name != python::MAIN {
         system::emscripten::run_timers(&mut store.as_context_mut()).map_err(Stop::Ended)?;
     }
@@ -215,7 +215,7 @@ pub(crate) fn run(
     Ok(results.first().and_then(Val::i32).unwrap_or(0))
 }
 
-/// The parameters of `main(argc, argv, envp)`.
+/// The number of parameters of `main(argc, argv, envp)`.
 const MOST_PARAMETERS: usize = 3;
 
 /// The function that the program begins with, and its name; `None` when neither the main module nor a library that it needs has one.
@@ -231,7 +231,7 @@ fn program(
     }
 }
 
-/// Puts the arguments into the guest's memory, as `argv`.
+/// Writes the arguments into the guest's memory, as `argv`.
 fn pass_arguments(
     store: &mut Store<ProcessState>,
     main: &Instance,
@@ -259,7 +259,7 @@ fn pass_arguments(
     Ok(base)
 }
 
-/// Memory for arguments, from what the main module exports: its allocator, or its C stack. 0 when there is none left.
+/// Allocates memory for arguments with what the main module exports: its allocator, or its C stack. Returns 0 when there is none left.
 fn room(store: &mut Store<ProcessState>, main: &Instance, size: u32) -> wasmtime::Result<u32> {
     if let Ok(allocate) = main.get_typed_func::<u32, u32>(&mut *store, abi::MALLOC) {
         return allocate.call(store, size);

@@ -1,9 +1,9 @@
 //! Owns images: compiled main modules that threads may share, checked and ready to be instantiated. Must not know
 //! running processes.
 //!
-//! Reading, hashing and parsing a main module takes milliseconds, which counts beside the time Python takes to start. So
-//! a file that was found good is remembered with its stamp, and as long as the stamp is the same the compiled code is used
-//! without a look into the file; what the linker needs comes from an outline, when the first library is loaded.
+//! Reading, hashing and parsing a main module takes milliseconds, which matters beside the time Python takes to start. So a file that was
+//! found good is remembered with its stamp, and as long as the stamp is the same, the compiled code is used without reading the file; what
+//! the linker needs comes from an outline, when the first library is loaded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,13 +38,13 @@ pub struct Image {
     pub(crate) start: MainCode,
     /// The standard library of an Emscripten Python.
     pub(crate) python: Option<Arc<Python>>,
-    /// Where the standard library of a Python is, if it is beside it.
+    /// The standard library beside a Python, if there is one.
     installation: Option<Arc<Installation>>,
     pub(crate) host_functions: Arc<Linker<ProcessState>>,
     plan: Arc<OnceLock<Arc<LoadPlan>>>,
     /// Whether libraries have to be loaded before the main module runs.
     pub(crate) needs_libraries: bool,
-    /// Whether the file was found good earlier, and able to load libraries, and not looked into this time.
+    /// Whether the file was found good, and able to load libraries, on an earlier occasion, and was not read this time.
     is_known_good: bool,
 }
 
@@ -61,13 +61,13 @@ pub(crate) enum MainCode {
 pub(crate) const START: &str = "_start";
 
 impl Image {
-    /// Reads and compiles a main module. Errs when it is no WebAssembly module, not a WASI command, or imports what
-    /// nothing provides.
+    /// Reads and compiles a main module. Errs when it is not a WebAssembly module, not a WASI command, or imports what nothing provides.
     pub fn from_file(compiler: &Compiler, path: impl AsRef<Path>) -> Result<Image, LoadError> {
         Image::from_file_with(compiler, path, || {})
     }
 
-    /// The same; `on_compile` is called before a compilation, which takes seconds and which the cache saves.
+    /// Reads and compiles a main module, like [`Image::from_file`]. `on_compile` is called before a compilation, which takes seconds and
+    /// which the cache saves. Errs as [`Image::from_file`] does.
     pub fn from_file_with(
         compiler: &Compiler,
         path: impl AsRef<Path>,
@@ -88,7 +88,7 @@ impl Image {
         Image::of(compiler, main, module, is_known_good)
     }
 
-    /// Compiles a main module that is given as bytes; messages call it by this name. No standard library is looked for beside it. Errs as
+    /// Compiles a main module that is given as bytes; messages call it by `name`. No standard library is looked for beside it. Errs as
     /// [`Image::from_file`] does.
     pub fn from_bytes(compiler: &Compiler, name: &str, wasm: &[u8]) -> Result<Image, LoadError> {
         let main = MainFile::of_bytes(name);
@@ -96,7 +96,7 @@ impl Image {
         Image::of(compiler, main, module, false)
     }
 
-    /// The image of a compiled main module.
+    /// Makes the image of a compiled main module.
     fn of(
         compiler: Compiler,
         main: MainFile,
@@ -125,10 +125,10 @@ impl Image {
         })
     }
 
-    /// Makes the byte code of the standard library and of wheels that have none: Pyodide's carry only sources, and compiling these takes most
-    /// of the time of an import. It is done once, by the guest's own compiler, if the compiler has a cache; a process that finds it missing
-    /// makes it before its guest starts. `progress` hears of each archive before it takes its seconds, and `handle` ends it early. Errs when a
-    /// wheel does not fit the main module or is damaged.
+    /// Makes the byte code of the standard library and of wheels that have none: Pyodide's contain only sources, and compiling these takes
+    /// most of the time of an import. The guest's own compiler does it, once, if the compiler has a cache; a process that finds the
+    /// byte code missing makes it before its guest starts. `progress` is called with each archive before its compilation, which takes
+    /// seconds, and `handle` ends the work early. Errs when a wheel does not fit the main module or is damaged.
     pub fn prepare(
         &self,
         wheels: &[PathBuf],
@@ -150,25 +150,25 @@ impl Image {
         Ok(())
     }
 
-    /// A handle to interrupt [`Image::prepare`] with, from another thread.
+    /// A handle with which another thread can interrupt [`Image::prepare`].
     pub fn interrupt_handle(&self) -> InterruptHandle {
         InterruptHandle::new(self.compiler.engine())
     }
 
-    /// Where the standard library is, if there is one beside the main module.
+    /// The standard library, if there is one beside the main module.
     pub(crate) fn installation(&self) -> Option<&Installation> {
         self.installation.as_deref()
     }
 
-    /// The file it was read from; for one that was given as bytes, what it is called.
+    /// The path of the file it was read from; for an image that was made from bytes, its name.
     pub fn path(&self) -> &Path {
         &self.main.path
     }
 
-    /// Whether it is a Python with no standard library beside it ([`Installation::beside`]): it can only run if a folder shown to the
-    /// guest has one. Errs when the file is not what it was when the image was made.
+    /// Whether it is a Python with no standard library beside it ([`Installation::beside`]), which can only run if a folder shown to the
+    /// guest has one. Errs when the file has changed since the image was made.
     pub fn lacks_standard_library(&self) -> Result<bool, LoadError> {
-        // What was found when the image was made need not be looked for again, which takes milliseconds.
+        // What was found when the image was made need not be looked for again: that takes milliseconds.
         if self.installation.is_some() {
             return Ok(false);
         }
@@ -183,7 +183,7 @@ impl Image {
         Ok(self.main_module()?.require_hosting()?)
     }
 
-    /// Its compiled code.
+    /// The compiled code of the main module.
     pub(crate) fn code(&self) -> &Module {
         match &self.start {
             MainCode::Wasi(instance) => instance.module(),
@@ -191,13 +191,13 @@ impl Image {
         }
     }
 
-    /// What the linker knows of it. Errs when the file is not what it was when the image was made.
+    /// What the linker knows of the main module. Errs when the file has changed since the image was made.
     pub fn main_module(&self) -> Result<Arc<MainModule>, LoadError> {
         self.main.module()
     }
 
-    /// The plan by which it is instantiated, made once. Errs when it imports what nothing provides, and when the file is not what it was
-    /// when the image was made.
+    /// The plan by which the main module is instantiated, made once. Errs when it imports what nothing provides, and when the file has
+    /// changed since the image was made.
     pub(crate) fn main_plan(&self) -> Result<Arc<LoadPlan>, LoadError> {
         if let Some(plan) = self.plan.get() {
             return Ok(plan.clone());
@@ -231,7 +231,7 @@ fn start(
     }
 }
 
-/// What a WASI main module may import.
+/// The functions that a WASI main module may import.
 fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError> {
     let mut linker = Linker::new(compiler.engine());
     system::wasi::define(&mut linker).map_err(LoadError::engine)?;
@@ -239,7 +239,7 @@ fn wasi_functions(compiler: &Compiler) -> Result<Linker<ProcessState>, LoadError
     Ok(linker)
 }
 
-/// Reads, checks and compiles a main module, and remembers it when nothing is amiss. Returns it with the compiler of its family.
+/// Reads, checks and compiles a main module, and remembers it when nothing is wrong with it. Returns it with the compiler for its family.
 fn first_look(
     compiler: &Compiler,
     main: &MainFile,
@@ -254,7 +254,7 @@ fn first_look(
     }
     let recipe = recipes::of_main(compiler.kind());
     let code = compiler.compile(&main.name(), bytes, &recipe, on_compile)?;
-    // One that needs libraries is looked into at every start, for their names.
+    // A main module that needs libraries is read at every start, for their names.
     if let Some(stamp) = main.stamp().filter(|_| module.defects().is_empty() && !needs_libraries(&module)) {
         compiler.remember(&main.path, stamp, &module, bytes, &recipe);
     }
@@ -277,7 +277,7 @@ fn check_runnable(main: &MainModule) -> Result<(), LoadError> {
     let exports = &main.module().exports;
     match is_emscripten(main) {
         true if emscripten_main::entry(|name| exports.contains(name)).is_some() => Ok(()),
-        // Its `main` may be a library's, which is seen when they are there.
+        // Its `main` may be a library's, which shows once the libraries are loaded.
         true if needs_libraries(main) && main.defects().is_empty() => Ok(()),
         true => not_runnable(
             "it exports no function `main`, which Emscripten programs have; link it as an executable",

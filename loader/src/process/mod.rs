@@ -39,13 +39,13 @@ use crate::system::state::{ProcessState, Running};
 use crate::system::wasi::Wasi;
 use crate::system::{self, System};
 
-/// The C function that sets the working directory; wasi-libc keeps it in the guest.
+/// The C function that sets the working directory, which wasi-libc keeps in the guest.
 const CHDIR: &str = "chdir";
-/// What makes the record of the main thread, without which functions of `<pthread.h>` never return.
+/// The function that makes the record of the main thread, without which functions of `<pthread.h>` never return.
 const INIT_THREAD: &str = "__wasi_init_tp";
-/// Where Python looks for modules, after the folder of the script (CPython's manual, environment variables).
+/// The variable that lists where Python looks for modules, after the folder of the script (CPython's manual, environment variables).
 const PYTHONPATH: &str = "PYTHONPATH";
-/// Bytes of a guest's memory from which on giving it back takes longer than a new thread does.
+/// The size of a guest's memory, in bytes, from which releasing it takes longer than starting a thread.
 const LARGE_MEMORY: usize = 64 << 20;
 
 /// What an embedding program does with the libraries of a process, on the guest's thread.
@@ -58,13 +58,13 @@ pub struct Process {
     working_directory: Option<String>,
     arguments: Vec<OsString>,
     interrupt: InterruptHandle,
-    /// What has no byte code yet, which is made before the guest starts.
+    /// The archives that have no byte code yet; it is made before the guest starts.
     uncompiled: Vec<Uncompiled>,
 }
 
 impl Process {
-    /// Makes a process; nothing of the guest runs yet. Errs when an option cannot be met, and when side modules are given
-    /// to a main module that cannot load any.
+    /// Makes a process; nothing of the guest runs yet. Errs when an option cannot be met, and when side modules are given to a main module
+    /// that cannot load any.
     pub fn new(image: &Image, options: &ProcessOptions) -> Result<Process, LoadError> {
         let files = options.guest_files()?;
         if !options.side_modules.is_empty() {
@@ -118,24 +118,24 @@ impl Process {
         })
     }
 
-    /// The kernel of the process, to furnish it.
+    /// The process's kernel, to furnish it.
     pub(crate) fn kernel_mut(&mut self) -> Option<&mut Kernel> {
         self.store.data_mut().system.kernel_mut().ok()
     }
 
-    /// What this process is denied of the network while it runs, and after: nothing yet.
+    /// What this process is denied of the network, while it runs and afterwards: nothing yet.
     pub fn denied_network(&self) -> DeniedNetwork {
         let kernel = self.store.data().system.kernel();
         kernel.map(|kernel| kernel.network.denied.clone()).unwrap_or_default()
     }
 
-    /// Interrupts this process from other threads.
+    /// A handle with which other threads can interrupt this process.
     pub fn interrupt_handle(&self) -> InterruptHandle {
         self.interrupt.clone()
     }
 
-    /// The terminal that the guest was given, to put it right before this program ends while the guest runs. When the guest has ended,
-    /// that has happened.
+    /// The terminal that the guest was given, for programs that have to restore it before they end while the guest runs. When the guest has
+    /// ended, it has been restored.
     pub fn terminal(&self) -> Terminal {
         match &self.store.data().system {
             System::Idle => Terminal::default(),
@@ -144,25 +144,25 @@ impl Process {
         }
     }
 
-    /// Makes the byte code that Python's standard library and the wheels lack ([`Image::prepare`]), which running the process does otherwise;
-    /// `progress` hears of each archive before it takes its seconds. Errs when the guest could not be shown what was made.
+    /// Makes the byte code that Python's standard library and the wheels lack ([`Image::prepare`]); otherwise, running the process makes
+    /// it. `progress` is called with each archive before its compilation, which takes seconds. Errs when the guest cannot be shown what was
+    /// made.
     pub fn prepare(&mut self, progress: impl FnMut(&Path)) -> Result<(), LoadError> {
         self.compile_packages(progress)
     }
 
-    /// Runs the guest to its end, on a thread of its own with the stack it needs. Output that goes to captured streams
-    /// is complete when this returns. Errs when the guest cannot be started, as when there is no working directory of
-    /// the name that was given.
+    /// Runs the guest to its end, on a thread of its own with the stack it needs. Output that goes to captured streams is complete when
+    /// this returns. Errs when the guest cannot be started, for example when the working directory does not exist.
     pub fn run(self) -> Result<ExitStatus, LoadError> {
         self.on_guest_thread(Process::run_here)
     }
 
-    /// Runs the guest to its end, then lets `look` see the libraries that are still loaded, on the guest's thread: what a program
-    /// has left behind can be read and called. Errs as [`Process::run`] does.
+    /// Runs the guest to its end, then lets `look` see the libraries that are still loaded, on the guest's thread: what a program has left
+    /// behind can be read and called. Errs as [`Process::run`] does.
     ///
     /// # Panics
     ///
-    /// When `look` does, with what it panics with.
+    /// Panics when `look` does, with the same payload.
     pub fn run_then<T: Send>(
         self,
         look: impl FnOnce(&mut Libraries<'_>) -> T + Send,
@@ -174,19 +174,20 @@ impl Process {
         Ok((status, unless_panicked(looked)))
     }
 
-    /// Lets an embedding program see the libraries. How that panics is kept from what runs the guest.
+    /// Shows the libraries to an embedding program. If that panics, the panic is returned, so that it does not unwind through what runs the
+    /// guest.
     fn show_libraries<T>(&mut self, look: impl FnOnce(&mut Libraries<'_>) -> T) -> thread::Result<T> {
         let mut libraries = Libraries::of(self.store.as_context_mut());
         panic::catch_unwind(AssertUnwindSafe(|| look(&mut libraries)))
     }
 
-    /// Lets `work` load libraries and call them, on the guest's thread, without running the main module's program: it is there as
-    /// their C library. Its constructors run before, and what is registered for the end after. Errs when the guest cannot be
-    /// started, and when it ends in its constructors.
+    /// Lets `work` load libraries and call them, on the guest's thread, without running the main module's program: the main module serves
+    /// as their C library. Its constructors run before `work`, and what is registered for the program's end runs after it. Errs when the
+    /// guest cannot be started, and when it ends in its constructors.
     ///
     /// # Panics
     ///
-    /// When `work` does, with what it panics with; nothing of the guest runs any more then.
+    /// Panics when `work` does, with the same payload; nothing of the guest runs after that.
     pub fn with_libraries<T: Send>(
         self,
         work: impl FnOnce(&mut Libraries<'_>) -> T + Send,
@@ -195,7 +196,7 @@ impl Process {
             process.begin_for_libraries()?;
             let result = process.show_libraries(work);
             if result.is_ok() {
-                // How handlers end that run after everything changes nothing of it.
+                // Handlers that run after everything else do not change the result, however they end.
                 let _ = process.finish();
             }
             Ok(result)
@@ -203,14 +204,15 @@ impl Process {
         Ok(unless_panicked(worked))
     }
 
-    /// The same in stages, each in a process of its own that goes on where the one before it has stopped, and in a last one for what is
-    /// registered for the end: the process's journal is replayed, which makes the same instances at the same places, and memory and
-    /// globals are copied, while nothing of the guest runs. Handles, symbols and addresses mean the same in all of them. Returns what the
-    /// stages do. Errs as [`Process::with_libraries`] does, and when the guest keeps something that has no meaning in another process.
+    /// Lets stages load libraries and call them, as [`Process::with_libraries`] does, each in a process of its own that continues where the
+    /// one before it stopped; a last process runs what is registered for the program's end. The process's journal is replayed, which makes
+    /// the same instances at the same places, and memory and globals are copied, while nothing of the guest runs. Handles, symbols and
+    /// addresses mean the same in all of these processes. Returns what the stages return. Errs as [`Process::with_libraries`] does, and
+    /// when the guest keeps something that has no meaning in another process.
     ///
     /// # Panics
     ///
-    /// When a stage does, with what it panics with; nothing of the guest runs any more then.
+    /// Panics when a stage does, with the same payload; nothing of the guest runs after that.
     pub fn with_libraries_in_stages<T: Send>(
         self,
         stages: Vec<LibraryStage<'_, T>>,
@@ -225,14 +227,14 @@ impl Process {
                 }
                 process.move_on()?;
             }
-            // How handlers end that run after everything changes nothing of it.
+            // Handlers that run after everything else do not change the result, however they end.
             let _ = process.finish();
             Ok(Ok(results))
         })?;
         Ok(unless_panicked(worked))
     }
 
-    /// Instantiates the main module and runs its constructors. Errs when that is not the last that is heard of them.
+    /// Instantiates the main module and runs its constructors. Errs when it cannot be started, and when the guest ends meanwhile.
     fn begin_for_libraries(&mut self) -> Result<(), LoadError> {
         self.begin().map_err(|stop| match stop {
             Stop::Refused(error) => error,
@@ -253,19 +255,19 @@ impl Process {
                 .iter()
                 .try_for_each(|name| self.call_main(name))
                 .map_err(Stop::Ended),
-            // They have run.
+            // Its constructors have run already.
             MainCode::Emscripten(_) => Ok(()),
         }
     }
 
-    /// Calls a function of the main module that takes and returns nothing, if it exports one of the name.
+    /// Calls a function of the main module that takes and returns nothing, if the module exports one by this name.
     fn call_main(&mut self, name: &str) -> wasmtime::Result<()> {
         let main = self.store.data().running.as_ref().map(|running| running.main);
         let function = main.and_then(|main| main.get_typed_func::<(), ()>(&mut self.store, name).ok());
         function.map_or(Ok(()), |function| function.call(&mut self.store, ()))
     }
 
-    /// What happens at a program's end.
+    /// Does what happens at a program's end.
     fn finish(&mut self) -> wasmtime::Result<()> {
         let main = self.store.data().running.as_ref().map(|running| running.main);
         match (&self.image.start, main) {
@@ -276,7 +278,7 @@ impl Process {
         }
     }
 
-    /// Lets a process do something on a thread with the stack that guests need.
+    /// Runs `work` with a process on a thread that has the stack that guests need.
     fn on_guest_thread<T: Send>(
         mut self,
         work: impl FnOnce(&mut Process) -> Result<T, LoadError> + Send,
@@ -286,14 +288,14 @@ impl Process {
         result
     }
 
-    /// Gives back what the process had: what others may wait for at once, such as files and locks, and a large memory on a thread of its
-    /// own, which takes the host's kernel a second for 4 GiB.
+    /// Releases what the process had: at once what others may wait for, such as files and locks; and on a thread of its own a large memory,
+    /// which takes the host's kernel a second for 4 GiB.
     fn leave(mut self) {
         let space = self.store.data().running.as_ref().and_then(|running| running.space.clone());
         let size = space.map_or(0, |space| space.memory.data_size(&self.store));
         self.store.data_mut().system = System::Idle;
         if size > LARGE_MEMORY {
-            // Without a thread it is done here.
+            // Without a thread, the memory is released here.
             let _ = thread::Builder::new().name("memory".to_owned()).spawn(move || drop(self));
         }
     }
@@ -337,7 +339,7 @@ impl Process {
         }
     }
 
-    /// How the guest has ended. Where it is a crash, its Python tells what it was doing, as after a signal.
+    /// How the guest has ended. After a crash, its Python reports what it was doing, as after a signal.
     fn ended(&mut self, error: &wasmtime::Error) -> ExitStatus {
         let mut store = self.store.as_context_mut();
         let status = exit_status(&mut store, error);
@@ -347,7 +349,7 @@ impl Process {
         status
     }
 
-    /// Makes the byte code that is not there yet, once. It takes the guest's compiler, and is interrupted as the guest is.
+    /// Makes the byte code that is not there yet, once. The guest's compiler does it, and is interrupted when the guest is.
     fn compile_packages(&mut self, mut progress: impl FnMut(&Path)) -> Result<(), LoadError> {
         let Some(python) = self.image.python.clone() else { return Ok(()) };
         for uncompiled in std::mem::take(&mut self.uncompiled) {
@@ -403,18 +405,18 @@ impl Process {
         }
         match self.working_directory.take() {
             None => Ok(()),
-            // A path without a name is that of no folder (POSIX, pathname resolution); wasi-libc takes it for its own.
+            // A path without a name names no folder (POSIX, pathname resolution); wasi-libc takes it for the working directory.
             Some(folder) if folder.is_empty() => {
                 let why = "working directory: an empty path names no folder";
                 Err(Stop::Refused(LoadError::Option(why.to_owned())))
             }
-            // Where every guest starts, even one that has no folder there.
+            // Every guest starts there, even one that has no such folder.
             Some(folder) if folder == "/" => Ok(()),
             Some(folder) => self.change_directory(&folder, main, space),
         }
     }
 
-    /// Runs the start function of the main module, which rewriting has made an export of it, if it has one.
+    /// Runs the start function of the main module, which rewriting has turned into an export, if there is one.
     fn call_start(&mut self, main: Instance) -> wasmtime::Result<()> {
         match main.get_func(&mut self.store, state::START) {
             Some(start) => start.call(&mut self.store, &[], &mut []),
@@ -422,8 +424,8 @@ impl Process {
         }
     }
 
-    /// Calls the guest's `chdir`, which works before the guest has started: wasi-libc looks for its folders when it
-    /// first needs them.
+    /// Calls the guest's `chdir`, which works before the guest has started: wasi-libc looks for its preopened folders when it first needs
+    /// them.
     fn change_directory(
         &mut self,
         folder: &str,
@@ -448,7 +450,7 @@ impl Process {
     }
 }
 
-/// A store for a process of an image.
+/// Makes a store for a process of an image.
 fn new_store(image: &Image, state: ProcessState) -> Store<ProcessState> {
     let mut store = Store::new(image.compiler.engine(), state);
     store.limiter(|state| &mut state.limits);
@@ -469,8 +471,8 @@ fn keep_cache_private(cache: Option<&Cache>, mount: &Mount) -> Result<(), LoadEr
     }
 }
 
-/// Options with which a WASI guest finds packages: folders are shown to it, and named in `PYTHONPATH`. Errs with wheels: there
-/// is no platform that wheels with extensions could be made for, so they are for Emscripten main modules only.
+/// Makes options with which a WASI guest finds packages: folders are shown to it, and named in `PYTHONPATH`. Errs with wheels: there is no
+/// platform that wheels with extensions could be made for, so they are for Emscripten main modules only.
 fn with_packages(
     options: &ProcessOptions,
     image: &Image,
@@ -492,7 +494,7 @@ fn with_packages(
     Ok(if path.is_empty() { options } else { options.env(PYTHONPATH, path.join(":")) })
 }
 
-/// The system of a WASI process: what the options name.
+/// Makes the system of a WASI process from what the options name.
 fn wasi_system(
     image: &Image,
     options: &ProcessOptions,
@@ -505,7 +507,7 @@ fn wasi_system(
     Ok(system)
 }
 
-/// The system of an Emscripten process: what the options name, and what Python needs.
+/// Makes the system of an Emscripten process from what the options name and what Python needs.
 fn emscripten_system(
     image: &Image,
     options: &ProcessOptions,
@@ -523,7 +525,7 @@ fn emscripten_system(
     Ok(system)
 }
 
-/// Shows what the options name to the guest: folders, those in others last, and files.
+/// Shows the guest what the options name: folders, those inside other folders last, and files.
 fn show(kernel: &mut Kernel, options: &ProcessOptions, files: &[GuestFile]) -> Result<(), LoadError> {
     let mut mounts: Vec<&Mount> = options.mounts.iter().collect();
     mounts.sort_by_key(|mount| Path::new(&mount.guest).components().count());
@@ -538,21 +540,20 @@ fn show(kernel: &mut Kernel, options: &ProcessOptions, files: &[GuestFile]) -> R
     Ok(())
 }
 
-/// What an embedding program's own code has returned; panics as that did.
+/// The result of an embedding program's own code; panics if that code panicked, with the same payload.
 fn unless_panicked<T>(result: thread::Result<T>) -> T {
     result.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
-/// What happens at the next function entry or loop of a guest after [`InterruptHandle::interrupt`], for every process
-/// of the engine.
+/// What happens, in every process of the engine, at the guest's next function entry or loop after [`InterruptHandle::interrupt`].
 fn at_epoch(mut store: StoreContextMut<'_, ProcessState>) -> wasmtime::Result<UpdateDeadline> {
-    // The guest runs to be told: its own deadline must not come up again meanwhile.
+    // The guest runs to handle the signals: its own deadline must not expire again meanwhile.
     store.set_epoch_deadline(1);
     system::signals::deliver_pending(&mut store)?;
     Ok(UpdateDeadline::Continue(1))
 }
 
-/// The folders of a search path variable, which separates them by `:` or `;`; one without a name is the working directory (ld.so(8)).
+/// The folders of a search path variable, separated by `:` or `;`; an empty one is the working directory (ld.so(8)).
 fn folders(variable: Option<&str>) -> Vec<String> {
     let Some(variable) = variable.filter(|variable| !variable.is_empty()) else { return Vec::new() };
     let folders = variable.split([':', ';']).map(|folder| if folder.is_empty() { "." } else { folder });

@@ -5,14 +5,14 @@ use crate::base::options::{ProcessOptions, SIDE_FOLDER};
 
 impl ProcessOptions {
     /// Options for a Python main module: the standard library that was found beside it ([`crate::Installation::beside`]) is mounted where
-    /// Python looks for it, and side modules go where Python looks for extension modules. Without a standard library, the same as
-    /// [`ProcessOptions::new`] but for a `PYTHONPATH` to the side modules.
+    /// Python looks for it, and side modules are placed where Python looks for extension modules. Without a standard library, these are the
+    /// options of [`ProcessOptions::new`] with a `PYTHONPATH` that leads to the side modules.
     pub fn python(image: &Image) -> ProcessOptions {
         ProcessOptions::new("python").for_python(image)
     }
 
-    /// These options for a Python main module, as [`ProcessOptions::python`] makes them: for a program that has options before it has an
-    /// image. What is named in them already counts more; `argv[0]` is Python's own.
+    /// Adapts these options to a Python main module, as [`ProcessOptions::python`] makes them, for programs that have options before they
+    /// have an image. What the options already name takes precedence; `argv[0]` is Python's own.
     #[must_use]
     pub fn for_python(mut self, image: &Image) -> ProcessOptions {
         let Some(installation) = image.installation() else {

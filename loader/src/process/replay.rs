@@ -1,6 +1,6 @@
-//! Owns how a process goes on in another store while nothing of the guest runs: its journal is replayed, which makes the same instances at
-//! the same places; memory, globals and references are copied; and what the system keeps for it goes along. Must not know what is in a
-//! plan.
+//! Owns how a process continues in another store while nothing of the guest runs: its journal is replayed, which makes the same instances
+//! at the same addresses; memory, globals and references are copied; and what the system keeps for the process is taken along. Must not
+//! know what is in a plan.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::memory::address_space::{AddressSpace, Shared};
 use crate::system::emscripten;
 use crate::system::state::{ProcessState, Running};
 
-/// What is left of a process in its first store: what is copied.
+/// What is left of a process in its first store, to be copied.
 struct First {
     store: Store<ProcessState>,
     running: Running,
@@ -41,8 +41,8 @@ struct NewMain {
 }
 
 impl Process {
-    /// Goes on in a new store. Errs when the guest keeps a reference that has no meaning in another one, and when the host has no room
-    /// for a second one; then the guest is at its end.
+    /// Continues in a new store. Errs when the guest keeps a reference that has no meaning in another store, and when the host has no room
+    /// for a second store; then the guest has come to its end.
     pub(super) fn move_on(&mut self) -> Result<(), LoadError> {
         let Some((mut first, linking)) = self.leave_store() else { return Ok(()) };
         let main = self.make_main()?;
@@ -55,7 +55,7 @@ impl Process {
         self.copy_state(&mut first, main.instance)
     }
 
-    /// Takes everything that is not of the store to a new one; `None` when the guest has not started.
+    /// Moves everything that does not belong to the store into a new one; `None` when the guest has not started.
     fn leave_store(&mut self) -> Option<(First, Option<Linking>)> {
         let mut state =
             std::mem::replace(self.store.data_mut(), ProcessState::idle(&self.image.compiler, &OfEmscripten));
@@ -73,7 +73,7 @@ impl Process {
         Some((First { store, running, memory, instances }, linking))
     }
 
-    /// Instantiates the main module by the plan by which it was.
+    /// Instantiates the main module by the same plan as before.
     fn make_main(&mut self) -> Result<NewMain, LoadError> {
         match self.image.start.clone() {
             MainCode::Wasi(pre) => {
@@ -173,7 +173,7 @@ impl Process {
         Ok(())
     }
 
-    /// Gives single slots what they had.
+    /// Fills single slots with what they held.
     fn refill_slots(&mut self) -> Result<(), LoadError> {
         let mut store = self.store.as_context_mut();
         let space = store.data().running.as_ref().and_then(|running| running.space.clone());
@@ -183,7 +183,7 @@ impl Process {
         contents.into_iter().try_for_each(put).map_err(LoadError::engine)
     }
 
-    /// Copies what the guest has made of all that was instantiated.
+    /// Copies what the guest has changed in everything that was instantiated.
     fn copy_state(&mut self, first: &mut First, main: Instance) -> Result<(), LoadError> {
         let link = self.store.data().link();
         let new: Vec<Option<Instance>> = match link.and_then(|link| link.linking.as_ref()) {
@@ -241,7 +241,7 @@ impl Process {
         new.set(&mut self.store, value)
     }
 
-    /// Copies a table of values of JavaScript. Those of functions are filled by what they were filled by.
+    /// Copies a table of JavaScript values. Tables of functions are filled again by what filled them before.
     fn copy_table(&mut self, first: &mut First, old: Table, new: Table) -> wasmtime::Result<()> {
         let ty = old.ty(&first.store);
         if !matches!(ty.element().heap_type(), HeapType::Extern) {
@@ -259,7 +259,7 @@ impl Process {
         Ok(())
     }
 
-    /// A reference in the new store: none, or the one that stands for an error.
+    /// The counterpart of a reference in the new store: null, or the sentinel that stands for an error.
     fn copy_reference(&mut self, first: &mut First, reference: Ref) -> wasmtime::Result<Ref> {
         match reference {
             Ref::Extern(None) | Ref::Func(None) | Ref::Any(None) | Ref::Exn(None) => Ok(reference),

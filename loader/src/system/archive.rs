@@ -1,6 +1,5 @@
-//! Owns zip archives that are read in place: what may be in one, and how an entry is read. Names and sizes are checked
-//! when an archive is opened, so that whoever holds one may use them as paths beneath a folder. Must not know what the
-//! entries are for.
+//! Owns zip archives that are read in place: what may be in one, and how an entry is read. Names and sizes are checked when an archive is
+//! opened, so that whatever holds one may use the names as paths beneath a folder. Must not know what the entries are for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -22,13 +21,14 @@ use crate::compile::cache::{Cache, Stamp};
 const MAX_ENTRY: u64 = 1 << 30;
 /// The most bytes that all entries together may have.
 const MAX_TOTAL: u64 = 4 << 30;
-/// The most entries, and the most bytes that are read to find them: a directory of that size with the shortest entries takes 150 MB.
+/// The most entries, and the most bytes that are read to find them: a directory of that size, with the shortest possible entries, takes 150
+/// MB of memory.
 const MAX_ENTRIES: usize = 200_000;
 const MAX_DIRECTORY: u64 = 32 << 20;
-/// Deflate makes at most 258 bytes of two bits (RFC 1951); zlib's manual gives 1032 as the limit.
+/// Deflate makes at most 258 bytes of two bits (RFC 1951); zlib's manual gives 1032 as the limit of the ratio.
 const MAX_RATIO: u64 = 1032;
 
-/// Contents of so many bytes take longer to unpack than to read from a file of their own, by milliseconds.
+/// The number of bytes from which unpacking contents takes milliseconds longer than reading them from a file of their own.
 const WORTH_KEEPING: u64 = 1 << 20;
 
 /// One entry of an archive.
@@ -36,13 +36,13 @@ const WORTH_KEEPING: u64 = 1 << 20;
 pub(crate) struct ArchiveEntry {
     /// Its name: components separated by `/`, none of them empty, `.` or `..`, without a `/` at either end.
     pub name: String,
-    /// Its size in bytes when it is read.
+    /// Its unpacked size in bytes.
     pub size: u64,
     /// Whether it is a folder, which has no contents.
     pub is_folder: bool,
     /// Whether it has to be unpacked.
     pub is_packed: bool,
-    /// When it was changed, if the archive says. Archives have local times without a zone, taken as UTC here.
+    /// When it was last modified, if the archive says so. Archives have local times without a zone, taken as UTC here.
     pub modified: Option<SystemTime>,
 }
 
@@ -53,20 +53,20 @@ pub(crate) struct Archive {
     stamp: Stamp,
     zip: ZipArchive<Window>,
     entries: Vec<ArchiveEntry>,
-    /// Where large contents are kept.
+    /// The cache that keeps large contents.
     cache: Option<Cache>,
 }
 
 impl Archive {
-    /// Opens an archive and reads its directory, nothing else. Errs, naming the archive and the entry, when an entry could
-    /// end up anywhere but beneath the folder the archive is for, cannot be read, or is larger than it can be.
+    /// Opens an archive and reads its directory, nothing else. Errs, naming the archive and the entry, when an entry could end up outside
+    /// the folder that the archive is for, cannot be read, or is larger than it can be.
     pub(crate) fn open(path: &Path) -> Result<Archive, LoadError> {
         let file_error = |error| LoadError::file(path, error);
         let refused = |why: String| LoadError::Archive { path: path.to_owned(), why };
         let file = open_regular_file(path).map_err(file_error)?;
         let metadata = file.metadata().map_err(file_error)?;
         let window = Window::new(file, metadata.len());
-        // Entries take several times the memory that they take of the file, and are counted when all are read.
+        // In memory, entries take several times the space that they take in the file, and they are counted only when all have been read.
         let zip = ZipArchive::new(window.clone().reading_at_most(MAX_DIRECTORY));
         let zip = zip.map_err(|error| refused(not_a_zip(&error)))?;
         if zip.has_duplicate_names() {
@@ -80,35 +80,36 @@ impl Archive {
         Ok(Archive { path: path.to_owned(), stamp: Stamp::of(&metadata), zip, entries, cache: None })
     }
 
-    /// The file.
+    /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the file system said of the file when it was opened.
+    /// What the file system reported about the file when it was opened.
     pub(crate) fn stamp(&self) -> &Stamp {
         &self.stamp
     }
 
-    /// What is in it, in the order of its directory.
+    /// The entries, in the order of the directory.
     pub(crate) fn entries(&self) -> &[ArchiveEntry] {
         &self.entries
     }
 
-    /// The same archive; large contents are unpacked once, and then kept in a cache.
+    /// This archive with a cache, which keeps large contents once they are unpacked.
     pub(crate) fn with_cache(self, cache: Option<&Cache>) -> Archive {
-        // A file that may be changed without notice is no key.
+        // A file that may change unnoticed is no key for a cache.
         let cache = cache.filter(|_| !self.stamp.is_fresh()).cloned();
         Archive { cache, ..self }
     }
 
-    /// The contents of an entry, by its place in [`Archive::entries`]; from the cache if they were unpacked before. Takes no more
-    /// memory than the size of the entry. Errs when the contents are damaged or not of that size.
+    /// The contents of an entry, by its index in [`Archive::entries`]; from the cache if they were unpacked before. Takes no more memory
+    /// than the size of the entry. Errs when the contents are damaged or not of that size.
     pub(crate) fn read(&self, index: usize) -> io::Result<Arc<[u8]>> {
         self.read_unless(index, &|| false)
     }
 
-    /// The same; errs with [`io::ErrorKind::Interrupted`] once `is_over` tells that nobody wants the contents any more.
+    /// Reads an entry, as [`Archive::read`] does; errs with [`io::ErrorKind::Interrupted`] once `is_over` returns that the contents are no
+    /// longer wanted.
     pub(crate) fn read_unless(&self, index: usize, is_over: &dyn Fn() -> bool) -> io::Result<Arc<[u8]>> {
         let entry = self.entries.get(index).filter(|entry| entry.is_packed && entry.size >= WORTH_KEEPING);
         let (Some(entry), Some(cache)) = (entry, &self.cache) else { return self.unpack(index, is_over) };
@@ -118,17 +119,17 @@ impl Archive {
             return Ok(bytes);
         }
         let bytes = self.unpack(index, is_over)?;
-        // A full disk costs the next process some milliseconds.
+        // Failing to keep them, on a full disk for example, only costs the next process some milliseconds.
         let _ = cache.keep_derived(&files, &entry.name, &bytes);
         Ok(bytes)
     }
 
-    /// The same, from the archive itself.
+    /// Unpacks an entry from the archive itself, without the cache.
     fn unpack(&self, index: usize, is_over: &dyn Fn() -> bool) -> io::Result<Arc<[u8]>> {
         self.with_contents(index, |contents, size| read_exactly(contents, size, is_over))
     }
 
-    /// The same in pieces, none of which is kept.
+    /// Unpacks an entry and passes it to `take` in pieces, none of which is kept.
     pub(crate) fn unpack_into(&self, index: usize, mut take: impl FnMut(&[u8])) -> io::Result<()> {
         self.with_contents(index, |contents, size| {
             let mut piece = vec![0; 64 << 10];
@@ -155,7 +156,7 @@ impl Archive {
             let text = format!("{}: {}: {why}", self.path.display(), entry.name);
             io::Error::new(io::ErrorKind::InvalidData, text)
         };
-        // A clone shares the directory and has a position of its own.
+        // A clone shares the directory but has a position of its own.
         let mut zip = self.zip.clone();
         let mut contents = zip.by_index(index).map_err(|error| damaged(&error.to_string()))?;
         read(&mut contents, entry.size).map_err(|error| match error.kind() {
@@ -168,9 +169,9 @@ impl Archive {
     }
 }
 
-/// Reads `size` bytes and the end behind them, where the checksum of an entry is compared.
+/// Reads `size` bytes and then the end of the stream, where the checksum of an entry is compared.
 fn read_exactly(mut from: impl Read, size: u64, is_over: &dyn Fn() -> bool) -> io::Result<Arc<[u8]>> {
-    /// Bytes that are read in some milliseconds.
+    /// A number of bytes that takes some milliseconds to read.
     const PIECE: usize = 4 << 20;
     let size = usize::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
@@ -188,7 +189,7 @@ fn read_exactly(mut from: impl Read, size: u64, is_over: &dyn Fn() -> bool) -> i
     }
 }
 
-/// The entries, checked. Errs with what is wrong with the first bad one.
+/// The entries, checked. Errs with a description of the first bad one.
 fn entries(zip: &ZipArchive<Window>, file_size: u64) -> Result<Vec<ArchiveEntry>, String> {
     let mut entries = Vec::with_capacity(zip.len());
     let (mut total, mut packed) = (0_u64, 0_u64);
@@ -215,7 +216,7 @@ fn entries(zip: &ZipArchive<Window>, file_size: u64) -> Result<Vec<ArchiveEntry>
         if size > MAX_ENTRY || total > MAX_TOTAL {
             return refused("too large: 1 GiB is the limit for one entry, and 4 GiB for all");
         }
-        // Entries that overlap, or contents that cannot come out of so few bytes: made to fill memory.
+        // Entries that overlap, or contents that cannot result from so few bytes, are made to fill memory.
         if !fits || packed > file_size || (is_folder && size != 0) {
             return refused("its size cannot be right");
         }
@@ -223,7 +224,7 @@ fn entries(zip: &ZipArchive<Window>, file_size: u64) -> Result<Vec<ArchiveEntry>
         let is_packed = found.compression() != CompressionMethod::Stored;
         entries.push(ArchiveEntry { name, size, is_folder, is_packed, modified });
     }
-    // A name with and without a `/` at its end is one path, and a file cannot have files in it.
+    // A name with and without a `/` at its end is the same path, and a file cannot contain files.
     let paths = entries.iter().map(|entry| (entry.name.as_str(), entry.is_folder));
     check_tree(paths).map_err(|name| format!("entry {name}: it is there twice, or a file and a folder"))?;
     Ok(entries)
@@ -251,8 +252,8 @@ fn checked_name(raw: &[u8]) -> Result<String, &'static str> {
     Ok(name.to_owned())
 }
 
-/// Errs with the first path that cannot be what it is: there twice, or a file that something else lies in. The second of
-/// each pair is whether it is a folder.
+/// Errs with the first path that is impossible: one that occurs twice, or a file with something inside it. The second item of each pair is
+/// whether the path is a folder.
 pub(crate) fn check_tree<'a>(paths: impl IntoIterator<Item = (&'a str, bool)>) -> Result<(), &'a str> {
     let mut tree: BTreeMap<&str, bool> = BTreeMap::new();
     for (path, is_folder) in paths {
@@ -297,7 +298,7 @@ fn not_a_zip(error: &ZipError) -> String {
     }
 }
 
-/// A name that the directory at `start` has twice. The crate keeps each name once, so the directory is read again.
+/// A name that occurs twice in the directory at `start`. The `zip` crate keeps each name once, so the directory is read again.
 fn duplicate_name(mut directory: impl Read + Seek, start: u64) -> Option<String> {
     // Lengths of name, extra field and comment are at these offsets of a header (APPNOTE 4.3.12).
     const LENGTHS: [usize; 3] = [28, 30, 32];
@@ -321,14 +322,14 @@ fn duplicate_name(mut directory: impl Read + Seek, start: u64) -> Option<String>
     }
 }
 
-/// A file read at a position of its own, so that clones do not move one another, and in pieces: a directory of entries is read
+/// A file that is read at a position of its own, so that clones do not move one another, and in pieces: a directory of entries is read
 /// field by field.
 #[derive(Debug)]
 struct Window {
     file: Arc<File>,
     size: u64,
     position: u64,
-    /// What the file has from `piece_start` on.
+    /// The bytes of the file from `piece_start` on.
     piece: Vec<u8>,
     piece_start: u64,
     /// How many bytes may still be read; clones have no such limit.
@@ -336,7 +337,7 @@ struct Window {
 }
 
 impl Window {
-    /// The most bytes of a piece. Larger reads take no detour.
+    /// The most bytes of a piece. Larger reads bypass it.
     const PIECE: u64 = 32 << 10;
 
     fn new(file: File, size: u64) -> Window {
@@ -344,19 +345,19 @@ impl Window {
         Window { file: Arc::new(file), size, position: 0, piece, piece_start: 0, left }
     }
 
-    /// The same, of which no more bytes are read: then reading fails.
+    /// This window, with a limit on the bytes that are read; reading beyond it fails.
     fn reading_at_most(self, left: u64) -> Window {
         Window { left, ..self }
     }
 
-    /// Counts bytes that were read.
+    /// Counts bytes that were read. Errs beyond the limit.
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         let left = self.left.checked_sub(bytes as u64);
         self.left = left.ok_or_else(|| io::Error::other("it is larger than 32 MiB, or not there"))?;
         Ok(())
     }
 
-    /// What is left of the piece at the current position.
+    /// The rest of the piece from the current position on.
     fn rest_of_piece(&self) -> &[u8] {
         let offset =
             self.position.checked_sub(self.piece_start).and_then(|offset| usize::try_from(offset).ok());
@@ -425,7 +426,7 @@ mod tests {
         SimpleFileOptions::default().compression_method(CompressionMethod::Stored)
     }
 
-    /// An archive with these names, each with its name as its contents.
+    /// An archive of files with these names; the contents of each file are its name.
     fn zip_of(names: &[&str], options: SimpleFileOptions) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let mut writer = ZipWriter::new(file.as_file_mut());
@@ -464,7 +465,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_would_take_gigabytes_is_not_read_to_its_end() {
-        // As many entries as 64 MiB have room for, in the form of zip64, all of them the same empty file.
+        // As many entries as 64 MiB have room for, in the zip64 form, all of them the same empty file.
         const ENTRY: usize = 47;
         let count = (64 << 20) / ENTRY;
         let mut header = [0_u8; ENTRY];
@@ -512,7 +513,7 @@ mod tests {
         }
         std::fs::write(&kept()[0], b"damaged").unwrap();
         assert!(archive.read(large).unwrap() == contents, "what was damaged counts as absent");
-        // Nobody waits for what nobody wants any more.
+        // Unpacking stops once the contents are no longer wanted.
         let ended = archive.unpack(large, &|| true).unwrap_err();
         assert_eq!(ended.kind(), io::ErrorKind::Interrupted);
         assert!(std::fs::read(&kept()[0]).unwrap() == *contents, "and is made again");
@@ -543,7 +544,7 @@ mod tests {
     fn a_file_is_no_folder_and_nothing_is_there_twice() {
         let file = zip_of(&["a", "a/b"], plain());
         assert!(refusal(file.path()).contains("a file and a folder"));
-        // The writer does not write a name twice: rename an entry of the same length.
+        // The writer refuses to write a name twice, so an entry is renamed to another of the same length.
         let file = zip_of(&["one.py", "two.py"], plain());
         let text = std::fs::read(file.path()).unwrap();
         let mut text = text;

@@ -1,13 +1,13 @@
-//! Owns what modules are told of the C stack that they share: where it begins and ends, for code that was built to check it. Must not
-//! know libraries, nor what is on the stack.
+//! Owns what modules learn about the C stack that they share: where it begins and ends, for code that was built to check it. Must not know
+//! libraries, nor what is on the stack.
 
 use pydl_linker::abi;
 use wasmtime::{AsContextMut, Instance, StoreContextMut};
 
 use crate::system::state::ProcessState;
 
-/// Finds out where the C stack is (Emscripten, `system/lib/compiler-rt/stack_limits.S`). A constructor does, too; code that checks
-/// its stack must not run before.
+/// Determines where the C stack is (Emscripten, `system/lib/compiler-rt/stack_limits.S`). A constructor does so, too; code that checks its
+/// stack must not run before.
 const INIT: &str = "emscripten_stack_init";
 const BASE: &str = "emscripten_stack_get_base";
 const END: &str = "emscripten_stack_get_end";
@@ -17,16 +17,16 @@ const END: &str = "emscripten_stack_get_end";
 pub(crate) struct Bounds {
     /// The lowest address.
     pub end: u32,
-    /// The address behind the highest, from where it grows down.
+    /// The address just past the highest one, from which the stack grows down.
     pub base: u32,
 }
 
 impl Bounds {
-    /// What a module is told when nobody knows: then no push is an overflow.
+    /// What a module is given when the bounds are unknown: then no push is an overflow.
     const UNKNOWN: Bounds = Bounds { end: 0, base: u32::MAX };
 }
 
-/// Lets the main module find out where its stack is, and tells it if it checks. Errs when the guest ends.
+/// Lets the main module determine where its stack is, and gives it the bounds if it checks them. Errs when the guest ends.
 pub(crate) fn begin(store: &mut StoreContextMut<'_, ProcessState>, main: &Instance) -> wasmtime::Result<()> {
     if let Ok(init) = main.get_typed_func::<(), ()>(&mut *store, INIT) {
         init.call(&mut *store, ())?;
@@ -34,7 +34,7 @@ pub(crate) fn begin(store: &mut StoreContextMut<'_, ProcessState>, main: &Instan
     limit(store, main, main)
 }
 
-/// Tells a module where the stack is, if it checks. Errs when the guest ends.
+/// Gives a module the bounds of the stack, if it checks them. Errs when the guest ends.
 pub(crate) fn limit(
     store: &mut StoreContextMut<'_, ProcessState>,
     main: &Instance,
@@ -47,7 +47,7 @@ pub(crate) fn limit(
     set.call(store, (bounds.base, bounds.end))
 }
 
-/// Where the stack is; `None` when the main module does not tell. Errs when the guest ends.
+/// The bounds of the stack; `None` when the main module does not report them. Errs when the guest ends.
 pub(crate) fn bounds(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<Option<Bounds>> {
     match store.data().running.as_ref().map(|running| running.main) {
         Some(main) => bounds_in(store, &main),

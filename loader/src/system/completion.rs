@@ -1,4 +1,4 @@
-//! Owns what a Python expression may become that somebody begins to type: the guest's own `rlcompleter` tells, in the names of its
+//! Owns completion: what a partly typed Python expression may become, according to the guest's own `rlcompleter`, in the names of its
 //! `__main__`. Must not know who types.
 
 use pydl_linker::Address;
@@ -11,12 +11,12 @@ const LONGEST: usize = 1 << 20;
 /// `Py_eval_input` (CPython, `Include/compile.h`).
 const EXPRESSION: i32 = 258;
 
-/// What there is, unless the guest's Python cannot be asked or has no answer. Errs when the guest ended meanwhile.
+/// A result, or `None` when the guest's Python cannot be asked or has no answer. Errs when the guest ended meanwhile.
 type Answer<T> = wasmtime::Result<Option<T>>;
 
-/// What `text` may become. The guest's Python waits for input, and does not hold its lock meanwhile.
+/// The possible completions of `text`. The guest's Python is waiting for input, and does not hold its lock meanwhile.
 pub(crate) fn of(store: &mut StoreContextMut<'_, ProcessState>, text: &str) -> Answer<Vec<String>> {
-    // Nothing but a name with attributes is looked up; whatever else would be run.
+    // Only names with attributes are looked up: anything else would be executed.
     if text.is_empty() || !text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.') {
         return Ok(None);
     }
@@ -32,7 +32,7 @@ pub(crate) fn of(store: &mut StoreContextMut<'_, ProcessState>, text: &str) -> A
     Ok(answer.map(|answer| answer.lines().map(str::to_owned).collect()))
 }
 
-/// The text that an expression is.
+/// The text that an expression evaluates to.
 fn evaluate(store: &mut StoreContextMut<'_, ProcessState>, main: Instance, code: &[u8]) -> Answer<String> {
     let module =
         with_text(store, b"__main__\0", |store, name| object(store, main, "PyImport_AddModule", name))?;
@@ -47,14 +47,14 @@ fn evaluate(store: &mut StoreContextMut<'_, ProcessState>, main: Instance, code:
     Ok(text)
 }
 
-/// A C string of the guest's; what is longer than is good is cut.
+/// Reads a C string of the guest, cut off at a maximum length.
 fn read(store: &StoreContextMut<'_, ProcessState>, address: u32) -> Option<String> {
     let space = store.data().running.as_ref()?.space.clone()?;
     let text = space.view(store).c_string_within(address, LONGEST).ok()?;
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
-/// Calls a function of CPython's that gives an address, or 0.
+/// Calls a CPython function that returns an address, or 0.
 fn object<P: WasmParams>(
     store: &mut StoreContextMut<'_, ProcessState>,
     main: Instance,
@@ -64,7 +64,7 @@ fn object<P: WasmParams>(
     Ok(call::<P, u32>(store, main, name, parameters)?.filter(|address| *address != 0))
 }
 
-/// Calls a function of CPython's, if there is one of that type.
+/// Calls a CPython function, if there is one of that type.
 fn call<P: WasmParams, R: WasmResults>(
     store: &mut StoreContextMut<'_, ProcessState>,
     main: Instance,
@@ -75,7 +75,7 @@ fn call<P: WasmParams, R: WasmResults>(
     function.call(&mut *store, parameters).map(Some)
 }
 
-/// Does something with a text in the guest's memory.
+/// Calls `work` with the address of a text in the guest's memory.
 fn with_text(
     store: &mut StoreContextMut<'_, ProcessState>,
     text: &[u8],

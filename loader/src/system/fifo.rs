@@ -1,5 +1,5 @@
-//! Owns the opening of files for guests of every ABI: that of a FIFO waits until somebody opens its other end, where an interrupt reaches
-//! it. Must not know what is opened else.
+//! Owns the opening of files for guests of every ABI: opening a FIFO waits until its other end is opened, in a way that an interrupt can
+//! end. Must not know what else is opened.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,7 +16,7 @@ use super::kernel::errno::{Errno, Fault, Result};
 use super::kernel::files::{At, kind};
 use super::wait::pause;
 
-/// How often is looked for a partner, whose coming nothing tells.
+/// How often to look for a partner, whose arrival nothing announces.
 const OFTEN: Duration = Duration::from_millis(10);
 
 /// Opens a path; returns the descriptor.
@@ -33,7 +33,7 @@ pub(crate) fn open(guest: &mut Guest<'_>, path: &At, flags: u32, mode: u32) -> R
         return Ok(opened);
     }
     if let Err(fault) = wait_for_writer(guest, opened) {
-        // What did not open is not open.
+        // An open that failed leaves no descriptor behind.
         let kernel = guest.kernel()?;
         kernel.descriptors.close(&mut kernel.files, opened)?;
         return Err(fault);
@@ -53,7 +53,7 @@ fn is_fifo(guest: &mut Guest<'_>, path: &At) -> Result<bool> {
     Ok(status.is_ok_and(|status| status.mode & kind::MASK == kind::PIPE))
 }
 
-/// Whether a descriptor is one of a FIFO of the host that nobody has written to, or is about to, since it was opened.
+/// Whether a descriptor is open on a FIFO of the host that nobody has opened for writing since the descriptor was opened.
 fn lacks_writer(guest: &mut Guest<'_>, fd: u32) -> Result<bool> {
     let Object::Host(host) = &guest.kernel()?.descriptors.get(fd)?.object else { return Ok(false) };
     let is_fifo = !host.is_plain && rustix::fs::fstat(&host.file)?.st_mode & kind::MASK == kind::PIPE;
@@ -63,13 +63,13 @@ fn lacks_writer(guest: &mut Guest<'_>, fd: u32) -> Result<bool> {
 fn has_or_had_writer(fifo: BorrowedFd<'_>) -> Result<bool> {
     let (_taken, scratch) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(io::Error::from)?;
     match tee(fifo, &scratch, 1, SpliceFFlags::SPLICE_F_NONBLOCK) {
-        // Nobody, unless there was one and is no more.
+        // There is no writer, unless there was one that has gone.
         Ok(0) => {
             let mut polled = [PollFd::from_borrowed_fd(fifo, PollFlags::IN)];
             poll(&mut polled, Some(&Timespec::default()))?;
             Ok(polled[0].revents().intersects(PollFlags::HUP | PollFlags::IN))
         }
-        // There is something, or will be.
+        // There is something to read, or there will be.
         Ok(_) | Err(HostErrno::EAGAIN) => Ok(true),
         Err(error) => Err(io::Error::from(error).into()),
     }

@@ -1,4 +1,4 @@
-//! Owns the view that a host function has of its guest, whichever ABI it has: memory, checked at each access, and the kernel. Must
+//! Owns the view that a host function has of its guest, whichever ABI it has: memory, which is checked at each access, and the kernel. Must
 //! not know what any function does.
 
 use std::ffi::OsString;
@@ -23,7 +23,8 @@ pub(crate) struct Guest<'a> {
 }
 
 impl<'a> Guest<'a> {
-    /// Errs when the process has no memory yet, as in a start function; one of WASI has that which the caller exports.
+    /// The guest behind a call. Errs when the process has no memory yet, as in a start function; a WASI process then takes the memory that
+    /// the caller exports.
     pub(crate) fn new(mut caller: Caller<'a, ProcessState>) -> wasmtime::Result<Guest<'a>> {
         let memory = match (caller.data().system.memory(), &caller.data().system) {
             (Some(memory), _) => memory,
@@ -50,12 +51,12 @@ impl<'a> Guest<'a> {
         self.memory
     }
 
-    /// What the kernel keeps for the process.
+    /// What the kernel keeps for the process. Errs in a store that runs nothing.
     pub(crate) fn kernel(&mut self) -> Result<&mut Kernel> {
         Ok(self.memory_and_kernel()?.1)
     }
 
-    /// All memory, and the kernel beside it.
+    /// All memory, and the kernel beside it. Errs in a store that runs nothing.
     pub(crate) fn memory_and_kernel(&mut self) -> Result<(&mut [u8], &mut Kernel)> {
         let (memory, state) = self.memory_and_state();
         Ok((memory, state.system.kernel_mut()?))
@@ -66,7 +67,7 @@ impl<'a> Guest<'a> {
         self.memory.data_and_store_mut(&mut self.caller)
     }
 
-    /// The process's memory, to read.
+    /// A read-only view of the process's memory.
     fn view(&self) -> View<'_> {
         View::of(self.memory, &self.caller)
     }
@@ -76,32 +77,32 @@ impl<'a> Guest<'a> {
         Ok(self.view().bytes(address, length)?)
     }
 
-    /// Bytes of memory, to write to.
+    /// Bytes of memory, to write to. Errs with `EFAULT` when they are not all there.
     pub(crate) fn bytes_mut(&mut self, address: u32, length: u32) -> Result<&mut [u8]> {
         Ok(view::bytes_mut(self.memory.data_mut(&mut self.caller), address, length)?)
     }
 
-    /// Writes bytes.
+    /// Writes bytes to memory. Errs with `EFAULT` when they do not all fit.
     pub(crate) fn write(&mut self, address: u32, bytes: &[u8]) -> Result<()> {
         Ok(view::write(self.memory, &mut self.caller, address, bytes)?)
     }
 
-    /// Reads a little-endian 32-bit number.
+    /// Reads a little-endian 32-bit number. Errs with `EFAULT` outside memory.
     pub(crate) fn u32(&self, address: u32) -> Result<u32> {
         Ok(self.view().word(address)?)
     }
 
-    /// Reads a little-endian 64-bit number.
+    /// Reads a little-endian 64-bit number. Errs with `EFAULT` outside memory.
     pub(crate) fn u64(&self, address: u32) -> Result<u64> {
         Ok(self.view().long(address)?)
     }
 
-    /// A C string, without its NUL, of fewer than `limit` bytes. Errs with `ENAMETOOLONG` when it is longer.
+    /// A C string of fewer than `limit` bytes, without its NUL. Errs with `ENAMETOOLONG` when it is longer.
     pub(crate) fn c_string(&self, address: u32, limit: usize) -> Result<&[u8]> {
         Ok(self.view().c_string(address, limit)?)
     }
 
-    /// A C string, without its NUL, or its first `limit` bytes when it has more, for who needs no more.
+    /// A C string without its NUL, or its first `limit` bytes when it is longer, for callers that need no more.
     pub(crate) fn c_string_within(&self, address: u32, limit: usize) -> Result<&[u8]> {
         Ok(self.view().c_string_within(address, limit)?)
     }
@@ -115,7 +116,7 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// The memory of the first call: what a main module exports, or the module that calls in its place. A process has no other.
+/// The memory of the first call: the one that the main module exports, or, in its place, the module that calls. A process has no other.
 fn first_memory(caller: &mut Caller<'_, ProcessState>) -> wasmtime::Result<Memory> {
     let memory = caller.get_export(abi::MEMORY).and_then(Extern::into_memory);
     let memory =
@@ -129,7 +130,7 @@ pub(crate) fn slice(memory: &[u8], address: u32, length: u32) -> Result<&[u8]> {
     Ok(View(memory).bytes(address, length)?)
 }
 
-/// The same, to write to.
+/// Bytes of a memory, to write to. Errs with `EFAULT` when they are not all there.
 pub(crate) fn slice_mut(memory: &mut [u8], address: u32, length: u32) -> Result<&mut [u8]> {
     Ok(view::bytes_mut(memory, address, length)?)
 }

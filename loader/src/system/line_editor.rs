@@ -1,5 +1,5 @@
-//! Owns the reading of lines through a line editor of the embedding program: when it is asked, and what becomes of the answer. Must not know
-//! how a line is edited.
+//! Owns the reading of lines through a line editor of the embedding program: when the editor is called, and what becomes of its answer.
+//! Must not know how a line is edited.
 
 use super::guest::Guest;
 use super::kernel::descriptors::Object;
@@ -8,7 +8,7 @@ use crate::base::interrupt::Signal;
 use crate::base::line_editor::Typed;
 use crate::system::completion;
 
-/// Has a line edited if the guest is to read the terminal next and there is an editor: what is read then is that line.
+/// Has a line edited if the guest is about to read the terminal and there is an editor: the guest then reads that line.
 pub(crate) fn edit(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
     let kernel = guest.kernel()?;
     let Object::Device(device) = &kernel.descriptors.get(fd)?.object else { return Ok(()) };
@@ -17,7 +17,7 @@ pub(crate) fn edit(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
     }
     let Some((editor, prompt)) = kernel.streams.editor() else { return Ok(()) };
     let Some(mut editor) = editor.lock() else {
-        // The guest's own code, asked what a word may become, wants to read: the keyboard is the editor's.
+        // The guest's own code, while completing a word for the editor, wants to read: the keyboard is the editor's.
         kernel.streams.type_in(Typed::End);
         return Ok(());
     };

@@ -24,21 +24,21 @@ use self::kernel::Kernel;
 use self::kernel::errno::{Fault, Result};
 use self::wasi::Wasi;
 
-/// The guest has ended itself, with this status.
+/// The guest ended itself with this status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("exited with status {0}")]
 pub(crate) struct Exit(pub i32);
 
 /// The system of one process.
 pub(crate) enum System {
-    /// Of a store that runs nothing.
+    /// The system of a store that runs nothing.
     Idle,
     Wasi(Box<Wasi>),
     Emscripten(Box<Emscripten>),
 }
 
 impl System {
-    /// The state of Emscripten's system, if it is that.
+    /// The state of Emscripten's system, if this is one.
     pub(crate) fn emscripten(&self) -> Option<&Emscripten> {
         match self {
             System::Emscripten(system) => Some(system),
@@ -46,7 +46,7 @@ impl System {
         }
     }
 
-    /// The same, to change.
+    /// The state of Emscripten's system, to be changed, if this is one.
     pub(crate) fn emscripten_mut(&mut self) -> Option<&mut Emscripten> {
         match self {
             System::Emscripten(system) => Some(system),
@@ -63,7 +63,7 @@ impl System {
         }
     }
 
-    /// What the kernel keeps for the process. Errs, to end the guest, in a store that runs nothing.
+    /// What the kernel keeps for the process, to be changed. Errs, to end the guest, in a store that runs nothing.
     pub(crate) fn kernel_mut(&mut self) -> Result<&mut Kernel> {
         match self {
             System::Idle => Err(Fault::Ended(wasmtime::Error::msg("the store has no system"))),
@@ -81,7 +81,7 @@ impl System {
         }
     }
 
-    /// Forgets what is of the store that the process was in; it goes on in another one.
+    /// Forgets what belongs to the store that the process was in, because the process continues in another one.
     pub(crate) fn leave_store(&mut self) {
         match self {
             System::Idle => {}
@@ -90,7 +90,7 @@ impl System {
         }
     }
 
-    /// Notes the guest's memory.
+    /// Records the guest's memory.
     pub(crate) fn set_memory(&mut self, memory: Memory) {
         match self {
             System::Idle => {}

@@ -1,5 +1,5 @@
-//! Owns how a guest is told of signals: what it has said is to be done with one, and how its handler is called. Must not know where signals
-//! come from, nor what the guest waits for.
+//! Owns how signals are delivered to a guest: which action the guest has set for one, and how its handler is called. Must not know where
+//! signals come from, nor what the guest waits for.
 
 use pydl_linker::rewrite::waits_of_wasi;
 use wasmtime::{AsContextMut, Instance, Ref, StoreContextMut, Val, WasmParams, WasmResults};
@@ -9,22 +9,22 @@ use crate::memory::address_space::AddressSpace;
 use crate::system::System;
 use crate::system::state::{ProcessState, Running};
 
-/// The export that does what a `SIGINT` does: the next bytecode raises `KeyboardInterrupt`. It only sets
-/// flags, so that it may be called wherever the guest is (CPython, `Modules/signalmodule.c`).
+/// The export that does what a `SIGINT` does: the next bytecode raises `KeyboardInterrupt`. It only sets flags, so that it may be called
+/// wherever the guest is (CPython, `Modules/signalmodule.c`).
 const SET_INTERRUPT: &str = "PyErr_SetInterrupt";
 
 /// What a signal means to a system call that waits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Effect {
-    /// None: it goes on waiting.
+    /// None: the call continues to wait.
     None,
-    /// A handler ran after which calls that can be begun again are to go on (`SA_RESTART`).
+    /// A handler ran after which calls that can be restarted continue (`SA_RESTART`).
     Restarts,
     /// A handler ran: the call ends with `EINTR`.
     Interrupts,
 }
 
-/// Tells the guest of the signals that came since this was called last, wherever it is. Errs, to end the guest, when it is to end.
+/// Delivers to the guest, wherever it is, the signals that have come since the last call. Errs, to end the guest, when one of them ends it.
 pub(crate) fn deliver_pending(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<Effect> {
     let interrupt = store.data().interrupt.clone();
     if interrupt.is_terminated() {
@@ -42,20 +42,20 @@ pub(crate) fn deliver_pending(store: &mut StoreContextMut<'_, ProcessState>) -> 
     Ok(effect)
 }
 
-/// Whether the guest is a CPython that tells when it looks for what its handlers have noted ([`waits_of_wasi`]).
+/// Whether the guest is a CPython that reports when it looks for what its handlers have noted ([`waits_of_wasi`]).
 fn tells_when_it_looks(store: &mut StoreContextMut<'_, ProcessState>) -> bool {
     let main = store.data().running.as_ref().map(|running| running.main);
     matches!(store.data().system, System::Wasi(_))
         && main.is_some_and(|main| main.get_func(&mut *store, waits_of_wasi::LOOK_FOR_SIGNALS).is_some())
 }
 
-/// Tells the guest of one signal. Errs when that ends it.
+/// Delivers one signal to the guest. Errs when that ends it.
 fn deliver(store: &mut StoreContextMut<'_, ProcessState>, signal: Signal) -> wasmtime::Result<Effect> {
     let Some(running) = store.data().running.clone() else { return by_default(signal) };
     let Some(space) = running.space.clone() else {
         return ask_python(store, &running.main, signal);
     };
-    // The guest may be anywhere in a function that uses memory below its stack.
+    // The guest may be anywhere in a function that uses memory below its stack pointer.
     let before = space.skip_red_zone(&mut *store)?;
     let effect = deliver_below(store, &running, &space, signal);
     space.stack_pointer.set(store, before)?;
@@ -74,7 +74,7 @@ fn deliver_below(
     match action {
         Action::Default => by_default(signal),
         Action::Ignore => Ok(Effect::None),
-        // It waits until the guest lets it through.
+        // The signal waits until the guest unblocks it.
         Action::Blocked => guest.call("raise", number).map(|_: Option<i32>| Effect::None),
         Action::Handler { restarts } => {
             let _: Option<i32> = guest.call("raise", number)?;
@@ -83,7 +83,7 @@ fn deliver_below(
     }
 }
 
-/// What happens when nobody has said anything else (signal(7)).
+/// What happens when the guest has set no action (signal(7)).
 fn by_default(signal: Signal) -> wasmtime::Result<Effect> {
     match signal {
         Signal::Continue | Signal::WindowChange => Ok(Effect::None),
@@ -92,7 +92,7 @@ fn by_default(signal: Signal) -> wasmtime::Result<Effect> {
     }
 }
 
-/// Has CPython note a `SIGINT`, in a main module whose C library does not tell what is to be done.
+/// Has CPython note a `SIGINT`, in a main module whose C library does not say what is to be done.
 fn ask_python(
     store: &mut StoreContextMut<'_, ProcessState>,
     main: &Instance,
@@ -107,7 +107,7 @@ fn ask_python(
     }
 }
 
-/// What a guest has said is to be done with a signal.
+/// The action that a guest has set for a signal.
 enum Action {
     Default,
     Ignore,
@@ -126,11 +126,11 @@ struct Signalled<'a> {
 mod layout {
     pub const FLAGS: usize = 132;
     pub const SIZE: usize = 140;
-    /// Room for one on the stack, aligned as that is.
+    /// Bytes on the stack for one, aligned as the stack is.
     pub const ROOM: u32 = 160;
     pub const SA_RESTART: u32 = 0x1000_0000;
     pub const SIG_DFL: u32 = 0;
-    /// Emscripten, `signal.h`: 1 may be the slot of a function.
+    /// Emscripten's value (`signal.h`): 1 may be the slot of a function.
     pub const SIG_IGN: u32 = 0xffff_fffe;
 }
 
@@ -147,7 +147,7 @@ impl Signalled<'_> {
         }
     }
 
-    /// What is to be done with a signal; `None` when the main module does not tell. Its C library keeps that.
+    /// The action for a signal, which the main module's C library keeps; `None` when the main module does not report it.
     fn action(&mut self, number: i32) -> wasmtime::Result<Option<Action>> {
         if self.main.get_typed_func::<i32, i32>(&mut self.store, "raise").is_err() {
             return Ok(None);
@@ -158,7 +158,7 @@ impl Signalled<'_> {
         }
     }
 
-    /// By `sigprocmask` and `sigaction`.
+    /// The action according to `sigprocmask` and `sigaction`.
     fn posix_action(&mut self, number: i32) -> wasmtime::Result<Option<Action>> {
         let Some(place) = self.room()? else { return Ok(None) };
         let query =
@@ -185,7 +185,7 @@ impl Signalled<'_> {
         }))
     }
 
-    /// Room for a record on the guest's stack, which the caller puts right again.
+    /// Allocates room for a record on the guest's stack; the caller restores the stack pointer.
     fn room(&mut self) -> wasmtime::Result<Option<u32>> {
         let Val::I32(pointer) = self.space.stack_pointer.get(&mut self.store) else { return Ok(None) };
         let place = pointer.cast_unsigned().wrapping_sub(layout::ROOM) & !15;
@@ -193,7 +193,8 @@ impl Signalled<'_> {
         Ok(Some(place))
     }
 
-    /// By `signal`, which tells what there was when it is given something else: wasi-libc has no other. It ignores signals by a function.
+    /// The action according to `signal`, which returns the previous action when it sets another one: wasi-libc has no other way. It ignores
+    /// signals by means of a function.
     fn simple_action(&mut self, number: i32) -> wasmtime::Result<Option<Action>> {
         const IGNORES: &str = "__SIG_IGN";
         let Some(handler) = self.call::<_, i32>("signal", (number, 0_i32))? else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! Owns `clock_nanosleep`, which the linker has main modules ask the host for (`pydl_linker::rewrite::waiting`): what is asked, and the sleep. Must not
-//! know how an ABI passes it, nor its clocks.
+//! Owns `clock_nanosleep`, which the linker makes main modules call the host for (`pydl_linker::rewrite::waiting`): the request, and the
+//! sleep. Must not know how an ABI passes it, nor its clocks.
 
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,17 @@ use crate::system::state::ProcessState;
 /// The bytes of a `struct timespec` that matter: seconds (offset 0, 64 bits) and nanoseconds (8, 32 bits).
 pub(crate) const TIMESPEC: usize = 12;
 
-/// What a guest asks for.
+/// A sleep that a guest requests.
 pub(crate) struct Request {
     /// How long, from now.
     pub time: Duration,
-    /// Whether the guest wants to know what is left when a signal comes.
+    /// Whether the guest wants to know the time left when a signal comes.
     pub is_relative: bool,
 }
 
 impl Request {
-    /// Reads the count with which a guest asks, and its request. `now` tells the nanoseconds of a clock: 0 is real time, 1 is monotonic; there
-    /// is no sleep by others. Errs with `EINVAL`.
+    /// Reads the count with which a guest asks, and its request. `now` returns the nanoseconds of a clock: 0 is real time, 1 is monotonic;
+    /// sleeping by other clocks is not supported. Errs with `EINVAL`.
     pub(crate) fn read(
         count: u32,
         request: [u8; TIMESPEC],
@@ -45,8 +45,8 @@ impl Request {
     }
 }
 
-/// Sleeps; returns what was left when a signal ended it that the guest has handled. Signals that it ignores do not. Errs when the guest
-/// is to end.
+/// Sleeps; returns the time that was left when a signal that the guest has handled ended the sleep. Signals that the guest ignores do not
+/// end it. Errs when the guest is to end.
 pub(crate) fn sleep(
     store: &mut StoreContextMut<'_, ProcessState>,
     time: Duration,

@@ -1,4 +1,4 @@
-//! Owns the filling and emptying of single slots of a process's function table, with the note in the journal of what they hold. Must not know
+//! Owns the filling and emptying of single slots of a process's function table, and the journal's notes of what they hold. Must not know
 //! what that is.
 
 use pydl_linker::{SlotContent, TableSlot};
@@ -9,7 +9,7 @@ use crate::memory::address_space::AddressSpace;
 
 type ProcessStore<'a> = StoreContextMut<'a, ProcessState>;
 
-/// Fills a slot that was taken for it with the function that a note stands for, and notes that.
+/// Fills a slot that was allocated for it with the function that a note stands for, and records the note in the journal.
 pub(crate) fn fill(
     store: &mut ProcessStore<'_>,
     space: &AddressSpace,

@@ -1,5 +1,5 @@
-//! Owns what the engine keeps for a process: its system, what it may use, its main module's instance; and room for what the floors above
-//! keep, which this one does not know.
+//! Owns what the engine keeps for a process: its system, what it may use, its main module's instance; and a place for what the floors above
+//! keep, which this floor does not know.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -24,19 +24,19 @@ pub(crate) struct ProcessState {
     pub compiler: Compiler,
     pub interrupt: Arc<InterruptState>,
     pub limits: EngineLimits,
-    /// What the host may keep for the process.
+    /// The memory that the host may use for the process.
     pub budget: Budget,
-    /// How many instances of libraries it may make in its life, and how many of them it has made.
+    /// How many instances of libraries the process may make in its life, and how many of them it has made.
     pub instances: (u32, u32),
-    /// What runs; `None` before the main module is instantiated.
+    /// The main module that runs; `None` before it is instantiated.
     pub running: Option<Running>,
-    /// What is told of linking, and to whom.
+    /// What is reported about linking, and to whom.
     pub trace: Trace,
-    /// What the process has done to link.
+    /// The steps that the process has taken to link.
     pub journal: Journal,
     /// Exception tags that are not the main module's, one for each name.
     pub tags: BTreeMap<String, Tag>,
-    /// Who opens libraries for the C library.
+    /// What opens libraries for the C library.
     pub opener: &'static dyn Opener,
     /// What the floor above keeps.
     upper: Option<Box<dyn Any + Send>>,
@@ -50,12 +50,12 @@ pub(crate) struct Running {
     pub space: Option<Arc<AddressSpace>>,
 }
 
-/// What Emscripten's C library asks for that has to do with libraries.
+/// The requests of Emscripten's C library that have to do with libraries.
 pub(crate) trait Opener: Sync {
-    /// `_dlopen_js(dso)`: 1, or 0 with a message for `dlerror`.
+    /// `_dlopen_js(dso)`: returns 1, or 0 with a message for `dlerror`.
     fn open(&self, store: StoreContextMut<'_, ProcessState>, dso: u32) -> wasmtime::Result<u32>;
 
-    /// `_dlsym_js(handle, name)`: an address or table slot, or 0 with a message for `dlerror`.
+    /// `_dlsym_js(handle, name)`: returns an address or table slot, or 0 with a message for `dlerror`.
     fn symbol(
         &self,
         store: StoreContextMut<'_, ProcessState>,
@@ -63,10 +63,10 @@ pub(crate) trait Opener: Sync {
         name: u32,
     ) -> wasmtime::Result<u32>;
 
-    /// The name of the function in a table slot, and its file; `None` for one that no module exports.
+    /// The name of the function in a table slot, and its file; `None` for a function that no module exports.
     fn function_name(&self, store: StoreContextMut<'_, ProcessState>, slot: u32) -> Option<String>;
 
-    /// What a rewritten function of the `dlopen` family is called for.
+    /// Serves a call of a rewritten function of the `dlopen` family.
     fn call(
         &self,
         store: StoreContextMut<'_, ProcessState>,
@@ -97,17 +97,17 @@ impl ProcessState {
         }
     }
 
-    /// Gives the floor above its room.
+    /// Sets what the floor above keeps.
     pub(crate) fn set_upper<T: Any + Send>(&mut self, upper: T) {
         self.upper = Some(Box::new(upper));
     }
 
-    /// What the floor above keeps; `None` when that is something else, or nothing.
+    /// What the floor above keeps; `None` when that is of another type, or nothing.
     pub(crate) fn upper<T: Any>(&self) -> Option<&T> {
         self.upper.as_deref().and_then(<dyn Any + Send>::downcast_ref)
     }
 
-    /// The same, to change.
+    /// What the floor above keeps, to be changed; `None` when that is of another type, or nothing.
     pub(crate) fn upper_mut<T: Any>(&mut self) -> Option<&mut T> {
         self.upper.as_deref_mut().and_then(<dyn Any + Send>::downcast_mut)
     }

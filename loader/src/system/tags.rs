@@ -4,7 +4,7 @@ use wasmtime::{AsContext as _, FuncType, StoreContextMut, Tag, TagType, ValType}
 
 use super::state::ProcessState;
 
-/// The process's one tag of a name, of type `(i32)`: made when first asked for.
+/// The process's only tag of this name, of type `(i32)`: made when it is first requested.
 pub(crate) fn process_tag(
     store: &mut StoreContextMut<'_, ProcessState>,
     name: &str,

@@ -1,5 +1,5 @@
-//! Owns reading and writing as guests ask for it, whichever ABI they have: into and from buffers that lie scattered in their memory,
-//! and patiently where a descriptor makes one wait. Must not know what a descriptor is open on.
+//! Owns reading and writing at the request of guests, whichever ABI they have: into and from buffers that lie scattered in their memory,
+//! and waiting where the descriptor is a blocking one. Must not know what a descriptor is open on.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::line_editor;
 use super::wait::{Interest, patiently, wait};
 use crate::base::interrupt::{InterruptState, Interrupted, PIECE};
 
-/// Address and count of an array of buffers: pairs of address and length (`struct iovec`).
+/// The address and the count of an array of buffers, which are pairs of address and length (`struct iovec`).
 pub(crate) type Vectors = (u32, u32);
 
-/// Reads from a descriptor; returns how many bytes, 0 at the end.
+/// Reads from a descriptor; returns the number of bytes, 0 at the end.
 pub(crate) fn read(guest: &mut Guest<'_>, fd: u32, vectors: Vectors) -> Result<u32> {
     let interest = Interest { fd, read: true, write: false };
     line_editor::edit(guest, fd)?;
@@ -31,7 +31,7 @@ pub(crate) fn read(guest: &mut Guest<'_>, fd: u32, vectors: Vectors) -> Result<u
     })
 }
 
-/// How long a read of a terminal waits at most, if the guest has set that.
+/// The longest time that a read of a terminal waits, if the guest has set one.
 fn patience(guest: &mut Guest<'_>, fd: u32) -> Result<Option<Duration>> {
     let kernel = guest.kernel()?;
     let Object::Device(device) = &kernel.descriptors.get(fd)?.object else { return Ok(None) };
@@ -39,7 +39,8 @@ fn patience(guest: &mut Guest<'_>, fd: u32) -> Result<Option<Duration>> {
     Ok(if is_input { kernel.streams.settings.patience() } else { None })
 }
 
-/// Writes to a descriptor; returns how many bytes: all, where it waits, unless a signal comes or there is an error after the first.
+/// Writes to a descriptor; returns the number of bytes: all, on a blocking descriptor, unless a signal comes or an error occurs after the
+/// first byte.
 pub(crate) fn write(guest: &mut Guest<'_>, fd: u32, vectors: Vectors) -> Result<u32> {
     let interest = Interest { fd, read: false, write: true };
     whole(guest, interest, |guest, done| {
@@ -57,7 +58,8 @@ pub(crate) struct Written {
     pub is_part: bool,
 }
 
-/// Writes on until nothing is left, as often as something was taken. `write` is told how many bytes were, and takes some of the others.
+/// Continues to write until nothing is left, as long as something is accepted. `write` is called with the number of bytes written so far,
+/// and writes some of the others.
 pub(crate) fn whole(
     guest: &mut Guest<'_>,
     interest: Interest,
@@ -77,14 +79,14 @@ pub(crate) fn whole(
     }
 }
 
-/// Reads at a place, without moving.
+/// Reads at an offset, without moving the descriptor's position; returns the number of bytes.
 pub(crate) fn read_at(guest: &mut Guest<'_>, fd: u32, vectors: Vectors, start: u64) -> Result<u32> {
     read_into(guest, vectors, |kernel, buffer, done| {
         kernel.descriptors.read_at(&mut kernel.files, fd, buffer, start.saturating_add(done))
     })
 }
 
-/// Writes at a place, without moving.
+/// Writes at an offset, without moving the descriptor's position; returns the number of bytes.
 pub(crate) fn write_at(guest: &mut Guest<'_>, fd: u32, vectors: Vectors, start: u64) -> Result<u32> {
     let written = write_from(guest, vectors, 0, |kernel, bytes, done| {
         kernel.descriptors.write_at(&mut kernel.files, fd, bytes, start.saturating_add(done))
@@ -92,7 +94,7 @@ pub(crate) fn write_at(guest: &mut Guest<'_>, fd: u32, vectors: Vectors, start: 
     written.map(|written| written.count)
 }
 
-/// The buffers of an array.
+/// The buffers of an array, as pairs of address and length.
 pub(crate) fn io_vectors(memory: &[u8], (address, count): Vectors) -> Result<Vec<(u32, u32)>> {
     /// `IOV_MAX` of musl.
     const MOST: u32 = 1024;
@@ -104,7 +106,7 @@ pub(crate) fn io_vectors(memory: &[u8], (address, count): Vectors) -> Result<Vec
     Ok(pairs.chunks_exact(8).map(|pair| (word(&pair[..4]), word(&pair[4..]))).collect())
 }
 
-/// The same, large ones in pieces, between which a guest can be ended. Errs when one is not in memory.
+/// The buffers of an array, large ones in pieces, between which a guest can be ended. Errs when one is not in memory.
 fn pieces(memory: &[u8], vectors: Vectors) -> Result<impl Iterator<Item = (u32, u32)> + use<>> {
     let piece = u32::try_from(PIECE).unwrap_or(u32::MAX);
     let buffers = io_vectors(memory, vectors)?;
@@ -112,7 +114,7 @@ fn pieces(memory: &[u8], vectors: Vectors) -> Result<impl Iterator<Item = (u32, 
         slice(memory, *address, *length)?;
     }
     Ok(buffers.into_iter().flat_map(move |(address, length)| {
-        // An empty buffer asks, too.
+        // An empty buffer takes part, too.
         (0..length.div_ceil(piece).max(1)).map(move |number| {
             let start = number * piece;
             (address.saturating_add(start), piece.min(length - start))
@@ -130,7 +132,7 @@ pub(crate) fn random(guest: &mut Guest<'_>, address: u32, length: u32) -> Result
     Ok(())
 }
 
-/// Has a file written to disk, all of it or what is needed to read it again: a slow disk may have gigabytes of it.
+/// Has a file written to disk, all of it or what is needed to read it again: a slow disk may have gigabytes to write.
 pub(crate) fn synchronize(guest: &mut Guest<'_>, fd: u32, only_data: bool) -> Result<()> {
     let interrupt = guest.state().interrupt.clone();
     let kernel = guest.kernel()?;
@@ -145,7 +147,7 @@ pub(crate) fn synchronize(guest: &mut Guest<'_>, fd: u32, only_data: bool) -> Re
     }
 }
 
-/// Reads into buffers, until one is not filled. `read` is told how many bytes came before.
+/// Reads into buffers, until one is not filled. `read` is called with the number of bytes that came before.
 pub(crate) fn read_into(
     guest: &mut Guest<'_>,
     vectors: Vectors,
@@ -170,7 +172,7 @@ pub(crate) fn read_into(
     Ok(total)
 }
 
-/// Writes buffers but for their first bytes, until one is not taken whole. `write` is told how many bytes came before of the others.
+/// Writes buffers without their first bytes, until one is not written whole. `write` is called with the number of bytes that came before.
 pub(crate) fn write_from(
     guest: &mut Guest<'_>,
     vectors: Vectors,

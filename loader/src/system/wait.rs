@@ -1,5 +1,4 @@
-//! Owns waiting: until one of some descriptors is ready, a time has come, or the guest is interrupted. Must not know what is
-//! waited for.
+//! Owns waiting: until one of several descriptors is ready, a time has come, or the guest is interrupted. Must not know what is waited for.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use super::kernel::descriptors::{Readiness, flag};
 use super::kernel::errno::{Errno, Fault, Result};
 use super::signals::{self, Effect};
 
-/// What is waited for on one descriptor.
+/// The events that are waited for on one descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Interest {
     pub fd: u32,
@@ -18,8 +17,8 @@ pub(crate) struct Interest {
     pub write: bool,
 }
 
-/// Waits until one of `interests` is fulfilled or `timeout` is over; `None` waits for ever. Returns what is ready, in the
-/// order of the interests, with `None` for descriptors that are not open. Errs with `EINTR` after a signal that the guest has handled.
+/// Waits until one of `interests` is ready or `timeout` is over; with `None`, waits for ever. Returns what is ready, in the order of the
+/// interests, with `None` for descriptors that are not open. Errs with `EINTR` after a signal that the guest has handled.
 pub(crate) fn wait(
     guest: &mut Guest<'_>,
     interests: &[Interest],
@@ -28,7 +27,7 @@ pub(crate) fn wait(
     wait_unless(guest, interests, timeout, Effect::Restarts)
 }
 
-/// The same, but a signal with less than this effect does not end it.
+/// Waits as [`wait`] does, but a signal with less than this effect does not end it.
 fn wait_unless(
     guest: &mut Guest<'_>,
     interests: &[Interest],
@@ -66,7 +65,7 @@ fn fulfils(interest: Interest, ready: Option<Readiness>) -> bool {
     }
 }
 
-/// What is ready, waiting up to `patience` for descriptors of the host; and whether there are any of those.
+/// The readiness of the descriptors, after waiting up to `patience` for those of the host; and whether there are any of those.
 fn look(
     guest: &mut Guest<'_>,
     interests: &[Interest],
@@ -104,7 +103,7 @@ fn look(
                 readable: events.contains(PollFlags::IN),
                 writable: events.contains(PollFlags::OUT),
                 hung_up: events.contains(PollFlags::HUP),
-                // What cannot be waited for tells so when it is tried.
+                // What cannot be waited for reports its error when it is tried.
                 error: events.intersects(PollFlags::ERR | PollFlags::NVAL),
             });
         }
@@ -112,7 +111,7 @@ fn look(
     Ok((ready, true))
 }
 
-/// Tells the guest of pending signals, and errs with `EINTR` when one of them has at least this effect.
+/// Delivers pending signals to the guest, and errs with `EINTR` when one of them has at least this effect.
 pub(crate) fn told(guest: &mut Guest<'_>, effect: Effect) -> Result<()> {
     if signals::deliver_pending(&mut guest.store())? >= effect {
         return Err(Errno::INTR.into());
@@ -120,15 +119,15 @@ pub(crate) fn told(guest: &mut Guest<'_>, effect: Effect) -> Result<()> {
     Ok(())
 }
 
-/// Sleeps for what nothing tells the end of. Errs with `EINTR` after an interrupt, of which the guest has been told.
+/// Sleeps where nothing announces the end of the wait. Errs with `EINTR` after an interrupt, which has been delivered to the guest.
 pub(crate) fn pause(guest: &mut Guest<'_>, duration: Duration) -> Result<()> {
     told(guest, Effect::Interrupts)?;
     guest.state().interrupt.clone().sleep(duration);
     told(guest, Effect::Interrupts)
 }
 
-/// Does what may have to wait for `fd`: tries, and while the answer is `EAGAIN` and the descriptor is one that waits, waits and
-/// tries again. It goes on after a handler that wants calls to be begun again.
+/// Does what may have to wait for `fd`: tries, and while the answer is `EAGAIN` and the descriptor is a blocking one, waits and tries
+/// again. It continues after a handler with which calls are to be restarted.
 pub(crate) fn patiently<T>(
     guest: &mut Guest<'_>,
     interest: Interest,
@@ -137,7 +136,7 @@ pub(crate) fn patiently<T>(
     let kernel = guest.kernel()?;
     let is_patient = kernel.descriptors.get(interest.fd)?.flags & flag::NONBLOCK == 0;
     loop {
-        // Nothing waits inside of the host, where no interrupt would reach it.
+        // Nothing waits inside the host's kernel, where no interrupt would reach it.
         match attempt(guest) {
             Err(Fault::Refused(Errno::AGAIN)) if is_patient => {
                 drop(wait_unless(guest, &[interest], None, Effect::Interrupts)?);

@@ -1,10 +1,10 @@
 //! Owns 64-bit integers that pass between a module and its host in two halves of 32 bits, as in modules that are built for engines whose
-//! JavaScript has none (Emscripten, `-sWASM_BIGINT=0`; binaryen, `legalize-js-interface`): a parameter is two, the lower half first, and
-//! of a result the upper half is left with the C library. Must not know which functions are called.
+//! JavaScript lacks such integers (Emscripten, `-sWASM_BIGINT=0`; binaryen, `legalize-js-interface`): a parameter becomes two, the lower
+//! half first, and the upper half of a result is stored in the C library. Must not know which functions are called.
 
 use wasmtime::{Val, ValType};
 
-/// How a function of 64-bit integers is called by one who knows their halves alone.
+/// How a function with 64-bit integers is called by a caller that only knows their halves.
 pub(super) struct Halves {
     /// Which parameters of the function are whole.
     whole: Vec<bool>,
@@ -13,7 +13,8 @@ pub(super) struct Halves {
 }
 
 impl Halves {
-    /// For a caller of a type, and a function of these parameters and results. `None` unless the one are halves of the other.
+    /// The conversion between the type of a caller and a function with these parameters and results. `None` unless the former consists of
+    /// halves of the latter.
     pub fn between(caller: (&[ValType], &[ValType]), function: (&[ValType], &[ValType])) -> Option<Halves> {
         let halves = |ty: &ValType| if is_long(ty) { vec![ValType::I32; 2] } else { vec![ty.clone()] };
         let parameters: Vec<ValType> = function.0.iter().flat_map(halves).collect();
@@ -26,7 +27,7 @@ impl Halves {
         Some(Halves { whole, is_result_long: function.1.iter().any(is_long) })
     }
 
-    /// The arguments of the function, made of its caller's.
+    /// The arguments of the function, joined from its caller's.
     pub fn join(&self, values: &[Val]) -> Vec<Val> {
         let mut values = values.iter();
         let whole = self.whole.iter().map_while(|is_whole| {
@@ -72,7 +73,7 @@ mod tests {
         let joined: Vec<String> = joined.iter().map(|value| format!("{value:?}")).collect();
         assert_eq!(joined, ["I32(7)", "I64(-4294967297)", "F64(3)", "I64(4294967301)"]);
         assert_eq!(split(-4_294_967_297), (-1, u32::MAX - 1));
-        // No 64-bit integers, as they are, and another number of halves.
+        // There are no 64-bit integers, they are whole, or the number of halves differs.
         assert!(Halves::between((&[I32], &[]), (&[I32], &[])).is_none());
         assert!(Halves::between((&[I64], &[]), (&[I64], &[])).is_none());
         assert!(Halves::between((&[I32], &[]), (&[I64], &[])).is_none());

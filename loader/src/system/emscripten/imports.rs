@@ -1,5 +1,5 @@
-//! Owns how a main module's imports get their functions: handlers are found by name, and take their arguments in the types
-//! that the module itself declares, since those differ between versions of Emscripten. Must not know what any of them does.
+//! Owns how a main module's imports get their functions: handlers are found by name, and take their arguments in the types that the module
+//! itself declares, since those differ between versions of Emscripten. Must not know what any of them does.
 
 use wasmtime::{AsContextMut, Caller, ExternRef, Func, FuncType, Linker, Module, Rooted, Val, ValType};
 
@@ -30,20 +30,20 @@ impl From<u32> for Answer {
     }
 }
 
-/// What serves an import, by how it reports errors.
+/// The handler of an import, by how it reports errors.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
-    /// Returns a negative error number.
+    /// Returns a result, or a negative error number.
     Syscall(fn(&mut Guest<'_>, &Arguments<'_>) -> Result<i64>),
     /// Returns an error number, or 0.
     Wasi(fn(&mut Guest<'_>, &Arguments<'_>) -> Result<()>),
-    /// Has no errors that the guest is told by number.
+    /// Reports no errors by number.
     Plain(fn(&mut Guest<'_>, &Arguments<'_>) -> wasmtime::Result<Answer>),
     /// Always gives the same answer.
     Constant(Answer),
 }
 
-/// A name with what serves it.
+/// A name with its handler.
 pub(crate) type Entry = (&'static str, Handler);
 
 /// The arguments of a call.
@@ -60,12 +60,12 @@ impl Arguments<'_> {
         })
     }
 
-    /// How many there are.
+    /// The number of arguments.
     pub(crate) fn count(&self) -> usize {
         self.values.len()
     }
 
-    /// An integer, sign-extended.
+    /// An integer argument, sign-extended.
     pub(crate) fn long(&self, index: usize) -> wasmtime::Result<i64> {
         match self.value(index)? {
             Val::I32(value) => Ok(i64::from(*value)),
@@ -74,18 +74,18 @@ impl Arguments<'_> {
         }
     }
 
-    /// The lower half of an integer.
+    /// The lower half of an integer argument.
     #[expect(clippy::cast_possible_truncation, reason = "C's conversion")]
     pub(crate) fn int(&self, index: usize) -> wasmtime::Result<i32> {
         Ok(self.long(index)? as i32)
     }
 
-    /// The same, unsigned: an address, a size or flags.
+    /// The lower half of an integer argument, unsigned: an address, a size or flags.
     pub(crate) fn word(&self, index: usize) -> wasmtime::Result<u32> {
         Ok(self.int(index)?.cast_unsigned())
     }
 
-    /// A reference; `None` when it is null.
+    /// A reference argument; `None` when it is null.
     pub(crate) fn reference(&self, index: usize) -> wasmtime::Result<Option<Rooted<ExternRef>>> {
         match self.value(index)? {
             Val::ExternRef(reference) => Ok(*reference),
@@ -93,7 +93,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// A floating-point number.
+    /// A floating-point argument.
     pub(crate) fn number(&self, index: usize) -> wasmtime::Result<f64> {
         match self.value(index)? {
             Val::F64(bits) => Ok(f64::from_bits(*bits)),
@@ -103,8 +103,8 @@ impl Arguments<'_> {
     }
 }
 
-/// Defines a function for every function that `module` imports, of the type that it wants. What nothing serves fails when
-/// it is called: most of that is a bridge to JavaScript.
+/// Defines a function for every function that `module` imports, in the imported type. A function that nothing serves fails when it is
+/// called: most of those are bridges to JavaScript.
 pub(crate) fn define(linker: &mut Linker<ProcessState>, module: &Module) -> wasmtime::Result<()> {
     for import in module.imports() {
         if let Some(ty) = import.ty().func() {
@@ -129,12 +129,12 @@ fn define_one(
     Ok(())
 }
 
-/// A function in the type in which it is imported, with what serves it.
+/// A function in the type in which it is imported, with its handler.
 struct Import {
     name: String,
     ty: FuncType,
     result: Option<ValType>,
-    /// How 64-bit integers are passed, when that is in halves.
+    /// How 64-bit integers are passed, if in halves.
     halves: Option<Halves>,
     handler: Option<Handler>,
 }
@@ -171,7 +171,7 @@ impl Import {
     }
 }
 
-/// How a function that is wanted in a type passes its 64-bit integers, when that is in halves.
+/// How a function that is imported in this type passes its 64-bit integers, if in halves.
 fn halves_of(name: &str, ty: &FuncType) -> Option<Halves> {
     let known = library::signature(name)?;
     let number = |ty: &wasmparser::ValType| match ty {
@@ -187,7 +187,7 @@ fn halves_of(name: &str, ty: &FuncType) -> Option<Halves> {
     Halves::between((&wanted.0, &wanted.1), (&parameters, &results))
 }
 
-/// A function of a type that a library asks for, which the main module itself does not import.
+/// A function in the type that a library requires, which the main module itself does not import.
 pub(crate) fn function_of_type(
     store: impl AsContextMut<Data = ProcessState>,
     module: &str,
@@ -216,7 +216,7 @@ fn serve(
     Ok(())
 }
 
-/// Serves a call whose 64-bit integers come, and go, in halves.
+/// Serves a call whose 64-bit integers are passed and returned in halves.
 fn serve_in_halves(
     handler: Handler,
     caller: Caller<'_, ProcessState>,
@@ -239,7 +239,7 @@ fn serve_in_halves(
     Ok(())
 }
 
-/// Does what a call asks for.
+/// Does what a call requests, and returns its answer.
 fn answer(handler: Handler, guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     match handler {
         Handler::Syscall(call) => match call(guest, arguments) {
@@ -257,7 +257,7 @@ fn answer(handler: Handler, guest: &mut Guest<'_>, arguments: &Arguments<'_>) ->
     }
 }
 
-/// The answer in the type that the main module expects; errs when it is none of that type.
+/// The answer in the type that the main module expects; errs when it cannot be converted.
 fn expected(arguments: &Arguments<'_>, answer: Answer, ty: &ValType) -> wasmtime::Result<Val> {
     converted(answer, ty).ok_or_else(|| {
         let name = arguments.name;
@@ -267,9 +267,9 @@ fn expected(arguments: &Arguments<'_>, answer: Answer, ty: &ValType) -> wasmtime
     })
 }
 
-/// The answer in the type that the main module expects, as C converts numbers: results change between versions of Emscripten as
-/// parameters do. A function that has come to return a number has had no error to tell: it returns 0. `None` when a reference is
-/// expected of a number, or the other way round.
+/// The answer in the type that the main module expects, with C's conversion of numbers: results change between versions of Emscripten as
+/// parameters do. A function that has come to return a number had no error to report, and returns 0. `None` when a reference is expected
+/// but the answer is a number, or the other way round.
 #[expect(clippy::cast_possible_truncation, reason = "C's conversion of what a function returns")]
 #[expect(clippy::cast_precision_loss, reason = "C's conversion of what a function returns")]
 fn converted(answer: Answer, ty: &ValType) -> Option<Val> {
@@ -312,7 +312,7 @@ mod tests {
             assert!(converted(Answer::Integer(1), &ValType::EXTERNREF).is_none());
         }
         assert!(matches!(converted(Answer::Nothing, &ValType::EXTERNREF), Some(Val::ExternRef(None))));
-        // C's conversion of what does not fit is the host's choice, and never a panic.
+        // C leaves the conversion of what does not fit to the host; it never panics.
         assert!(converted(Answer::Number(f64::NAN), &ValType::I32).is_some());
         assert!(converted(Answer::Number(1e300), &ValType::I64).is_some());
     }

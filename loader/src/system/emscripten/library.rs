@@ -1,5 +1,5 @@
-//! Owns what is known of the functions that Emscripten's library has in JavaScript (`library.txt`): their types, which an importer of
-//! an address does not tell, and what they are a part of. Must not know which of them are served.
+//! Owns what is known about the functions that Emscripten's library has in JavaScript (`library.txt`): their types, which an import of an
+//! address does not give, and what they are part of. Must not know which of them are served.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -7,15 +7,15 @@ use std::sync::OnceLock;
 use pydl_linker::{Signature, abi};
 use wasmparser::{FuncType, RefType, ValType};
 
-/// A topic begins with `[WORD] WHAT IT IS`; the lines behind it are of names and types.
+/// A topic begins with `[WORD] WHAT IT IS`; the lines that follow contain names and types.
 const LIST: &str = include_str!("library.txt");
 
 /// A function of Emscripten's library.
 #[derive(Clone, Copy, Debug)]
 struct Function {
-    /// Its result and parameters, a letter each.
+    /// Its result and parameters, one letter each.
     letters: &'static str,
-    /// What it is a part of, in words.
+    /// What it is part of, in words.
     topic: &'static str,
 }
 
@@ -37,7 +37,7 @@ fn list() -> &'static HashMap<&'static str, Function> {
     })
 }
 
-/// What a function of Emscripten's library is a part of; `None` for a name that the library does not have.
+/// What a function of Emscripten's library is part of; `None` for a name that the library does not have.
 pub(super) fn topic(name: &str) -> Option<&'static str> {
     list().get(name).map(|function| function.topic)
 }
@@ -50,8 +50,8 @@ pub(super) fn signature(name: &str) -> Option<Signature> {
     }
 }
 
-/// The type of those functions of which there is one for each type: a slot, then what is passed on; or the types to catch, which are
-/// two less than the name counts.
+/// The type of those functions of which there is one for each type. They take a slot, then what is passed on; or the types to catch, which
+/// are two fewer than the number in the name.
 fn of_pattern(name: &str) -> Option<Signature> {
     /// The most parameters of a function (WebAssembly JavaScript API, implementation limitations).
     const MOST: usize = 1000;

@@ -19,7 +19,7 @@ use super::tree::{Device, NodeId, Tree};
 use super::walk::Place;
 use crate::base::budget::{Budget, Queue};
 
-/// Flags of `open` (Emscripten, `bits/fcntl.h`: those of Linux in general).
+/// Flags of `open` (Emscripten, `bits/fcntl.h`: mostly those of Linux).
 pub(crate) mod flag {
     pub(crate) const ACCESS: u32 = 3;
     pub(crate) const WRITE_ONLY: u32 = 1;
@@ -44,7 +44,7 @@ pub(crate) enum Object {
     Node(NodeId),
     /// A file of the host.
     Host(HostFile),
-    /// A folder. How far one of the host is listed, the host knows.
+    /// A folder. The host keeps the position in the listing of one of its folders.
     Folder(Place),
     Device(Device),
     PipeReader(usize),
@@ -57,28 +57,28 @@ pub(crate) struct Open {
     pub object: Object,
     /// Where the next byte is read or written.
     pub position: u64,
-    /// Flags of `open`.
+    /// The flags of `open`.
     pub flags: u32,
-    /// The node of the tree that it holds.
+    /// The node of the tree that it keeps open.
     node: Option<NodeId>,
-    /// How many descriptors there are.
+    /// The number of descriptors that refer to it.
     count: usize,
 }
 
-/// Bytes on their way from one end to the other.
+/// Bytes on their way from the writers to the readers.
 struct Pipe {
     bytes: Queue,
     readers: usize,
     writers: usize,
 }
 
-/// Whether an operation can go on.
+/// Whether an operation can proceed without waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the events of poll(2)")]
 pub(crate) struct Readiness {
     pub readable: bool,
     pub writable: bool,
-    /// The other end is gone.
+    /// The other end is closed.
     pub hung_up: bool,
     pub error: bool,
 }
@@ -93,14 +93,14 @@ pub(crate) struct Descriptors {
 }
 
 impl Descriptors {
-    /// Descriptors, of which none are open. What waits in pipes is charged to `budget`; descriptors are few, and are not, so that a guest that
-    /// has used everything up can still open a folder to remove what is in it.
+    /// A table without open descriptors. What waits in pipes is charged to `budget`. Descriptors are few and are not charged, so that a
+    /// guest that has used everything up can still open a folder to remove what is in it.
     pub(crate) fn new(budget: Budget) -> Descriptors {
         let locks = Locks::new(budget.limits().locks);
         Descriptors { table: Vec::new(), opened: Vec::new(), pipes: Vec::new(), locks, budget }
     }
 
-    /// What a descriptor is open on.
+    /// What a descriptor is open on. Errs with `EBADF` when it is not open.
     pub(crate) fn get(&self, fd: u32) -> Result<&Open> {
         let open = self.table.get(fd as usize).copied().flatten();
         open.and_then(|open| self.opened.get(open)?.as_ref()).ok_or_else(|| Errno::BADF.into())
@@ -111,7 +111,7 @@ impl Descriptors {
         open.and_then(|open| self.opened.get_mut(open)?.as_mut()).ok_or_else(|| Errno::BADF.into())
     }
 
-    /// A new descriptor, the lowest that is free.
+    /// Adds a descriptor, the lowest that is free, and returns it.
     pub(crate) fn add(&mut self, object: Object, flags: u32) -> Result<u32> {
         self.add_reached(Reached { object, node: None }, flags)
     }
@@ -147,7 +147,7 @@ impl Descriptors {
         }
     }
 
-    /// Another descriptor, the lowest from `from` on, for what `fd` is open on.
+    /// Makes another descriptor, the lowest that is free from `from` on, for what `fd` is open on, and returns it.
     pub(crate) fn duplicate(&mut self, fd: u32, from: u32) -> Result<u32> {
         self.get_mut(fd)?;
         if from as usize >= self.budget.limits().open_files {
@@ -157,7 +157,7 @@ impl Descriptors {
         self.share(fd, new)
     }
 
-    /// Makes `new` a descriptor for what `fd` is open on; what it was before is closed.
+    /// Makes `new` a descriptor for what `fd` is open on, and closes what `new` was open on before.
     pub(crate) fn duplicate_to(&mut self, files: &mut Files, fd: u32, new: u32) -> Result<u32> {
         self.get_mut(fd)?;
         if new as usize >= self.budget.limits().open_files {
@@ -176,7 +176,7 @@ impl Descriptors {
         Ok(new)
     }
 
-    /// Closes a descriptor, and with the last one what it is open on. The process's locks on the file end with any descriptor of it.
+    /// Closes a descriptor, and with the last one what it is open on. Closing any descriptor of a file ends the process's locks on it.
     pub(crate) fn close(&mut self, files: &mut Files, fd: u32) -> Result<()> {
         if !self.locks.is_empty()
             && let Ok((locked, description)) = self.locked(fd)
@@ -187,7 +187,7 @@ impl Descriptors {
         self.close_mapped(files, fd)
     }
 
-    /// Closes a descriptor of a mapping's own, whose end is none of the file's locks'.
+    /// Closes a descriptor that belongs to a mapping; this does not end locks on the file.
     pub(crate) fn close_mapped(&mut self, files: &mut Files, fd: u32) -> Result<()> {
         let open = self.get_mut(fd)?;
         open.count -= 1;
@@ -217,7 +217,7 @@ impl Descriptors {
         }
     }
 
-    /// A pipe's two ends: to read from, to write to.
+    /// Makes a pipe and returns its two ends: the one to read from and the one to write to.
     pub(crate) fn add_pipe(&mut self, files: &mut Files, flags: u32) -> Result<(u32, u32)> {
         let unused = self.pipes.iter().position(|pipe| pipe.readers == 0 && pipe.writers == 0);
         let pipe = unused.unwrap_or(self.pipes.len());
@@ -238,13 +238,13 @@ impl Descriptors {
         }
     }
 
-    /// Opens what a path leads to. `mode` are the permission bits of what is made.
+    /// Opens what a path leads to and returns the descriptor. `mode` holds the permission bits of what is created.
     pub(crate) fn open(&mut self, files: &mut Files, at: &At, flags: u32, mode: u32) -> Result<u32> {
-        // Nothing is made, or truncated, that there is no descriptor for.
+        // Nothing is created or truncated unless there is a descriptor for it.
         self.lowest(0)?;
         let reached = open(files, at, How { flags, mode })?;
         let node = reached.node;
-        // Those have done what they are for (fcntl(2), F_GETFL).
+        // These flags have served their purpose (fcntl(2), F_GETFL).
         let lasting = !(flag::CREATE | flag::EXCLUSIVE | flag::TRUNCATE);
         let added = self.add_reached(reached, flags & lasting);
         if let (Err(_), Some(node)) = (&added, node) {
@@ -253,7 +253,7 @@ impl Descriptors {
         added
     }
 
-    /// The folder that a descriptor is open on, to begin paths at.
+    /// The folder that a descriptor is open on, from which paths begin.
     pub(crate) fn folder(&self, fd: u32) -> Result<Place> {
         match &self.get(fd)?.object {
             Object::Folder(place) => Ok(place.clone()),
@@ -261,13 +261,13 @@ impl Descriptors {
         }
     }
 
-    /// The same as [`Descriptors::get`], for calls that read or change more than where the descriptor leads.
+    /// What a descriptor is open on, like [`Descriptors::get`], for calls that read or change more than where the descriptor leads.
     fn usable(&mut self, fd: u32) -> Result<&mut Open> {
         let open = self.get_mut(fd)?;
         if open.flags & flag::PATH == 0 { Ok(open) } else { Err(Errno::BADF.into()) }
     }
 
-    /// Reads into `buffer`; 0 at the end. Errs with `EAGAIN` when there is nothing yet.
+    /// Reads into `buffer`; returns the number of bytes, 0 at the end. Errs with `EAGAIN` when there is nothing yet.
     pub(crate) fn read(
         &mut self,
         files: &mut Files,
@@ -281,7 +281,7 @@ impl Descriptors {
         }
         let count = match &mut open.object {
             Object::Node(id) => files.tree.read(*id, open.position, buffer)?,
-            // The position is the host's.
+            // The host keeps the position.
             Object::Host(host) => return Ok(host.file.read(buffer)?),
             Object::Folder(_) => return Err(Errno::ISDIR.into()),
             Object::Device(device) => return read_device(*device, streams, buffer),
@@ -304,7 +304,7 @@ impl Descriptors {
         Ok(pipe.bytes.take(buffer))
     }
 
-    /// Writes; returns how much. Errs with `EAGAIN` when there is no room yet.
+    /// Writes; returns the number of bytes written. Errs with `EAGAIN` when there is no room yet.
     pub(crate) fn write(
         &mut self,
         files: &mut Files,
@@ -355,7 +355,7 @@ impl Descriptors {
         Ok(count)
     }
 
-    /// Reads at a place, without moving.
+    /// Reads at an offset, without moving the position; returns the number of bytes.
     pub(crate) fn read_at(
         &mut self,
         files: &mut Files,
@@ -375,7 +375,8 @@ impl Descriptors {
         }
     }
 
-    /// Writes at a place, without moving; at the end if the file is open for appending, as Linux does (pwrite(2), BUGS).
+    /// Writes at an offset, without moving the position; at the end if the file is open for appending, as in Linux (pwrite(2), BUGS).
+    /// Returns the number of bytes.
     pub(crate) fn write_at(
         &mut self,
         files: &mut Files,
@@ -399,7 +400,7 @@ impl Descriptors {
         }
     }
 
-    /// Moves; returns the new position.
+    /// Moves the position; returns the new one.
     pub(crate) fn seek(&mut self, files: &Files, fd: u32, offset: i64, whence: u32) -> Result<u64> {
         let open = self.usable(fd)?;
         let end = match &open.object {
@@ -414,7 +415,7 @@ impl Descriptors {
                 }
                 return place.seek(host_seek(offset, whence)?);
             }
-            // The numbers of names have no end.
+            // The positions in a listing have no end.
             Object::Folder(_) if whence > whence::CURRENT => return Err(Errno::INVAL.into()),
             Object::Device(Device::Stream(_) | Device::Terminal(_))
             | Object::PipeReader(_)
@@ -426,7 +427,7 @@ impl Descriptors {
             whence::START => 0,
             whence::CURRENT => open.position,
             whence::END => end,
-            // All of a file in memory is data, with a hole behind it.
+            // All of a file in memory is data, followed by a hole.
             whence::DATA | whence::HOLE => {
                 let from = u64::try_from(offset).ok().filter(|from| *from < end).ok_or(Errno::NXIO)?;
                 open.position = if whence == whence::DATA { from } else { end };
@@ -439,8 +440,8 @@ impl Descriptors {
         Ok(open.position)
     }
 
-    /// The next entries of a folder, as many as `size` bytes of Linux' records hold; none at the end. They are right for a folder that
-    /// others change meanwhile: what is there all the time comes exactly once. Errs with `EINVAL` when not even one fits.
+    /// The next entries of a folder, as many as fit into `size` bytes of Linux's records; none at the end. The listing is right even for a
+    /// folder that others change meanwhile: what is there all the time comes exactly once. Errs with `EINVAL` when not even one entry fits.
     pub(crate) fn entries(&mut self, files: &Files, fd: u32, size: usize) -> Result<Vec<DirectoryEntry>> {
         let open = self.usable(fd)?;
         match &open.object {
@@ -451,7 +452,7 @@ impl Descriptors {
             }
             Object::Folder(Place::Host(node, place)) if place.is_root()? => {
                 let entries = root_entries(&files.tree, *node, place, open.position, size)?;
-                // How far the host's own are listed, the host knows.
+                // The host keeps the position in the listing of its own entries.
                 open.position = entries.last().map_or(open.position, |entry| entry.next);
                 if !COVERS.contains(&open.position) {
                     open.position = 0;
@@ -463,7 +464,7 @@ impl Descriptors {
         }
     }
 
-    /// What `fstat` tells.
+    /// What `fstat` returns.
     pub(crate) fn status(&self, files: &Files, streams: &Streams, fd: u32) -> Result<Status> {
         let open = self.get(fd)?;
         let of = |mode: u32| Status { device: 1, inode: 1, links: 1, mode, ..Status::default() };
@@ -479,7 +480,7 @@ impl Descriptors {
         }
     }
 
-    /// What `fstatfs` tells.
+    /// What `fstatfs` returns.
     pub(crate) fn file_system(&self, files: &Files, fd: u32) -> Result<FileSystem> {
         match &self.get(fd)?.object {
             Object::Host(host) => file_system(&host.file),
@@ -515,7 +516,7 @@ impl Descriptors {
         let changeable = flag::APPEND | flag::NONBLOCK;
         let open = self.usable(fd)?;
         if let Object::Host(host) = &open.object {
-            // The host's own never waits, whatever the guest wants: see `folder.rs`.
+            // The host's own descriptor never waits, whatever the guest wants: see `folder.rs`.
             let mut own = rustix::fs::fcntl_getfl(&host.file)?;
             own.set(OFlags::APPEND, flags & flag::APPEND != 0);
             rustix::fs::fcntl_setfl(&host.file, own)?;
@@ -524,7 +525,7 @@ impl Descriptors {
         Ok(())
     }
 
-    /// Writes what the host has not written yet to the disk: all, or what is needed to read it again.
+    /// Has the host write to the disk what it has not written yet: all, or what is needed to read the file again.
     pub(crate) fn sync(&mut self, fd: u32, only_data: bool) -> Result<()> {
         match &self.usable(fd)?.object {
             Object::Host(host) if only_data => Ok(rustix::fs::fdatasync(&host.file)?),
@@ -548,8 +549,8 @@ impl Descriptors {
         }
     }
 
-    /// Makes sure that there is room for a part of a file, which grows unless it keeps its size (fallocate(2); other modes are
-    /// `ENOTSUP`).
+    /// Makes sure that there is room for a part of a file, which grows unless the mode says that it keeps its size (fallocate(2); other
+    /// modes are `ENOTSUP`).
     pub(crate) fn allocate(&mut self, files: &mut Files, fd: u32, part: (u64, u64), mode: u32) -> Result<()> {
         let (offset, length) = part;
         let open = self.usable(fd)?;
@@ -576,8 +577,7 @@ impl Descriptors {
         }
     }
 
-    /// Whether reading and writing would go on at once. For a file of the host that may make one wait, see
-    /// [`Descriptors::host`].
+    /// Whether reading and writing would proceed at once. For a file of the host that may block, see [`Descriptors::host`].
     pub(crate) fn readiness(&self, fd: u32) -> Result<Readiness> {
         let open = self.get(fd)?;
         let both = Readiness { readable: true, writable: true, ..Readiness::default() };
@@ -597,7 +597,7 @@ impl Descriptors {
         })
     }
 
-    /// The host's descriptor behind one that the host may make wait.
+    /// The host's descriptor behind one on which the host may block.
     pub(crate) fn host<'a>(&'a self, streams: &'a Streams, fd: u32) -> Option<BorrowedFd<'a>> {
         let open = self.get(fd).ok()?;
         if open.flags & flag::PATH != 0 {
@@ -612,9 +612,9 @@ impl Descriptors {
     }
 }
 
-/// Locks.
+/// The locks of descriptors.
 impl Descriptors {
-    /// What the locks of a descriptor are on, and the number of its description.
+    /// What the locks of a descriptor are on, and the number of its open file description.
     fn locked(&self, fd: u32) -> Result<(Locked, usize)> {
         let description = self.table.get(fd as usize).copied().flatten().ok_or(Errno::BADF)?;
         let open = self.get(fd)?;
@@ -627,7 +627,7 @@ impl Descriptors {
         Ok((locked, description))
     }
 
-    /// The range that a `struct flock` means.
+    /// The range that the fields of a `struct flock` describe.
     pub(crate) fn range(&mut self, files: &Files, fd: u32, fields: (u32, i64, i64)) -> Result<Range> {
         let (whence, start, length) = fields;
         let base = match whence {
@@ -643,8 +643,8 @@ impl Descriptors {
         Range::new(base, start, length)
     }
 
-    /// Locks a range of a file for the process or, if `of_description`, for the open file description; or gives it free. Errs with `EAGAIN`
-    /// when somebody else has it.
+    /// Locks a range of a file for the process or, if `of_description`, for the open file description; or unlocks it. Errs with `EAGAIN`
+    /// when another owner has locked it.
     pub(crate) fn lock(
         &mut self,
         fd: u32,
@@ -711,8 +711,8 @@ fn host_seek(offset: i64, whence: u32) -> Result<SeekFrom> {
     })
 }
 
-/// The positions of what lies over the names of a mounted folder: such as file systems of the host do not use, all but certainly (those of
-/// ext4 are hashes, and `i64::MAX` the end).
+/// The positions of what lies over the names of a mounted folder: ones that the host's file systems almost certainly do not use (those of
+/// ext4 are hashes, and `i64::MAX` is the end).
 const COVERS: std::ops::Range<u64> = 0x7fff_fffe_0000_0000..0x7fff_ffff_0000_0000;
 
 /// The next entries of a mounted folder: the host's, and then, at the positions `COVERS`, those that lie over it.
@@ -725,14 +725,14 @@ fn root_entries(
 ) -> Result<Vec<DirectoryEntry>> {
     let covers = tree.folder(node)?;
     if !COVERS.contains(&position) {
-        // Until some are left: none would be the end.
+        // Read until some entries are left: no entries would mean the end.
         loop {
             let mut entries = place.entries(size)?;
             if entries.is_empty() {
                 break;
             }
             entries.retain(|entry| covers.get(&entry.name).is_none());
-            // What is above it is the guest's, not the host's.
+            // What is above the mounted folder is the guest's, not the host's.
             let above = Tree::inode(tree.parent(node)?);
             entries.iter_mut().filter(|entry| entry.name == "..").for_each(|entry| entry.inode = above);
             if !entries.is_empty() {
@@ -752,7 +752,7 @@ fn tree_entry(tree: &Tree, name: &OsStr, id: NodeId, next: u64) -> DirectoryEntr
     DirectoryEntry { name: name.to_owned(), kind, inode: Tree::inode(id), next }
 }
 
-/// As many as fit into records of `size` bytes. Errs with `EINVAL` when there are some, but not even the first fits.
+/// As many entries as fit into records of `size` bytes. Errs with `EINVAL` when there are some, but not even the first fits.
 fn fitting(all: impl Iterator<Item = DirectoryEntry>, size: usize) -> Result<Vec<DirectoryEntry>> {
     let mut left = size;
     let mut entries = Vec::new();
@@ -769,8 +769,8 @@ fn fitting(all: impl Iterator<Item = DirectoryEntry>, size: usize) -> Result<Vec
     Ok(entries)
 }
 
-/// The entries of a folder of the tree behind a position: 0 is before `.`, 1 before `..`, 2 before the names, and from there on it is
-/// the number of the last name, and 2.
+/// The entries of a folder of the tree after a position: 0 is before `.`, 1 before `..`, 2 before the names; from there on, a position is
+/// the number of the last name plus 2.
 fn tree_entries(tree: &Tree, folder: NodeId, position: u64, size: usize) -> Result<Vec<DirectoryEntry>> {
     const NAMES: u64 = 2;
     if tree.get(folder)?.names == 0 {
@@ -828,7 +828,7 @@ mod tests {
         Range::new(0, 0, 0).unwrap()
     }
 
-    /// Two guests of one program, and a lock of the program itself, which is as a native program's.
+    /// Two guests of one program, and a lock of the program itself, which acts like a native program's.
     #[test]
     fn locks_exclude_other_guests_and_native_programs() {
         let folder = tempfile::tempdir().unwrap();
@@ -848,14 +848,14 @@ mod tests {
             std::fs::OpenOptions::new().read(true).write(true).open(folder.path().join("file")).unwrap();
         let mut record = libc::flock { l_type: 1, l_whence: 0, l_start: 5, l_len: 1, l_pid: 0 };
         assert!(fcntl(&native, FcntlArg::F_SETLK(&record)).is_err());
-        // Any descriptor of the file that is closed.
+        // The process's lock ends with any descriptor of the file that is closed.
         one.close(&mut files, second).unwrap();
         other.lock(fd2, false, whole(), Some(Mode::Shared)).unwrap();
         one.lock(fd, false, whole(), Some(Mode::Shared)).unwrap();
         assert!(fcntl(&native, FcntlArg::F_SETLK(&record)).is_err());
         drop((other, other_files));
         one.lock(fd, false, whole(), None).unwrap();
-        // Not this program's own: it would be lost with the first descriptor of the file that the guest closes.
+        // Record locks of this program's own cannot serve: they would be lost with the first descriptor of the file that the guest closes.
         fcntl(&native, FcntlArg::F_OFD_SETLK(&record)).unwrap();
         assert!(one.lock(fd, false, whole(), Some(Mode::Shared)).is_err());
         assert!(one.lock_in_the_way(fd, false, whole(), Mode::Shared).unwrap().is_some());
@@ -864,7 +864,7 @@ mod tests {
         one.lock(fd, false, whole(), Some(Mode::Exclusive)).unwrap();
     }
 
-    /// Whether a listing by small buffers brings each name once that is there all the time, while others come and go.
+    /// Whether a listing by small buffers brings each name that is there all the time exactly once, while others come and go.
     #[test]
     fn listings_are_whole_while_the_folder_changes() {
         let folder = tempfile::tempdir().unwrap();
@@ -894,9 +894,9 @@ mod tests {
             let mut old: Vec<u32> = seen.iter().filter_map(|name| name.parse().ok()).collect();
             old.sort_unstable();
             assert!(old.into_iter().eq(0..300), "{place}");
-            // A file system of the host may have neither when it rearranges the folder.
+            // A file system of the host may list neither when it rearranges the folder.
             assert!(place == "/host" || seen.iter().filter(|name| name.starts_with('.')).count() == 2);
-            // Again from the start, and from a place in the middle.
+            // List again from the start, and from a position in the middle.
             descriptors.seek(&files, fd, 0, 0).unwrap();
             let first = descriptors.entries(&files, fd, 400).unwrap();
             let next = descriptors.entries(&files, fd, 400).unwrap();
@@ -907,7 +907,7 @@ mod tests {
         }
     }
 
-    /// What the host shows over the names of a mounted folder is listed with the rest of it, each once, and found.
+    /// What the host shows over the names of a mounted folder is listed with the other names, each once, and is found.
     #[test]
     fn what_lies_over_a_mounted_folder_is_listed_and_stays() {
         let folder = tempfile::tempdir().unwrap();

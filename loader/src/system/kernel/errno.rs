@@ -1,6 +1,5 @@
-//! Owns error numbers as Emscripten's C library has them, which are those of WASI preview 1 (`wasi_snapshot_preview1.witx`;
-//! Emscripten, `system/lib/libc/musl/arch/emscripten/bits/errno.h`), and how the host's errors become such numbers. Must
-//! not know which call failed.
+//! Owns error numbers as Emscripten's C library defines them, which are those of WASI preview 1 (`wasi_snapshot_preview1.witx`; Emscripten,
+//! `system/lib/libc/musl/arch/emscripten/bits/errno.h`), and how the host's errors become such numbers. Must not know which call failed.
 
 use std::io;
 
@@ -20,7 +19,7 @@ macro_rules! numbers {
             $(pub(crate) const $name: Errno = Errno($number);)*
         }
 
-        /// The guest's number for one of the host's; `EIO` for those that it has no word for.
+        /// The guest's number for one of the host's; `EIO` for those that it has no number for.
         fn of_host(host: HostErrno) -> Errno {
             $(if host == HostErrno::$host { return Errno::$name; })*
             Errno::IO
@@ -112,7 +111,7 @@ impl From<io::Error> for Errno {
     }
 }
 
-/// Why a call does not succeed: the guest is told by an error number, or has ended.
+/// Why a call does not succeed: it returns an error number to the guest, or the guest has ended.
 pub(crate) type Fault = Halt<Errno>;
 
 impl From<Errno> for Fault {

@@ -1,4 +1,4 @@
-//! Owns the guest's file system: one tree, in which folders of the host may be mounted; what can be done to paths. Must not know
+//! Owns the guest's file system: one tree, in which folders of the host may be mounted, and the operations on paths. Must not know
 //! descriptors, nor how a guest passes its arguments, nor how a path is walked.
 
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ pub(crate) mod kind {
     pub(crate) const SOCKET: u32 = 0o140_000;
 }
 
-/// What `stat` tells.
+/// What `stat` returns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Status {
     pub device: u64,
@@ -35,38 +35,38 @@ pub(crate) struct Status {
     pub mode: u32,
     pub links: u64,
     pub size: u64,
-    /// Units of 512 bytes that it takes.
+    /// The number of units of 512 bytes that the file takes.
     pub blocks: u64,
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since 1970, as for the other times.
     pub accessed: i128,
     pub modified: i128,
     pub changed: i128,
 }
 
-/// What a time of a file is set to.
+/// A new value for a time of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Time {
-    /// What it is.
+    /// The time stays as it is.
     Kept,
     Now,
     /// Nanoseconds since 1970.
     At(i128),
 }
 
-/// What a file system tells of itself.
+/// What a file system reports about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileSystem {
     pub block_size: u64,
-    /// Blocks: all, free, free for the guest.
+    /// Numbers of blocks: all, free, free for the guest.
     pub blocks: [u64; 3],
-    /// Files: all that there may be, and how many of them there are not yet.
+    /// Numbers of files: the most that there may be, and how many more can be made.
     pub files: [u64; 2],
 }
 
 /// A path, and where it starts when it is relative.
 #[derive(Clone)]
 pub(crate) struct At {
-    /// The working directory unless another folder is given.
+    /// The working directory, unless another folder is given.
     pub from: Option<Place>,
     pub path: PathBuf,
 }
@@ -82,7 +82,7 @@ enum Found {
     Folder(Place),
     /// A file, link or device of the tree.
     Node(NodeId),
-    /// A name in a folder of the host, with what `lstat` told of it.
+    /// A name in a folder of the host, with what `lstat` returned for it.
     Host(HostPlace, OsString, rustix::fs::Stat),
 }
 
@@ -93,12 +93,12 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// An empty tree; what is put there is charged to `budget`.
+    /// An empty tree; what is put into it is charged to `budget`.
     pub(crate) fn new(budget: Budget) -> Files {
         Files { tree: Tree::new(budget), working: Place::Tree(Tree::ROOT) }
     }
 
-    /// Lets the end of the guest end what is done for it here.
+    /// Sets the interrupt that ends work done here for the guest when the guest is to end.
     pub(crate) fn set_interrupt(&mut self, interrupt: Arc<InterruptState>) {
         self.tree.set_interrupt(interrupt);
     }
@@ -134,7 +134,7 @@ impl Files {
         self.work_in(folder)
     }
 
-    /// Makes a folder the working directory. Errs with `EACCES` when it must not be searched.
+    /// Makes a folder the working directory. Errs with `EACCES` when the guest must not search it.
     pub(crate) fn work_in(&mut self, folder: Place) -> Result<()> {
         match &folder {
             Place::Tree(id) => {
@@ -149,18 +149,18 @@ impl Files {
         Ok(())
     }
 
-    /// The absolute form of a path, by names alone, for messages.
+    /// The absolute form of a path, from its names alone, for messages.
     fn absolute(&self, path: &Path) -> PathBuf {
         self.directory().unwrap_or_else(|_| PathBuf::from("/")).join(path)
     }
 
-    /// A walk of a path.
+    /// Starts a walk of a path.
     pub(crate) fn walk(&self, at: &At, slash: Slash) -> Result<Walk> {
         let from = at.from.as_ref().unwrap_or(&self.working);
         Walk::new(from.clone(), &at.path, slash)
     }
 
-    /// The name at the end of a path, for calls that change it.
+    /// The name at the end of a path, for calls that change the name.
     fn last(&self, at: &At) -> Result<Last> {
         self.walk(at, Slash::Kept)?.last(&self.tree)
     }
@@ -168,7 +168,7 @@ impl Files {
     /// The folder that a path leads to.
     pub(crate) fn folder(&self, at: &At) -> Result<Place> {
         let mut at = at.clone();
-        // A `/` more makes a folder of every path but the empty one.
+        // An additional `/` requires every path but the empty one to be a folder.
         if !at.path.as_os_str().is_empty() {
             at.path.as_mut_os_string().push("/");
         }
@@ -211,7 +211,7 @@ impl Files {
         }
     }
 
-    /// `stat` and `lstat`.
+    /// What `stat` and, without `follow`, `lstat` return.
     pub(crate) fn status(&self, at: &At, follow: bool) -> Result<Status> {
         match self.find(at, follow)? {
             Found::Folder(place) => self.place_status(&place),
@@ -220,7 +220,7 @@ impl Files {
         }
     }
 
-    /// What `stat` tells of a folder.
+    /// What `stat` returns for a folder.
     pub(crate) fn place_status(&self, place: &Place) -> Result<Status> {
         match place {
             Place::Tree(id) => self.node_status(*id),
@@ -228,7 +228,7 @@ impl Files {
         }
     }
 
-    /// What `stat` tells of a node.
+    /// What `stat` returns for a node.
     pub(crate) fn node_status(&self, id: NodeId) -> Result<Status> {
         let node = self.tree.get(id)?;
         let size = self.tree.size(id)?;
@@ -257,8 +257,8 @@ impl Files {
         }
     }
 
-    /// The name that a path gives to something new. Errs with `EEXIST` when there is something, and with `ENOENT` when a `/` follows: only
-    /// folders may be called so.
+    /// The name that a path gives to something new. Errs with `EEXIST` when the name exists, and with `ENOENT` when a `/` follows: only
+    /// folders may be named so.
     fn new_name(&self, at: &At) -> Result<(Place, OsString)> {
         let Last::Name(NamedIn { folder, name, slash, .. }) = self.last(at)? else {
             return Err(Errno::EXIST.into());
@@ -292,8 +292,8 @@ impl Files {
         }
     }
 
-    /// Makes an empty file, or a FIFO in a folder of the host: in the tree there is nobody to be at its other end, nor are there other
-    /// devices than those that the process began with.
+    /// Makes an empty file, or a FIFO in a folder of the host: in the tree, nobody could be at its other end. There are no other devices
+    /// than those that the process began with.
     pub(crate) fn make_node(&mut self, at: &At, mode: u32) -> Result<()> {
         let file = if mode & kind::MASK == 0 { kind::FILE } else { mode & kind::MASK };
         let (folder, name) = self.new_name(at)?;
@@ -382,7 +382,7 @@ impl Files {
         }
     }
 
-    /// Errs when a name of the tree cannot be moved: in the order in which Linux (`do_renameat2`) looks.
+    /// Errs when a name of the tree cannot be moved; the checks are in the order of Linux (`do_renameat2`).
     fn may_rename(
         &self,
         (folder, from): (NodeId, &NamedIn),
@@ -423,7 +423,7 @@ impl Files {
         }
     }
 
-    /// The same for a folder.
+    /// Sets the permission bits of a folder.
     pub(crate) fn set_place_mode(&mut self, place: &Place, mode: u32) -> Result<()> {
         match place {
             Place::Tree(id) => self.set_node_mode(*id, mode),
@@ -431,7 +431,7 @@ impl Files {
         }
     }
 
-    /// The same for a node.
+    /// Sets the permission bits of a node.
     pub(crate) fn set_node_mode(&mut self, id: NodeId, mode: u32) -> Result<()> {
         let node = self.writable(id)?;
         node.mode = mode & 0o7777;
@@ -448,7 +448,7 @@ impl Files {
         }
     }
 
-    /// The same for a folder.
+    /// Sets the times of access and modification of a folder.
     pub(crate) fn set_place_times(&mut self, place: &Place, times: [Time; 2]) -> Result<()> {
         match place {
             Place::Tree(id) => self.set_node_times(*id, times),
@@ -456,7 +456,7 @@ impl Files {
         }
     }
 
-    /// The same for a node.
+    /// Sets the times of access and modification of a node.
     pub(crate) fn set_node_times(&mut self, id: NodeId, [accessed, modified]: [Time; 2]) -> Result<()> {
         let now = super::tree::now();
         let set = |time: &mut i128, to: Time| match to {
@@ -476,7 +476,7 @@ impl Files {
         if node.read_only { Err(Errno::ROFS.into()) } else { Ok(node) }
     }
 
-    /// Whether a path can be read, written, executed (`access`; 4, 2, 1).
+    /// Errs unless what a path leads to can be read, written, executed (`access`; 4, 2, 1).
     pub(crate) fn access(&self, at: &At, mode: u32, follow: bool) -> Result<()> {
         match self.find(at, follow)? {
             Found::Folder(Place::Host(_, place)) => place.access(None, mode),
@@ -493,7 +493,7 @@ impl Files {
         }
     }
 
-    /// What the file system at a path tells of itself.
+    /// What the file system at a path reports about itself.
     pub(crate) fn file_system(&self, at: &At) -> Result<FileSystem> {
         match self.find(at, true)? {
             Found::Folder(Place::Host(_, place)) | Found::Host(place, ..) => file_system(place.descriptor()),
@@ -501,10 +501,10 @@ impl Files {
         }
     }
 
-    /// What the tree tells of itself.
+    /// What the tree reports about itself.
     pub(crate) fn own_file_system(&self) -> FileSystem {
         const BLOCK: u64 = 4096;
-        /// The least that a file takes.
+        /// The least memory that a file takes.
         const FILE: u64 = 1024;
         let (all, used) = self.tree.room();
         let free = all.saturating_sub(used);
@@ -512,7 +512,7 @@ impl Files {
         FileSystem { block_size: BLOCK, blocks, files: [all / FILE, free / FILE] }
     }
 
-    /// Puts something at an absolute path, by the host, making the folders that lead there. Errs when there is something.
+    /// Puts something at an absolute path on behalf of the host, making the folders that lead there. Errs when the path exists.
     pub(crate) fn place(&mut self, path: &Path, node: Node) -> Result<NodeId> {
         let parent = path.parent().unwrap_or(Path::new("/"));
         let folder = self.place_folder(parent)?;
@@ -520,7 +520,7 @@ impl Files {
         self.tree.place(folder, name, node)
     }
 
-    /// The folder of an absolute path, made with those that lead there. What is made in a mounted folder of the host lies over it,
+    /// The folder at an absolute path, made together with those that lead there. What is made in a mounted folder of the host lies over it,
     /// and nothing is made on the host.
     pub(crate) fn place_folder(&mut self, path: &Path) -> Result<NodeId> {
         let mut folder = Tree::ROOT;
@@ -543,7 +543,7 @@ impl Files {
         Ok(folder)
     }
 
-    /// Removes an empty folder of the guest's own, for something else to take its name.
+    /// Removes an empty folder of the guest's own, so that something else can take its name.
     pub(crate) fn make_way(&mut self, path: &Path) -> Result<()> {
         let Last::Name(NamedIn { folder: Place::Tree(folder), name, .. }) = self.last(&path.into())? else {
             return Ok(());
@@ -560,7 +560,7 @@ impl Files {
         }
     }
 
-    /// The whole file at a path, with its absolute path and what `stat` tells of it.
+    /// The whole file at a path, with its absolute path and what `stat` returns for it.
     pub(crate) fn read_whole(&mut self, path: &Path, limit: u64) -> Result<(Arc<[u8]>, PathBuf, Status)> {
         let absolute = tidy(&self.absolute(path));
         let readable = |status: &Status| match status.mode & kind::MASK {
@@ -583,7 +583,7 @@ impl Files {
                 let Opened::File(host) = place.open(&name, flags, 0)? else {
                     return Err(Errno::INVAL.into());
                 };
-                // What was opened, which may be another file by now.
+                // The status is that of what was opened, which may be another file by now.
                 let status = host.status()?;
                 readable(&status)?;
                 let mut bytes = Vec::new();
@@ -594,7 +594,7 @@ impl Files {
     }
 }
 
-/// The target of a link of the host; `None` when it is no link any more.
+/// The target of a link of the host; `None` when it is not a link any more.
 fn link_at(place: &HostPlace, name: &OsStr) -> Result<Option<OsString>> {
     match place.read_link(name) {
         Ok(target) => Ok(Some(target)),
@@ -610,7 +610,7 @@ fn place_of(last: &Last) -> &Place {
     }
 }
 
-/// What the file system of the host tells that a descriptor is of.
+/// What the file system of the host reports about itself for one of its descriptors.
 pub(crate) fn file_system(host: impl std::os::fd::AsFd) -> Result<FileSystem> {
     let told = rustix::fs::fstatvfs(host)?;
     Ok(FileSystem {
@@ -625,7 +625,7 @@ pub(crate) fn empty_file(mode: u32) -> Node {
     Node::new(Content::File(Data::Owned(Pages::default())), mode & 0o7777)
 }
 
-/// The parts of a path. A `/` at the end counts as `.`, so that what it leads to must be a folder.
+/// The parts of a path. A `/` at the end counts as `.`, so that the path must lead to a folder.
 fn components(path: &OsStr) -> VecDeque<OsString> {
     let bytes = path.as_bytes();
     let parts = bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
@@ -636,7 +636,7 @@ fn components(path: &OsStr) -> VecDeque<OsString> {
     parts
 }
 
-/// An absolute path without `.`, `..` and doubled `/`.
+/// An absolute path without `.`, `..` and repeated `/`.
 pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::from("/");
     for part in components(path.as_os_str()) {
@@ -693,7 +693,7 @@ mod tests {
         assert_eq!(files.status(&at("/short"), false).unwrap().mode & kind::MASK, kind::LINK);
     }
 
-    /// A folder of the host, mounted at /host, and what is kept alive for it.
+    /// A folder of the host, mounted at /host, and the object that keeps it alive.
     fn mounted(read_only: bool) -> (Files, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("mounted/deep/er")).unwrap();
@@ -726,7 +726,7 @@ mod tests {
         assert!(files.rename(&at("/host"), &at("/other")).is_err());
     }
 
-    /// Links are the guest's: absolute ones begin at its root, and `..` goes on in the tree.
+    /// Links are the guest's: absolute ones begin at its root, and `..` continues in the tree.
     #[test]
     fn a_link_in_a_mounted_folder_is_a_path_of_the_guest() {
         let (mut files, _folder) = mounted(false);
@@ -756,7 +756,7 @@ mod tests {
         assert_eq!(files.directory().unwrap(), Path::new("/host/again/er"));
     }
 
-    /// Somebody swaps a folder and a link that leads out, as fast as can be.
+    /// A thread swaps a folder and a link that leads out, as fast as it can.
     #[test]
     fn a_race_of_links_leads_nowhere() {
         use std::sync::atomic::{AtomicBool, Ordering};
@@ -785,7 +785,7 @@ mod tests {
                     }
                     Err(_) => outcomes[1] += 1,
                 }
-                // Made where a link might have led to, it would be seen.
+                // If this were made where a link might have led to, it would be seen.
                 let _ = files.make_folder(&at("/host/real/made"), 0o755);
                 let _ = files.remove(&at("/host/real/made"), true);
             }

@@ -1,5 +1,5 @@
-//! Owns folders of the host that are mounted in a guest: one step of a path at a time, never through a link, and what is done to a
-//! name in a folder that was reached so. Must not know paths, nor where in the guest a folder is mounted.
+//! Owns folders of the host that are mounted in a guest: one step of a path at a time, never through a link, and the operations on a name
+//! in a folder that was reached in this way. Must not know paths, nor where in the guest a folder is mounted.
 //!
 //! Every folder is a descriptor of the host, and every call takes one name beneath it and follows nothing: whatever others do to
 //! the folder meanwhile, a name leads to something in it or to nothing. Links are read here and walked by `walk.rs`
@@ -27,39 +27,39 @@ pub(crate) struct HostFolder {
     read_only: bool,
 }
 
-/// Device and inode number: what tells a file from every other while it is open.
+/// Device and inode number: what distinguishes a file from every other while it is open.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Identity(u64, u64);
 
 impl Identity {
-    /// Of what a descriptor is open on.
+    /// The identity of what a descriptor is open on.
     pub(crate) fn of(host: impl AsFd) -> Result<Identity> {
         let stat = rustix::fs::fstat(host)?;
         Ok(Identity(stat.st_dev, stat.st_ino))
     }
 }
 
-/// A folder beneath a mounted one, or that one.
+/// A folder beneath a mounted folder, or the mounted folder itself.
 #[derive(Clone)]
 pub(crate) struct HostPlace {
     mount: Arc<HostFolder>,
     folder: Arc<OwnedFd>,
 }
 
-/// What opening a name came to.
+/// The outcome of opening a name.
 pub(crate) enum Opened {
     Folder(HostPlace),
     File(HostFile),
-    /// The name is a symbolic link, to this.
+    /// The name is a symbolic link with this target.
     Link(OsString),
 }
 
 /// An open file of the host that is not a folder.
 pub(crate) struct HostFile {
     pub file: File,
-    /// Whether the guest must not change it, by whatever descriptor.
+    /// Whether the guest must not change it, through any descriptor.
     pub read_only: bool,
-    /// Whether it is a plain file: reading and writing those never waits.
+    /// Whether it is a regular file: reading and writing those never waits.
     pub is_plain: bool,
 }
 
@@ -67,28 +67,28 @@ pub(crate) struct HostFile {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct DirectoryEntry {
     pub name: OsString,
-    /// `d_type`; 0 when it is not known (readdir(3)).
+    /// The entry's `d_type`; 0 when it is not known (readdir(3)).
     pub kind: u8,
     pub inode: u64,
-    /// The position behind it, for `seek`.
+    /// The position after the entry, for `seek`.
     pub next: u64,
 }
 
 impl DirectoryEntry {
-    /// Bytes of its record in Linux' `getdents64`.
+    /// The size in bytes of an entry's record in Linux's `getdents64`.
     pub(crate) fn record_size(name: &OsStr) -> usize {
         (19 + name.len() + 1).next_multiple_of(8)
     }
 }
 
-/// The deepest folder that a walk goes up from: each step is a call of the host's.
+/// The greatest depth of a folder that a walk goes up from: each step is a system call on the host.
 const DEEPEST: usize = 10_000;
 
-/// For descriptors that nothing is read or written by.
+/// The flags for descriptors that are not read or written through.
 const REACH: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl HostFolder {
-    /// Opens a folder with the host's authority: it is what the embedder names.
+    /// Opens a folder with the host's authority: the embedder named it.
     pub(crate) fn open(path: &Path, read_only: bool) -> std::io::Result<HostFolder> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
@@ -102,46 +102,46 @@ impl HostFolder {
     }
 }
 
-/// How a step of a path ended.
+/// How one step of a path ended.
 pub(crate) enum Step {
     Folder(HostPlace),
     Link(OsString),
 }
 
-/// Steps.
+/// Steps from folder to folder.
 impl HostPlace {
     fn at(&self, folder: OwnedFd) -> HostPlace {
         HostPlace { mount: self.mount.clone(), folder: Arc::new(folder) }
     }
 
-    /// A folder in it, as one that is mounted on its own; `None` when there is none of the name.
+    /// A folder in this one, as one that is mounted on its own; `None` when there is none of this name.
     pub(crate) fn below(&self, name: &OsStr) -> Option<HostFolder> {
         let Ok(Step::Folder(place)) = self.step(name) else { return None };
         let identity = place.identity().ok()?;
         Some(HostFolder { root: place.folder, identity, read_only: self.mount.read_only })
     }
 
-    /// The host's descriptor of it.
+    /// The host's descriptor of the folder.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
 
-    /// Whether both are of one mount.
+    /// Whether both belong to the same mount.
     pub(crate) fn is_mounted_with(&self, other: &HostPlace) -> bool {
         Arc::ptr_eq(&self.mount, &other.mount)
     }
 
-    /// Device and inode number.
+    /// The folder's device and inode number.
     pub(crate) fn identity(&self) -> Result<Identity> {
         Identity::of(&self.folder)
     }
 
-    /// Whether it is the mounted folder itself.
+    /// Whether this is the mounted folder itself.
     pub(crate) fn is_root(&self) -> Result<bool> {
         Ok(Arc::ptr_eq(&self.folder, &self.mount.root) || self.identity()? == self.mount.identity)
     }
 
-    /// What a name leads to on the way of a path. Errs with `ENOTDIR` for what is neither folder nor link.
+    /// What a name inside a path leads to. Errs with `ENOTDIR` for what is neither a folder nor a link.
     pub(crate) fn step(&self, name: &OsStr) -> Result<Step> {
         match rustix::fs::openat(&self.folder, name, REACH | OFlags::DIRECTORY, Mode::empty()) {
             Ok(folder) => Ok(Step::Folder(self.at(folder))),
@@ -161,18 +161,18 @@ impl HostPlace {
         folder.ok().map(|folder| self.at(folder))
     }
 
-    /// The same folder, if it may be searched.
+    /// This folder, opened again; errs when it must not be searched.
     pub(crate) fn searched(&self) -> Result<HostPlace> {
         Ok(self.at(rustix::fs::openat(&self.folder, ".", REACH | OFlags::DIRECTORY, Mode::empty())?))
     }
 
-    /// The folder that it is in. Only for one that is not the mounted folder: see [`HostPlace::trail`].
+    /// The folder that contains this one. Only for a folder that is not the mounted one: see [`HostPlace::trail`].
     pub(crate) fn up(&self) -> Result<HostPlace> {
         Ok(self.at(rustix::fs::openat(&self.folder, "..", REACH | OFlags::DIRECTORY, Mode::empty())?))
     }
 
-    /// The folders from the mounted one to the one that this is in. Errs with `ENOENT` when it is not beneath the mounted folder any
-    /// more: somebody of the host moved it away, and going up would lead out (as in Linux' `path_connected`).
+    /// The folders from the mounted one to the one that contains this one. Errs with `ENOENT` when this one is not beneath the mounted
+    /// folder any more: another program moved it away, and going up would lead out (as in Linux's `path_connected`).
     pub(crate) fn trail(&self) -> Result<Vec<Identity>> {
         let mut trail = Vec::new();
         let mut current = self.clone();
@@ -193,12 +193,12 @@ impl HostPlace {
         Ok(trail)
     }
 
-    /// Its path beneath the mounted folder, as the host's kernel knows it. Errs with `ENOENT` when it has none.
+    /// The folder's path beneath the mounted folder, as the host's kernel knows it. Errs with `ENOENT` when it has none.
     pub(crate) fn path(&self) -> Result<PathBuf> {
         if self.is_root()? {
             return Ok(PathBuf::new());
         }
-        // A removed folder has no links; its path would only have words behind it.
+        // A removed folder has no links; its path would only have a note appended.
         if rustix::fs::fstat(&self.folder)?.st_nlink == 0 {
             return Err(Errno::NOENT.into());
         }
@@ -208,7 +208,7 @@ impl HostPlace {
     }
 }
 
-/// The path by which this program's descriptor can be named, whatever it is open on.
+/// The path by which a descriptor of this program can be named, whatever it is open on.
 fn process_path(host: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", host.as_raw_fd())
 }
@@ -222,19 +222,19 @@ fn with_slash(name: &OsStr, slash: bool) -> OsString {
     name
 }
 
-/// What is done to a name in a folder. No call follows a link at the name.
+/// Operations on a name in a folder. No call follows a link at the name.
 impl HostPlace {
-    /// What `lstat` tells.
+    /// What `lstat` returns for a name.
     pub(crate) fn look(&self, name: &OsStr) -> Result<Stat> {
         Ok(rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// What `stat` tells of the folder.
+    /// What `stat` returns for the folder.
     pub(crate) fn status(&self) -> Result<Status> {
         Ok(status_of(&rustix::fs::fstat(&self.folder)?))
     }
 
-    /// Errs when nothing may be changed here: with `EEXIST` or `ENOENT` where that would have been the answer anyway.
+    /// Errs when nothing may be changed here: with `EEXIST` or `ENOENT` where that would have been the error anyway.
     fn may_change(&self, name: &OsStr, creates: bool) -> Result<()> {
         if !self.mount.read_only {
             return Ok(());
@@ -246,11 +246,11 @@ impl HostPlace {
         }
     }
 
-    /// Opens a name: `flags` are those of open(2), of which those that keep the guest in its folder and this program from waiting are
-    /// added.
+    /// Opens a name. `flags` are those of open(2), to which those are added that keep the guest in its folder and this program from
+    /// waiting.
     pub(crate) fn open(&self, name: &OsStr, flags: OFlags, mode: u32) -> Result<Opened> {
         let flags = self.permitted(name, flags)?;
-        // A FIFO without a partner must not stop the guest where no interrupt reaches it.
+        // Opening a FIFO without a partner must not block the guest where no interrupt reaches it.
         let own = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(&self.folder, name, flags | own, Mode::from_raw_mode(mode & 0o777));
         let host = match opened {
@@ -270,13 +270,13 @@ impl HostPlace {
         })
     }
 
-    /// The link itself, by a descriptor that nothing can be read by (`O_PATH`).
+    /// Opens the link itself, as a descriptor through which nothing can be read (`O_PATH`).
     pub(crate) fn open_link(&self, name: &OsStr) -> Result<HostFile> {
         let host = rustix::fs::openat(&self.folder, name, REACH, Mode::empty())?;
         Ok(HostFile { file: host.into(), read_only: self.mount.read_only, is_plain: false })
     }
 
-    /// The flags to open a name with: in a folder that must not be changed, what is there is opened, and nothing else.
+    /// The flags to open a name with: in a folder that must not be changed, only what exists is opened.
     fn permitted(&self, name: &OsStr, flags: OFlags) -> Result<OFlags> {
         let changes = OFlags::WRONLY | OFlags::RDWR | OFlags::TRUNC | OFlags::CREATE;
         if !self.mount.read_only || flags.contains(OFlags::PATH) || !flags.intersects(changes) {
@@ -289,14 +289,14 @@ impl HostPlace {
         };
         match stat.st_mode & kind::MASK {
             _ if flags.contains(OFlags::CREATE | OFlags::EXCL) => Err(Errno::EXIST.into()),
-            // The host's kernel has the right answer for those.
+            // For these, the host's kernel returns the right error.
             kind::LINK | kind::FOLDER => Ok(flags & !OFlags::TRUNC),
             _ if writes => Err(Errno::ROFS.into()),
             _ => Ok(flags & !OFlags::CREATE),
         }
     }
 
-    /// A file without a name, in the folder's file system (`O_TMPFILE`).
+    /// Opens a file without a name, in the folder's file system (`O_TMPFILE`).
     pub(crate) fn open_unnamed(&self, flags: OFlags, mode: u32) -> Result<HostFile> {
         if self.mount.read_only {
             return Err(Errno::ROFS.into());
@@ -306,7 +306,7 @@ impl HostPlace {
         Ok(HostFile { file: host.into(), read_only: false, is_plain: true })
     }
 
-    /// The folder itself, to be listed or only to be reached.
+    /// Opens the folder itself, either to be listed or only to be reached.
     pub(crate) fn reopen(&self, flags: OFlags) -> Result<HostPlace> {
         let own = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(self.at(rustix::fs::openat(&self.folder, ".", flags | own, Mode::empty())?))
@@ -336,7 +336,7 @@ impl HostPlace {
         Ok(rustix::fs::linkat(&self.folder, name, &other.folder, new, AtFlags::empty())?)
     }
 
-    /// Removes a file or link; a folder if `is_folder`.
+    /// Removes a file or link, or a folder if `is_folder`.
     pub(crate) fn remove(&self, name: &OsStr, slash: bool, is_folder: bool) -> Result<()> {
         self.may_change(name, false)?;
         let flags = if is_folder { AtFlags::REMOVEDIR } else { AtFlags::empty() };
@@ -353,7 +353,7 @@ impl HostPlace {
         read_link_at(&self.folder, name)
     }
 
-    /// What a name leads to, by a descriptor that serves to change its mode and times, or the folder itself.
+    /// What a name leads to, as a descriptor that serves to change its mode and times, or the folder itself without a name.
     fn reach(&self, name: Option<&OsStr>) -> Result<Arc<OwnedFd>> {
         if self.mount.read_only {
             return Err(Errno::ROFS.into());
@@ -364,20 +364,20 @@ impl HostPlace {
         }
     }
 
-    /// Sets permission bits, of the folder itself when there is no name. No program of the host's gets another user's rights by them.
+    /// Sets permission bits, those of the folder itself when there is no name. They give no program of the host another user's rights.
     pub(crate) fn set_mode(&self, name: Option<&OsStr>, mode: u32) -> Result<()> {
         let host = self.reach(name)?;
         let path = process_path(host.as_fd());
         Ok(rustix::fs::chmodat(CWD, path, Mode::from_raw_mode(mode & 0o1777), AtFlags::empty())?)
     }
 
-    /// Sets the times of access and modification, where given, of the folder itself when there is no name.
+    /// Sets the times of access and modification, where given; those of the folder itself when there is no name.
     pub(crate) fn set_times(&self, name: Option<&OsStr>, times: [Time; 2]) -> Result<()> {
         let host = self.reach(name)?;
         Ok(rustix::fs::utimensat(&host, c"", &timestamps(times), AtFlags::EMPTY_PATH)?)
     }
 
-    /// Whether this program may read, write, execute a name (4, 2, 1), or the folder itself when there is none.
+    /// Errs unless this program may read, write, execute a name (4, 2, 1), or the folder itself when there is none.
     pub(crate) fn access(&self, name: Option<&OsStr>, mode: u32) -> Result<()> {
         let mut access = Access::EXISTS;
         access.set(Access::READ_OK, mode & 4 != 0);
@@ -393,10 +393,10 @@ impl HostPlace {
         if mode & 2 != 0 && self.mount.read_only { Err(Errno::ROFS.into()) } else { Ok(()) }
     }
 
-    /// The next entries of the folder, which must be open for reading: as many as `size` bytes of records hold. Errs with `EINVAL`
-    /// when not even the first fits.
+    /// The next entries of the folder, which must be open for reading: as many as fit into `size` bytes of records. Errs with `EINVAL` when
+    /// not even the first fits.
     pub(crate) fn entries(&self, size: usize) -> Result<Vec<DirectoryEntry>> {
-        /// The most that one call brings: what an entry takes beside its record is the host's memory.
+        /// The most bytes that one call reads: what an entry takes besides its record is the host's memory.
         const MOST: usize = 64 << 10;
         let mut buffer: Vec<u8> = Vec::with_capacity(size.min(MOST));
         let mut records = RawDir::new(&self.folder, buffer.spare_capacity_mut());
@@ -419,7 +419,7 @@ impl HostPlace {
         Ok(entries)
     }
 
-    /// Moves in the listing of the folder.
+    /// Moves the position in the listing of the folder; returns the new one.
     pub(crate) fn seek(&self, to: SeekFrom) -> Result<u64> {
         Ok(rustix::fs::seek(&self.folder, to)?)
     }
@@ -430,9 +430,9 @@ impl HostPlace {
     }
 }
 
-/// What is done to an open file by whatever descriptor the guest has.
+/// Operations on an open file, through whichever descriptor the guest has.
 impl HostFile {
-    /// What `fstat` tells.
+    /// What `fstat` returns.
     pub(crate) fn status(&self) -> Result<Status> {
         Ok(status_of(&rustix::fs::fstat(&self.file)?))
     }
@@ -451,7 +451,7 @@ impl HostFile {
         Ok(rustix::fs::futimens(self.changeable()?, &timestamps(times))?)
     }
 
-    /// Another open file description of the same file, to read and to write if that may be.
+    /// Another open file description of the same file, to read and, if permitted, to write.
     pub(crate) fn opened_again(&self) -> Result<File> {
         let path = process_path(self.file.as_fd());
         let own = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -478,11 +478,11 @@ fn timestamps([accessed, modified]: [Time; 2]) -> Timestamps {
     Timestamps { last_access: spec(accessed), last_modification: spec(modified) }
 }
 
-/// What `stat` tells of a file of the host. Owners are not the guest's business.
+/// What `stat` returns for a file of the host. Owners are not shown to the guest.
 pub(crate) fn status_of(stat: &Stat) -> Status {
     let time = |seconds: i64, nanoseconds: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
     Status {
-        // Apart from the tree's.
+        // This keeps the device numbers apart from the tree's.
         device: stat.st_dev.wrapping_add(2),
         inode: stat.st_ino,
         mode: stat.st_mode,

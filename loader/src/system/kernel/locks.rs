@@ -1,10 +1,10 @@
-//! Owns the locks of a process on files: which ranges it holds, by which rules they exclude each other within the process, and, for
-//! files of the host, the locks of the host's that stand for them. Must not know descriptors, nor how waiting is done.
+//! Owns the locks of a process on files: which ranges it holds, by which rules they exclude each other within the process, and, for files
+//! of the host, the host's locks that represent them. Must not know descriptors, nor how waiting is done.
 //!
-//! A record lock of the guest's (`F_SETLK`) belongs to the guest as a process: whatever descriptors it has of a file share it, and closing
-//! any of them drops it. The host's record locks belong to the whole program, which may have several guests; so the guest's are held as
-//! locks of one open file description that only serves that (`F_OFD_SETLK`): those exclude other guests, and native programs,
-//! whichever of the two kinds these use (fcntl(2)).
+//! A guest's record lock (`F_SETLK`) belongs to the guest as a process: all its descriptors of a file share it, and closing any of them
+//! drops it. The host's record locks belong to the whole program, which may have several guests; so the guest's locks are held as locks of
+//! an open file description that serves only this purpose (`F_OFD_SETLK`): those exclude other guests, and native programs, whichever of
+//! the two kinds these use (fcntl(2)).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,12 +26,12 @@ pub(crate) enum Locked {
     Host(Identity),
 }
 
-/// Whose a lock is.
+/// The owner of a lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Owner {
-    /// The guest's.
+    /// The guest.
     Process,
-    /// An open file description's, by number.
+    /// An open file description, by number.
     Description(usize),
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum Mode {
     Exclusive,
 }
 
-/// Bytes of a file, the last one included.
+/// A range of bytes of a file, the last one included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Range {
     first: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Held {
 }
 
 impl Range {
-    /// What `l_start`, counted from `base`, and `l_len` say. Errs as fcntl(2) does.
+    /// The range that `l_start`, counted from `base`, and `l_len` describe. Errs as fcntl(2) does.
     pub(crate) fn new(base: u64, start: i64, length: i64) -> Result<Range> {
         let start =
             i64::try_from(base).ok().and_then(|base| base.checked_add(start)).ok_or(Errno::OVERFLOW)?;
@@ -73,7 +73,7 @@ impl Range {
 
     const WHOLE: Range = Range { first: 0, last: END };
 
-    /// `l_start`, and `l_len`, which is 0 when it has no end.
+    /// `l_start` and `l_len`; the latter is 0 when the range has no end.
     pub(crate) fn start_and_length(self) -> (i64, i64) {
         let length = if self.last == END { 0 } else { self.last - self.first + 1 };
         (i64::try_from(self.first).unwrap_or(i64::MAX), i64::try_from(length).unwrap_or(0))
@@ -83,7 +83,7 @@ impl Range {
         self.first <= other.last && other.first <= self.last
     }
 
-    /// What is left of it without another one.
+    /// What is left of this range without another one.
     fn without(self, other: Range) -> impl Iterator<Item = Range> {
         let before = (self.first < other.first).then(|| Range { first: self.first, last: other.first - 1 });
         let behind = (other.last < self.last).then(|| Range { first: other.last + 1, last: self.last });
@@ -95,7 +95,7 @@ impl Range {
 #[derive(Default)]
 struct OfFile {
     held: Vec<Held>,
-    /// The description that holds the guest's locks on a file of the host.
+    /// The open file description that holds the guest's locks on a file of the host.
     host: Option<File>,
 }
 
@@ -109,7 +109,7 @@ impl OfFile {
         self.held.iter().find(excludes).copied()
     }
 
-    /// Makes an owner's lock on a range this, or none; what it had there before is replaced.
+    /// Sets the lock of an owner on a range to this mode, or to none; what the owner had there before is replaced.
     fn set(&mut self, owner: Owner, range: Range, mode: Option<Mode>) {
         let is_changed = |held: &Held| held.owner == Some(owner) && held.range.overlaps(range);
         let changed: Vec<Held> = self.held.iter().copied().filter(is_changed).collect();
@@ -128,12 +128,12 @@ impl OfFile {
 /// The locks of a process.
 pub(crate) struct Locks {
     files: BTreeMap<Locked, OfFile>,
-    /// How many ranges there may be: each is memory of the host, and of its kernel.
+    /// The most ranges that there may be: each takes memory of the host, and of its kernel.
     most: usize,
 }
 
 impl Locks {
-    /// No locks, and at most so many.
+    /// No locks yet, and at most `most`.
     pub(crate) fn new(most: usize) -> Locks {
         Locks { files: BTreeMap::new(), most }
     }
@@ -148,7 +148,7 @@ impl Locks {
         self.files.get(&locked).is_some_and(|file| !file.held.is_empty())
     }
 
-    /// Locks a range, or gives it free. Errs with `EAGAIN` when somebody else has it, and changes nothing then.
+    /// Locks or unlocks a range. Errs with `EAGAIN` when another owner has locked it, and then changes nothing.
     pub(crate) fn set(
         &mut self,
         locked: Locked,
@@ -158,7 +158,7 @@ impl Locks {
         mode: Option<Mode>,
     ) -> Result<()> {
         let total: usize = self.files.values().map(|file| file.held.len()).sum();
-        // A range in the middle of another one makes two of that.
+        // A range in the middle of another one splits that into two.
         if total + 2 > self.most {
             return Err(Errno::NOLCK.into());
         }
@@ -207,11 +207,11 @@ impl Locks {
         Ok(Some(Held { range: Range::new(0, lock.l_start, lock.l_len)?, mode, owner: None }))
     }
 
-    /// Drops what ends when a descriptor of a file is closed: the process's locks, and if `last`, those of the description.
+    /// Drops the locks that end when a descriptor of a file is closed: the process's, and if `last`, those of the description.
     pub(crate) fn closed(&mut self, locked: Locked, description: usize, last: bool) {
         let Some(file) = self.files.get_mut(&locked) else { return };
         file.set(Owner::Process, Range::WHOLE, None);
-        // With the description of the host its locks go, too.
+        // The host's locks end with their description.
         file.host = None;
         if last {
             file.set(Owner::Description(description), Range::WHOLE, None);
@@ -230,7 +230,7 @@ impl OfFile {
         }
     }
 
-    /// The same for the host.
+    /// Sets the lock of an owner on a range of a file of the host, or removes it.
     fn set_host(&mut self, host: &HostFile, owner: Owner, range: Range, mode: Option<Mode>) -> Result<()> {
         let by = match owner {
             Owner::Description(_) => &host.file,
@@ -243,14 +243,14 @@ impl OfFile {
         };
         match fcntl(by, FcntlArg::F_OFD_SETLK(&record(range, mode))) {
             Ok(_) => Ok(()),
-            // The guest may, by the descriptor it has; the host's file may not be opened so again.
+            // The guest's own descriptor permits it, but the host's file may not be opened again in this mode.
             Err(nix::errno::Errno::EBADF) => Err(Errno::NOLCK.into()),
             Err(error) => Err(of_nix(error)),
         }
     }
 }
 
-/// A `struct flock` of the host's.
+/// A `struct flock` for the host.
 fn record(range: Range, mode: Option<Mode>) -> libc::flock {
     let kind = match mode {
         None => libc::F_UNLCK,
@@ -263,7 +263,7 @@ fn record(range: Range, mode: Option<Mode>) -> libc::flock {
         l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
         l_start,
         l_len,
-        // Of these locks it must be 0.
+        // For these locks it must be 0.
         l_pid: 0,
     }
 }
@@ -305,7 +305,7 @@ mod tests {
         assert!(locks.set(FILE, None, other, range(9, 1), Some(Mode::Shared)).is_err());
         assert!(locks.set(FILE, None, Owner::Process, range(9, 1), Some(Mode::Shared)).is_err());
         assert!(locks.in_the_way(FILE, None, one, range(0, 0), Mode::Exclusive).unwrap().is_none());
-        // In the middle: what is left are both sides.
+        // Unlock in the middle: both sides are left.
         locks.set(FILE, None, one, range(4, 2), None).unwrap();
         locks.set(FILE, None, other, range(4, 2), Some(Mode::Exclusive)).unwrap();
         let held = locks.in_the_way(FILE, None, other, range(0, 0), Mode::Shared).unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Owns what a kernel keeps for a process, whichever ABI asks for it: a tree of files in which folders of the host may be mounted,
+//! Owns what a kernel keeps for a process, whichever ABI its guest has: a tree of files in which folders of the host may be mounted,
 //! descriptors, standard streams, sockets. Must not know how a guest passes its arguments, nor libraries.
 
 pub(crate) mod descriptors;
@@ -31,7 +31,7 @@ use crate::base::error::LoadError;
 use crate::base::options::{Mount, ProcessOptions};
 use crate::system::archive::Archive;
 
-/// The home folder of a guest that is given none.
+/// The home folder of a guest for which none is given.
 pub(crate) const HOME: &str = "/home";
 
 /// The kernel of one process.
@@ -40,14 +40,14 @@ pub(crate) struct Kernel {
     pub descriptors: Descriptors,
     pub streams: Streams,
     pub network: Network,
-    /// The permission bits that new files and folders do not get.
+    /// The permission bits that are cleared in new files and folders.
     pub umask: u32,
-    /// What the host may keep for the process.
+    /// The memory that the host may use for the process.
     pub budget: Budget,
 }
 
 impl Kernel {
-    /// The kernel of a process, with the streams and the network that the options name and nothing else of the host.
+    /// Makes the kernel of a process, with the streams and the network that the options name and nothing else of the host.
     pub(crate) fn new(options: &ProcessOptions) -> std::result::Result<Kernel, LoadError> {
         let budget = Budget::of(options.limits);
         let mut kernel = Kernel {
@@ -62,7 +62,7 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// What every process finds: devices, standard streams, a folder for temporary files.
+    /// Adds what every process has: devices, standard streams, a folder for temporary files.
     fn furnish(&mut self) -> Result<()> {
         let devices = [
             ("/dev/null", Device::Null),
@@ -102,7 +102,7 @@ impl Kernel {
         if path == Path::new("/") {
             return self.files.tree.underlay(Tree::ROOT, folder).map_err(twice);
         }
-        // An empty folder of the guest's own makes way.
+        // An empty folder of the guest's own is replaced.
         let _ = self.files.make_way(&path);
         let node = Node::new(Content::Host(folder), 0o755);
         self.files.place(&path, node).map(drop).map_err(twice)
@@ -119,7 +119,7 @@ impl Kernel {
         self.place(Path::new(guest), node)
     }
 
-    /// Shows a file of an archive, of which the guest has a copy of its own as soon as it writes to it.
+    /// Shows a file of an archive, of which the guest gets a copy of its own once it writes to the file.
     pub(crate) fn show_archived(
         &mut self,
         guest: &Path,
@@ -153,18 +153,18 @@ impl Kernel {
         })
     }
 
-    /// Whether what is open is a terminal.
+    /// Whether an open object is a terminal.
     pub(crate) fn is_terminal(&self, object: &Object) -> bool {
         self.terminal(object).is_some()
     }
 
-    /// The standard stream behind what is open, if that is a terminal.
+    /// The standard stream behind an open object, if that is a terminal.
     pub(crate) fn terminal(&self, object: &Object) -> Option<u32> {
         let Object::Device(device) = object else { return None };
         device.stream().filter(|stream| self.streams.is_terminal(*stream))
     }
 
-    /// How many bytes an open file, or what comes in by a stream, has left to read; as far as that can be told.
+    /// The number of bytes that are left to read in an open file or a stream, as far as that can be determined.
     pub(crate) fn bytes_left(&self, fd: u32) -> Result<u64> {
         let open = self.descriptors.get(fd)?;
         Ok(match &open.object {
@@ -191,10 +191,10 @@ impl Kernel {
 /// When files of archives were last modified, as the guest sees it: 1980-01-01, where zip's own clock begins.
 const ARCHIVED: i128 = 315_532_800 * 1_000_000_000;
 
-/// Random bytes of the host.
+/// Fills a buffer with random bytes of the host.
 pub(crate) fn random(buffer: &mut [u8]) -> Result<()> {
     use std::io::Read;
-    // The kernel's source, as a file: it has no other way in the standard library.
+    // The kernel's source is read as a file: the standard library has no other access to it.
     let read = std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(buffer));
     read.map_err(|_| Errno::IO.into())
 }

@@ -1,9 +1,9 @@
-//! Owns sockets: a loopback of the guest's own, which is always there and leaves the process nowhere, and the host's sockets
-//! for what the embedder permits. Must not know descriptors, nor how a guest passes its arguments.
+//! Owns sockets: a loopback of the guest's own, which is always there and does not leave the process, and the host's sockets for what the
+//! embedder permits. Must not know descriptors, nor how a guest passes its arguments.
 //!
-//! A socket of the host exists in the states of [`Host`] only, each of which was permitted for an address when it was entered: there is
-//! none that is not yet bound or connected, which the host would bind to every interface when it is listened on. What a socket of
-//! the host then brings in is checked against the permissions again: who called, and who sent a datagram.
+//! A socket of the host exists only in the states of [`Host`], each of which was permitted for an address when it was entered: there is
+//! none that is not yet bound or connected, which the host would bind to every interface when listening. What a socket of the host then
+//! receives is checked against the permissions again: who connected, and who sent a datagram.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -23,13 +23,13 @@ use crate::base::options::NetworkPermission;
 
 /// The most bytes of a datagram.
 const MOST_OF_DATAGRAM: usize = 65_507;
-/// The first port that is given to sockets that ask for any (IANA, dynamic ports).
+/// The first port for sockets that ask for any port (IANA, dynamic ports).
 const FIRST_FREE_PORT: u16 = 49_152;
-/// What a socket takes of the host's memory beside what waits on it, and a datagram beside its bytes, in bytes.
+/// The bytes of the host's memory that a socket takes besides what waits on it, and a datagram besides its contents.
 const SOCKET: u64 = 1 << 10;
 const DATAGRAM: u64 = 128;
-/// The most datagrams of strangers that one call throws away: more than that is another call's work, between which a guest can be
-/// interrupted.
+/// The most datagrams from unpermitted senders that one call discards: more than that are left to the next call, so that a guest can be
+/// interrupted between the calls.
 const MOST_THROWN_AWAY: usize = 64;
 
 /// Whether a socket carries a stream or datagrams.
@@ -44,26 +44,26 @@ pub(crate) enum Transport {
 pub(crate) struct Network {
     loopback: Arc<Mutex<Loopback>>,
     permissions: Arc<[NetworkPermission]>,
-    /// What names with a permission were found to have, the latest last.
+    /// The addresses that permitted names were found to have, the latest last.
     resolved: Arc<Mutex<VecDeque<NetworkPermission>>>,
     /// What the guest was denied.
     pub(crate) denied: DeniedNetwork,
     budget: Budget,
 }
 
-/// What is bound on the loopback.
+/// The sockets that are bound on the loopback.
 #[derive(Default)]
 struct Loopback {
     listeners: BTreeMap<u16, VecDeque<Connection>>,
     /// Sockets for datagrams, and what has arrived for them.
     datagrams: BTreeMap<u16, VecDeque<Arrived>>,
-    /// Bytes of all datagrams that have arrived.
+    /// The number of bytes of all datagrams that have arrived.
     datagram_bytes: usize,
     bound: BTreeSet<(Transport, u16)>,
     next_port: u16,
 }
 
-/// A datagram that was not received yet.
+/// A datagram that has not been received yet.
 struct Arrived {
     from: SocketAddr,
     bytes: Vec<u8>,
@@ -73,9 +73,9 @@ struct Arrived {
 /// One direction of a connection.
 struct Pipe {
     bytes: Queue,
-    /// The writer has nothing more to say.
+    /// The writer will send no more.
     ended: bool,
-    /// The reader is gone.
+    /// The reader is closed.
     broken: bool,
 }
 
@@ -97,14 +97,14 @@ pub(crate) struct Socket {
     network: Network,
     state: State,
     options: SocketOptions,
-    /// The port of the loopback that is free again when it goes. An accepted socket shares its listener's.
+    /// The port of the loopback that is freed when the socket is dropped. An accepted socket shares its listener's.
     owns: Option<u16>,
     _charge: Charge,
 }
 
 enum State {
     New,
-    /// Bound on the loopback, by this port.
+    /// Bound on the loopback, to this address.
     Bound(SocketAddr),
     Listening(SocketAddr),
     Connected(Connection),
@@ -114,14 +114,14 @@ enum State {
     Host(OwnedFd, Host),
 }
 
-/// What a socket of the host is for, which was permitted.
+/// The permitted use of a socket of the host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Host {
-    /// A stream that is connected, about to be, or was refused. Never bound by the guest, so that it is not listened on.
+    /// A stream that is connected, connecting, or was refused. The guest never bound it, so it does not listen.
     Stream,
     /// A stream bound to a permitted address: to listen there, or to connect from it.
     BoundStream,
-    /// Waits for callers at a permitted address.
+    /// Waits for connections at a permitted address.
     Listener,
     /// For datagrams: bound to a permitted address or not, with a partner or not.
     Datagrams { is_bound: bool, partner: Option<SocketAddr> },
@@ -132,7 +132,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Network {
-    /// A network of which a guest may use that much, and whose waiting bytes are charged to `budget`.
+    /// A network of which a guest may use what the permissions say, and whose waiting bytes are charged to `budget`.
     pub(crate) fn new(permissions: Vec<NetworkPermission>, budget: Budget) -> Network {
         Network {
             loopback: Arc::default(),
@@ -143,7 +143,7 @@ impl Network {
         }
     }
 
-    /// A new socket. Errs when the host may keep no more for the guest.
+    /// Makes a socket. Errs when the host may keep no more for the guest.
     pub(crate) fn socket(&self, transport: Transport, is_v6: bool) -> Result<Socket> {
         self.socket_in(State::New, transport, is_v6)
     }
@@ -160,7 +160,7 @@ impl Network {
         self.permissions.iter().any(permits) || lock(&self.resolved).iter().any(permits)
     }
 
-    /// Errs with `EACCES` unless the guest may reach an address, and notes that.
+    /// Errs with `EACCES` unless the guest may reach an address, and notes the denial.
     fn check(&self, address: SocketAddr) -> Result<()> {
         if self.permits(address) {
             return Ok(());
@@ -169,7 +169,7 @@ impl Network {
         Err(Errno::ACCES.into())
     }
 
-    /// Whether a name may be looked up, for some port; it is noted if it may not.
+    /// Whether a name may be looked up, for some port; a denial is noted.
     pub(crate) fn permits_name(&self, name: &str) -> bool {
         let is_permitted = self.permissions.iter().any(|permission| permission.permits_name(name));
         if !is_permitted {
@@ -178,8 +178,8 @@ impl Network {
         is_permitted
     }
 
-    /// Notes that a permitted name has these addresses. Those that are not of the public network are none of its: whoever answers for
-    /// the name could give the guest the host's own services by them. They are to be named by address.
+    /// Notes that a permitted name has these addresses. The name does not permit addresses outside the public network: whoever answers for
+    /// the name could use them to give the guest access to the host's own services. They have to be permitted by address.
     pub(crate) fn resolved(&self, name: &str, addresses: &[IpAddr]) {
         let mut resolved = lock(&self.resolved);
         for permission in self.permissions.iter().filter(|permission| permission.is_for(name)) {
@@ -194,8 +194,8 @@ impl Network {
     }
 }
 
-/// Whether an address is one of the public Internet: none of those that IANA's special-purpose registries (RFC 6890) give another
-/// meaning, such as the machine itself, its link or a private network, in whatever form of IPv6 it is wrapped.
+/// Whether an address is one of the public Internet: none of those that IANA's special-purpose registries (RFC 6890) give another meaning,
+/// such as the machine itself, its link or a private network, in whatever form of IPv6 it is wrapped.
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -205,11 +205,11 @@ fn is_public(address: IpAddr) -> bool {
                 is_public_v4(Ipv4Addr::new(a, b, c, d))
             };
             match ip.segments() {
-                // What a translator (RFC 6052) or 6to4 (RFC 3056) takes for an address of IPv4.
+                // What a translator (RFC 6052) or 6to4 (RFC 3056) takes as an IPv4 address.
                 [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => embedded(high, low),
-                // Teredo, documentation and other protocols' (RFC 2928, RFC 3849).
+                // Teredo, documentation and the addresses of other protocols (RFC 2928, RFC 3849).
                 [0x2001, 0..=0x1ff | 0xdb8, ..] => false,
-                // Global unicast is 2000::/3 (RFC 4291); the rest is local, multicast or not given to anybody.
+                // Global unicast is 2000::/3 (RFC 4291); the rest is local, multicast or unassigned.
                 [first, ..] => first >> 13 == 1,
             }
         }
@@ -222,7 +222,7 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
         || ip.is_link_local()
         || ip.is_multicast()
         || ip.is_documentation()
-        // This network, carriers' own, protocols' own and relays, benchmarks, and what is reserved, broadcast included.
+        // This network, carrier-grade NAT, protocol assignments and relays, benchmarks, and what is reserved, broadcast included.
         || matches!(
             ip.octets(),
             [0 | 240.., ..] | [100, 64..=127, ..] | [192, 0, 0, _] | [192, 88, 99, _] | [198, 18 | 19, ..]
@@ -270,7 +270,7 @@ impl Socket {
         if self.is_v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() }
     }
 
-    /// The host's descriptor behind it.
+    /// The host's descriptor behind the socket, if there is one.
     pub(crate) fn host(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
             State::Host(socket, _) => Some(socket.as_fd()),
@@ -283,7 +283,7 @@ impl Socket {
         if self.is_v6 == address.is_ipv6() { Ok(()) } else { Err(Errno::AFNOSUPPORT.into()) }
     }
 
-    /// A socket of the host, which is nobody's until it is in a state; never one that makes the guest wait.
+    /// Makes a socket of the host, which is not used until it is in a state of [`Host`]. It never blocks the guest.
     fn make_host(&self) -> Result<OwnedFd> {
         let family = if self.is_v6 { AddressFamily::INET6 } else { AddressFamily::INET };
         let ty = match self.transport {
@@ -295,12 +295,12 @@ impl Socket {
         Ok(socket)
     }
 
-    /// What the guest has set.
+    /// The options that the guest has set.
     pub(crate) fn options(&self) -> &SocketOptions {
         &self.options
     }
 
-    /// Changes what the guest has set, also of the host's socket behind it.
+    /// Changes the options that the guest has set, also on the host's socket behind it.
     pub(crate) fn set_options(&mut self, change: impl FnOnce(&mut SocketOptions)) -> Result<()> {
         change(&mut self.options);
         match &self.state {
@@ -309,7 +309,7 @@ impl Socket {
         }
     }
 
-    /// `bind`: the loopback and, with permission for the address, the host's interfaces.
+    /// `bind`: binds to the loopback and, with permission for the address, to the host's interfaces.
     pub(crate) fn bind(&mut self, address: SocketAddr) -> Result<()> {
         self.check_family(address)?;
         if !matches!(self.state, State::New) {
@@ -332,7 +332,7 @@ impl Socket {
     fn bind_host(&mut self, address: SocketAddr) -> Result<()> {
         self.network.check(address)?;
         let socket = self.make_host()?;
-        // All addresses of IPv6 are no permission for those of IPv4.
+        // A permission for all IPv6 addresses does not include IPv4 addresses.
         let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
         if address.ip() == Ipv6Addr::UNSPECIFIED && !self.network.permits(v4) {
             sockopt::set_ipv6_v6only(&socket, true)?;
@@ -367,7 +367,7 @@ impl Socket {
         }
     }
 
-    /// `listen`.
+    /// `listen`: waits for connections.
     pub(crate) fn listen(&mut self) -> Result<()> {
         if self.transport != Transport::Stream {
             return Err(Errno::NOTSUP.into());
@@ -392,9 +392,9 @@ impl Socket {
         Ok(())
     }
 
-    /// `accept`: a new socket. Errs with `EAGAIN` when nobody has called.
+    /// `accept`: returns a new socket and the address of its peer. Errs with `EAGAIN` when nobody has connected.
     pub(crate) fn accept(&mut self) -> Result<(Socket, SocketAddr)> {
-        // Before a caller is taken, who would be lost.
+        // The socket is made before a connection is taken, which would otherwise be lost.
         let mut accepted = self.network.socket(self.transport, self.is_v6)?;
         let (state, peer) = match &self.state {
             State::Host(socket, Host::Listener) => accept_host(socket)?,
@@ -411,7 +411,7 @@ impl Socket {
         Ok((accepted, peer))
     }
 
-    /// `connect`. On the loopback it succeeds or fails at once; with the host's network it may be `EINPROGRESS`.
+    /// `connect`: on the loopback it succeeds or fails at once; on the host's network it may return `EINPROGRESS`.
     pub(crate) fn connect(&mut self, address: SocketAddr) -> Result<()> {
         self.check_family(address)?;
         if matches!(self.state, State::Connected(_)) {
@@ -448,8 +448,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether an address is the host's to reach rather than the guest's own: of the loopback, what the guest has not bound itself, if it is
-    /// permitted.
+    /// Whether an address leads to the host rather than to the guest's own loopback: of the loopback addresses, those that the guest has
+    /// not bound itself, if they are permitted.
     fn leads_to_host(&self, address: SocketAddr) -> bool {
         !is_own(address) || {
             let loopback = lock(&self.network.loopback);
@@ -457,7 +457,7 @@ impl Socket {
         }
     }
 
-    /// Makes a socket new again that is bound to nothing in particular, which is no reason to stay on the guest's loopback.
+    /// Makes a socket new again that is bound to no particular address, which is no reason to stay on the guest's loopback.
     fn unbind(&mut self) {
         if matches!(self.state, State::Bound(address) if address.ip().is_unspecified()) {
             self.leave_loopback();
@@ -465,7 +465,7 @@ impl Socket {
         }
     }
 
-    /// Gives the port of the loopback back.
+    /// Frees the port of the loopback.
     fn leave_loopback(&mut self) {
         let Some(port) = self.owns.take() else { return };
         let mut loopback = lock(&self.network.loopback);
@@ -476,7 +476,7 @@ impl Socket {
                 let lost: usize = lost.iter().map(|arrived| arrived.bytes.len()).sum();
                 loopback.datagram_bytes = loopback.datagram_bytes.saturating_sub(lost);
             }
-            // Those that wait to be accepted learn that nobody will.
+            // The connections that wait to be accepted are ended.
             Transport::Stream => {
                 for connection in loopback.listeners.remove(&port).unwrap_or_default() {
                     lock(&connection.outgoing).ended = true;
@@ -486,14 +486,14 @@ impl Socket {
         }
     }
 
-    /// Connects a socket of the host, to an address that is permitted whatever the socket is now.
+    /// Connects a socket of the host, in whatever state it is, to an address that is checked for permission.
     fn connect_host(&mut self, address: SocketAddr) -> Result<()> {
         self.network.check(address)?;
         self.unbind();
         match &mut self.state {
             State::Host(_, Host::Listener) => return Err(Errno::ISCONN.into()),
             State::Host(socket, state @ (Host::Stream | Host::BoundStream)) => {
-                // From here on it is not listened on, whatever comes of it.
+                // From here on it cannot listen, whatever the outcome.
                 *state = Host::Stream;
                 return Ok(host::connect(&*socket, &address)?);
             }
@@ -503,7 +503,7 @@ impl Socket {
                 return Ok(());
             }
             State::New => {}
-            // One of the guest's loopback, which leads nowhere else.
+            // A socket of the guest's loopback leads nowhere else.
             _ => return Err(Errno::INVAL.into()),
         }
         let socket = self.make_host()?;
@@ -511,15 +511,15 @@ impl Socket {
         let state = match (self.transport, connected) {
             (Transport::Stream, Ok(()) | Err(Errno::INPROGRESS)) => Host::Stream,
             (Transport::Datagram, Ok(())) => Host::Datagrams { is_bound: false, partner: Some(address) },
-            // The socket goes, and the guest's is as it was.
+            // The new socket is dropped, and the guest's stays as it was.
             (_, Err(error)) => return Err(error.into()),
         };
         self.state = State::Host(socket, state);
         Ok(connected?)
     }
 
-    /// Reads what has arrived, with its sender if it is a datagram; 0 bytes at the end of a stream. Errs with `EAGAIN` when
-    /// nothing has.
+    /// Reads what has arrived, with the sender of a datagram; returns 0 bytes at the end of a stream. Errs with `EAGAIN` when nothing has
+    /// arrived.
     pub(crate) fn receive(&mut self, buffer: &mut [u8], peek: bool) -> Result<(usize, Option<SocketAddr>)> {
         match &mut self.state {
             State::Host(socket, Host::Datagrams { is_bound, partner }) => {
@@ -560,7 +560,7 @@ impl Socket {
         }
     }
 
-    /// Sends, a datagram to `to` if given; returns how many bytes. Errs with `EAGAIN` when there is no room.
+    /// Sends, a datagram to `to` if given; returns the number of bytes. Errs with `EAGAIN` when there is no room.
     pub(crate) fn send(&mut self, bytes: &[u8], to: Option<SocketAddr>) -> Result<usize> {
         if let (State::New | State::Bound(_) | State::Paired(..), Transport::Datagram) =
             (&self.state, self.transport)
@@ -573,7 +573,7 @@ impl Socket {
                 self.network.check(to)?;
                 Ok(host::sendto(socket, bytes, SendFlags::NOSIGNAL, &to)?)
             }
-            // To whom it is connected.
+            // It goes to the address that the socket is connected to.
             (State::Host(socket, _), _) => Ok(host::send(socket, bytes, SendFlags::NOSIGNAL)?),
             (State::Connected(connection), _) => {
                 let mut pipe = lock(&connection.outgoing);
@@ -607,7 +607,7 @@ impl Socket {
         }
         let local = self.bind_to_any()?;
         let from = SocketAddr::new(self.loopback_address(), local.port());
-        // Nobody listening, or a full queue: the datagram is lost, as they may be.
+        // Nobody is listening, or the queue is full: the datagram is lost, as datagrams may be.
         let charge = self.network.budget.charge(DATAGRAM.saturating_add(bytes.len() as u64));
         let limits = self.network.budget.limits();
         let mut loopback = lock(&self.network.loopback);
@@ -621,7 +621,7 @@ impl Socket {
         Ok(bytes.len())
     }
 
-    /// Sends a datagram from a socket that was not the host's yet.
+    /// Sends a datagram from a socket that was not a socket of the host before.
     fn send_first_to_host(&mut self, bytes: &[u8], to: SocketAddr) -> Result<usize> {
         self.network.check(to)?;
         self.unbind();
@@ -634,7 +634,7 @@ impl Socket {
         Ok(sent)
     }
 
-    /// `shutdown`: of reading, writing or both.
+    /// `shutdown`: ends reading, writing or both.
     pub(crate) fn shutdown(&mut self, reading: bool, writing: bool) -> Result<()> {
         match &self.state {
             State::Host(socket, _) => {
@@ -660,7 +660,7 @@ impl Socket {
         }
     }
 
-    /// Its own address.
+    /// The socket's own address.
     pub(crate) fn local(&self) -> Result<SocketAddr> {
         match &self.state {
             State::Host(socket, _) => {
@@ -673,7 +673,7 @@ impl Socket {
         }
     }
 
-    /// The other end's address.
+    /// The address of the other end.
     pub(crate) fn peer(&self) -> Result<SocketAddr> {
         match &self.state {
             State::Host(socket, _) => {
@@ -686,7 +686,7 @@ impl Socket {
         }
     }
 
-    /// What went wrong since it was asked last: how a connection that was in progress ended.
+    /// The error since the last call: how a connection in progress has ended.
     pub(crate) fn pending_error(&self) -> Result<u32> {
         match &self.state {
             State::Host(socket, _) => Ok(match sockopt::socket_error(socket)? {
@@ -725,8 +725,8 @@ impl Socket {
     }
 }
 
-/// Takes a caller of a listening socket of the host. Whoever reaches the address may call; to the machine's own loopback only the
-/// machine itself comes, whatever its routes are.
+/// Accepts a connection on a listening socket of the host. Whoever reaches the address may connect; only the machine itself reaches its own
+/// loopback, whatever its routes are.
 fn accept_host(listener: &OwnedFd) -> Result<(State, SocketAddr)> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (accepted, peer) = host::acceptfrom_with(listener, flags)?;
@@ -739,7 +739,7 @@ fn accept_host(listener: &OwnedFd) -> Result<(State, SocketAddr)> {
     Ok((State::Host(accepted, Host::Stream), peer))
 }
 
-/// Takes a datagram from a sender who is welcome; those of others are thrown away. Errs with `EAGAIN` when there is none.
+/// Receives a datagram from a permitted sender; those of others are discarded. Errs with `EAGAIN` when there is none.
 fn receive_host(
     socket: &OwnedFd,
     buffer: &mut [u8],
@@ -747,7 +747,7 @@ fn receive_host(
     is_welcome: impl Fn(SocketAddr) -> bool,
 ) -> Result<(usize, Option<SocketAddr>)> {
     for _ in 0..MOST_THROWN_AWAY {
-        // Nothing of a stranger's gets into the buffer.
+        // Nothing from other senders gets into the buffer.
         let (_, _, from) = host::recvfrom(socket, &mut [0_u8; 0][..], RecvFlags::PEEK)?;
         let from = from.and_then(|from| SocketAddr::try_from(from).ok());
         if !from.is_some_and(&is_welcome) {
@@ -866,7 +866,7 @@ mod tests {
         second.bind(address("127.0.0.1:5000")).unwrap();
     }
 
-    /// A port of the host that nothing listens on, for as long as nothing asks for it.
+    /// A port of the host that nothing listens on, as long as it is not assigned to anything else.
     fn unused() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
@@ -879,12 +879,12 @@ mod tests {
         for _ in 0..2 {
             let _ = socket.connect(port);
             std::thread::sleep(Duration::from_millis(20));
-            // Where the kernel refuses at once, the socket is a new one, and the guest's own loopback is what it listens on.
+            // Where the kernel refuses at once, the socket is a new one, and it listens on the guest's own loopback.
             let listens = socket.listen().is_ok();
             assert!(!listens || socket.host().is_none());
             assert!(socket.accept().is_err());
         }
-        // An address of the other family is refused before there is a socket of the host.
+        // An address of the other family is refused before a socket of the host is made.
         let mut v6 = network.socket(Transport::Stream, true).unwrap();
         assert_eq!(refusal(v6.connect(port)), Errno::AFNOSUPPORT);
         assert!(v6.host().is_none());
@@ -924,7 +924,7 @@ mod tests {
         let (accepted, peer) = patiently(|| server.accept());
         assert_eq!(peer, client.local_addr().unwrap());
         assert_eq!(accepted.local().unwrap(), port);
-        // Bound elsewhere, it is the guest's own loopback.
+        // Bound elsewhere, it is on the guest's own loopback.
         let mut everywhere = stream(&network);
         everywhere.bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port.port())).unwrap();
         everywhere.listen().unwrap();
@@ -937,7 +937,7 @@ mod tests {
         let to = listener.local_addr().unwrap();
         let network = network(&[to]);
         let mut client = stream(&network);
-        // As they are for all, and as they are set before there is one of the host, and after.
+        // The options have their defaults, and are as set before and after there is a socket of the host.
         let mut other = stream(&network);
         let _ = other.connect(to);
         assert!(sockopt::tcp_nodelay(other.host().unwrap()).unwrap());
@@ -948,7 +948,7 @@ mod tests {
         assert!(!sockopt::tcp_nodelay(client.host().unwrap()).unwrap());
         client.set_options(|options| options.set(SocketOption::KeepAlive, true)).unwrap();
         assert!(sockopt::socket_keepalive(client.host().unwrap()).unwrap());
-        // What lingers for no time is broken off.
+        // Lingering for no time breaks the connection off.
         client.set_options(|options| options.set_linger(Some(Duration::ZERO))).unwrap();
         drop(client);
         let error = std::io::Read::read(&mut accepted, &mut [0]).unwrap_err();
@@ -964,7 +964,7 @@ mod tests {
             server.bind(port).unwrap();
             server.listen().unwrap();
             let client = TcpStream::connect(port).unwrap();
-            // Who ends a connection first is left with what remains of it.
+            // The side that ends a connection first keeps what remains of it.
             drop(patiently(|| server.accept()));
             assert_eq!(std::io::Read::read(&mut &client, &mut [0]).unwrap(), 0);
         }
@@ -992,7 +992,7 @@ mod tests {
         assert_eq!(refusal(socket.receive(&mut buffer, false)), Errno::AGAIN);
         assert_eq!(refusal(socket.send(b"x", stranger.local_addr().ok())), Errno::ACCES);
         assert_eq!(refusal(socket.connect(stranger.local_addr().unwrap())), Errno::ACCES);
-        // What came before there was a partner is not the partner's.
+        // What came before there was a partner is not from the partner.
         stranger.send_to(b"five", own).unwrap();
         std::thread::sleep(Duration::from_millis(20));
         socket.connect(friend.local_addr().unwrap()).unwrap();
@@ -1091,7 +1091,7 @@ mod tests {
         let mut server = stream(&network);
         server.bind(address("127.0.0.1:5000")).unwrap();
         server.listen().unwrap();
-        // Clients that nobody accepts go, and what they have sent waits.
+        // Clients that nobody accepts are closed, and what they have sent waits.
         let full = (0..budget.limits().pending_connections).find_map(|_| {
             let mut client = stream(&network);
             client.connect(address("127.0.0.1:5000")).ok()?;

@@ -1,5 +1,5 @@
-//! Owns how a path becomes an open file: flags, and what they mean for each kind of file, as open(2) has it. Must not know what is done
-//! with the file then.
+//! Owns how a path becomes an open file: the flags, and what they mean for each kind of file, as in open(2). Must not know what is done
+//! with the file afterwards.
 
 use std::ffi::OsStr;
 
@@ -12,7 +12,7 @@ use super::folder::{HostPlace, Opened};
 use super::tree::{Content, Device, NodeId, permission};
 use super::walk::{Last, NamedIn, Place, Slash};
 
-/// How to open: flags and, for what is made, permission bits.
+/// How to open: flags and, for what is created, permission bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct How {
     pub flags: u32,
@@ -25,19 +25,19 @@ pub(crate) struct Reached {
     pub node: Option<NodeId>,
 }
 
-/// What a name came to.
+/// The outcome of opening a name.
 enum Outcome {
     Reached(Reached),
     Link(std::ffi::OsString),
 }
 
 impl How {
-    /// Whether there is this flag.
+    /// Whether all of these flags are set.
     fn has(self, flags: u32) -> bool {
         self.flags & flags == flags
     }
 
-    /// Only to be reached: nothing is read or written by it (`O_PATH`).
+    /// Whether the file is only reached: nothing is read or written through it (`O_PATH`).
     fn reaches(self) -> bool {
         self.has(flag::PATH)
     }
@@ -62,7 +62,7 @@ impl How {
         !self.has(flag::NO_FOLLOW) && !self.is_exclusive()
     }
 
-    /// The host's flags. Those of the guest are Linux' own, but not on every processor.
+    /// The host's flags. The guest's have the values of Linux, but not those of every processor.
     fn of_host(self) -> OFlags {
         let mut host = match self.flags & flag::ACCESS {
             flag::WRITE_ONLY => OFlags::WRONLY,
@@ -101,7 +101,7 @@ pub(crate) fn open(files: &mut Files, at: &At, how: How) -> Result<Reached> {
     loop {
         let outcome = match walk.last(&files.tree)? {
             Last::Folder(place, _) => Outcome::Reached(open_place(files, &place, how)?),
-            // Only folders may have one, and those are made by `mkdir`.
+            // Only folders may be followed by a `/`, and those are made by `mkdir`.
             Last::Name(NamedIn { slash: true, .. }) => return Err(Errno::ISDIR.into()),
             Last::Name(NamedIn { folder: Place::Tree(folder), name, .. }) => {
                 open_node(files, folder, &name, how)?
@@ -153,7 +153,7 @@ fn open_host(node: NodeId, place: &HostPlace, name: &OsStr, how: How) -> Result<
 }
 
 impl How {
-    /// Whether a link itself may be opened. Errs when a folder is wanted.
+    /// Whether a link itself may be opened. Errs when a folder is required.
     fn on_link(self) -> Result<bool> {
         if self.has(flag::DIRECTORY) { Err(Errno::NOTDIR.into()) } else { Ok(self.reaches()) }
     }

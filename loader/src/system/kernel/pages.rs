@@ -1,15 +1,15 @@
-//! Owns the bytes of files in memory: in pages, of which those that nothing was ever written to take nothing. What they take is charged.
-//! Must not know names.
+//! Owns the bytes of files in memory: in pages, of which those that were never written to take no memory. What they take is charged. Must
+//! not know names.
 
 use std::collections::BTreeMap;
 
 use crate::base::budget::{Budget, Charge, Exhausted};
 
-/// Bytes of a page. The last ones of a page that are 0 need not be there.
+/// The bytes of a page. Trailing bytes that are 0 need not be stored.
 const PAGE: usize = 64 << 10;
-/// What a page takes beside its bytes.
+/// The bytes that a page takes besides its contents.
 const ENTRY: u64 = 64;
-/// The least room that a page is given.
+/// The smallest capacity that is given to a page, in bytes.
 const LEAST_ROOM: usize = 64;
 
 /// The bytes of one file.
@@ -17,23 +17,23 @@ const LEAST_ROOM: usize = 64;
 pub(crate) struct Pages {
     written: BTreeMap<u64, Vec<u8>>,
     size: u64,
-    /// `None` as long as nothing was written.
+    /// `None` as long as nothing has been written.
     charge: Option<Charge>,
 }
 
-/// The page that a position lies in, and where in it.
+/// The number of the page that a position lies in, and the offset in it.
 #[expect(clippy::cast_possible_truncation, reason = "a rest is smaller than a page")]
 fn place(position: u64) -> (u64, usize) {
     (position / PAGE as u64, (position % PAGE as u64) as usize)
 }
 
 impl Pages {
-    /// How many bytes there are.
+    /// The size of the file in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.size
     }
 
-    /// Reads what there is at a position; returns how much.
+    /// Reads what there is at a position; returns the number of bytes.
     pub(crate) fn read(&self, position: u64, buffer: &mut [u8]) -> usize {
         let left = usize::try_from(self.size.saturating_sub(position)).unwrap_or(usize::MAX);
         let count = left.min(buffer.len());
@@ -51,8 +51,8 @@ impl Pages {
         count
     }
 
-    /// Writes; returns how much, which is less than asked for when there is no room for more. Errs when there is room for nothing, and
-    /// for positions beyond those that a file has.
+    /// Writes; returns the number of bytes, which is less than requested when there is no room for more. Errs when there is no room at all,
+    /// and for positions beyond those that a file can have.
     pub(crate) fn write(&mut self, budget: &Budget, position: u64, bytes: &[u8]) -> Result<usize, Exhausted> {
         let end = position.checked_add(bytes.len() as u64).filter(|end| i64::try_from(*end).is_ok());
         end.ok_or(Exhausted)?;
@@ -71,7 +71,7 @@ impl Pages {
         Ok(done)
     }
 
-    /// A page with at least `length` bytes.
+    /// A page with room for at least `length` bytes.
     fn room(&mut self, budget: &Budget, number: u64, length: usize) -> Result<&mut Vec<u8>, Exhausted> {
         let page = self.written.get(&number);
         let (known, before) = (page.is_some(), page.map_or(0, Vec::capacity));
@@ -92,7 +92,7 @@ impl Pages {
         Ok(page)
     }
 
-    /// Changes how many bytes there are; new ones are 0. Errs for more than a file has.
+    /// Changes the size of the file; new bytes are 0. Errs for more bytes than a file can have.
     pub(crate) fn set_len(&mut self, size: u64) -> Result<(), Exhausted> {
         if i64::try_from(size).is_err() {
             return Err(Exhausted);

@@ -1,5 +1,5 @@
-//! Owns the options of a guest's sockets: what the guest has set, and that a socket of the host has the same. Those that change who may be
-//! reached, or how much the host keeps, are none a guest sets: they are taken and do nothing. Must not know which call sets them.
+//! Owns the options of a guest's sockets: what the guest has set, and that a socket of the host has the same options. A guest cannot set
+//! those that change who can be reached, or how much the host keeps: they are accepted without effect. Must not know which call sets them.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -15,9 +15,9 @@ pub(crate) enum SocketOption {
     NoDelay,
     /// A port whose connections have just ended may be bound again (`SO_REUSEADDR`).
     ReuseAddress,
-    /// A partner who is gone is noticed (`SO_KEEPALIVE`).
+    /// A partner that is gone is noticed (`SO_KEEPALIVE`).
     KeepAlive,
-    /// Datagrams go to all of a network, where its address is permitted (`SO_BROADCAST`).
+    /// Datagrams may be sent to all of a network, where its address is permitted (`SO_BROADCAST`).
     Broadcast,
 }
 
@@ -26,13 +26,13 @@ pub(crate) enum SocketOption {
 pub(crate) struct SocketOptions {
     /// A bit for each option that is set.
     set: u8,
-    /// What is not sent yet when the socket is closed goes on for so long (`SO_LINGER`).
+    /// How long unsent data is still sent after the socket is closed (`SO_LINGER`).
     linger: Option<Duration>,
 }
 
 impl Default for SocketOptions {
-    /// What servers and asyncio set, and guests cannot ask for: the C library of Emscripten before version 6 keeps `setsockopt` to itself,
-    /// and CPython for it has no name for `SO_REUSEADDR`.
+    /// The options that servers and asyncio set, and that guests cannot request: the C library of Emscripten before version 6 does not pass
+    /// `setsockopt` on, and CPython for it does not define `SO_REUSEADDR`.
     fn default() -> SocketOptions {
         SocketOptions { set: bit(SocketOption::NoDelay) | bit(SocketOption::ReuseAddress), linger: None }
     }
@@ -48,22 +48,23 @@ impl SocketOptions {
         self.set & bit(option) != 0
     }
 
-    /// Sets one.
+    /// Sets or clears an option.
     pub(crate) fn set(&mut self, option: SocketOption, value: bool) {
         self.set = self.set & !bit(option) | if value { bit(option) } else { 0 };
     }
 
-    /// How long a closed socket goes on, if that is set.
+    /// How long a closed socket continues to send, if that is set.
     pub(crate) fn linger(&self) -> Option<Duration> {
         self.linger
     }
 
-    /// Sets that. Only 0 can be set, which breaks the connection off: with more, closing would wait where nothing could end it.
+    /// Sets how long a closed socket continues to send. Only 0 can be set, which breaks the connection off: with more, closing would wait
+    /// where nothing could end it.
     pub(crate) fn set_linger(&mut self, linger: Option<Duration>) {
         self.linger = linger.filter(Duration::is_zero);
     }
 
-    /// Gives a socket of the host all of them.
+    /// Sets all of the options on a socket of the host.
     pub(crate) fn apply(&self, socket: impl AsFd, is_stream: bool) -> Result<()> {
         sockopt::set_socket_reuseaddr(&socket, self.get(SocketOption::ReuseAddress) && is_stream)?;
         if is_stream {

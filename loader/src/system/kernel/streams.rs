@@ -2,7 +2,7 @@
 //! descriptors.
 //!
 //! Reading and writing never wait here, where no interrupt would reach the guest: what is not ready yet is `EAGAIN`, and waiting for it is
-//! the caller's work. The streams of this program themselves stay as they are, since other programs share them.
+//! the caller's work. The streams of this program themselves are left unchanged, since other programs share them.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -26,14 +26,14 @@ pub(crate) struct Streams {
     /// The settings of the terminal that standard input is, if it is one.
     pub settings: Terminal,
     editor: Option<SharedEditor>,
-    /// What stands on the terminal's last line, and of what was typed through the editor what is still to be read.
+    /// The text on the terminal's last line; and, of what was typed through the editor, what is still to be read.
     line: Vec<u8>,
     typed: VecDeque<u8>,
-    /// Whether the end of input was typed, which the next read tells.
+    /// Whether the end of input was typed, which the next read reports.
     is_at_end: bool,
 }
 
-/// The most bytes of a prompt; of a longer line its end is taken.
+/// The most bytes of a prompt; of a longer line, only the end is used.
 const PROMPT: usize = 4096;
 
 enum Source {
@@ -49,17 +49,17 @@ enum Sink {
 
 /// How a stream of this program is read or written without waiting.
 enum Quick {
-    /// By another description of the same file, which does not wait.
+    /// Through another open file description of the same file, which is non-blocking.
     Reopened(OwnedFd),
-    /// A socket: by flags.
+    /// A socket: by flags of the call.
     Socket,
-    /// A file or device that makes nobody wait.
+    /// A file or device that never blocks.
     Always,
-    /// Only after a look at whether it is ready.
+    /// Only after checking whether it is ready.
     Look,
 }
 
-/// What a pipe takes at once when it takes anything (`PIPE_BUF`, pipe(7)).
+/// What a pipe accepts at once if it accepts anything (`PIPE_BUF`, pipe(7)).
 const PIPE_BUFFER: usize = 4096;
 /// The device that makes a new terminal each time it is opened (ptmx(4)).
 const TERMINAL_MAKER: (u32, u32) = (5, 2);
@@ -80,11 +80,11 @@ impl Quick {
     fn reopen(stream: BorrowedFd<'_>, access: OFlags) -> Quick {
         let path = format!("/proc/self/fd/{}", stream.as_raw_fd());
         let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        // Without `/proc`, or when the terminal is another user's.
+        // This is the case without `/proc`, or when the terminal is another user's.
         rustix::fs::open(path, flags, Mode::empty()).map_or(Quick::Look, Quick::Reopened)
     }
 
-    /// Reads what there is.
+    /// Reads what is available.
     fn read(&self, stream: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
         use rustix::net::{RecvFlags, recv};
         Ok(match self {
@@ -153,7 +153,7 @@ impl Streams {
         self.outputs.get((stream as usize).checked_sub(1)?)
     }
 
-    /// The host's own stream behind one of the guest's.
+    /// The host's stream behind one of the guest's.
     pub(crate) fn host(&self, stream: u32) -> Option<BorrowedFd<'_>> {
         match (stream, &self.input, self.sink(stream)) {
             (0, Source::Inherited(_), _) => Some(self.own.0.as_fd()),
@@ -168,7 +168,7 @@ impl Streams {
         self.host(stream).is_some_and(|host| host.as_fd().is_terminal())
     }
 
-    /// The streams by which the guest has a terminal to read and to write, if it has.
+    /// The streams through which the guest reads and writes a terminal, if it has one.
     pub(crate) fn terminal(&self) -> Option<(u32, u32)> {
         let output = [1, 2].into_iter().find(|stream| self.is_terminal(*stream))?;
         self.is_terminal(0).then_some((0, output))
@@ -180,16 +180,16 @@ impl Streams {
         if self.is_terminal(0) { Ok(host) } else { Err(Errno::PERM.into()) }
     }
 
-    /// Who edits lines that are read, and the prompt that the next one stands behind. `None` without an editor, without a terminal, and while
-    /// there is something typed to be read.
+    /// The editor for lines that are read, and the prompt that the next line follows. `None` without an editor, without a terminal, and
+    /// while something typed is still to be read.
     pub(crate) fn editor(&self) -> Option<(SharedEditor, String)> {
         let editor = self.editor.clone().filter(|_| self.typed.is_empty() && !self.is_at_end)?;
         self.terminal()?;
         Some((editor, String::from_utf8_lossy(&self.line).into_owned()))
     }
 
-    /// Whether the terminal's settings are such that lines are read, and shown. They are kept to be put right, since the editor sets others,
-    /// and may be in the middle of a line when the program ends.
+    /// Whether the terminal's settings are such that lines are read, and echoed. The settings are kept in order to be restored, since the
+    /// editor sets others, and may be in the middle of a line when the program ends.
     pub(crate) fn is_for_lines(&self) -> bool {
         let Ok(settings) = rustix::termios::tcgetattr(self.own.0.as_fd()) else { return false };
         settings.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO)
@@ -206,7 +206,7 @@ impl Streams {
         }
     }
 
-    /// Notes what stands on the terminal's last line.
+    /// Notes the text on the terminal's last line.
     fn note_line(&mut self, written: &[u8]) {
         match written.iter().rposition(|byte| *byte == b'\n') {
             Some(end) => self.line = written[end + 1..].to_vec(),
@@ -217,7 +217,7 @@ impl Streams {
         }
     }
 
-    /// The mode that `fstat` tells.
+    /// The mode that `fstat` returns.
     pub(crate) fn mode(&self, stream: u32) -> u32 {
         match self.host(stream).map(rustix::fs::fstat) {
             Some(Ok(status)) => status.st_mode,
@@ -226,11 +226,11 @@ impl Streams {
         }
     }
 
-    /// Reads standard input. Errs with `EAGAIN` when there is nothing yet, and with `EBADF` for the other streams: what is typed at a
-    /// terminal that output goes to is none of the guest's business unless it is given as input.
+    /// Reads standard input; returns the number of bytes. Errs with `EAGAIN` when there is nothing yet, and with `EBADF` for the other
+    /// streams: what is typed at a terminal that output goes to is not for the guest unless it is given as input.
     pub(crate) fn read(&mut self, stream: u32, buffer: &mut [u8]) -> Result<usize> {
         match (stream, &mut self.input) {
-            // musl reads into an empty buffer first.
+            // musl first reads into an empty buffer.
             (0, Source::Inherited(_)) if !buffer.is_empty() && std::mem::take(&mut self.is_at_end) => Ok(0),
             (0, Source::Inherited(_)) if !self.typed.is_empty() => {
                 let count = self.typed.len().min(buffer.len());
@@ -249,7 +249,7 @@ impl Streams {
         }
     }
 
-    /// Writes to standard output or error; returns how much. Errs with `EAGAIN` when there is no room yet.
+    /// Writes to standard output or error; returns the number of bytes. Errs with `EAGAIN` when there is no room yet.
     pub(crate) fn write(&mut self, stream: u32, bytes: &[u8]) -> Result<usize> {
         match (self.sink(stream), self.host(stream)) {
             (Some(Sink::Inherited(quick)), Some(host)) => {

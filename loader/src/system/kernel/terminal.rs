@@ -1,5 +1,5 @@
-//! Owns the settings of the terminal that a guest was given: what the guest set, what there was before, and that the latter comes back.
-//! Must not know which descriptors of the guest lead there.
+//! Owns the settings of the terminal that a guest was given: what the guest set, what was set before, and that the latter is restored. Must
+//! not know which descriptors of the guest lead there.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,9 +16,9 @@ use super::errno::{Errno, Result};
 /// The size of a `struct termios` of musl: modes for input (offset 0), output (4), control (8) and local (12), line discipline (16),
 /// special characters (17), speeds (52, 56).
 pub(crate) const TERMIOS: usize = 60;
-/// Where the special characters are.
+/// The offset of the special characters.
 const CODES: usize = 17;
-/// Those that Linux has, in its order, which is musl's.
+/// Those that Linux has, in its order, which is also musl's.
 const SPECIAL: [SpecialCodeIndex; 17] = [
     SpecialCodeIndex::VINTR,
     SpecialCodeIndex::VQUIT,
@@ -38,11 +38,11 @@ const SPECIAL: [SpecialCodeIndex; 17] = [
     SpecialCodeIndex::VLNEXT,
     SpecialCodeIndex::VEOL2,
 ];
-/// The control modes that hold the speeds (`CBAUD`, `CBAUDEX`, `CIBAUD`): the machine's business.
+/// The control modes that hold the speeds (`CBAUD`, `CBAUDEX`, `CIBAUD`), which are left to the machine.
 const SPEEDS: u32 = 0o2_003_610_017;
 
 /// The terminal of a process: the standard input of this program, when the process inherits it and it is a terminal. Cloning makes another
-/// handle for it, with which another thread can put it right when it ends this program.
+/// handle for it, with which another thread can restore it when it ends this program.
 #[derive(Clone, Default)]
 pub struct Terminal {
     state: Arc<Mutex<State>>,
@@ -52,7 +52,7 @@ pub struct Terminal {
 struct State {
     /// What the guest changed.
     changed: Option<Changed>,
-    /// Whether nothing may be changed any more.
+    /// Whether changes are no longer allowed.
     ended: bool,
 }
 
@@ -60,13 +60,13 @@ struct Changed {
     terminal: OwnedFd,
     before: Termios,
     now: Termios,
-    /// The size before and after the guest set another.
+    /// The size before and after the guest set it.
     size: Option<(Winsize, Winsize)>,
 }
 
 /// Whether this program may set a terminal: in the background it would be stopped for that (`SIGTTOU`), and the settings are the shell's.
 fn is_ours(terminal: &OwnedFd) -> bool {
-    // Of a terminal that controls another group of programs nobody asks.
+    // If it is not the controlling terminal of this program, nothing is stopped.
     tcgetpgrp(terminal).map_or(true, |foreground| foreground == rustix::process::getpgrp())
 }
 
@@ -75,12 +75,12 @@ impl Terminal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the terminal the settings back that it had before the guest changed them. The guest cannot change them any more.
+    /// Restores the settings that the terminal had before the guest changed them. The guest cannot change them any more.
     pub fn restore(&self) {
         let mut state = self.state();
         state.ended = true;
         if let Some(changed) = state.changed.take().filter(|changed| is_ours(&changed.terminal)) {
-            // It may be gone.
+            // The terminal may be gone.
             let _ = tcsetattr(&changed.terminal, OptionalActions::Now, &changed.before);
             let is_guests =
                 |now: Winsize, size: Winsize| (now.ws_row, now.ws_col) == (size.ws_row, size.ws_col);
@@ -92,7 +92,7 @@ impl Terminal {
         }
     }
 
-    /// Gives the terminal the settings back while this program is stopped, runs `stop`, and then sets the guest's again.
+    /// Restores the terminal's settings while this program is stopped, runs `stop`, and then sets the guest's again.
     pub fn while_stopped(&self, stop: impl FnOnce()) {
         let state = self.state();
         let changed = || state.changed.as_ref().filter(|changed| is_ours(&changed.terminal));
@@ -105,8 +105,8 @@ impl Terminal {
         }
     }
 
-    /// How long a read waits at most, in settings that the guest made: `None` is until there is something. With `VMIN` 0 it is `VTIME` tenths
-    /// of a second (termios(3)).
+    /// The longest time that a read waits, according to settings that the guest made; with `None`, it waits until there is something. With
+    /// `VMIN` 0 the time is `VTIME` tenths of a second (termios(3)).
     pub(crate) fn patience(&self) -> Option<Duration> {
         let state = self.state();
         let now = &state.changed.as_ref()?.now;
@@ -115,13 +115,13 @@ impl Terminal {
         is_timed.then(|| Duration::from_millis(u64::from(now.special_codes[SpecialCodeIndex::VTIME]) * 100))
     }
 
-    /// Keeps the settings for [`Terminal::restore`], since somebody else is about to change them.
+    /// Keeps the settings for [`Terminal::restore`], because something else is about to change them.
     pub(crate) fn keep(&self, terminal: BorrowedFd<'_>) -> Result<()> {
         self.state().change(terminal).map(drop)
     }
 
-    /// Sets a terminal's settings to those of a guest's `struct termios`, after throwing away what was typed if it is to be. Output that is
-    /// not written yet is not waited for, since nothing could end that.
+    /// Sets a terminal's settings to those of a guest's `struct termios`, after discarding typed input if `flush`. It does not wait for
+    /// output that is not written yet, since nothing could end that wait.
     pub(crate) fn set(&self, terminal: BorrowedFd<'_>, record: &[u8; TERMIOS], flush: bool) -> Result<()> {
         let mut state = self.state();
         let settings = decode(record, &tcgetattr(terminal)?);
@@ -147,7 +147,7 @@ impl Terminal {
 }
 
 impl State {
-    /// What is kept of a change that is about to be made.
+    /// The record of a change that is about to be made.
     fn change(&mut self, terminal: BorrowedFd<'_>) -> Result<&mut Changed> {
         if self.ended {
             return Err(Errno::IO.into());
@@ -186,7 +186,7 @@ pub(crate) fn settings(terminal: BorrowedFd<'_>) -> Result<[u8; TERMIOS]> {
     Ok(record)
 }
 
-/// The settings that a `struct termios` means, with what is not the guest's business as it is now.
+/// The settings that a `struct termios` describes; what the guest may not set stays as it is now.
 fn decode(record: &[u8; TERMIOS], now: &Termios) -> Termios {
     let word = |at: usize| {
         let bytes = record.get(at..).and_then(<[u8]>::first_chunk);
@@ -204,7 +204,7 @@ fn decode(record: &[u8; TERMIOS], now: &Termios) -> Termios {
     settings
 }
 
-/// `tcflush`: throws away what was typed (0), what is not written yet (1), or both (2).
+/// `tcflush`: discards typed input (0), unwritten output (1), or both (2).
 pub(crate) fn flush(terminal: BorrowedFd<'_>, queue: u32) -> Result<()> {
     let queue = match queue {
         0 => QueueSelector::IFlush,
@@ -215,7 +215,7 @@ pub(crate) fn flush(terminal: BorrowedFd<'_>, queue: u32) -> Result<()> {
     Ok(tcflush(terminal, queue)?)
 }
 
-/// `tcflow`: suspends output (0), restarts it (1), or asks the other end to stop (2) or go on (3).
+/// `tcflow`: suspends output (0), restarts it (1), or asks the other end to stop (2) or continue (3).
 pub(crate) fn flow(terminal: BorrowedFd<'_>, action: u32) -> Result<()> {
     let action = match action {
         0 => Action::OOff,

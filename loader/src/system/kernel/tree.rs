@@ -16,14 +16,14 @@ use crate::base::budget::{Budget, Charge, Exhausted};
 use crate::base::interrupt::InterruptState;
 use crate::system::archive::Archive;
 
-/// What a node takes of the host's memory with a name of the usual length, in bytes.
+/// The bytes of the host's memory that a node takes, with a name of the usual length.
 const NODE: u64 = 1 << 10;
 
-/// A file, folder, link or device of the tree. Valid as long as it has a name or is open; then nothing else ever has the same one.
+/// A file, folder, link or device of the tree. Valid as long as it has a name or is open; afterwards the same id is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct NodeId {
     place: usize,
-    /// How many nodes have been at this place before.
+    /// The number of nodes that have been at this place before.
     generation: u64,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct NodeId {
 #[derive(Default)]
 pub(crate) struct Folder {
     names: BTreeMap<Arc<OsStr>, Entry>,
-    /// The names in the order they were made: where a listing is in it does not change when others come or go.
+    /// The names in the order they were made: the position of a listing does not change when others come or go.
     order: BTreeMap<u64, Arc<OsStr>>,
     folders: u64,
 }
@@ -43,7 +43,7 @@ struct Entry {
 }
 
 impl Folder {
-    /// What has a name.
+    /// The node with a name.
     pub(crate) fn get(&self, name: &OsStr) -> Option<NodeId> {
         self.names.get(name).map(|entry| entry.id)
     }
@@ -58,7 +58,7 @@ impl Folder {
         self.names.iter().find(|(_, entry)| entry.id == id).map(|(name, _)| &**name)
     }
 
-    /// The names that were made after a number, with their own numbers: from 1 on, and never the same again.
+    /// The names that were made after a number, with their own numbers, which count from 1 and are never used again.
     pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &OsStr, NodeId)> {
         let names = self.order.range((Bound::Excluded(number), Bound::Unbounded));
         names.filter_map(|(number, name)| Some((*number, &**name, self.get(name)?)))
@@ -88,12 +88,12 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// Whether a path may go on behind it.
+    /// Whether a path may continue behind it.
     pub(crate) fn is_folder(&self) -> bool {
         matches!(self, Content::Folder(_) | Content::Host(_))
     }
 
-    /// The file type in the mode that `stat` tells.
+    /// The file type in the mode that `stat` returns.
     pub(crate) fn kind(&self) -> u32 {
         match self {
             Content::File(_) => kind::FILE,
@@ -113,12 +113,12 @@ pub(crate) enum Device {
     Random,
     /// Standard input, output or error, by number.
     Stream(u32),
-    /// The terminal, if there is one: the standard streams that are read and written.
+    /// The terminal, if there is one: the standard streams that it is read and written through.
     Terminal(Option<(u32, u32)>),
 }
 
 impl Device {
-    /// The standard stream behind it, in whatever direction.
+    /// The standard stream behind the device, in whatever direction.
     pub(crate) fn stream(self) -> Option<u32> {
         match self {
             Device::Stream(stream) => Some(stream),
@@ -127,7 +127,7 @@ impl Device {
         }
     }
 
-    /// The standard stream that it writes to. Errs for one that is read only.
+    /// The standard stream that the device writes to. Errs for one that is read-only.
     pub(crate) fn output(self) -> Result<Option<u32>> {
         match self {
             Device::Stream(0) => Err(Errno::BADF.into()),
@@ -161,25 +161,25 @@ impl Data {
     }
 }
 
-/// What is asked of a node's permission bits. The guest's one user owns all, and Emscripten's rule is that any of the three bits
-/// permits (`nodePermissions` of its `FS`): there is no root.
+/// The permission bits that an access requires. The guest's only user owns everything, and Emscripten's rule is that any of the three bits
+/// permits the access (`nodePermissions` of its `FS`): there is no root.
 pub(crate) mod permission {
     pub(crate) const READ: u32 = 0o444;
     pub(crate) const WRITE: u32 = 0o222;
-    /// Of a folder: to look for names in it.
+    /// For a folder: looking up names in it.
     pub(crate) const SEARCH: u32 = 0o111;
 }
 
-/// A node with what `stat` tells of it.
+/// A node with what `stat` returns for it.
 pub(crate) struct Node {
     pub content: Content,
     /// Permission bits.
     pub mode: u32,
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since 1970, as for the other times.
     pub accessed: i128,
     pub modified: i128,
     pub changed: i128,
-    /// Whether neither it nor, in a folder, its names may change.
+    /// Whether the node and, in a folder, its names must not change.
     pub read_only: bool,
     /// How many names it has.
     pub names: u32,
@@ -189,11 +189,11 @@ pub(crate) struct Node {
     parent: NodeId,
     /// In a mounted folder of the host, what of the guest's own lies over its names.
     covers: Folder,
-    /// What it takes beside its bytes, once it is in a tree.
+    /// The charge for what the node takes besides its bytes, once it is in a tree.
     charge: Option<Charge>,
 }
 
-/// Bytes that are copied at once.
+/// The number of bytes that are copied at once.
 const COPIED: usize = 1 << 20;
 
 /// The tree.
@@ -201,9 +201,9 @@ pub(crate) struct Tree {
     nodes: Vec<Slot>,
     free: Vec<usize>,
     budget: Budget,
-    /// Tells when the guest is to end.
+    /// Says when the guest is to end.
     interrupt: Arc<InterruptState>,
-    /// How many names were made.
+    /// The number of names that were made so far.
     made: u64,
 }
 
@@ -216,7 +216,7 @@ struct Slot {
 impl Tree {
     pub(crate) const ROOT: NodeId = NodeId { place: 0, generation: 0 };
 
-    /// A tree with an empty root folder; what is put there is charged to `budget`.
+    /// A tree with an empty root folder; what is put into it is charged to `budget`.
     pub(crate) fn new(budget: Budget) -> Tree {
         let interrupt = Arc::default();
         let mut tree = Tree { nodes: Vec::new(), free: Vec::new(), budget, interrupt, made: 0 };
@@ -226,7 +226,7 @@ impl Tree {
         tree
     }
 
-    /// Lets the end of the guest end what is done for it here.
+    /// Sets the interrupt that ends work done here for the guest when the guest is to end.
     pub(crate) fn set_interrupt(&mut self, interrupt: Arc<InterruptState>) {
         self.interrupt = interrupt;
     }
@@ -241,12 +241,12 @@ impl Tree {
         slot.and_then(|slot| slot.node.as_mut()).ok_or_else(|| Errno::NOENT.into())
     }
 
-    /// The inode number that `stat` tells.
+    /// The inode number that `stat` returns.
     pub(crate) fn inode(id: NodeId) -> u64 {
         id.place as u64 + 2
     }
 
-    /// The names in a folder; in one of the host, those that lie over the host's.
+    /// The names in a folder; for a folder of the host, those that lie over the host's.
     pub(crate) fn folder(&self, folder: NodeId) -> Result<&Folder> {
         let node = self.get(folder)?;
         match &node.content {
@@ -265,8 +265,8 @@ impl Tree {
         }
     }
 
-    /// Puts a folder of the host under one of the tree, whose names lie over the host's; where both have a folder, what is in them
-    /// is seen together. Errs when there is a folder of the host already.
+    /// Puts a folder of the host under one of the tree, whose names lie over the host's; where both have a folder of the same name, the
+    /// contents of both are seen together. Errs when there is a folder of the host already.
     pub(crate) fn underlay(&mut self, id: NodeId, host: Arc<HostFolder>) -> Result<()> {
         let node = self.get_mut(id)?;
         let Content::Folder(names) = &mut node.content else { return Err(Errno::BUSY.into()) };
@@ -283,7 +283,7 @@ impl Tree {
         Ok(())
     }
 
-    /// What has a name in a folder. Errs when the folder must not be searched.
+    /// The node that has a name in a folder. Errs when the folder must not be searched.
     pub(crate) fn look_up(&self, folder: NodeId, name: &OsStr) -> Result<Option<NodeId>> {
         /// `NAME_MAX` of Linux.
         const LONGEST_NAME: usize = 255;
@@ -295,7 +295,7 @@ impl Tree {
         Ok(names.get(name))
     }
 
-    /// The folder that a folder is in, or was in before it was removed; the root's is itself.
+    /// The folder that contains a folder, or contained it before it was removed; the root's is the root itself.
     pub(crate) fn parent(&self, folder: NodeId) -> Result<NodeId> {
         let parent = self.get(folder)?.parent;
         self.get(parent).map(|_| parent)
@@ -330,7 +330,7 @@ impl Tree {
         self.changes_names(folder)
     }
 
-    /// The same as [`Tree::add`], by the host: into a read-only folder, too, and over a name of a mounted folder.
+    /// Adds a node as [`Tree::add`] does, but on behalf of the host: also into a read-only folder, and over a name of a mounted folder.
     pub(crate) fn place(&mut self, folder: NodeId, name: &OsStr, node: Node) -> Result<NodeId> {
         if self.folder(folder)?.get(name).is_some() {
             return Err(Errno::EXIST.into());
@@ -340,7 +340,7 @@ impl Tree {
         Ok(id)
     }
 
-    /// Keeps a node that has no name: it goes when its last descriptor is closed. Errs when the tree is full.
+    /// Keeps a node that has no name: it is removed when its last descriptor is closed. Errs when the tree is full.
     pub(crate) fn keep(&mut self, mut node: Node) -> Result<NodeId> {
         let target = if let Content::Link(target) = &node.content { target.len() as u64 } else { 0 };
         node.charge = Some(self.budget.charge(NODE.saturating_add(target)).map_err(no_space)?);
@@ -388,13 +388,13 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes a name away, and leaves the node.
+    /// Removes a name but keeps the node.
     fn detach(&mut self, folder: NodeId, name: &OsStr) -> Result<NodeId> {
         let id = self.folder_mut(folder)?.remove(name).ok_or(Errno::NOENT)?;
         let node = self.get_mut(id)?;
         node.names = node.names.saturating_sub(1);
         node.changed = now();
-        // One name counts with the node.
+        // One name is included in the charge of the node.
         if let (1.., Some(charge)) = (node.names, &mut node.charge) {
             charge.resize(charge.bytes().saturating_sub(NODE)).map_err(no_space)?;
         }
@@ -416,7 +416,7 @@ impl Tree {
         }
     }
 
-    /// Takes a name away; a node without names that is not open goes.
+    /// Removes a name; a node that has no name left and is not open is removed.
     pub(crate) fn unlink(&mut self, folder: NodeId, name: &OsStr) -> Result<()> {
         self.changes_names(folder)?;
         let id = self.detach(folder, name)?;
@@ -454,7 +454,7 @@ impl Tree {
         self.link(new_folder, new_name, id)
     }
 
-    /// What all that is kept for the guest may take together, and what it takes now, in bytes.
+    /// The most bytes that everything kept for the guest may take together, and the bytes that it takes now.
     pub(crate) fn room(&self) -> (u64, u64) {
         (self.budget.limit(), self.budget.used())
     }
@@ -465,7 +465,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Counts one descriptor less. What an archive has is not kept for a file that is not open.
+    /// Counts one descriptor fewer. The contents of an archive's file are not kept when it is not open.
     pub(crate) fn close(&mut self, id: NodeId) {
         if let Ok(node) = self.get_mut(id) {
             node.opened = node.opened.saturating_sub(1);
@@ -476,7 +476,7 @@ impl Tree {
         self.collect(id);
     }
 
-    /// How many links `stat` tells: the names, and for a folder `.` in it and `..` in each folder in it.
+    /// The number of links that `stat` returns: the names, and for a folder the `.` in it and the `..` in each folder in it.
     pub(crate) fn links(&self, id: NodeId) -> Result<u64> {
         let node = self.get(id)?;
         Ok(match &node.content {
@@ -499,7 +499,7 @@ impl Tree {
         self.free.push(id.place);
     }
 
-    /// All bytes of a file, shared where they are.
+    /// All bytes of a file, shared where they are shared already.
     pub(crate) fn shared(&mut self, id: NodeId) -> Result<Arc<[u8]>> {
         let node = self.get(id)?;
         match &node.content {
@@ -518,8 +518,8 @@ impl Tree {
         Ok(bytes.into())
     }
 
-    /// Reads at a position; returns how much. A file of an archive is read as a whole when it is first read from, and kept as long as it is
-    /// open.
+    /// Reads at a position; returns the number of bytes. A file of an archive is unpacked as a whole when it is first read from, and kept
+    /// as long as it is open.
     pub(crate) fn read(&mut self, id: NodeId, position: u64, buffer: &mut [u8]) -> Result<usize> {
         self.load(id)?;
         match &self.get(id)?.content {
@@ -546,14 +546,14 @@ impl Tree {
         Ok(())
     }
 
-    /// Changes the size of a file; new bytes are 0, and take nothing.
+    /// Changes the size of a file; new bytes are 0, and take no memory.
     pub(crate) fn resize(&mut self, id: NodeId, size: u64) -> Result<()> {
         self.owned(id, size)?.set_len(size).map_err(|_| Errno::FBIG)?;
         self.get_mut(id)?.touch();
         Ok(())
     }
 
-    /// Writes into a file, which grows as needed; returns how much, which is less than asked for when there is no room for more.
+    /// Writes into a file, which grows as needed; returns the number of bytes, which is less than requested when there is no room for more.
     pub(crate) fn write(&mut self, id: NodeId, position: u64, bytes: &[u8]) -> Result<usize> {
         let end = position.checked_add(bytes.len() as u64).filter(|end| i64::try_from(*end).is_ok());
         end.ok_or(Errno::FBIG)?;
@@ -563,7 +563,7 @@ impl Tree {
         Ok(count)
     }
 
-    /// The bytes of a file that may be written to: the guest's own, which what is shared with others is copied for, as far as it is kept.
+    /// The bytes of a file that may be written to: the guest's own, for which shared contents are copied first, as far as they are kept.
     fn owned(&mut self, id: NodeId, kept: u64) -> Result<&mut Pages> {
         if matches!(self.get(id)?.content, Content::File(Data::Shared(_) | Data::Archived { .. })) {
             let copy = self.copy(id, kept);
@@ -582,7 +582,8 @@ impl Tree {
         }
     }
 
-    /// A copy of the first bytes of a file, by pieces; what of an archive is in memory for it is charged as for any reader.
+    /// A copy of the first bytes of a file, made in pieces; an archive's contents that are in memory for this are charged as for any
+    /// reader.
     fn copy(&mut self, id: NodeId, size: u64) -> Result<Pages> {
         let size = size.min(self.size(id)?);
         let (mut pages, mut position, mut buffer) = (Pages::default(), 0, vec![0; COPIED]);
@@ -600,7 +601,7 @@ impl Tree {
         Ok(pages)
     }
 
-    /// Bytes of a file; of a link, of its target.
+    /// The size of a file in bytes; for a link, that of its target.
     pub(crate) fn size(&self, id: NodeId) -> Result<u64> {
         Ok(match &self.get(id)?.content {
             Content::File(data) => data.len(),
@@ -611,7 +612,7 @@ impl Tree {
     }
 }
 
-/// The contents of a file of an archive. Errs when the guest is to end before they are there.
+/// The contents of a file of an archive. Errs when the guest is to end before they are complete.
 fn unpacked(archive: &Archive, index: usize, interrupt: &InterruptState) -> Result<Arc<[u8]>> {
     let contents = archive.read_unless(index, &|| interrupt.is_terminated());
     interrupt.check()?;
@@ -640,17 +641,17 @@ impl Node {
         }
     }
 
-    /// The same, never to change.
+    /// This node, made read-only.
     pub(crate) fn read_only(self) -> Node {
         Node { read_only: true, ..self }
     }
 
-    /// The same, last modified then: nanoseconds since 1970.
+    /// This node with this time of its last modification, in nanoseconds since 1970.
     pub(crate) fn modified(self, modified: i128) -> Node {
         Node { accessed: modified, modified, changed: modified, ..self }
     }
 
-    /// Errs with `EACCES` unless one of the bits of each [`permission`] is set.
+    /// Errs with `EACCES` unless, for each [`permission`], one of its bits is set.
     pub(crate) fn permits(&self, permissions: &[u32]) -> Result<()> {
         let is_permitted = permissions.iter().all(|bits| self.mode & bits != 0);
         if is_permitted { Ok(()) } else { Err(Errno::ACCES.into()) }
@@ -671,13 +672,13 @@ impl Node {
     }
 }
 
-/// What a file system without room says.
+/// The error of a file system without room.
 fn no_space(_: Exhausted) -> Errno {
     Errno::NOSPC
 }
 
-/// Nanoseconds since 1970, in whole microseconds: Pyodide's CPython sets no finer ones, so that a program that copies a finer time
-/// would find it changed.
+/// Nanoseconds since 1970, in whole microseconds: Pyodide's CPython sets no finer times, so that a program that copies a finer time would
+/// find it changed.
 pub(crate) fn now() -> i128 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i128::try_from(since.as_micros()).map_or(i128::MAX, |micros| micros.saturating_mul(1000))
@@ -719,7 +720,7 @@ mod tests {
         assert!(tree.write(id, u64::MAX, b"x").is_err());
         assert!(tree.resize(id, u64::MAX).is_err());
         assert_eq!(tree.size(id).unwrap(), 0);
-        // A hole takes nothing, and what was cut off neither.
+        // A hole takes no memory, and neither does what was cut off.
         for _ in 0..40 {
             tree.resize(id, 900 << 20).unwrap();
             assert_eq!(tree.write(id, 500 << 20, &vec![1; 500_000]).unwrap(), 500_000);
@@ -759,7 +760,7 @@ mod tests {
         assert_eq!(tree.budget.used(), NODE + size);
         tree.close(id);
         assert_eq!(tree.budget.used(), NODE);
-        // What is written to is the guest's own from then on, and the archive's file is what it was.
+        // What is written to is the guest's own from then on, and the archive's file is unchanged.
         let original = archive.read(index).unwrap();
         assert_eq!(tree.write(id, 1, b"?").unwrap(), 1);
         assert_eq!(tree.read(id, 0, &mut buffer).unwrap() as u64, size);
@@ -768,7 +769,7 @@ mod tests {
         tree.resize(id, 0).unwrap();
         assert_eq!(tree.read(id, 0, &mut buffer).unwrap(), 0);
         assert_eq!(tree.budget.used(), NODE);
-        // Where there is no room for a copy, nothing is left of it.
+        // Where there is no room for a copy, nothing of it remains.
         let data = Data::Archived { archive, index, size, loaded: None };
         let id = tree.add(Tree::ROOT, "b".as_ref(), Node::new(Content::File(data), 0o644)).unwrap();
         let left = tree.budget.limit() - tree.budget.used() - size;

@@ -1,6 +1,6 @@
-//! Owns how a path is walked, as a kernel with mounts does it: part by part, through the tree and the folders of the host that are
-//! mounted in it. Links are followed here, in the guest's names: an absolute one begins at the guest's root, wherever it lies, and
-//! `..` leads from a mounted folder into the folder it is mounted in. Must not know what is done at the end of a path.
+//! Owns how a path is walked, as in a kernel with mounts: part by part, through the tree and the folders of the host that are mounted in
+//! it. Links are followed here, in the guest's names: an absolute one begins at the guest's root, wherever it lies, and `..` leads from a
+//! mounted folder into the folder it is mounted in. Must not know what is done at the end of a path.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -14,7 +14,7 @@ use super::tree::{Content, NodeId, Tree, permission};
 const MOST_LINKS: usize = 40;
 /// The most bytes of a path, with its NUL (`PATH_MAX` of Linux).
 const PATH_LIMIT: usize = 4096;
-/// How often one walk finds its way anew when folders of the host move under it.
+/// How often one walk finds its way again when folders of the host are moved during the walk.
 const MOST_MOVES: usize = 8;
 
 /// A folder: of the tree, or of the host.
@@ -34,7 +34,7 @@ impl Place {
         }
     }
 
-    /// Whether both are of one mount, so that files can be moved between them.
+    /// Whether both belong to the same mount, so that files can be moved between them.
     pub(crate) fn is_mounted_with(&self, other: &Place) -> bool {
         match (self, other) {
             (Place::Tree(_), Place::Tree(_)) => true,
@@ -44,7 +44,7 @@ impl Place {
     }
 }
 
-/// Where a path ends.
+/// How a path ends.
 pub(crate) enum Last {
     /// With a name in a folder, which may be there or not.
     Name(NamedIn),
@@ -58,47 +58,48 @@ pub(crate) struct NamedIn {
     pub name: OsString,
     /// Whether a `/` follows.
     pub slash: bool,
-    /// The mounted folder that it is a name of where something of the guest's own, in `folder`, lies over it: a mount point.
+    /// Where something of the guest's own lies over a name of a mounted folder, in `folder`: that mounted folder. The name is a mount
+    /// point.
     pub covers: Option<Place>,
 }
 
 impl NamedIn {
-    /// Where the name is, whatever lies over it.
+    /// The folder that contains the name, whatever lies over it.
     pub(crate) fn parent(&self) -> &Place {
         self.covers.as_ref().unwrap_or(&self.folder)
     }
 }
 
-/// How a path ends that does not end with a name.
+/// The end of a path that does not end with a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum End {
     Root,
     Dot,
     DotDot,
-    /// With a name and a `/`, and it is wanted what is there.
+    /// With a name and a `/`, where what is there is wanted.
     Slash,
 }
 
 /// What a `/` at the end of a path means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Slash {
-    /// What is there is wanted, and must be a folder.
+    /// What the path leads to is wanted, and must be a folder.
     Enters,
     /// The name itself is wanted: to be made, removed, renamed.
     Kept,
 }
 
-/// A walk on its way.
+/// A walk in progress.
 pub(crate) struct Walk {
     place: Place,
-    /// What is left of the path, from `at` on.
+    /// The rest of the path is what follows from `at` on.
     path: Vec<u8>,
     at: usize,
     slash: Slash,
     end: End,
     links: usize,
     moves: usize,
-    /// The folders of the host from the mounted one to the one that `place` is in, once `..` was asked for.
+    /// The folders of the host from the mounted one to the one that contains `place`, once `..` has been met.
     trail: Option<Vec<Identity>>,
 }
 
@@ -110,7 +111,7 @@ struct Part {
 }
 
 impl Walk {
-    /// A walk of a path, from a folder on when it is relative. Errs with `ENOENT` for an empty path.
+    /// A walk of a path, which starts from a folder when it is relative. Errs with `ENOENT` for an empty path.
     pub(crate) fn new(from: Place, path: &Path, slash: Slash) -> Result<Walk> {
         let path = path.as_os_str().as_bytes();
         if path.is_empty() {
@@ -124,7 +125,7 @@ impl Walk {
         Ok(Walk { place, path, at: 0, slash, end: End::Root, links: 0, moves: 0, trail: None })
     }
 
-    /// Goes to the end of the path.
+    /// Walks to the end of the path.
     pub(crate) fn last(&mut self, tree: &Tree) -> Result<Last> {
         loop {
             self.settle(tree)?;
@@ -153,7 +154,7 @@ impl Walk {
         }
     }
 
-    /// Goes on with the target of a link, which was the last name.
+    /// Continues with the target of a link, which was the last name.
     pub(crate) fn follow(&mut self, target: &OsStr) -> Result<()> {
         self.links += 1;
         if self.links > MOST_LINKS {
@@ -186,7 +187,7 @@ impl Walk {
         Some(Part { name: OsString::from_vec(name.to_vec()), is_last, slash })
     }
 
-    /// Where a folder of the host is mounted in the tree, it is what is there.
+    /// Where a folder of the host is mounted in the tree, moves on into that folder.
     fn settle(&mut self, tree: &Tree) -> Result<()> {
         if let Place::Tree(node) = self.place
             && let Content::Host(host) = &tree.get(node)?.content
@@ -197,7 +198,7 @@ impl Walk {
         Ok(())
     }
 
-    /// What of the guest's own lies over a name of a mounted folder, where the walk is in such a one: the folder's node and its own.
+    /// What of the guest's own lies over a name of a mounted folder, if the walk is in one: the folder's node and its own.
     fn cover(&self, tree: &Tree, name: &OsStr) -> Result<Option<(NodeId, NodeId)>> {
         let Place::Host(node, place) = &self.place else { return Ok(None) };
         let covers = tree.folder(*node)?;
@@ -207,10 +208,10 @@ impl Walk {
         Ok(covers.get(name).map(|id| (*node, id)))
     }
 
-    /// Goes as far as the host's kernel can go at once: through plain names, when no `..` is left that would want to know the way.
+    /// Goes as far as the host's kernel can go at once: through plain names, when no `..` is left that would need to know the way.
     fn stride(&mut self, tree: &Tree) -> Result<()> {
         let Place::Host(node, place) = &self.place else { return Ok(()) };
-        // What lies over a name is none of the host's.
+        // What lies over a name is not the host's.
         if !tree.folder(*node)?.is_empty() && place.is_root()? {
             return Ok(());
         }
@@ -231,7 +232,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Errs unless the folder may be searched, as `.` and `..` want it, too.
+    /// Errs unless the folder may be searched, which `.` and `..` require, too.
     fn search(&self, tree: &Tree) -> Result<()> {
         match &self.place {
             Place::Tree(folder) => tree.get(*folder)?.permits(&[permission::SEARCH]),
@@ -291,7 +292,7 @@ impl Walk {
         };
         let above = place.up()?;
         if trail.pop() != Some(above.identity()?) {
-            // Somebody of the host has moved the folder since: what is above it now must lie beneath the mount, too.
+            // Another program has moved the folder since: what is above it now must lie beneath the mount, too.
             self.moves += 1;
             if self.moves > MOST_MOVES {
                 return Err(Errno::NOENT.into());

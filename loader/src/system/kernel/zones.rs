@@ -1,5 +1,5 @@
-//! Owns the files of the time zone database that guests see: jiff's, which has it for the C library's calls as well. Must not know who asks
-//! for local time.
+//! Owns the files of the time zone database that guests see: jiff's, which the C library's calls use as well. Must not know what asks for
+//! local time.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use super::Kernel;
 use super::tree::{Content, Data, Node};
 
-/// Where Python, and everybody else, looks for it (CPython's manual, `zoneinfo.TZPATH`).
+/// Where Python, and other programs, look for it (CPython's manual, `zoneinfo.TZPATH`).
 const FOLDER: &str = "/usr/share/zoneinfo";
 
 /// A zone's name and its file (RFC 9636).
@@ -28,7 +28,7 @@ impl Kernel {
         }
         for (name, bytes) in ZONES.iter() {
             let node = Node::new(Content::File(Data::Shared(bytes.clone())), 0o644).read_only();
-            // A folder of the host may be mounted above.
+            // A folder of the host may be mounted above it.
             if self.files.place(&folder.join(name), node).is_err() {
                 return;
             }

@@ -9,7 +9,7 @@ use crate::system::guest::Guest;
 use crate::system::kernel::errno::{Fault, Result};
 use crate::system::state::ProcessState;
 
-/// Makes of a list of functions, which answer with an error number, 0 for none, what defines them and what says their types.
+/// Makes, from a list of functions that return an error number, or 0 for none, the code that defines them and the list of their types.
 macro_rules! functions {
     ($($module:ident::$name:ident($($argument:ident: $ty:ty),*);)*) => {
         fn define_all(linker: &mut Linker<ProcessState>) -> wasmtime::Result<()> {
@@ -30,7 +30,7 @@ macro_rules! functions {
     };
 }
 
-/// A number of C's as WebAssembly has it.
+/// A C number in its WebAssembly type.
 trait Number {
     const TYPE: ValType;
 }
@@ -47,7 +47,7 @@ impl Number for i64 {
     const TYPE: ValType = ValType::I64;
 }
 
-// In the order of preview 1's document.
+// In the order of the specification of preview 1.
 #[rustfmt::skip]
 functions! {
     process::args_get(vector: u32, text: u32);
@@ -107,7 +107,7 @@ pub(crate) fn define(linker: &mut Linker<ProcessState>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// The one that does not return.
+/// The only function that does not return.
 const EXIT: &str = "proc_exit";
 
 /// All functions of preview 1: import module, name and type.
@@ -119,7 +119,7 @@ pub(crate) fn functions() -> Vec<(&'static str, &'static str, Signature)> {
     types_of_all().into_iter().map(of).chain([exit]).collect()
 }
 
-/// What the guest is told of how a call went.
+/// The error number that a call returns to the guest, or 0. Errs when the guest has ended.
 fn answer(result: Result<()>) -> wasmtime::Result<u32> {
     match result {
         Ok(()) => Ok(0),

@@ -1,4 +1,4 @@
-//! Owns how the structures and numbers of preview 1 lie in a guest's memory (`typenames.witx`), all little-endian. Must not know what
+//! Owns the layout of the structures and numbers of preview 1 in a guest's memory (`typenames.witx`), all little-endian. Must not know what
 //! they are used for.
 
 use crate::system::guest::Guest;
@@ -16,7 +16,7 @@ pub(super) mod file_type {
     pub(crate) const LINK: u8 = 7;
 }
 
-/// `rights`: those that a program can tell apart by what it may do.
+/// `rights`: those by which a program can tell what a descriptor permits.
 pub(super) mod right {
     pub(crate) const DATASYNC: u64 = 1 << 0;
     pub(crate) const READ: u64 = 1 << 1;
@@ -26,11 +26,11 @@ pub(super) mod right {
     pub(crate) const ALLOCATE: u64 = 1 << 8;
     pub(crate) const READ_FOLDER: u64 = 1 << 14;
     pub(crate) const SET_SIZE: u64 = 1 << 22;
-    /// All that there are.
+    /// All rights that there are.
     pub(crate) const ALL: u64 = (1 << 30) - 1;
-    /// Any of those that mean that a file is to be read.
+    /// The rights that mean that a file is to be read.
     pub(crate) const READING: u64 = READ | READ_FOLDER;
-    /// Any of those that mean that a file is to be written.
+    /// The rights that mean that a file is to be written.
     pub(crate) const WRITING: u64 = DATASYNC | WRITE | ALLOCATE | SET_SIZE;
 }
 
@@ -57,7 +57,7 @@ pub(super) mod time_flag {
     pub(crate) const NOW: u32 = 1 << 1;
 }
 
-/// The type of a file by its mode. There is none for FIFOs.
+/// The type of a file by its mode. There is no type for FIFOs.
 pub(super) fn type_of_mode(mode: u32) -> u8 {
     match mode & 0o170_000 {
         kind::FILE => file_type::FILE,
@@ -70,7 +70,7 @@ pub(super) fn type_of_mode(mode: u32) -> u8 {
     }
 }
 
-/// The type of a file by its `d_type` (readdir(3)), which are the bits of a mode.
+/// The type of a file by its `d_type` (readdir(3)), which consists of bits of its mode.
 pub(super) fn type_of_entry(entry_type: u8) -> u8 {
     type_of_mode(u32::from(entry_type) << 12)
 }
@@ -87,7 +87,7 @@ pub(super) fn write_status(guest: &mut Guest<'_>, address: u32, status: &Status)
     guest.write(address, &record)
 }
 
-/// Nanoseconds since 1970: times before that cannot be told.
+/// Nanoseconds since 1970: earlier times cannot be represented.
 fn timestamp(time: i128) -> u64 {
     u64::try_from(time.max(0)).unwrap_or(u64::MAX)
 }
@@ -127,15 +127,15 @@ pub(super) enum Awaited {
     },
     Readable(u32),
     Writable(u32),
-    /// What there is no number for.
+    /// Anything that has no number.
     Unknown,
 }
 
-/// Bytes of a `subscription` and of an `event`.
+/// The bytes of a `subscription` and of an `event`.
 pub(super) const SUBSCRIPTION: usize = 48;
 pub(super) const EVENT: usize = 32;
 
-/// A `subscription`: what the guest calls it by, and what it waits for.
+/// Reads a `subscription`: the guest's name for it, and what it waits for.
 pub(super) fn subscription(record: &[u8; SUBSCRIPTION]) -> ([u8; 8], Awaited) {
     let long = |at: usize| {
         let mut bytes = [0; 8];
@@ -161,7 +161,7 @@ const CLOCK: u8 = 0;
 const READABLE: u8 = 1;
 const WRITABLE: u8 = 2;
 
-/// An `event`: what came of a subscription.
+/// Makes an `event`: the outcome of a subscription.
 pub(super) fn event(
     name: [u8; 8],
     awaited: Awaited,

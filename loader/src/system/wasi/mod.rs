@@ -1,9 +1,9 @@
 //! Owns the system interface of WASI main modules: preview 1 (`wasi_snapshot_preview1.witx`), over the kernel. Must not know
 //! libraries.
 //!
-//! A guest has one preopened folder, which is the root of the kernel's tree: whatever path wasi-libc is given, it asks for what is
-//! left of it beneath that folder, and devices, temporary files and mounted folders are all in one place. `functions.rs` has the list
-//! of all functions, `calls/` what they do, `layout.rs` how their structures lie in memory.
+//! A guest has one preopened folder, which is the root of the kernel's tree: whatever path wasi-libc is given, it asks for the rest of the
+//! path beneath that folder, so that devices, temporary files and mounted folders are all in one place. `functions.rs` has the list of all
+//! functions, `calls/` has what they do, and `layout.rs` how their structures lie in memory.
 
 mod calls;
 mod functions;
@@ -22,23 +22,23 @@ use crate::system::kernel::descriptors::flag;
 
 /// The state of the system of one process.
 pub(crate) struct Wasi {
-    /// Known as soon as the guest first calls.
+    /// Known from the guest's first call on.
     pub memory: Option<Memory>,
     pub kernel: Kernel,
-    /// What the guest is told of its arguments and of its environment (`NAME=VALUE`), each as C strings.
+    /// The arguments and the environment (`NAME=VALUE`) that the guest sees, each as C strings.
     arguments: Vec<Vec<u8>>,
     environment: Vec<Vec<u8>>,
-    /// Where the monotonic clock begins.
+    /// The time at which the monotonic clock begins.
     started: Instant,
 }
 
-/// The path of the folder that is preopened.
+/// The path of the preopened folder.
 const ROOT: &str = "/";
-/// Its descriptor: the first after the standard streams, where the application ABI has guests look for it.
+/// The descriptor of the preopened folder: the first after the standard streams, where the application ABI has guests look for it.
 const ROOT_DESCRIPTOR: u32 = 3;
 
 impl Wasi {
-    /// The system of a process, with the streams that the options name and nothing else of the host.
+    /// Makes the system of a process, with the streams that the options name and nothing else of the host.
     pub(crate) fn new(options: &ProcessOptions) -> Result<Wasi, LoadError> {
         let mut kernel = Kernel::new(options)?;
         let root = kernel.descriptors.open(&mut kernel.files, &ROOT.into(), flag::DIRECTORY, 0);
@@ -59,7 +59,7 @@ impl Wasi {
     }
 }
 
-/// Text with a NUL at its end and nowhere else.
+/// A text with a NUL at its end and nowhere else.
 fn c_string(text: &[u8]) -> Vec<u8> {
     text.iter().copied().filter(|byte| *byte != 0).chain([0]).collect()
 }

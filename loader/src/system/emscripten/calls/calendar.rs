@@ -5,22 +5,22 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 const DAY: i64 = 86_400;
-/// Seconds of 400 years of the calendar, after which its dates, weekdays, and the rules of zones repeat.
+/// The seconds of 400 years of the calendar, after which its dates, weekdays, and the rules of zones repeat.
 const CYCLE: i64 = 146_097 * DAY;
-/// A time that all zones still know their offset for, shortly before the year 9000.
+/// A time for which all zones still know their offset, shortly before the year 9000.
 const LATE: i64 = 221_845_392_000;
-/// How far a time is at most that tells the offset of daylight saving time, or of standard time, of another, in seconds (glibc,
-/// `time/mktime.c`).
+/// The greatest distance in seconds of a time from which the offset of daylight saving time, or of standard time, is taken for another time
+/// (glibc, `time/mktime.c`).
 const FAR: i64 = 268_227_000;
-/// What daylight saving time is ahead of standard time where none was near, in seconds.
+/// The difference between daylight saving time and standard time where no such time is near, in seconds.
 const HOUR: i32 = 3600;
 
-/// The first fields of a `struct tm`, as it counts them: second, minute, hour, day of the month, month, year, day of the week, day of
-/// the year. They are those of the date and time that lie `seconds` after the start of 1970, on the Gregorian calendar of all years. A
-/// program has to see the year 10000 to refuse it.
+/// The first fields of a `struct tm`, as it counts them: second, minute, hour, day of the month, month, year, day of the week, day of the
+/// year. They are those of the date and time that lie `seconds` after the start of 1970, on the Gregorian calendar of all years: a program
+/// has to see the year 10000 to refuse it.
 pub(super) fn calendar(seconds: i64) -> [i64; 8] {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Years that begin in March end in their leap day; 400 of them have 146097 days, and 1970 began 719468 days after March of year 0.
+    // Years that begin in March end with their leap day; 400 of them have 146097 days, and 1970 began 719468 days after March of year 0.
     let (period, day) = ((days + 719_468).div_euclid(146_097), (days + 719_468).rem_euclid(146_097));
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
@@ -35,7 +35,7 @@ pub(super) fn calendar(seconds: i64) -> [i64; 8] {
     [second % 60, second / 60 % 60, second / 3600, day_of_month, month, year - 1900, weekday, day_of_year]
 }
 
-/// The days from the start of 1970 to the first of a month, counted from 0 and not only to 11, of a year.
+/// The days from the start of 1970 to the first of a month of a year; months count from 0, and may be greater than 11.
 pub(super) fn days_to(year: i64, month: i64) -> i64 {
     let (year, month) = (year + month.div_euclid(12), month.rem_euclid(12));
     // Years that begin in March, as above.
@@ -45,21 +45,21 @@ pub(super) fn days_to(year: i64, month: i64) -> i64 {
     period * 146_097 + 365 * year + year / 4 - year / 100 + (153 * month + 2) / 5 - 719_468
 }
 
-/// Whether there is daylight saving time at a time in a zone, and the offset from UTC in seconds.
+/// Whether daylight saving time is in force at a time in a zone, and the offset from UTC in seconds.
 pub(super) fn local(zone: &TimeZone, time: i64) -> (bool, i32) {
     let info = zone.to_offset_info(known(time));
     (info.dst().is_dst(), info.offset().seconds())
 }
 
-/// A time that zones know their offset for, with the same as that one.
+/// A time for which zones know their offset, and which has the same offset as `time`.
 fn known(time: i64) -> Timestamp {
     let time = if time < LATE { time } else { LATE - CYCLE + (time - LATE).rem_euclid(CYCLE) };
     Timestamp::from_second(time).unwrap_or(Timestamp::MIN)
 }
 
-/// The time when the clocks of a zone show `shown`, in seconds as if they were those of UTC. Where they show it twice, or never,
-/// `is_daylight` tells which is meant: daylight saving time (positive), standard time (0), or unknown (negative), which is the time by the clocks
-/// as they were before. Where it is wrong, the clocks are taken to be set like that. All this is what glibc makes of it.
+/// The time when the clocks of a zone show `shown`, given in seconds as if they were those of UTC. Where they show it twice, or never,
+/// `is_daylight` selects which is meant: daylight saving time (positive), standard time (0), or unknown (negative), which is the time by
+/// the clocks as they were before. Where `is_daylight` is wrong, the clocks are taken to be set as it says. All this follows glibc.
 pub(super) fn time_of(zone: &TimeZone, shown: i64, is_daylight: i32) -> i64 {
     let offset = |time: i64| i64::from(local(zone, time).1);
     let (before, after) = (offset(shown.saturating_sub(DAY)), offset(shown.saturating_add(DAY)));
@@ -76,7 +76,7 @@ pub(super) fn time_of(zone: &TimeZone, shown: i64, is_daylight: i32) -> i64 {
     }
 }
 
-/// The offset of the time nearest to one that is, or is not, of daylight saving time.
+/// The offset at the nearest time that is, or is not, in daylight saving time.
 fn offset_like(zone: &TimeZone, time: i64, is_daylight: bool) -> i32 {
     let (is_now, now) = local(zone, time);
     if is_now == is_daylight {
@@ -120,13 +120,13 @@ mod tests {
         }
     }
 
-    /// What glibc 2.36 says: `mktime` of some dates with a `tm_isdst` of 1, 0 and -1.
+    /// The results of glibc 2.36: `mktime` of some dates with a `tm_isdst` of 1, 0 and -1.
     #[test]
     fn dates_mean_what_they_mean_in_glibc() {
         let dates = [
             (2024, 7, 1, 0, 0),
             (2024, 1, 1, 0, 0),
-            // In Berlin never, and twice: for -1 glibc says what it guessed last, which is either.
+            // In Berlin, these occur never, and twice: for -1 glibc returns what it guessed last, which may be either.
             (2024, 3, 31, 2, 30),
             (2024, 10, 27, 2, 30),
             (9999, 7, 31, 0, 0),
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn rules_go_on_for_ever() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        // 11476-08-24 and a winter's day of the year 20000, by glibc.
+        // 11476-08-24 and a winter's day of the year 20000, according to glibc.
         assert_eq!(local(&zone, 300_000_000_000), (true, 7200));
         assert_eq!(local(&zone, 568_971_820_800), (false, 3600));
         assert!(!local(&zone, i64::MIN).0 && local(&zone, i64::MAX).1 > 0);

@@ -1,4 +1,4 @@
-//! Owns what code that was built to check itself reports: its C stack (`-sSTACK_OVERFLOW_CHECK=2`) and each access to memory
+//! Owns the reports of code that was built to check itself: its C stack (`-sSTACK_OVERFLOW_CHECK=2`) and each access to memory
 //! (`-sSAFE_HEAP`). Facts: Emscripten, `src/lib/libcore.js`, `src/runtime_safe_heap.js`. Must not know what is checked, and how.
 
 use super::super::guest::Guest;
@@ -11,7 +11,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("alignfault", Handler::Plain(alignment_fault)),
 ];
 
-/// `(address)`: where the stack pointer was to be set to.
+/// `(address)`: the value that the stack pointer was about to be set to.
 fn stack_overflow(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let wanted = arguments.word(0)?;
     let place = match c_stack::bounds(&mut guest.store())? {

@@ -1,4 +1,5 @@
-//! Owns clocks, and the C library's calls for dates. Must not know what time zone the host is in: the guest's is what its variable `TZ` says, else UTC.
+//! Owns clocks, and the C library's calls for dates. Must not know what time zone the host is in: the guest's is the one that its variable
+//! `TZ` names, or else UTC.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,7 +34,7 @@ mod id {
     pub const REALTIME: u32 = 0;
     /// Counts from the start of the process.
     pub const MONOTONIC: u32 = 1;
-    /// The time that the processor has worked for the process, and for its thread, which is all there is of it.
+    /// The time that the processor has worked for the process, and for its thread, of which there is only one.
     pub const PROCESS: u32 = 2;
     pub const THREAD: u32 = 3;
 }
@@ -47,7 +48,7 @@ fn monotonic(guest: &mut Guest<'_>) -> Result<u64> {
     Ok(u64::try_from(guest.system()?.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// What a clock shows.
+/// The time of a clock in nanoseconds.
 pub(super) fn nanoseconds(guest: &mut Guest<'_>, clock: u32) -> Result<u64> {
     match clock {
         id::REALTIME => Ok(realtime()),
@@ -57,7 +58,7 @@ pub(super) fn nanoseconds(guest: &mut Guest<'_>, clock: u32) -> Result<u64> {
     }
 }
 
-/// The processor time of the thread that a guest has for itself.
+/// The processor time of the thread on which a guest runs alone.
 fn processor() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
@@ -83,28 +84,28 @@ fn get_now(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer>
     Ok(milliseconds(monotonic(guest).map_err(ended)?))
 }
 
-/// Whole milliseconds, as JavaScript's `Date.now` has them.
+/// Whole milliseconds, like JavaScript's `Date.now`.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds as a double are what is asked for")]
 #[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
 fn date_now(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Ok(Answer::Number((realtime() / 1_000_000) as f64))
 }
 
-/// `(milliseconds)`: waits to the end. In JavaScript it takes a program that was built to be left and entered again (`-sASYNCIFY`).
+/// `(milliseconds)`: waits to the end. In JavaScript, this takes a program that was built to be suspended and resumed (`-sASYNCIFY`).
 fn sleep(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let deadline = Instant::now() + Duration::from_millis(arguments.word(0)?.into());
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match wait(guest, &[], Some(left)) {
             Ok(_) => return Ok(Answer::Nothing),
-            // The guest was told of a signal, and sleeps on.
+            // A signal has been delivered to the guest, and the sleep continues.
             Err(Fault::Refused(Errno::INTR)) => {}
             Err(fault) => return Err(ended(fault)),
         }
     }
 }
 
-/// A fault of a call that has no error number: the guest traps.
+/// The error for a fault of a call that has no error number: the guest traps.
 pub(super) fn ended(fault: Fault) -> wasmtime::Error {
     match fault {
         Fault::Ended(error) => error,
@@ -114,7 +115,7 @@ pub(super) fn ended(fault: Fault) -> wasmtime::Error {
     }
 }
 
-/// The zone that a value of `TZ` means: a name of the IANA database or a rule as POSIX has them; UTC for anything else.
+/// The zone that a value of `TZ` means: a name of the IANA database or a rule in the form of POSIX; UTC for anything else.
 pub(crate) fn zone(variable: &str) -> TimeZone {
     let name = variable.strip_prefix(':').unwrap_or(variable);
     if name.is_empty() {
@@ -123,8 +124,8 @@ pub(crate) fn zone(variable: &str) -> TimeZone {
     TimeZone::get(name).or_else(|_| TimeZone::posix(name)).unwrap_or(TimeZone::UTC)
 }
 
-/// `tzset`: seconds west of UTC, whether there is daylight saving time, and both names of at most 16 bytes. It is called before everything
-/// that has to do with local time, so that nothing is done while `TZ` stays as it is.
+/// `tzset`: writes seconds west of UTC, whether there is daylight saving time, and both names, of at most 16 bytes each. It is called
+/// before everything that has to do with local time, so that it does nothing while `TZ` is unchanged.
 fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let variable = super::process::time_zone(guest)?.unwrap_or_default();
     if guest.system().map_err(ended)?.zone_variable.as_ref() == Some(&variable) {
@@ -140,7 +141,7 @@ fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
         (info.offset().seconds(), info.abbreviation().to_owned())
     };
     let (winter, summer) = (at(1), at(7));
-    // Standard time is the one further west.
+    // Standard time is the one with the smaller offset, further west.
     let (standard, daylight) = if winter.0 <= summer.0 { (winter, summer) } else { (summer, winter) };
     let mut put = |index: usize, bytes: &[u8]| -> wasmtime::Result<()> {
         guest.write(arguments.word(index)?, bytes).map_err(ended)
@@ -156,8 +157,8 @@ fn tzset(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     Ok(Answer::Nothing)
 }
 
-/// Writes the fields of [`calendar`], and the two behind them only if `zone` tells them. False when the year is not one that C has
-/// room for: the nearest is written.
+/// Writes the fields of [`calendar`], and the two that follow them only if `zone` contains them. Returns false when C cannot represent the
+/// year: then the nearest one is written.
 fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(bool, i32)>) -> Result<bool> {
     let mut fields = calendar(seconds).to_vec();
     let fits = fields.iter().all(|field| i32::try_from(*field).is_ok());
@@ -170,8 +171,8 @@ fn write_tm(guest: &mut Guest<'_>, address: u32, seconds: i64, zone: Option<(boo
     Ok(fits)
 }
 
-/// The answer of `(time, fields)` to C libraries that ask whether there was an error, those of Emscripten 6: the year that C has no room for
-/// is EOVERFLOW, which they leave to others to set.
+/// Answers `(time, fields)` for C libraries that ask whether there was an error, those of Emscripten 6: a year that C cannot represent is
+/// EOVERFLOW, which they do not set themselves.
 fn told_whether_it_fits(guest: &mut Guest<'_>, fits: bool) -> wasmtime::Result<Answer> {
     if !fits {
         guest.set_errno(Errno::OVERFLOW).map_err(ended)?;
@@ -192,7 +193,7 @@ fn gmtime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<
     told_whether_it_fits(guest, fits)
 }
 
-/// The time that the fields of a `struct tm` mean in UTC, which need not be within their bounds.
+/// The time that the fields of a `struct tm`, which need not be within their bounds, mean in UTC.
 fn read_tm(guest: &Guest<'_>, address: u32) -> Result<i64> {
     let bytes = guest.bytes(address, 24)?;
     let field = |at: usize| {
@@ -204,7 +205,7 @@ fn read_tm(guest: &Guest<'_>, address: u32) -> Result<i64> {
     Ok(((days * 24 + field(2)) * 60 + field(1)) * 60 + field(0))
 }
 
-/// `mktime`: normalises the fields and returns the time; -1 for a year that C has no room for.
+/// `mktime`: normalises the fields and returns the time; -1 for a year that C cannot represent.
 fn mktime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let address = arguments.word(0)?;
     let is_daylight = guest.u32(address.saturating_add(32)).map_err(ended)?.cast_signed();
@@ -221,7 +222,7 @@ fn timegm(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<
     normalise(guest, address, time, (false, 0))
 }
 
-/// Writes the fields of a time where it was read from, and returns it.
+/// Writes the normalised fields of a time back to where they were read from, and returns the time.
 fn normalise(guest: &mut Guest<'_>, address: u32, time: i64, local: (bool, i32)) -> wasmtime::Result<Answer> {
     let fits =
         calendar(time.saturating_add(local.1.into())).iter().all(|field| i32::try_from(*field).is_ok());

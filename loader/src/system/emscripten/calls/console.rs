@@ -1,5 +1,5 @@
-//! Owns the messages that programs have for a console (Emscripten, `emscripten/console.h`, `emscripten.h`): they go to standard output
-//! and standard error, at once and each on a line of its own, as under Node. Must not know what is in them.
+//! Owns the messages that programs write to a console (Emscripten, `emscripten/console.h`, `emscripten.h`): they go to standard output and
+//! standard error, at once and each on a line of its own, as under Node. Must not know what is in them.
 
 use wasmtime::{AsContextMut, TypedFunc};
 
@@ -29,7 +29,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// Standard output and standard error.
 const OUTPUT: u32 = 1;
 const ERROR: u32 = 2;
-/// The most bytes of a message; what is behind them is left out.
+/// The most bytes of a message; the rest is left out.
 const LONGEST: usize = 1 << 20;
 
 /// Flags of `emscripten_log` (`emscripten.h`, `EM_LOG_*`).
@@ -39,7 +39,7 @@ mod flag {
     pub const STACK: u32 = 8 | 16;
 }
 
-/// Prints a line. A stream that does not take it is nobody's error: a console has none to tell.
+/// Prints a line. It is no error when a stream does not accept it: a console cannot report one.
 fn print(guest: &mut Guest<'_>, stream: u32, text: &[u8]) -> wasmtime::Result<Answer> {
     let line = [text, b"\n"].concat();
     let mut rest = line.as_slice();
@@ -58,7 +58,7 @@ fn print(guest: &mut Guest<'_>, stream: u32, text: &[u8]) -> wasmtime::Result<An
     Ok(Answer::Nothing)
 }
 
-/// A text of the guest's, as far as a message goes; none at a null address.
+/// A text of the guest, cut off at the greatest length of a message; empty at a null address.
 fn text(guest: &Guest<'_>, address: u32) -> wasmtime::Result<Vec<u8>> {
     if address == 0 {
         return Ok(Vec::new());
@@ -76,7 +76,7 @@ fn to_error(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Resul
     print(guest, ERROR, &text)
 }
 
-/// `(text, bytes)`.
+/// `(text, bytes)`: a text of the guest that is given with its length.
 fn part(guest: &Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Vec<u8>> {
     let length = arguments.word(1)?.min(u32::try_from(LONGEST).unwrap_or(u32::MAX));
     guest.bytes(arguments.word(0)?, length).map(<[u8]>::to_vec).map_err(ended)
@@ -92,7 +92,7 @@ fn part_to_error(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::
     print(guest, ERROR, &text)
 }
 
-/// A message, and where it comes from.
+/// Prints a message, and the call stack where it comes from.
 fn trace(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let message = [b"Trace: ".to_vec(), text(guest, arguments.word(0)?)?].concat();
     let text = followed_by_stack(guest, &message);
@@ -111,7 +111,7 @@ fn followed_by_stack(guest: &mut Guest<'_>, message: &[u8]) -> Vec<u8> {
     [message.trim_ascii_end(), end.as_bytes(), stack.as_bytes()].concat()
 }
 
-/// `(flags, text)`: what is left to the host of `emscripten_log`.
+/// `(flags, text)`: the part of `emscripten_log` that is left to the host.
 fn log_formatted(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let text = text(guest, arguments.word(1)?)?;
     print_log(guest, arguments.word(0)?, text)
@@ -124,8 +124,8 @@ fn print_log(guest: &mut Guest<'_>, flags: u32, text: Vec<u8>) -> wasmtime::Resu
     print(guest, if is_error { ERROR } else { OUTPUT }, &text)
 }
 
-/// `(flags, format, arguments)`, as `vprintf` has the last two: in Emscripten before 4.0.10 the host formats, which here the main module's
-/// `vsnprintf` does.
+/// `(flags, format, arguments)`, the last two as for `vprintf`: in Emscripten before 4.0.10 the host formats the message, which here the
+/// main module's `vsnprintf` does.
 fn log(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (format, values) = (arguments.word(1)?, arguments.word(2)?);
     let running = guest.state().running.clone();

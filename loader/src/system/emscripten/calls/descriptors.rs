@@ -35,7 +35,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_pipe2", Handler::Syscall(pipe2)),
     ("__syscall_poll", Handler::Syscall(poll)),
     ("__syscall_poll_nonblocking", Handler::Syscall(poll_at_once)),
-    // There is no `epoll`, as in Emscripten's own file system; programs go on with `poll`.
+    // There is no `epoll`, as in Emscripten's own file system; programs then use `poll`.
     ("__syscall_epoll_create1", Handler::Constant(NOT_THERE)),
     ("__syscall_epoll_ctl", Handler::Constant(NOT_THERE)),
     ("__syscall_epoll_pwait", Handler::Constant(NOT_THERE)),
@@ -46,7 +46,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("__syscall_fallocate", Handler::Syscall(fallocate)),
 ];
 
-/// The answer of a call that there is not.
+/// The answer of a call that does not exist.
 const NOT_THERE: Answer = Answer::Integer(-(Errno::NOSYS.0 as i64));
 
 fn fd_read(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
@@ -107,7 +107,7 @@ fn fd_fdstat_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()>
         kind::FILE => 4,
         kind::SOCKET => 6,
         kind::LINK => 7,
-        // Character devices count as terminals here, and only terminals are.
+        // Character devices count as terminals for the guest, so only terminals are reported as such.
         _ => 0,
     };
     let mut record = [0; 24];
@@ -131,7 +131,7 @@ fn dup3(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     Ok(system.kernel.descriptors.duplicate_to(&mut system.kernel.files, fd, new)?.into())
 }
 
-/// `fcntl`; its further argument lies in memory.
+/// `fcntl`; its optional argument lies in memory.
 fn fcntl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, command, further) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     let argument = |guest: &Guest<'_>| if further == 0 { Ok(0) } else { guest.u32(further) };
@@ -142,7 +142,7 @@ fn fcntl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
             let from = argument(guest)?;
             Ok(guest.system()?.kernel.descriptors.duplicate(fd, from)?.into())
         }
-        // F_GETFD, F_SETFD, F_SETOWN: a process alone has no one to close for, or to be signalled with.
+        // F_GETFD, F_SETFD, F_SETOWN: without other processes, there is nothing to close on exec and nothing to signal.
         1 | 2 | 8 => Ok(0),
         // F_GETFL
         3 => Ok(guest.system()?.kernel.descriptors.get(fd)?.flags.into()),
@@ -182,7 +182,7 @@ fn set_lock(guest: &mut Guest<'_>, fd: u32, address: u32, of_description: bool) 
     guest.system()?.kernel.descriptors.lock(fd, of_description, range, mode).map(|()| 0)
 }
 
-/// Tells of a lock that is in the way: whose it is, is nobody's business but the guest's own, whose number is `OWN`.
+/// Reports a lock that is in the way. Its owner is not disclosed unless it is the guest itself, whose number is `OWN`.
 fn get_lock(guest: &mut Guest<'_>, fd: u32, address: u32, of_description: bool) -> Result<i64> {
     /// The process number of the guest (`getpid`).
     const OWN: i32 = 42;
@@ -205,7 +205,7 @@ fn get_lock(guest: &mut Guest<'_>, fd: u32, address: u32, of_description: bool) 
     Ok(0)
 }
 
-/// Tries until nobody else has a lock: the host does not tell when it is given free. Interrupts end the wait.
+/// Tries until no other owner has a lock: the host does not report when it is released. Interrupts end the wait.
 fn until_free(guest: &mut Guest<'_>, mut attempt: impl FnMut(&mut Guest<'_>) -> Result<i64>) -> Result<i64> {
     const LONGEST: Duration = Duration::from_millis(20);
     let mut patience = Duration::from_micros(200);
@@ -218,7 +218,7 @@ fn until_free(guest: &mut Guest<'_>, mut attempt: impl FnMut(&mut Guest<'_>) -> 
     }
 }
 
-/// `ioctl`: what terminals answer, and what files and sockets do.
+/// `ioctl`: the requests to terminals, and those to files and sockets.
 fn ioctl(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     const FIONREAD: u32 = 21531;
     const FIONBIO: u32 = 21537;
@@ -257,10 +257,10 @@ mod request {
     pub const TIOCSWINSZ: u32 = 0x5414;
 }
 
-/// The process, as Emscripten's `getpid` has it.
+/// The process number that Emscripten's `getpid` returns.
 const PROCESS: u32 = 42;
 
-/// What a terminal answers. Its settings are changed for real if the guest was given the terminal to read from.
+/// Serves a request to a terminal. The terminal's settings are really changed if the guest was given the terminal to read from.
 fn terminal(guest: &mut Guest<'_>, stream: u32, request: u32, argument: u32) -> Result<i64> {
     match request {
         request::TIOCGWINSZ => {
@@ -296,7 +296,7 @@ fn terminal(guest: &mut Guest<'_>, stream: u32, request: u32, argument: u32) -> 
         request::TCXONC => terminal::flow(guest.system()?.kernel.streams.changeable(stream)?, argument)?,
         // Nothing waits to be written; a break means nothing to a terminal on a screen.
         request::TCSBRK => {}
-        // The group of the one process that there is.
+        // The process group of the only process.
         request::TIOCGPGRP => guest.write(argument, &PROCESS.to_le_bytes())?,
         _ => return Err(Errno::INVAL.into()),
     }
@@ -334,8 +334,8 @@ mod event {
 /// The most descriptors that one call waits for.
 const MOST_POLLED: u32 = 4096;
 
-/// `poll`: 8 bytes for each descriptor, which are `fd`, `events` and `revents`.
-/// `(records, count, milliseconds)`: a negative time is for ever.
+/// `poll(records, count, milliseconds)`: there are 8 bytes for each descriptor, which are `fd`, `events` and `revents`; a negative time is
+/// for ever.
 fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (address, count, timeout) = (arguments.word(0)?, arguments.word(1)?, arguments.int(2)?);
     if count & ASKS_TO_SLEEP != 0 {
@@ -344,12 +344,13 @@ fn poll(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     poll_within(guest, address, count, u64::try_from(timeout).ok().map(Duration::from_millis))
 }
 
-/// `(records, count)`: the same without waiting.
+/// `(records, count)`: `poll` without waiting.
 fn poll_at_once(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     poll_within(guest, arguments.word(0)?, arguments.word(1)?, Some(Duration::ZERO))
 }
 
-/// Waits until something happens to one of the descriptors of an array of `struct pollfd`, and says so there. Returns to how many.
+/// Waits until something happens to one of the descriptors of an array of `struct pollfd`, and writes the events there. Returns the number
+/// of descriptors with events.
 fn poll_within(guest: &mut Guest<'_>, address: u32, count: u32, timeout: Option<Duration>) -> Result<i64> {
     if count > MOST_POLLED {
         return Err(Errno::INVAL.into());
@@ -368,7 +369,7 @@ fn poll_within(guest: &mut Guest<'_>, address: u32, count: u32, timeout: Option<
         }
     }
     let ready = match wait(guest, &interests, timeout) {
-        // Emscripten's C library, from version 5 on, makes `select` of this call, and forgets to set `errno`.
+        // Emscripten's C library, from version 5 on, implements `select` with this call, and does not set `errno`.
         Err(Fault::Refused(Errno::INTR)) => {
             guest.set_errno(Errno::INTR)?;
             return Err(Errno::INTR.into());
@@ -387,7 +388,7 @@ fn poll_within(guest: &mut Guest<'_>, address: u32, count: u32, timeout: Option<
     Ok(answers.iter().filter(|answer| **answer != 0).count().try_into().unwrap_or(0))
 }
 
-/// `clock_nanosleep`, as the linker has Emscripten's C library ask for it.
+/// `clock_nanosleep`, in the form in which the linker makes Emscripten's C library request it.
 fn sleep_as_asked(guest: &mut Guest<'_>, request: u32, count: u32, remaining: u32) -> Result<i64> {
     let record = guest.bytes(request, 12)?.first_chunk().copied().ok_or(Errno::FAULT)?;
     let request = Request::read(count, record, |clock| super::clock::nanoseconds(guest, clock))?;
@@ -416,7 +417,7 @@ fn poll_answer(events: u16, ready: Option<Readiness>) -> u16 {
     answer
 }
 
-/// `select`: sets of descriptors as bits, and a `struct timeval`, 0 for no limit.
+/// `select`: sets of descriptors as bits, and a `struct timeval`; a null pointer means no limit.
 fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     const SET: usize = 128;
     let count = arguments.word(0)?.min(1024);
@@ -434,7 +435,7 @@ fn select(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     }
     let timeout = match arguments.word(4)? {
         0 => None,
-        // No `struct timeval`: musl hands over two longs (`src/select/select.c`), of 32 bits each.
+        // It is not a `struct timeval`: musl passes two longs (`src/select/select.c`), of 32 bits each.
         at => {
             let (seconds, microseconds) = (guest.u32(at)?, guest.u32(at.saturating_add(4))?);
             Some(Duration::from_secs(seconds.into()) + Duration::from_micros(microseconds.into()))

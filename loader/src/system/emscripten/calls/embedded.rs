@@ -1,4 +1,4 @@
-//! Owns files that a main module carries in its data (`--embed-file`): a constructor hands them to the host, which puts them into the
+//! Owns files that a main module contains in its data (`--embed-file`): a constructor passes them to the host, which puts them into the
 //! guest's tree. Facts: Emscripten, `tools/file_packager.py`. Must not know what is in them.
 
 use std::path::Path;
@@ -12,12 +12,12 @@ use crate::system::kernel::files::empty_file;
 pub(super) const ENTRIES: &[Entry] =
     &[("_emscripten_fs_load_embedded_files", Handler::Plain(load_embedded_files))];
 
-/// The bytes of an entry of the list: the addresses of a name and of what is in the file, with its size between them.
+/// The bytes of an entry of the list: the address of a name, the size of the file, and the address of its contents.
 const ENTRY: u32 = 12;
 /// The permission bits that Emscripten gives to what it embeds.
 const MODE: u32 = 0o777;
 
-/// `(list)`: entries, up to a name of 0; the first is always there.
+/// `(list)`: entries, up to one whose name is 0; the first is always there.
 fn load_embedded_files(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let mut entry = arguments.word(0)?;
     loop {
@@ -39,7 +39,7 @@ fn load_embedded_files(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasm
     }
 }
 
-/// Makes one file, of bytes in the guest's memory.
+/// Makes one file, from bytes in the guest's memory.
 fn embed(guest: &mut Guest<'_>, path: &Path, contents: u32, size: u32) -> Result<()> {
     let (memory, system) = guest.split()?;
     let bytes = super::super::guest::slice(memory, contents, size)?;

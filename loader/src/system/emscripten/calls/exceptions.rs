@@ -1,7 +1,7 @@
-//! Owns C++ exceptions and `longjmp` of modules that leave both to the host, as Emscripten's compiler does unless it is told to use
-//! WebAssembly's own: calls that may throw go through `invoke_*`, and what is thrown is an error of the host that passes through
-//! the frames of the guest. Facts: Emscripten, `src/lib/libexceptions.js`, `system/lib/libcxxabi/src/cxa_exception.h`. Must not know
-//! how calls get here.
+//! Owns C++ exceptions and `longjmp` of modules that leave both to the host, as Emscripten's compiler does unless WebAssembly's own
+//! exceptions are selected: calls that may throw go through `invoke_*`, and a thrown exception is an error of the host that passes through
+//! the frames of the guest. Facts: Emscripten, `src/lib/libexceptions.js`, `system/lib/libcxxabi/src/cxa_exception.h`. Must not know how
+//! calls get here.
 
 use pydl_linker::abi;
 use wasmtime::{
@@ -34,16 +34,16 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_emscripten_throw_longjmp", Handler::Plain(throw_longjmp)),
 ];
 
-/// What serves the functions of whose names there are as many as there are types: what `catch` is chosen by, with the types that
-/// it takes as arguments.
+/// The handler for functions that exist under one name for each number of types: they select a `catch` clause, and take its types as
+/// arguments.
 pub(super) fn of_pattern(name: &str) -> Option<Handler> {
     name.starts_with("__cxa_find_matching_catch_").then_some(Handler::Plain(find_matching_catch))
 }
 
-/// The prefix of functions that call a table slot and end what is thrown there.
+/// The prefix of functions that call a table slot and stop what is thrown there.
 pub(in super::super) const INVOKE: &str = "invoke_";
 
-/// What is thrown: passes through the guest's frames until an `invoke_*` takes it. What it is the guest has noted.
+/// The error of what was thrown: it passes through the guest's frames until an `invoke_*` takes it. The guest keeps the object itself.
 #[derive(Debug, thiserror::Error)]
 #[error("an exception of C++, or a longjmp, that nothing catches")]
 struct Unwinding;
@@ -51,23 +51,23 @@ struct Unwinding;
 /// The exceptions of a process.
 #[derive(Default)]
 pub(in super::super) struct Exceptions {
-    /// The object that was thrown last, while it is on its way; 0 for none.
+    /// The object that was thrown last, while it is in flight; 0 for none.
     last: u32,
-    /// How many were thrown and not caught yet.
+    /// The number of exceptions that were thrown and not caught yet.
     uncaught: u32,
     /// The objects that are being handled, the innermost last.
     caught: Vec<u32>,
 }
 
 impl Exceptions {
-    /// For an error that is an exception on its way: where the address of its type is, and its object.
+    /// For an error that is an exception in flight: where the address of its type is, and its object.
     pub(in super::super) fn uncaught_object(&self, error: &wasmtime::Error) -> Option<(u32, u32)> {
         let object = Some(self.last).filter(|object| *object != 0 && error.is::<Unwinding>())?;
         Some((object.checked_sub(header::TYPE)?, object))
     }
 }
 
-/// Fields of `struct __cxa_exception`, in bytes before the thrown object.
+/// Fields of `struct __cxa_exception`, as distances in bytes before the thrown object.
 mod header {
     pub const TYPE: u32 = 20;
     pub const DESTRUCTOR: u32 = 16;
@@ -76,8 +76,8 @@ mod header {
     pub const ADJUSTED: u32 = 8;
 }
 
-/// `invoke_*(slot, ...)`: calls the function in the slot; what is thrown there ends here, noted by `setThrew(1, 0)`, and zeros are
-/// returned. Everything else that ends a call passes.
+/// `invoke_*(slot, ...)`: calls the function in the slot; what is thrown there stops here, is recorded by `setThrew(1, 0)`, and zeros are
+/// returned. Everything else that ends a call passes through.
 pub(in super::super) fn invoke(
     caller: &mut Caller<'_, ProcessState>,
     ty: &FuncType,
@@ -108,7 +108,7 @@ pub(in super::super) fn invoke(
     main.get_typed_func::<(i32, i32), ()>(&mut *caller, "setThrew")?.call(&mut *caller, (1, 0))
 }
 
-/// `invoke_*` of a module that knows 64-bit integers in halves: the function in the slot knows them whole.
+/// `invoke_*` of a module that passes 64-bit integers in halves: the function in the slot takes them whole.
 pub(in super::super) fn invoke_in_halves(
     mut caller: Caller<'_, ProcessState>,
     halves: &Halves,
@@ -176,7 +176,7 @@ fn unwind(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<Answer> {
     Err(Unwinding.into())
 }
 
-/// `(object, type, destructor)`.
+/// `(object, type, destructor)`: throws an object.
 fn throw(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let object = arguments.word(0)?;
     set(guest, object, header::ADJUSTED, &[0; 4])?;
@@ -187,14 +187,15 @@ fn throw(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     unwind(guest, object)
 }
 
-/// Throws on, from a place that has only cleaned up.
+/// Rethrows, from a place that has only cleaned up.
 fn resume(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let last = exceptions(guest)?.last;
     let object = if last == 0 { arguments.word(0)? } else { last };
     unwind(guest, object)
 }
 
-/// The object that was thrown, and the type of the arguments by which it is caught as `getTempRet0`: a type of 0 takes any.
+/// Returns the object that was thrown and, as `getTempRet0`, the type among the arguments by which it is caught: a type of 0 catches
+/// anything.
 fn find_matching_catch(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let thrown = exceptions(guest)?.last;
     if thrown == 0 {
@@ -221,11 +222,11 @@ fn find_matching_catch(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasm
     Ok(Answer::from(thrown))
 }
 
-/// Exports that keep the second result of functions that have two.
+/// Exports that set and get the second result of functions that have two.
 const SET_TEMPORARY: &str = "_emscripten_tempret_set";
 const GET_TEMPORARY: &str = "_emscripten_tempret_get";
 
-/// Leaves the second result of a function with the C library.
+/// Stores the second result of a function in the C library.
 pub(in super::super) fn set_second_result(guest: &mut Guest<'_>, result: u32) -> wasmtime::Result<()> {
     call::<u32, ()>(guest, SET_TEMPORARY, result)
 }
@@ -239,8 +240,8 @@ fn set_temporary(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::
     Ok(Answer::Nothing)
 }
 
-/// `(exception)`: what `throw` calls, with WebAssembly's own exceptions, in programs built with assertions: JavaScript's exceptions
-/// know where they were thrown.
+/// `(exception)`: called by `throw`, with WebAssembly's own exceptions, in programs built with assertions: JavaScript's exceptions know
+/// where they were thrown.
 fn throw_native(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let exception = Val::I32(arguments.int(0)?);
     let main = guest.state().running.as_ref().map(|running| running.main);
@@ -256,12 +257,12 @@ fn throw_native(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::R
     store.throw(exception)
 }
 
-/// The types that `catch` is chosen by are their own numbers.
+/// The types that a `catch` clause is selected by are their own numbers.
 fn type_id(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     arguments.word(0).map(Answer::from)
 }
 
-/// What a handler gets to see of a thrown object: from Emscripten 4 on the C++ library's own function tells.
+/// The object as a handler sees it: from Emscripten 4 on, the C++ library's own function returns it.
 fn object_of(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<u32> {
     if exports(guest, OBJECT) {
         return call::<u32, u32>(guest, OBJECT, object);
@@ -274,7 +275,7 @@ fn object_of(guest: &mut Guest<'_>, object: u32) -> wasmtime::Result<u32> {
     Ok(if adjusted == 0 { object } else { adjusted })
 }
 
-/// The C++ library's function for what a handler gets to see.
+/// The C++ library's function that returns the object as a handler sees it.
 const OBJECT: &str = "__cxa_get_exception_ptr";
 
 fn get_object(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
@@ -354,7 +355,7 @@ fn uncaught(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer
     Ok(Answer::from(exceptions(guest)?.uncaught))
 }
 
-/// `longjmp`: where to and with what the guest has noted.
+/// `longjmp`: the guest has recorded the target and the value.
 fn throw_longjmp(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Err(Unwinding.into())
 }

@@ -1,6 +1,6 @@
-//! Owns libffi's way to call functions of the guest whose types are known at run time only, and to make functions of such types:
-//! what `ctypes` stands on. How C types are passed is that of WebAssembly's C ABI (tool-conventions, `BasicCABI.md`); the
-//! layouts are libffi's (`include/ffi.h`). Must not know Python.
+//! Owns libffi's way to call functions of the guest whose types are known only at run time, and to make functions of such types: what
+//! `ctypes` is built on. C types are passed according to WebAssembly's C ABI (tool-conventions, `BasicCABI.md`); the layouts are libffi's
+//! (`include/ffi.h`). Must not know Python.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +24,14 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("ffi_prep_closure_loc_js", Handler::Plain(prepare_closure)),
 ];
 
-/// What a function that the engine has made for closures takes of the host's memory, in bytes.
+/// The bytes of the host's memory that a function takes which the engine has made for closures.
 const FUNCTION: u64 = 512;
 
-/// The closures of a process. The engine frees no function before the process ends: those of closures that were freed serve other
-/// closures of the same type.
+/// The closures of a process. The engine frees no function before the process ends: the functions of freed closures serve other closures of
+/// the same type.
 #[derive(Default)]
 pub(in super::super) struct Closures {
-    /// The table slots that closures were given, each with the number of its function once it has one: no others are given back.
+    /// The table slots that were given to closures, each with the number of its function once it has one: only these are given back.
     slots: BTreeMap<u32, Option<usize>>,
     functions: Vec<ClosureFunction>,
     /// Functions that no closure uses, by type.
@@ -39,7 +39,7 @@ pub(in super::super) struct Closures {
 }
 
 struct ClosureFunction {
-    /// What the engine has made of it, when it was first put into a slot of this process's table.
+    /// The engine's function, once it has first been put into a slot of this process's table.
     function: Option<Func>,
     /// Its type ([`Interface::key`]).
     ty: Vec<u8>,
@@ -55,7 +55,8 @@ struct ClosureTarget {
 }
 
 impl Closures {
-    /// Takes a function of a type for the closure in a slot, which then calls `target`; its number, or `None` when one has to be made.
+    /// Takes an unused function of a type for the closure in a slot, which then calls `target`. Returns its number, or `None` when one has
+    /// to be made.
     fn reuse(&mut self, slot: u32, ty: &[u8], target: ClosureTarget) -> Option<usize> {
         self.leave(slot);
         let number = self.unused.get_mut(ty)?.pop()?;
@@ -65,12 +66,12 @@ impl Closures {
         Some(number)
     }
 
-    /// Forgets what the engine has made: for another store.
+    /// Forgets the engine's functions, because the process moves to another store.
     pub(in super::super) fn leave_store(&mut self) {
         self.functions.iter_mut().for_each(|known| known.function = None);
     }
 
-    /// Notes that the function of a slot is not its any more.
+    /// Notes that a slot no longer has its function.
     fn leave(&mut self, slot: u32) {
         let number = self.slots.get_mut(&slot).and_then(Option::take);
         if let Some((number, function)) =
@@ -83,15 +84,15 @@ impl Closures {
 
 /// The most arguments of a call (`MAX_ARGS` of libffi's port).
 const MOST_ARGUMENTS: u32 = 1000;
-/// How deep structures of one member are looked into.
+/// How many levels of structures with one member are looked into.
 const MOST_NESTING: usize = 64;
 const STACK_ALIGNMENT: u32 = 16;
 
-/// A C type as it is passed.
+/// A C type, by how it is passed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum CType {
     Void,
-    /// Of 1, 2 or 4 bytes, and whether it has a sign.
+    /// Of 1, 2 or 4 bytes; and whether it is signed.
     Integer(u32, bool),
     Long,
     Float,
@@ -138,8 +139,8 @@ fn c_type(guest: &Guest<'_>, address: u32) -> Result<CType> {
     Err(Errno::INVAL.into())
 }
 
-/// How a function is called, read from a `ffi_cif`: count of arguments (offset 4), their types (8), the result's (12), how many
-/// of the arguments are not variable (24).
+/// How a function is called, read from a `ffi_cif`: number of arguments (offset 4), their types (8), the type of the result (12), number of
+/// arguments that are not variable (24).
 struct Interface {
     arguments: Vec<CType>,
     fixed: usize,
@@ -159,12 +160,12 @@ impl Interface {
         Ok(Interface { arguments, fixed, result: c_type(guest, guest.u32(address.saturating_add(12))?)? })
     }
 
-    /// Whether the result is written to memory that the caller passes the address of.
+    /// Whether the result is written to memory whose address the caller passes.
     fn returns_in_memory(&self) -> bool {
         matches!(self.result, CType::Aggregate(..) | CType::LongDouble)
     }
 
-    /// What stands for its type in WebAssembly: the same for the same type.
+    /// A key for its type in WebAssembly: the same for the same type.
     fn key(&self) -> Vec<u8> {
         let (parameters, result) = self.types();
         let letter = |ty: &ValType| match ty {
@@ -211,7 +212,7 @@ impl Interface {
     }
 }
 
-/// The C stack below the guest's frames, on which a call's own data goes.
+/// The C stack below the guest's frames, which holds a call's own data.
 struct Stack {
     top: u32,
 }
@@ -224,7 +225,7 @@ impl Stack {
         }
     }
 
-    /// Takes room.
+    /// Allocates room on the stack and returns its address.
     fn take(&mut self, size: u32, alignment: u32) -> Result<u32> {
         let alignment = if alignment.is_power_of_two() { alignment.max(1) } else { STACK_ALIGNMENT };
         self.top = self.top.checked_sub(size).ok_or(Errno::FAULT)? & !(alignment - 1);
@@ -247,7 +248,7 @@ fn function_at(guest: &mut Guest<'_>, space: &AddressSpace, slot: u32) -> wasmti
     }
 }
 
-/// Reads an argument or result of a type that fits a value.
+/// Reads an argument or result of a type that fits into a value.
 fn load(guest: &Guest<'_>, address: u32, ty: CType) -> Result<Vec<Val>> {
     let small = |size: u32, signed: bool| -> Result<i32> {
         let bytes = guest.bytes(address, size)?;
@@ -273,7 +274,7 @@ fn load(guest: &Guest<'_>, address: u32, ty: CType) -> Result<Vec<Val>> {
     })
 }
 
-/// Writes a value where it belongs.
+/// Writes a value to its place in memory.
 fn store(guest: &mut Guest<'_>, address: u32, ty: CType, value: &Val) -> Result<()> {
     match (ty, value) {
         (CType::Integer(size, _), Val::I32(value)) => {
@@ -288,7 +289,7 @@ fn store(guest: &mut Guest<'_>, address: u32, ty: CType, value: &Val) -> Result<
     }
 }
 
-/// `ffi_call(cif, function, result, arguments)`.
+/// `ffi_call(cif, function, result, arguments)`: calls a function.
 fn call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (cif, slot, result, values) =
         (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?, arguments.word(3)?);
@@ -330,7 +331,7 @@ fn is_of(value: &Val, ty: &ValType) -> bool {
     )
 }
 
-/// What to say of a call with other types than the function has, which natively does whatever it does.
+/// The message for a call with other types than the function has, which is undefined behaviour natively.
 fn wrong_type(
     guest: &mut Guest<'_>,
     slot: u32,
@@ -353,7 +354,7 @@ fn function_name(guest: &mut Guest<'_>, slot: u32) -> Option<String> {
     opener.function_name(guest.store(), slot)
 }
 
-/// A type as messages show it: `(i32, f64) -> i32`.
+/// A type in the form of messages: `(i32, f64) -> i32`.
 fn type_text(ty: &FuncType) -> String {
     let list = |types: &mut dyn Iterator<Item = ValType>| {
         types.map(|ty| ty.to_string()).collect::<Vec<_>>().join(", ")
@@ -363,15 +364,15 @@ fn type_text(ty: &FuncType) -> String {
     format!("({}) -> {results}", list(&mut ty.params()))
 }
 
-/// Gives a function as many arguments as it takes: more are left out, missing ones are 0, as in a call from JavaScript. Programs
-/// rely on it when they call a function with variable arguments and give none: then there is no pointer to them.
+/// Gives a function as many arguments as it takes: further ones are dropped, missing ones are 0, as in a call from JavaScript. Programs
+/// rely on this when they call a function with variable arguments and pass none: then there is no pointer to them.
 fn fit(parameters: &mut Vec<Val>, ty: &FuncType) {
     let missing = ty.params().skip(parameters.len());
     parameters.extend(missing.map(|ty| Val::default_for_ty(&ty).unwrap_or(Val::I32(0))));
     parameters.truncate(ty.params().len());
 }
 
-/// Copies bytes of memory, however many they are, to where they may overlap themselves.
+/// Copies any number of bytes of memory; source and target may overlap.
 fn copy_within(guest: &mut Guest<'_>, from: u32, to: u32, length: u32) -> Result<()> {
     let interrupt = guest.state().interrupt.clone();
     guest.bytes(from, length)?;
@@ -381,7 +382,7 @@ fn copy_within(guest: &mut Guest<'_>, from: u32, to: u32, length: u32) -> Result
     let pieces = length.div_ceil(PIECE);
     for number in 0..pieces {
         interrupt.check()?;
-        // What would be overwritten goes first.
+        // What would be overwritten is copied first.
         let start = PIECE * if to > from { pieces - 1 - number } else { number };
         let end = (start + PIECE).min(length);
         memory.copy_within(from + start..from + end, to + start);
@@ -440,7 +441,7 @@ fn push_arguments(
     Ok(())
 }
 
-/// `ffi_closure_alloc(size, *code)`: memory for a closure and a table slot for its function.
+/// `ffi_closure_alloc(size, *code)`: allocates memory for a closure and a table slot for its function.
 fn closure_alloc(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (size, code) = (arguments.word(0)?, arguments.word(1)?);
     if size > 4096 {
@@ -459,11 +460,11 @@ fn closure_alloc(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::
     Ok(address.into())
 }
 
-/// `ffi_closure_free(closure)`.
+/// `ffi_closure_free(closure)`: frees a closure and its table slot.
 fn closure_free(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let closure = arguments.word(0)?;
     let slot = guest.u32(closure).map_err(ended)?;
-    // What lies there is the guest's to change.
+    // The guest may have changed what lies there.
     let closures = &mut guest.system().map_err(ended)?.closures;
     closures.leave(slot);
     if closures.slots.remove(&slot).is_none() {
@@ -496,7 +497,7 @@ fn prepare_closure(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime
     Ok(Answer::Integer(0))
 }
 
-/// The number of a function for the closure in a slot; `None` when the host may keep no more of them.
+/// The number of a function for the closure in a slot; `None` when the host must not keep any more of them.
 fn closure_number(
     guest: &mut Guest<'_>,
     slot: u32,
@@ -554,7 +555,7 @@ fn type_of_key(engine: &Engine, key: &[u8]) -> FuncType {
     FuncType::new(engine, parameters, results)
 }
 
-/// Called by the guest: hands the parameters on as pointers to them.
+/// Called by the guest: passes pointers to the parameters on.
 fn run_closure(
     guest: &mut Guest<'_>,
     cif: u32,
@@ -595,7 +596,7 @@ fn run_closure(
     Ok(())
 }
 
-/// Puts parameters into memory; returns where each argument is.
+/// Writes parameters to memory; returns the address of each argument.
 fn spill<'v>(
     guest: &mut Guest<'_>,
     stack: &mut Stack,

@@ -52,17 +52,17 @@ const REMOVE_FOLDER: u32 = 0x200;
 const FOLLOW: u32 = 0x400;
 const EMPTY_PATH: u32 = 0x1000;
 
-/// The path at an address, from the working directory on.
+/// The path at an address, relative to the working directory.
 fn path(guest: &mut Guest<'_>, address: u32) -> Result<At> {
     Ok(PathBuf::from(guest.path(address)?).into())
 }
 
-/// The path that a folder's descriptor and a path mean together. Errs with `ENOENT` for an empty path, before anything else.
+/// The path that a folder's descriptor and a path mean together. Errs with `ENOENT` for an empty path, before any other check.
 fn path_at(guest: &mut Guest<'_>, folder: u32, address: u32) -> Result<At> {
     if guest.path(address)?.is_empty() { Err(Errno::NOENT.into()) } else { path_from(guest, folder, address) }
 }
 
-/// The same, with an empty path as it is.
+/// The path that a folder's descriptor and a path mean together; an empty path is passed on.
 fn path_from(guest: &mut Guest<'_>, folder: u32, address: u32) -> Result<At> {
     /// `AT_FDCWD`.
     const WORKING_DIRECTORY: u32 = (-100_i32).cast_unsigned();
@@ -73,13 +73,13 @@ fn path_from(guest: &mut Guest<'_>, folder: u32, address: u32) -> Result<At> {
     Ok(At { from: Some(guest.system()?.kernel.descriptors.folder(folder)?), path })
 }
 
-/// A file that a mode is given for when it is made; what the process masks is taken off.
+/// The mode of a new file without the bits that the process masks.
 fn masked(system: &Emscripten, mode: u32) -> u32 {
     mode & !system.kernel.umask
 }
 
 fn openat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
-    // Flags that cannot be come first.
+    // Invalid flags are reported first.
     let path = path_from(guest, arguments.word(0)?, arguments.word(1)?)?;
     let (flags, further) = (arguments.word(2)?, arguments.word(3)?);
     let mode = if further == 0 { 0 } else { guest.u32(further)? };
@@ -160,8 +160,8 @@ fn readlinkat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     Ok(bytes.len().try_into().unwrap_or(0))
 }
 
-/// `getdents64`: records as Linux has them, which are inode (offset 0), position behind it (8), size of the record (16), type (18) and
-/// name with its NUL (19).
+/// `getdents64`: records in the form of Linux, which are inode (offset 0), position after the entry (8), size of the record (16), type (18)
+/// and name with its NUL (19).
 fn getdents(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (fd, buffer, size) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     guest.bytes(buffer, size)?;
@@ -285,7 +285,7 @@ fn fchmod(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     system.kernel.descriptors.set_mode(&mut system.kernel.files, fd, mode).map(|()| 0)
 }
 
-/// Everything belongs to the guest's one user; giving it to that user succeeds.
+/// Everything belongs to the guest's only user; changing the owner to that user succeeds.
 fn fchownat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let path = path_at(guest, arguments.word(0)?, arguments.word(1)?)?;
     guest.system()?.kernel.files.status(&path, arguments.word(4)? & NO_FOLLOW == 0)?;
@@ -301,7 +301,7 @@ fn own(user: i32, group: i32) -> Result<i64> {
     if [user, group].into_iter().all(|id| id == 0 || id == -1) { Ok(0) } else { Err(Errno::PERM.into()) }
 }
 
-/// `utimensat`: two `struct timespec` of 16 bytes, or 0 for now.
+/// `utimensat`: two `struct timespec` of 16 bytes each; a null pointer means now.
 fn utimensat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     const NOW: u32 = 0x3fff_ffff;
     const OMIT: u32 = 0x3fff_fffe;
@@ -329,8 +329,8 @@ fn utimensat(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     guest.system()?.kernel.files.set_times(&path, times, follow).map(|()| 0)
 }
 
-/// `struct statfs`. Its counts have 64 bits, and it 88 bytes, since Emscripten 5; they had 32, and it 64, before (`bits/statfs.h`,
-/// `bits/alltypes.h`): counts that do not fit are the greatest that do. The guest tells its size.
+/// Writes a `struct statfs`. It has 88 bytes and counts of 64 bits since Emscripten 5; before, it had 64 bytes and counts of 32 bits
+/// (`bits/statfs.h`, `bits/alltypes.h`), in which counts that do not fit become the greatest that do. The guest passes the size.
 fn write_statfs(guest: &mut Guest<'_>, size: u32, address: u32, told: FileSystem) -> Result<i64> {
     const LONGEST_NAME: u32 = 255;
     let is_narrow = size < 88;

@@ -1,4 +1,4 @@
-//! Owns the calls through which Emscripten's `dlopen` family asks the host, which are passed on to whoever opens libraries
+//! Owns the calls of Emscripten's `dlopen` family to the host, which are passed on to what opens libraries
 //! ([`crate::system::state::Opener`]). Must not know what loading a library takes.
 
 use std::time::Duration;
@@ -17,19 +17,19 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_emscripten_dlopen_js", Handler::Plain(dlopen_later)),
 ];
 
-/// A library that is opened when `main` has returned: what `emscripten_dlopen` asks for.
+/// A library that is opened after `main` has returned, as `emscripten_dlopen` requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LaterOpen {
-    /// The C library's record of it.
+    /// The C library's record of the library.
     dso: u32,
-    /// The slots of the functions, of the record and the data, that are called when it is open, and when it is refused.
+    /// The slots of the functions that are called with the record and the data: one when the library is open, the other when it is refused.
     opened: u32,
     refused: u32,
     data: u32,
 }
 
 impl LaterOpen {
-    /// Opens it, and calls the one function or the other.
+    /// Opens the library, and calls the one function or the other.
     pub(super) fn open(self, store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
         let opener = store.data().opener;
         let is_open = opener.open(store.as_context_mut(), self.dso)? != 0;
@@ -39,7 +39,7 @@ impl LaterOpen {
     }
 }
 
-/// `(dso, opened, refused, data)`.
+/// `(dso, opened, refused, data)`: opens a library later.
 fn dlopen_later(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let library = LaterOpen {
         dso: arguments.word(0)?,

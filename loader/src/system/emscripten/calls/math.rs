@@ -1,5 +1,5 @@
-//! Owns the functions of numbers that programs may have from JavaScript's `Math` instead of a C library (Emscripten, `libmath.js`). Must not
-//! know anything else.
+//! Owns the mathematical functions that programs may take from JavaScript's `Math` instead of a C library (Emscripten, `libmath.js`). Must
+//! not know anything else.
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
@@ -46,7 +46,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_math_log2", unary!(f64::log2)),
     ("emscripten_math_pow", binary!(power)),
     ("emscripten_math_random", Handler::Plain(random)),
-    // Halves go up, as in JavaScript.
+    // Halves are rounded up, as in JavaScript.
     ("emscripten_math_round", unary!(round)),
     (
         "emscripten_math_sign",
@@ -60,13 +60,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_random", Handler::Plain(random)),
 ];
 
-/// The nearest whole number; of two, the greater.
+/// The nearest whole number; halfway between two, the greater one.
 fn round(number: f64) -> f64 {
     let below = number.floor();
     if number - below >= 0.5 { below + 1.0 } else { below }
 }
 
-/// JavaScript's: one to the power of what is no number, or infinite, is none.
+/// JavaScript's power: 1 or -1 to the power of an infinity, and anything to the power of NaN, is NaN.
 fn power(base: f64, exponent: f64) -> f64 {
     if exponent.is_nan() || base.abs().to_bits() == 1.0_f64.to_bits() && exponent.is_infinite() {
         f64::NAN
@@ -75,7 +75,7 @@ fn power(base: f64, exponent: f64) -> f64 {
     }
 }
 
-/// `(count, *numbers)`: the square root of the sum of their squares. They are in the guest's memory, so that there are not too many.
+/// `(count, *numbers)`: the square root of the sum of their squares. The numbers are in the guest's memory, which bounds their count.
 fn hypot(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let length = arguments.word(0)?.checked_mul(8);
     let length = length.ok_or_else(|| wasmtime::Error::msg("more numbers than a memory holds"))?;
@@ -84,7 +84,7 @@ fn hypot(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     Ok(Answer::Number(numbers.fold(0.0, f64::hypot)))
 }
 
-/// At least 0 and less than 1.
+/// A random number, at least 0 and less than 1.
 #[expect(clippy::cast_precision_loss, reason = "as many bits as a double has")]
 fn random(_: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let mut bytes = [0; 8];

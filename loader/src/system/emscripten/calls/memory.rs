@@ -1,5 +1,5 @@
-//! Owns the size of the memory, and files that are mapped into it: their pages are copies, written back when that is asked for.
-//! Must not know the guest's allocator but by its exports.
+//! Owns the size of the memory, and files that are mapped into it: the mapped pages are copies, which are written back on request. Must not
+//! know the guest's allocator except by its exports.
 
 use std::collections::BTreeMap;
 
@@ -21,9 +21,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_msync_js", Handler::Syscall(msync)),
 ];
 
-/// The most bytes of a memory: one page less than all addresses, as Emscripten has it.
+/// The most bytes of a memory: one page less than the address space, as in Emscripten.
 const MOST_BYTES: u64 = 0xffff_0000;
-/// How memory grows: by what is asked for and a fifth of what there is, but no more than 96 MiB (Emscripten, `settings.js`:
+/// How memory grows: by what is requested and a fifth of the present size, but by no more than 96 MiB (Emscripten, `settings.js`:
 /// `MEMORY_GROWTH_GEOMETRIC_STEP`, `MEMORY_GROWTH_GEOMETRIC_CAP`).
 const GROWTH_DIVISOR: u64 = 5;
 const MOST_GROWTH: u64 = 96 << 20;
@@ -37,10 +37,10 @@ pub(crate) struct Mappings {
 
 struct Mapping {
     length: u32,
-    /// A descriptor of the mapping's own: the guest may close its own.
+    /// A descriptor of the mapping's own, because the guest may close its descriptor.
     fd: u32,
     offset: u64,
-    /// Whether changes go to the file.
+    /// Whether changes are written to the file.
     is_shared: bool,
 }
 
@@ -61,7 +61,7 @@ fn resize_heap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     Ok(Answer::Integer(0))
 }
 
-/// `mmap` of a file: `(length, protection, flags, fd, offset, *allocated, *address)`. Anonymous memory the C library makes itself.
+/// `mmap` of a file: `(length, protection, flags, fd, offset, *allocated, *address)`. The C library makes anonymous mappings itself.
 fn mmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     const SHARED: u32 = 1;
     const WRITE: u32 = 2;
@@ -82,8 +82,8 @@ fn mmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     if length == 0 {
         return Err(Errno::INVAL.into());
     }
-    // Who locks parts of a file and maps it talks with other processes through that memory, as the index of SQLite's write-ahead log does. A
-    // copy would seem to work and lose what the others write.
+    // A program that locks parts of a file and maps it communicates with other processes through that memory, as the index of SQLite's
+    // write-ahead log does. A copy would seem to work and lose what the others write.
     if is_shared && system.kernel.descriptors.shares_by_locks(fd) {
         return Err(Errno::NODEV.into());
     }
@@ -103,7 +103,7 @@ fn mmap(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     Ok(0)
 }
 
-/// Copies a part of a file into new memory, zeros behind it.
+/// Copies a part of a file into new memory, padded with zeros.
 fn map(guest: &mut Guest<'_>, length: u32, fd: u32, offset: u64) -> Result<u32> {
     const ALIGNMENT: u32 = 65_536;
     let size = length.checked_next_multiple_of(ALIGNMENT).ok_or(Errno::NOMEM)?;
@@ -154,7 +154,7 @@ fn msync(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     write_back(guest, arguments.word(0)?, arguments.word(1)?).map(|()| 0)
 }
 
-/// Writes a shared mapping to its file, which keeps its size.
+/// Writes a shared mapping to its file, whose size does not change.
 fn write_back(guest: &mut Guest<'_>, address: u32, length: u32) -> Result<()> {
     let interrupt = guest.state().interrupt.clone();
     let (memory, system) = guest.split()?;
@@ -177,7 +177,7 @@ fn write_back(guest: &mut Guest<'_>, address: u32, length: u32) -> Result<()> {
     Ok(())
 }
 
-/// Allocates memory of the guest's own, which it frees.
+/// Allocates memory of the guest and writes `bytes` to it; the guest frees it. `None` when the guest has no memory left.
 pub(super) fn allocate(guest: &mut Guest<'_>, bytes: &[u8]) -> wasmtime::Result<Option<u32>> {
     let running = guest.state().running.clone();
     let running = running.ok_or_else(|| wasmtime::Error::msg("the process has not started"))?;

@@ -1,5 +1,4 @@
-//! Owns the list of all functions that the system interface has: one file for each topic. Must not know how they get their
-//! arguments.
+//! Owns the list of all functions of the system interface, with one file for each topic. Must not know how they get their arguments.
 
 mod calendar;
 mod checks;
@@ -54,10 +53,10 @@ const TOPICS: [&[Entry]; 21] = [
     uuid::ENTRIES,
 ];
 
-/// The import modules that functions come from; names do not repeat among them. The last one is Pyodide's.
+/// The import modules that functions come from; no name occurs in two of them. The last one is Pyodide's.
 const MODULES: [&str; 3] = [pydl_linker::abi::ENV, pydl_linker::abi::WASI_PREVIEW1, "sentinel"];
 
-/// What serves an import; `None` when nothing does.
+/// The handler of an import; `None` when nothing serves it.
 pub(super) fn handler(module: &str, name: &str) -> Option<Handler> {
     static BY_NAME: OnceLock<HashMap<&'static str, Handler>> = OnceLock::new();
     if !MODULES.contains(&module) {
@@ -67,7 +66,7 @@ pub(super) fn handler(module: &str, name: &str) -> Option<Handler> {
     by_name.get(name).copied().or_else(|| exceptions::of_pattern(name))
 }
 
-/// The message of a call that nothing serves.
+/// The message for a call that nothing serves.
 pub(super) fn unavailable(name: &str) -> String {
     let what = match super::library::topic(name) {
         Some(topic) => format!("Emscripten has it in JavaScript ({topic})"),

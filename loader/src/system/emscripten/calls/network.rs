@@ -1,4 +1,4 @@
-//! Owns the calls on sockets, and looking names up. Must not know where a socket leads.
+//! Owns the calls on sockets, and name lookup. Must not know where a socket leads.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -42,7 +42,7 @@ const STREAM: u32 = 1;
 const DATAGRAM: u32 = 2;
 /// `SOCK_NONBLOCK`, which is `O_NONBLOCK`.
 const NONBLOCK: u32 = flag::NONBLOCK;
-/// The most bytes of one call: more takes several, as with any socket.
+/// The most bytes of one call: more take several calls, as with any socket.
 const MOST_AT_ONCE: u32 = 1 << 20;
 const PEEK: u32 = 2;
 const DONT_WAIT: u32 = 0x40;
@@ -116,7 +116,7 @@ fn encode_address(address: SocketAddr) -> Vec<u8> {
     bytes
 }
 
-/// Writes an address where there is room for it, and its length.
+/// Writes an address, as far as there is room for it, and its length.
 fn write_address(guest: &mut Guest<'_>, to: u32, length_at: u32, address: SocketAddr) -> Result<()> {
     if to == 0 || length_at == 0 {
         return Ok(());
@@ -172,7 +172,7 @@ fn getpeername(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> 
     write_address(guest, arguments.word(1)?, arguments.word(2)?, address).map(|()| 0)
 }
 
-/// `getsockopt`: the pending error and the type; the others have their defaults, which are 0.
+/// `getsockopt`: the pending error, the type, and the options that guests can set; others have their default, 0.
 fn getsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     const SO_TYPE: u32 = 3;
     const SO_ERROR: u32 = 4;
@@ -205,7 +205,7 @@ const IPPROTO_TCP: u32 = 6;
 const IPPROTO_UDP: u32 = 17;
 const SO_LINGER: u32 = 13;
 
-/// The option of a level and a number (`sys/socket.h`, `netinet/tcp.h`); `None` for those that guests do not set.
+/// The option with a level and a number (`sys/socket.h`, `netinet/tcp.h`); `None` for those that guests cannot set.
 fn option_of(level: u32, option: u32) -> Option<SocketOption> {
     match (level, option) {
         (SOL_SOCKET, 2) => Some(SocketOption::ReuseAddress),
@@ -216,7 +216,7 @@ fn option_of(level: u32, option: u32) -> Option<SocketOption> {
     }
 }
 
-/// `(descriptor, level, option, value, length)`: those that a program may set blindly have no effect if they are not ours.
+/// `(descriptor, level, option, value, length)`: unsupported options that programs commonly set without checking have no effect.
 fn setsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let (level, option, value) = (arguments.word(1)?, arguments.word(2)?, arguments.word(3)?);
     socket_of(guest, arguments.word(0)?)?;
@@ -237,7 +237,7 @@ fn setsockopt(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     }
 }
 
-/// The value of `SO_LINGER`: a `struct linger`.
+/// Writes the value of `SO_LINGER`: a `struct linger`.
 fn get_linger(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<i64> {
     let linger = socket_of(guest, arguments.word(0)?)?.options().linger();
     let value = arguments.word(3)?;
@@ -261,7 +261,7 @@ fn shut(guest: &mut Guest<'_>, fd: u32, how: u32) -> Result<()> {
     }
 }
 
-/// Pyodide's hook in front of `shutdown(fd, how)`, which its C library does not have: the result goes to the third argument.
+/// Pyodide's hook in front of `shutdown(fd, how)`, which its C library lacks: the result goes to the third argument.
 pub(super) fn try_shutdown(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let result = match shut(guest, arguments.word(0)?, arguments.word(1)?) {
         Ok(()) => 0,
@@ -395,7 +395,7 @@ mod lookup {
     pub const OVERFLOW: i64 = -12;
 }
 
-/// The addresses of a name: numbers and `localhost` always, others with permission.
+/// The addresses of a name: numeric addresses and `localhost` always, others with permission.
 fn addresses_of(guest: &mut Guest<'_>, name: &str) -> Result<Vec<IpAddr>> {
     if let Ok(address) = name.parse() {
         return Ok(vec![address]);
@@ -429,7 +429,7 @@ fn text(guest: &Guest<'_>, address: u32) -> wasmtime::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(text).into_owned()))
 }
 
-/// `getaddrinfo(node, service, hints, *result)`: a list in one piece of memory, which the C library's `freeaddrinfo` frees.
+/// `getaddrinfo(node, service, hints, *result)`: writes a list in one piece of memory, which the C library's `freeaddrinfo` frees.
 fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     const PASSIVE: u32 = 1;
     const NUMERIC_HOST: u32 = 4;
@@ -480,8 +480,8 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     if found.is_empty() || !matches!(u16::try_from(family), Ok(0 | AF_INET | AF_INET6)) {
         return Ok(Answer::Integer(lookup::FAMILY));
     }
-    // CPython is built without IPv6, as Pyodide's is, and takes such addresses apart wrongly: who asks for any family gets them only where
-    // there are no others.
+    // CPython is built without IPv6, as Pyodide's is, and decodes such addresses wrongly: callers that ask for any family get them only
+    // where there are no others.
     let has_v4 = family == 0 && found.iter().any(IpAddr::is_ipv4);
     let wanted = |ip: &IpAddr| wanted(ip) && (ip.is_ipv4() || !has_v4);
     let found: Vec<SocketAddr> =
@@ -492,8 +492,8 @@ fn getaddrinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     write_list(guest, &found, &kinds, arguments.word(3)?)
 }
 
-/// Makes a list of `struct addrinfo`: flags, family, type, protocol, length, address, name, next, of 4 bytes each, each in memory
-/// of its own with its address behind it, as Emscripten's `freeaddrinfo` expects.
+/// Makes a list of `struct addrinfo`: flags, family, type, protocol, length, address, name, next, of 4 bytes each. Each lies in memory of
+/// its own, followed by its address, as Emscripten's `freeaddrinfo` expects.
 fn write_list(
     guest: &mut Guest<'_>,
     found: &[SocketAddr],
@@ -521,7 +521,7 @@ fn write_list(
     Ok(Answer::Integer(0))
 }
 
-/// `getnameinfo(address, length, node, size, service, size, flags)`: numbers, since names are nobody's business.
+/// `getnameinfo(address, length, node, size, service, size, flags)`: writes numbers, since names are not disclosed.
 fn getnameinfo(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     const NAME_REQUIRED: u32 = 8;
     let Ok(address) = read_address(guest, arguments.word(0)?, arguments.word(1)?) else {

@@ -1,4 +1,4 @@
-//! Owns what a process is to itself: arguments, environment, users, signals, its end. Must not know libraries.
+//! Owns a process's view of itself: arguments, environment, users, signals, its end. Must not know libraries.
 
 use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -65,7 +65,7 @@ fn environ_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The value of the environment variable `TZ` as the guest has it now; `None` when it has none.
+/// The value of the environment variable `TZ` as the guest has it now; `None` when it is not set.
 pub(super) fn time_zone(guest: &mut Guest<'_>) -> wasmtime::Result<Option<String>> {
     const NAME: &CStr = c"TZ";
     let own = |guest: &mut Guest<'_>| {
@@ -77,7 +77,7 @@ pub(super) fn time_zone(guest: &mut Guest<'_>) -> wasmtime::Result<Option<String
     let getenv: Option<TypedFunc<u32, u32>> = running.main.get_typed_func(guest.store(), "getenv").ok();
     let Some(getenv) = getenv else { return Ok(own(guest)) };
     let known = guest.system().map_err(ended)?.zone_name;
-    // It stays there, since it is asked for often.
+    // The name stays in the guest's memory, since it is needed often.
     let name = match known {
         Some(name) => name,
         None => match allocate(guest, NAME.to_bytes_with_nul())? {
@@ -106,7 +106,7 @@ fn proc_exit(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     Err(Exit(arguments.int(0)?).into())
 }
 
-/// `exit`: what is registered for the end runs and buffers are written out first, as Emscripten's `exitRuntime` has it.
+/// `exit`: first, what is registered for the end runs and buffers are written out, as in Emscripten's `exitRuntime`.
 fn exit(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     finish(guest)?;
     Err(Exit(arguments.int(0)?).into())
@@ -141,7 +141,7 @@ fn assert_fail(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Re
     Err(wasmtime::Error::msg(format!("assertion failed: {condition}, at {file}:{line} in {function}")))
 }
 
-/// Calls a signal handler of the guest: `raise` does.
+/// Calls a signal handler of the guest, for `raise`.
 fn call_signal_handler(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (slot, signal) = (arguments.word(0)?, arguments.int(1)?);
     let table = table(&mut guest.store())?;
@@ -152,7 +152,7 @@ fn call_signal_handler(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasm
     Ok(Answer::Nothing)
 }
 
-/// Timers that signal are not there; turning one off succeeds.
+/// Timers that send signals are not supported; turning one off succeeds.
 fn setitimer(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let is_off = arguments.number(1)? == 0.0;
     Ok(Answer::Integer(if is_off { 0 } else { -i64::from(Errno::NOTSUP.0) }))
@@ -169,7 +169,7 @@ fn get_program_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtim
     Ok(Answer::Nothing)
 }
 
-/// `system`: there is no shell, which `system(NULL)` asks for.
+/// `system`: there is no shell, which is the question of `system(NULL)`.
 fn system(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let is_question = arguments.word(0)? == 0;
     Ok(Answer::Integer(if is_question { 0 } else { -i64::from(Errno::NOSYS.0) }))

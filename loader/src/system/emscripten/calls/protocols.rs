@@ -1,5 +1,5 @@
-//! Owns the database of the protocols of the Internet (`netdb.h`, `getprotobyname` and those beside it), which Emscripten has in JavaScript.
-//! The numbers are IANA's, the names those of musl. Must not know sockets.
+//! Owns the database of the protocols of the Internet (`netdb.h`, `getprotobyname` and related functions), which Emscripten has in
+//! JavaScript. The numbers are IANA's, the names those of musl. Must not know sockets.
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
@@ -53,18 +53,18 @@ const PROTOCOLS: &[(&str, u32)] = &[
     ("raw", 255),
 ];
 
-/// Where a guest has the record that it is given, and which one it gets next.
+/// Where the record lies that a guest is given, and which protocol comes next.
 #[derive(Default)]
 pub(in super::super) struct Protocols {
     place: Option<u32>,
     next: usize,
 }
 
-/// Bytes of a record: name, list of aliases, number (offsets 0, 4, 8); the list of one alias and a null behind it (12); two texts.
+/// The bytes of a record: name, list of aliases, number (offsets 0, 4, 8); the list of one alias and a null (12); two texts.
 const RECORD: usize = 20;
 const TEXT: usize = 24;
 
-/// Writes a protocol into the one record, which the next call writes over, as C has it. Null when the guest has no memory for it.
+/// Writes a protocol into the only record, which the next call overwrites, as in C. Null when the guest has no memory for it.
 fn give(guest: &mut Guest<'_>, protocol: Option<&(&str, u32)>) -> wasmtime::Result<Answer> {
     let Some((name, number)) = protocol else { return Ok(Answer::from(0)) };
     let known = guest.system().map_err(ended)?.protocols.place;
@@ -78,7 +78,7 @@ fn give(guest: &mut Guest<'_>, protocol: Option<&(&str, u32)>) -> wasmtime::Resu
     let (text, alias) = (at(RECORD), at(RECORD + TEXT));
     let mut record: Vec<u8> =
         [text, at(12), *number, alias, 0].into_iter().flat_map(u32::to_le_bytes).collect();
-    // As `/etc/protocols` has them, names are known in capitals, too.
+    // As in `/etc/protocols`, names are known in capitals, too.
     for text in [(*name).to_owned(), name.to_ascii_uppercase()] {
         let mut bytes = text.into_bytes();
         bytes.resize(TEXT, 0);

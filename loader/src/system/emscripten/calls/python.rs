@@ -1,5 +1,5 @@
-//! Owns the functions that CPython and Pyodide import beside the C library's, and that work without JavaScript: hooks that have
-//! nothing to hook into. Facts: Pyodide, `src/core/*.c`. Must not know how Python is started.
+//! Owns the functions that CPython and Pyodide import besides the C library's, and that work without JavaScript: hooks that have nothing to
+//! hook into. Facts: Pyodide, `src/core/*.c`. Must not know how Python is started.
 
 use wasmtime::{ExternRef, Ref, Rooted, StoreContextMut, Val};
 
@@ -15,7 +15,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_PyEM_InitTrampoline_js", Handler::Constant(Answer::Nothing)),
     ("_PyEM_GetCountArgsPtr", Handler::Plain(trampoline)),
     ("_PyImport_InitFunc_TrampolineCall", Handler::Plain(init_call)),
-    // 0: not handled here, so that the C library goes on.
+    // 0: not handled here, so that the C library continues.
     ("_try_fcntl64", Handler::Constant(Answer::Integer(0))),
     ("_try_shutdown", Handler::Plain(super::network::try_shutdown)),
     // A null reference: not asynchronous.
@@ -28,7 +28,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("is_sentinel", Handler::Plain(is_sentinel)),
 ];
 
-/// The signal that the guest is to handle now: 0 for none, since it has handled them when this returns.
+/// The signal that the guest is to handle now: always 0, since signals have been handled when this returns.
 fn pending_signal(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     signals::deliver_pending(&mut guest.store())?;
     guest.state().interrupt.noticed();
@@ -42,11 +42,11 @@ fn trampoline(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answ
     Ok(Answer::from(system.map_or(0, |system| system.trampoline)))
 }
 
-/// The reference that stands for an error where values of JavaScript are expected: no value of JavaScript is like it. Pyodide
-/// makes it in a module of its own, since it must be known without JavaScript (Pyodide, `src/core/sentinel.wat`).
+/// The reference that stands for an error where JavaScript values are expected; it differs from every JavaScript value. Pyodide makes it in
+/// a module of its own, since it must be recognisable without JavaScript (Pyodide, `src/core/sentinel.wat`).
 struct Sentinel;
 
-/// Every sentinel is the same one: the engine keeps what it is asked for until the process ends.
+/// Returns the one sentinel of the process: the engine keeps every reference that it makes until the process ends.
 fn create_sentinel(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     sentinel(&mut guest.store()).map(Answer::Reference)
 }
@@ -73,15 +73,15 @@ pub(crate) fn is_a_sentinel(
     Ok(reference.data(store)?.is_some_and(<dyn std::any::Any + Send + Sync>::is::<Sentinel>))
 }
 
-/// Whether a reference is one.
+/// Whether the argument is a sentinel.
 fn is_sentinel(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let Some(reference) = arguments.reference(0)? else { return Ok(Answer::Integer(0)) };
     let is_one = is_a_sentinel(&guest.store(), reference)?;
     Ok(Answer::Integer(is_one.into()))
 }
 
-/// `(function, self, arguments, keywords)`: calls a function of the table with as many of the arguments as it takes. A main
-/// module that takes a trampoline in WebAssembly uses this only until it has it.
+/// `(function, self, arguments, keywords)`: calls a function of the table with as many of the arguments as it takes. A main module that
+/// installs a trampoline in WebAssembly uses this only until then.
 fn trampoline_call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     call(guest, arguments.word(0)?, &[arguments.int(1)?, arguments.int(2)?, arguments.int(3)?])
 }

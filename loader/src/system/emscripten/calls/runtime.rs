@@ -1,4 +1,5 @@
-//! Owns what a program asks of the runtime that is not the system's: what it can do, and small services. Must not know the C library.
+//! Owns what a program asks of the runtime that is not a matter of the system: its capabilities, and small services. Must not know the C
+//! library.
 
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -7,13 +8,13 @@ use super::super::imports::{Answer, Arguments, Entry, Handler};
 use super::clock::ended;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    // One thread, in no browser, that nothing suspends.
+    // There is one thread, not in a browser, that nothing suspends.
     ("emscripten_has_asyncify", Handler::Constant(Answer::Integer(0))),
     ("emscripten_has_threading_support", Handler::Constant(Answer::Integer(0))),
     ("emscripten_num_logical_cores", Handler::Constant(Answer::Integer(1))),
     ("emscripten_is_main_browser_thread", Handler::Constant(Answer::Integer(1))),
     ("emscripten_atomics_is_lock_free", Handler::Plain(is_lock_free)),
-    // Nothing keeps the runtime when `main` has returned.
+    // Nothing keeps the runtime alive after `main` has returned.
     ("emscripten_runtime_keepalive_check", Handler::Constant(Answer::Integer(0))),
     ("emscripten_debugger", Handler::Constant(Answer::Nothing)),
     ("emscripten_notify_memory_growth", Handler::Constant(Answer::Nothing)),
@@ -25,12 +26,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("args_get", Handler::Plain(args_get)),
 ];
 
-/// `(bytes)`: whether atomic operations of that size take no lock.
+/// `(bytes)`: whether atomic operations of that size are lock-free.
 fn is_lock_free(_: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Ok(Answer::Integer(matches!(arguments.word(0)?, 1 | 2 | 4 | 8).into()))
 }
 
-/// Writes a text and a NUL where there is room for them, else as much as there is. Returns the bytes without the NUL.
+/// Writes a text and a NUL, cut off where there is no room for more. Returns the number of bytes without the NUL.
 fn put(guest: &mut Guest<'_>, text: &[u8], buffer: u32, size: u32) -> wasmtime::Result<Answer> {
     let Some(room) = (size as usize).checked_sub(1) else { return Ok(Answer::from(0)) };
     let mut bytes = text.get(..room).unwrap_or(text).to_vec();
@@ -40,13 +41,13 @@ fn put(guest: &mut Guest<'_>, text: &[u8], buffer: u32, size: u32) -> wasmtime::
     Ok(Answer::Integer(i64::try_from(length)?))
 }
 
-/// `(buffer, size)`: the program's name stands for that of its file, which is the host's business.
+/// `(buffer, size)`: writes the program's name instead of its file name, which is not disclosed.
 fn get_module_name(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let name = guest.system().map_err(ended)?.program.clone();
     put(guest, name.as_bytes(), arguments.word(0)?, arguments.word(1)?)
 }
 
-/// `(number, buffer, size)`: the number as JavaScript writes it. Without a buffer only the length is told.
+/// `(number, buffer, size)`: writes the number in JavaScript's form. Without a buffer, only returns the length.
 fn print_double(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let text = number_text(arguments.number(0)?);
     match arguments.word(1)? {
@@ -55,7 +56,7 @@ fn print_double(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::R
     }
 }
 
-/// The shortest digits that are read as the same number (ECMAScript, `Number::toString`).
+/// The shortest digits that read back as the same number (ECMAScript, `Number::toString`).
 fn number_text(number: f64) -> String {
     if number == 0.0 {
         return "0".to_owned();
@@ -74,7 +75,7 @@ fn number_text(number: f64) -> String {
     }
 }
 
-/// `(to, from, bytes)`.
+/// `(to, from, bytes)`: copies memory.
 fn copy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (to, from, length) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)?);
     guest.bytes(from, length).map_err(ended)?;
@@ -85,13 +86,13 @@ fn copy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<An
     Ok(Answer::Nothing)
 }
 
-/// The program's own arguments, its name alone: `main` is called with them, and no `_start` asks for more.
+/// The program's own arguments, which are its name alone: the others are passed to `main`, and no `_start` asks for them.
 fn program(guest: &mut Guest<'_>) -> wasmtime::Result<Vec<u8>> {
     let name = guest.system().map_err(ended)?.program.clone();
     Ok(name.as_bytes().iter().copied().filter(|byte| *byte != 0).chain([0]).collect())
 }
 
-/// `(*count, *bytes)`.
+/// `(*count, *bytes)`: the sizes of the arguments.
 fn args_sizes_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let size = u32::try_from(program(guest)?.len())?;
     guest.write(arguments.word(0)?, &1_u32.to_le_bytes()).map_err(ended)?;
@@ -99,7 +100,7 @@ fn args_sizes_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime:
     Ok(Answer::from(0))
 }
 
-/// `(pointers, texts)`.
+/// `(pointers, texts)`: the arguments.
 fn args_get(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let name = program(guest)?;
     let text = arguments.word(1)?;

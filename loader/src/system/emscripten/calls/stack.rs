@@ -1,6 +1,6 @@
-//! Owns what a program asks of its own call stack: room on the C stack, and where it is in its code (Emscripten, `libstack_trace.js`,
-//! `emscripten.h`, and the part of `unwind.h` that only looks). A program counter is an offset in the code of a module, as it is run:
-//! nobody can tell lines by it. Must not know what the answers are used for.
+//! Owns what a program asks about its own call stack: room on the C stack, and its position in the code (Emscripten, `libstack_trace.js`,
+//! `emscripten.h`, and the part of `unwind.h` that only inspects). A program counter is an offset in the code of a module, as it is run: no
+//! lines can be derived from it. Must not know what the answers are used for.
 
 use pydl_linker::abi;
 use wasmtime::{Global, Ref, TypedFunc, Val, WasmBacktrace};
@@ -27,7 +27,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("_Unwind_FindEnclosingFunction", Handler::Constant(Answer::Integer(0))),
 ];
 
-/// The most frames that are looked at: a text of more helps nobody.
+/// The most frames that are inspected: a text with more is of no use.
 const DEEPEST: usize = 1000;
 /// The alignment of the C stack, in bytes.
 const ALIGNMENT: u32 = 16;
@@ -52,7 +52,7 @@ fn restore(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result
     Ok(Answer::Nothing)
 }
 
-/// Room that lasts until the caller puts the stack pointer back.
+/// Allocates room that lasts until the caller restores the stack pointer.
 fn allocate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let Answer::Integer(top) = save(guest, arguments)? else { return Ok(Answer::from(0)) };
     let room = u32::try_from(top)?.checked_sub(arguments.word(0)?).map(|room| room & !(ALIGNMENT - 1));
@@ -62,7 +62,7 @@ fn allocate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Resul
     Ok(Answer::from(room))
 }
 
-/// The program counters of the functions that are being called, the innermost first, with names.
+/// The program counters of the active functions, the innermost first, with names.
 fn frames(guest: &mut Guest<'_>) -> Vec<(u32, String)> {
     let backtrace = WasmBacktrace::force_capture(guest.store());
     let frames = backtrace.frames().iter().take(DEEPEST);
@@ -74,13 +74,14 @@ fn frames(guest: &mut Guest<'_>) -> Vec<(u32, String)> {
     frames.collect()
 }
 
-/// The call stack in words, a function a line.
+/// The call stack as text, one function per line.
 pub(super) fn callstack(guest: &mut Guest<'_>) -> String {
     let lines = frames(guest).into_iter().map(|(counter, name)| format!("    at {name} (wasm:{counter:#x})"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// `(flags, buffer, size)`: writes as much as there is room for. Returns the bytes written with the NUL, or needed if there is no buffer.
+/// `(flags, buffer, size)`: writes as much as there is room for. Returns the number of bytes written with the NUL, or needed if there is no
+/// buffer.
 fn get_callstack(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let text = callstack(guest);
     let (buffer, size) = (arguments.word(1)?, arguments.int(2)?);
@@ -94,7 +95,7 @@ fn get_callstack(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::
     Ok(Answer::Integer(i64::try_from(bytes.len())?))
 }
 
-/// `(level)`: where the function returns to that is so many levels above the caller; 0 when there is none.
+/// `(level)`: the return address of the function that is this many levels above the caller; 0 when there is none.
 fn return_address(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let level = usize::try_from(arguments.int(0)?).ok().and_then(|level| level.checked_add(1));
     let frames = frames(guest);
@@ -102,13 +103,13 @@ fn return_address(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime:
     Ok(Answer::from(counter))
 }
 
-/// Where the caller is, to ask [`unwind_buffer`] for.
+/// The position of the caller, to be passed to [`unwind_buffer`].
 #[expect(clippy::unnecessary_wraps, reason = "the form of a handler")]
 fn snapshot(guest: &mut Guest<'_>, _: &Arguments<'_>) -> wasmtime::Result<Answer> {
     Ok(Answer::from(frames(guest).first().map_or(0, |(counter, _)| *counter)))
 }
 
-/// `(counter, buffer, count)`: writes the program counters from the one that is given on, or all. Returns how many.
+/// `(counter, buffer, count)`: writes the program counters from the given one on, or all. Returns the number written.
 fn unwind_buffer(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (from, buffer, count) = (arguments.word(0)?, arguments.word(1)?, arguments.word(2)? as usize);
     let counters: Vec<u32> = frames(guest).into_iter().map(|(counter, _)| counter).collect();
@@ -124,8 +125,8 @@ const NO_REASON: u32 = 0;
 const END_OF_STACK: u32 = 5;
 const ERROR: u32 = 9;
 
-/// `(function, argument)`: calls `function(context, argument)` for each frame until one does not return 0. What a context is only
-/// [`get_ip_info`] knows: the program counter itself.
+/// `(function, argument)`: calls `function(context, argument)` for each frame until a call returns something other than 0. Only
+/// [`get_ip_info`] knows what a context is: the program counter itself.
 fn backtrace(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (slot, argument) = (arguments.word(0)?, arguments.word(1)?);
     let table = table(&mut guest.store())?;
@@ -144,7 +145,7 @@ fn backtrace(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Resu
     Ok(Answer::from(END_OF_STACK))
 }
 
-/// `(context, *is_before)`: the counter of a frame, which is behind the call.
+/// `(context, *is_before)`: the counter of a frame, which lies after the call.
 fn get_ip_info(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let is_before = arguments.word(1)?;
     if is_before != 0 {

@@ -1,4 +1,5 @@
-//! Owns `strftime` and `asctime`, which Emscripten has in JavaScript up to 3.1: C's, in the C locale (ISO C, 7.27.3.5). Must not know clocks.
+//! Owns `strftime` and `asctime`, which Emscripten has in JavaScript up to 3.1: those of C, in the C locale (ISO C, 7.27.3.5). Must not
+//! know clocks.
 
 use super::super::guest::{Guest, slice};
 use super::super::imports::{Answer, Arguments, Entry, Handler};
@@ -29,7 +30,7 @@ pub(super) const MONTHS: [&str; 12] = [
 ];
 /// The most bytes of a format.
 const LONGEST: usize = 1 << 16;
-/// The most bytes of the name of a time zone that are looked at: a format may have it many times.
+/// The most bytes of a time zone's name that are used: a format may contain it many times.
 const LONGEST_NAME: usize = 255;
 
 /// The numbers of a `struct tm`, in its order and as it counts them.
@@ -46,7 +47,7 @@ struct Time {
     offset: i32,
 }
 
-/// `(buffer, size, format, time)`: the length, or 0 when it does not fit.
+/// `(buffer, size, format, time)`: returns the length, or 0 when the text does not fit.
 fn strftime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let format = guest.c_string(arguments.word(2)?, LONGEST).map_err(ended)?.to_vec();
     let (time, zone) = read(guest, arguments.word(3)?).map_err(ended)?;
@@ -61,7 +62,7 @@ fn strftime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Resul
     Ok(Answer::from(u32::try_from(text.len() - 1)?))
 }
 
-/// `(time, buffer)`: the buffer, of 26 bytes. Null, with EOVERFLOW, when the year makes it more, as glibc has it.
+/// `(time, buffer)`: returns the buffer, of 26 bytes; null, with EOVERFLOW, when the year makes the text longer, as in glibc.
 fn asctime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     const SIZE: usize = 26;
     let (time, _) = read(guest, arguments.word(0)?).map_err(ended)?;
@@ -97,7 +98,7 @@ fn read(guest: &Guest<'_>, address: u32) -> Result<(Time, Vec<u8>)> {
     Ok((time, zone))
 }
 
-/// Writes the time as the format has it. Stops when it is longer than `size`: then nobody gets it.
+/// Writes the time according to the format. Stops when the text is longer than `size`: then it is not used.
 fn expand(format: &[u8], time: &Time, zone: &[u8], size: usize, text: &mut Vec<u8>) {
     let mut rest = format;
     while let Some((&first, after)) = rest.split_first() {
@@ -109,7 +110,7 @@ fn expand(format: &[u8], time: &Time, zone: &[u8], size: usize, text: &mut Vec<u
             text.push(first);
             continue;
         }
-        // Other digits and eras, of which the C locale has none.
+        // Alternative digits and eras, of which the C locale has none.
         if let [b'E' | b'O', after @ ..] = rest {
             rest = after;
         }
@@ -130,7 +131,7 @@ fn expand(format: &[u8], time: &Time, zone: &[u8], size: usize, text: &mut Vec<u
     }
 }
 
-/// The conversions that stand for several.
+/// The conversions that stand for several others.
 pub(super) fn composite(conversion: u8) -> Option<&'static [u8]> {
     Some(match conversion {
         b'c' => b"%a %b %e %H:%M:%S %Y",

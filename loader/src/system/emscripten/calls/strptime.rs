@@ -1,6 +1,6 @@
-//! Owns `strptime`, which Emscripten has in JavaScript: C's, in the C locale (POSIX, `strptime`). What POSIX leaves open is glibc's answer,
-//! with which Python's programs are compared: numbers may have white space before them, a century alone is its first year, days of the week
-//! and of the year follow from the date. Must not know the guest.
+//! Owns `strptime`, which Emscripten has in JavaScript: that of C, in the C locale (POSIX, `strptime`). What POSIX leaves open follows
+//! glibc, with which Python's programs are compared: numbers may be preceded by white space, a century alone is its first year, days of the
+//! week and of the year follow from the date. Must not know the guest.
 
 use super::super::guest::Guest;
 use super::super::imports::{Answer, Arguments, Entry, Handler};
@@ -27,8 +27,8 @@ const DAY_OF_YEAR: usize = 7;
 const DAYLIGHT: usize = 8;
 const OFFSET: usize = 9;
 
-/// `(text, format, time)`: what is behind the text that the format describes, or null when the text does not fit it; then the time is as
-/// it was.
+/// `(text, format, time)`: returns the address after the text that the format describes, or null when the text does not match; then the
+/// time is unchanged.
 fn strptime(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (text_at, time_at) = (arguments.word(0)?, arguments.word(2)?);
     let text = guest.c_string_within(text_at, LONGEST).map_err(ended)?.to_vec();
@@ -58,7 +58,7 @@ fn read(guest: &Guest<'_>, address: u32) -> Result<[i32; FIELDS]> {
     Ok(fields)
 }
 
-/// The fields of a time in the local zone, whether there is daylight saving time, and seconds east of UTC.
+/// The fields of a time in the local zone, whether daylight saving time is in force, and seconds east of UTC.
 type LocalTime = ([i64; 8], bool, i32);
 
 struct Parser<'a> {
@@ -66,16 +66,16 @@ struct Parser<'a> {
     position: usize,
     time: [i32; FIELDS],
     at_place: &'a dyn Fn(i64) -> LocalTime,
-    /// What the text has told beside the fields.
+    /// Whether the text gave the hour on a 12-hour clock.
     is_of_twelve: bool,
-    /// Hours that AM or PM adds to those.
+    /// The hours that AM or PM adds.
     half: i32,
     century: Option<i32>,
-    /// Whether the year that was told is one of a century.
+    /// Whether the year in the text is a year of a century.
     is_year_of_century: bool,
-    /// A week of the year, and the day that its weeks begin with.
+    /// A week of the year, and the first day of its weeks.
     week: Option<(i32, i32)>,
-    /// Which fields were told: others follow from them.
+    /// Which fields the text gave: others follow from them.
     told: [bool; FIELDS],
     is_date: bool,
 }
@@ -111,7 +111,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads what the format describes; `None` when the text does not fit.
+    /// Reads what the format describes; `None` when the text does not match.
     fn read(&mut self, format: &[u8]) -> Option<()> {
         let mut rest = format;
         while let Some((&first, after)) = rest.split_first() {
@@ -121,12 +121,12 @@ impl<'a> Parser<'a> {
             } else if first != b'%' {
                 self.expect(first)?;
             } else {
-                // Widths, and how to fill them, mean something to `strftime` alone.
+                // Widths and padding only have a meaning for `strftime`.
                 let flags = rest.iter().take_while(|byte| b"-_0123456789^#".contains(byte)).count();
                 rest = rest.get(flags..)?;
                 let (&conversion, after) = rest.split_first()?;
                 rest = after;
-                // A year of an era (`%Ey`) there is none without eras.
+                // There is no year of an era (`%Ey`) without eras.
                 let of_modifier: &[u8] = match conversion {
                     b'E' => b"cCYxX",
                     b'O' => b"bBdehHImMSUVwWy",
@@ -135,7 +135,7 @@ impl<'a> Parser<'a> {
                         continue;
                     }
                 };
-                // Other eras and digits, of which the C locale has none.
+                // Alternative eras and digits, of which the C locale has none.
                 let (&conversion, after) = rest.split_first()?;
                 rest = after;
                 self.convert(Some(conversion).filter(|one| of_modifier.contains(one))?)?;
@@ -148,13 +148,13 @@ impl<'a> Parser<'a> {
         (self.next()? == byte).then(|| self.position += 1)
     }
 
-    /// A number of at most so many digits, white space before it left out. `None` when it is not within the bounds.
+    /// Reads a number of at most `digits` digits, skipping white space before it. `None` when it is not within the bounds.
     fn number(&mut self, least: i32, most: i32, digits: usize) -> Option<i32> {
         self.skip_space();
         let mut value = 0_i32;
         let mut count = 0;
         while let Some(digit) = self.next().filter(u8::is_ascii_digit) {
-            // What would be too large ends before the digit that makes it so.
+            // A number that would become too large ends before the digit that makes it so.
             if count == digits || count > 0 && value * 10 > most {
                 break;
             }
@@ -170,7 +170,7 @@ impl<'a> Parser<'a> {
         self.told[field] = true;
     }
 
-    /// The name of one of several things, in full or by its first three letters, in whatever case.
+    /// Reads the name of one of several things, in full or by its first three letters, in whatever case.
     fn name(&mut self, names: &[&str]) -> Option<i32> {
         let begins = |name: &str| {
             let start = self.rest().get(..name.len());
@@ -247,7 +247,7 @@ impl<'a> Parser<'a> {
     }
 
     fn convert_date(&mut self, conversion: u8) -> Option<()> {
-        // All but weeks and days of the year are of a date whose other fields follow.
+        // All but weeks and days of the year belong to a date whose other fields follow.
         match conversion {
             b'j' => {
                 let day = self.number(1, 366, 3)?;
@@ -259,7 +259,7 @@ impl<'a> Parser<'a> {
                 self.week = Some((week, i32::from(conversion == b'W')));
                 return Some(());
             }
-            // The years and weeks of ISO 8601 tell no field.
+            // The years and weeks of ISO 8601 set no field.
             b'V' => return self.number(0, 53, 2).map(drop),
             b'g' => return self.number(0, 99, 2).map(drop),
             b'G' => {
@@ -295,7 +295,7 @@ impl<'a> Parser<'a> {
             }
             conversion => {
                 self.read(composite(conversion)?)?;
-                // Those of a time alone say nothing of a date.
+                // Those of a time alone do not give a date.
                 if matches!(conversion, b'r' | b'R' | b'T' | b'X') {
                     return Some(());
                 }
@@ -305,7 +305,7 @@ impl<'a> Parser<'a> {
         Some(())
     }
 
-    /// Seconds from the start of 1970, which tell all fields in the local zone.
+    /// Reads seconds from the start of 1970, which give all fields in the local zone.
     fn convert_seconds(&mut self) -> Option<()> {
         let mut seconds: Option<i64> = None;
         while let Some(digit) = self.next().filter(u8::is_ascii_digit) {
@@ -321,7 +321,7 @@ impl<'a> Parser<'a> {
         Some(())
     }
 
-    /// `Z`, or a sign and hours, with or without minutes and a colon before them.
+    /// Reads `Z`, or a sign and hours, optionally followed by minutes, with or without a colon before them.
     fn convert_offset(&mut self) -> Option<()> {
         self.skip_space();
         let sign = self.next()?;
@@ -352,7 +352,7 @@ impl<'a> Parser<'a> {
         (minutes < 60).then_some(())
     }
 
-    /// The time, with the fields that follow from those that were told.
+    /// The time, with the fields that follow from those in the text.
     fn finish(mut self) -> [i32; FIELDS] {
         if self.is_of_twelve {
             self.time[HOUR] += self.half;
@@ -391,7 +391,7 @@ impl<'a> Parser<'a> {
         year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
     }
 
-    /// The day of the year on which a month begins, or that after the last one.
+    /// The day of the year on which a month begins, or the day after the last month.
     fn first_of(&self, month: i32) -> i32 {
         const DAYS_BEFORE: [i32; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
         let before =
@@ -408,7 +408,7 @@ impl<'a> Parser<'a> {
         i32::try_from((before * 365 + leap_days + day).rem_euclid(7)).unwrap_or(0)
     }
 
-    /// Month and day of the day of the year, as far as they were not told.
+    /// Sets the month and the day from the day of the year, unless the text gave them.
     fn date_of_day_of_year(&mut self) {
         let day = self.time[DAY_OF_YEAR];
         let month = (0..12).rev().find(|month| self.first_of(*month) <= day).unwrap_or(0);
@@ -421,7 +421,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether C's `isspace` has it in the C locale.
+/// Whether a byte is white space according to C's `isspace` in the C locale.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
@@ -430,8 +430,8 @@ fn is_space(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// What a text of a format tells, from a time of zeros: second, minute, hour, day, month, year, day of the week, day of the year,
-    /// daylight, offset; and how many bytes it is. The answers are glibc 2.36's.
+    /// What `strptime` makes of a text and a format, starting from a time of zeros: second, minute, hour, day, month, year, day of the
+    /// week, day of the year, daylight, offset; and the number of bytes used. The expected results are glibc 2.36's.
     fn parse(text: &str, format: &str) -> Option<([i32; FIELDS], usize)> {
         let utc = |seconds| (calendar(seconds), false, 0);
         let mut parser = Parser::new(text.as_bytes(), [0; FIELDS], &utc);
@@ -448,7 +448,7 @@ mod tests {
         assert_eq!(parse("2024 060", "%Y %j"), Some(([0, 0, 0, 29, 1, 124, 4, 59, 0, 0], 8)));
         assert_eq!(parse("11:59:01 pm", "%I:%M:%S %p"), Some(([1, 59, 23, 0, 0, 0, 0, 0, 0, 0], 11)));
         assert_eq!(parse("x", "y"), None);
-        // Widths are read over; a year of an era is none (glibc 2.36).
+        // Widths are ignored; a year of an era does not match (glibc 2.36).
         assert_eq!(parse("20240229", "%4Y%2m%02d").map(|(_, length)| length), Some(8));
         assert_eq!(parse("x07", "x%10d").map(|(_, length)| length), Some(3));
         assert_eq!(parse("5", "%Ey"), None);

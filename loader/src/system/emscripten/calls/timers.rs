@@ -1,7 +1,7 @@
-//! Owns what a program has asked for that happens later (Emscripten, `emscripten/eventloop.h`): timers, which are functions of the table,
-//! and libraries that are opened. Later is when `main` has returned, as in Emscripten, where no event comes while a program runs: then one
-//! happens after the other until none is left. A program that calls `exit`, and CPython, whose interpreter is gone when its `main`
-//! returns, end without. Must not know what the functions do.
+//! Owns what a program has scheduled for later (Emscripten, `emscripten/eventloop.h`): timers, which are functions of the table, and
+//! libraries to be opened. Later is after `main` has returned, as in Emscripten, where no event comes while a program runs: then one thing
+//! happens after the other until none is left. Nothing of this happens in a program that calls `exit`, nor in CPython, whose interpreter is
+//! gone when its `main` returns. Must not know what the functions do.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -28,19 +28,19 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("emscripten_async_call", Handler::Plain(async_call)),
 ];
 
-/// When a timer is set again.
+/// Whether, and how, a timer is set again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Repeat {
     Never,
-    /// Always.
+    /// Always, at this interval.
     Every(Duration),
-    /// As long as the function, which gets its data alone, returns something.
+    /// As long as the function, which is called with its data alone, returns a nonzero value.
     While(Duration),
-    /// The same of a function that gets the time first, in milliseconds.
+    /// As long as the function, which is called with the time in milliseconds and its data, returns a nonzero value.
     WhileAt(Duration),
 }
 
-/// What happens when it is due.
+/// What happens when a timer is due.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Task {
     /// The function of a slot is called with an argument.
@@ -53,16 +53,17 @@ pub(super) enum Task {
 struct Timer {
     id: u32,
     task: Task,
-    /// What the host keeps for it.
+    /// The charge for what the host keeps for the timer.
     #[expect(dead_code, reason = "it is held, not read")]
     charge: Charge,
 }
 
-/// The timers of a process, in the order in which they are due; those that are due together in the order in which they were set.
+/// The timers of a process, in the order in which they are due; those that are due at the same time are in the order in which they were
+/// set.
 #[derive(Default)]
 pub(in super::super) struct Timers {
     pending: BTreeMap<(Instant, u64), Timer>,
-    /// How many were set.
+    /// The number of timers that were set so far.
     set: u64,
 }
 
@@ -70,14 +71,14 @@ impl Timers {
     fn push(&mut self, timer: Timer, after: Duration) {
         self.set = self.set.saturating_add(1);
         let now = Instant::now();
-        // What is further away than the clock goes never comes.
+        // A time that is beyond the range of the clock never comes.
         if let Some(due) = now.checked_add(after) {
             self.pending.insert((due, self.set), timer);
         }
     }
 }
 
-/// A time in milliseconds, as JavaScript takes it: what is no time is at once.
+/// A time in milliseconds, as JavaScript takes it: an invalid time means at once.
 fn milliseconds(number: f64) -> Duration {
     Duration::try_from_secs_f64((number / 1000.0).max(0.0)).unwrap_or(if number > 0.0 {
         Duration::MAX
@@ -86,9 +87,9 @@ fn milliseconds(number: f64) -> Duration {
     })
 }
 
-/// Sets a timer, and returns its number. Traps when the host keeps as much for the guest as it may.
+/// Sets a timer, and returns its number. Traps when the host must not keep any more for the guest.
 pub(super) fn set(guest: &mut Guest<'_>, task: Task, after: Duration) -> wasmtime::Result<Answer> {
-    /// Bytes of a timer with its place in the map.
+    /// The bytes of a timer, including its place in the map.
     const SIZE: u64 = 128;
     let system = guest.system().map_err(ended)?;
     let charge = system.kernel.budget.charge(SIZE)?;
@@ -102,13 +103,13 @@ fn call(slot: u32, data: u32, repeat: Repeat) -> Task {
     Task::Call { slot, data, repeat }
 }
 
-/// `(function, milliseconds, data)`.
+/// `(function, milliseconds, data)`: calls a function later.
 fn set_timeout(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let task = call(arguments.word(0)?, arguments.word(2)?, Repeat::Never);
     set(guest, task, milliseconds(arguments.number(1)?))
 }
 
-/// The same of a function that gets the time and the data, and says whether it wants to be called again.
+/// Calls a function later with the time and the data; the function returns whether it wants to be called again.
 fn set_timeout_loop(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let period = milliseconds(arguments.number(1)?);
     let task = call(arguments.word(0)?, arguments.word(2)?, Repeat::WhileAt(period));
@@ -120,7 +121,7 @@ fn set_interval(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::R
     set(guest, call(arguments.word(0)?, arguments.word(2)?, Repeat::Every(period)), period)
 }
 
-/// `(function, data)`.
+/// `(function, data)`: calls a function as soon as possible.
 fn set_immediate(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     set(guest, call(arguments.word(0)?, arguments.word(1)?, Repeat::Never), Duration::ZERO)
 }
@@ -130,20 +131,20 @@ fn set_immediate_loop(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmt
     set(guest, task, Duration::ZERO)
 }
 
-/// `(function, data, milliseconds)`: a negative time is the next picture of a browser, which here is at once.
+/// `(function, data, milliseconds)`: a negative time means the next frame of a browser, which here is at once.
 fn async_call(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let task = call(arguments.word(0)?, arguments.word(1)?, Repeat::Never);
     set(guest, task, milliseconds(arguments.int(2)?.into()))
 }
 
-/// `(number)`: one that is not there is nobody's error.
+/// `(number)`: clears a timer; it is no error when there is none of this number.
 fn clear(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let id = arguments.word(0)?;
     guest.system().map_err(ended)?.timers.pending.retain(|_, timer| timer.id != id);
     Ok(Answer::Nothing)
 }
 
-/// Does what is to be done later, each when it is due, until nothing is left.
+/// Does what is scheduled, each when it is due, until nothing is left.
 pub(in super::super) fn run(store: &mut StoreContextMut<'_, ProcessState>) -> wasmtime::Result<()> {
     let interrupt = store.data().interrupt.clone();
     loop {
@@ -162,13 +163,13 @@ pub(in super::super) fn run(store: &mut StoreContextMut<'_, ProcessState>) -> wa
     }
 }
 
-/// Does what is due, and sets it again if it is to be.
+/// Does what is due, and sets the timer again if it repeats.
 fn fire(store: &mut StoreContextMut<'_, ProcessState>, timer: Timer) -> wasmtime::Result<()> {
     let (slot, data, repeat) = match timer.task {
         Task::Call { slot, data, repeat } => (slot, data, repeat),
         Task::Open(library) => return library.open(store),
     };
-    // Set before the call, in which the timer may be cleared.
+    // It is set before the call, in which the timer may be cleared.
     if let Repeat::Every(period) = repeat {
         push(store, timer, period);
         return function(store, slot)?.typed::<u32, ()>(&store)?.call(store, data);

@@ -15,12 +15,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("uuid_unparse", Handler::Plain(unparse)),
     ("uuid_unparse_lower", Handler::Plain(unparse)),
     ("uuid_unparse_upper", Handler::Plain(unparse_upper)),
-    // Random, of the variant of the RFC: there are no others here.
+    // UUIDs are random and of the RFC's variant: there are no others here.
     ("uuid_type", Handler::Constant(Answer::Integer(4))),
     ("uuid_variant", Handler::Constant(Answer::Integer(1))),
 ];
 
-/// The characters of a text, its hyphens among them.
+/// The characters of a UUID's text, including its hyphens.
 const LENGTH: usize = 36;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
@@ -39,13 +39,13 @@ fn clear(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<A
     write(guest, arguments.word(0)?, [0; 16])
 }
 
-/// `(one, other)`: less than, equal to or greater than 0.
+/// `(one, other)`: returns a number less than, equal to or greater than 0.
 fn compare(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let (one, other) = (read(guest, arguments.word(0)?)?, read(guest, arguments.word(1)?)?);
     Ok(Answer::Integer(one.cmp(&other) as i64))
 }
 
-/// `(to, from)`.
+/// `(to, from)`: copies a UUID.
 fn copy(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let uuid = read(guest, arguments.word(1)?)?;
     write(guest, arguments.word(0)?, uuid)
@@ -63,7 +63,7 @@ fn is_null(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result
     Ok(Answer::Integer((read(guest, arguments.word(0)?)? == [0; 16]).into()))
 }
 
-/// `(text, uuid)`: 0, or -1 for a text of another form.
+/// `(text, uuid)`: returns 0, or -1 for a text of another form.
 fn parse(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let text = guest.c_string_within(arguments.word(0)?, LENGTH + 1).map_err(ended)?;
     let Some(uuid) = of_text(text) else { return Ok(Answer::Integer(-1)) };
@@ -93,7 +93,7 @@ fn to_text(uuid: [u8; 16]) -> String {
     text
 }
 
-/// `(uuid, text)`, with a NUL at its end.
+/// `(uuid, text)`: writes the text with a NUL at its end.
 fn unparse(guest: &mut Guest<'_>, arguments: &Arguments<'_>) -> wasmtime::Result<Answer> {
     let text = to_text(read(guest, arguments.word(0)?)?) + "\0";
     guest.write(arguments.word(1)?, text.as_bytes()).map_err(ended)?;

@@ -26,7 +26,7 @@ pub(crate) fn clock_time_get(guest: &mut Guest<'_>, clock: u32, _precision: u64,
     guest.write(result, &now.to_le_bytes())
 }
 
-/// What a clock says, in nanoseconds: since 1970, since the process was made, or of computing time that its one thread has taken.
+/// The time of a clock, in nanoseconds: since 1970, since the process was made, or the processor time of its only thread.
 pub(super) fn now(guest: &mut Guest<'_>, clock: u32) -> Result<u64> {
     let duration = match clock {
         REALTIME => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
@@ -41,7 +41,7 @@ pub(super) fn now(guest: &mut Guest<'_>, clock: u32) -> Result<u64> {
     Ok(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// Whether a clock can be waited for: those that go on while the guest waits.
+/// Whether a clock can be waited for: that is, whether it advances while the guest waits.
 pub(super) fn goes_on(clock: u32) -> bool {
     matches!(clock, REALTIME | MONOTONIC)
 }

@@ -11,9 +11,9 @@ use crate::system::kernel::descriptors::{Object, flag};
 use crate::system::kernel::errno::{Errno, Result};
 use crate::system::transfer;
 
-/// Advice is taken of any kind that there is, and changes nothing.
+/// Accepts advice of every kind that preview 1 has; advice has no effect.
 pub(crate) fn fd_advise(guest: &mut Guest<'_>, fd: u32, offset: u64, length: u64, advice: u32) -> Result<()> {
-    /// `noreuse`, the last `advice`.
+    /// `noreuse`, the last value of `advice`.
     const LAST: u32 = 5;
     guest.kernel()?.descriptors.get(fd)?;
     let is_range = [offset, length].into_iter().all(|number| i64::try_from(number).is_ok());
@@ -41,7 +41,8 @@ pub(crate) fn fd_sync(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
     transfer::synchronize(guest, fd, false)
 }
 
-/// wasi-libc tells by the rights how a file was opened, and a terminal from other character devices: it cannot be sought in.
+/// By the rights, wasi-libc determines how a file was opened, and tells a terminal from other character devices: a terminal has no right to
+/// seek.
 pub(crate) fn fd_fdstat_get(guest: &mut Guest<'_>, fd: u32, result: u32) -> Result<()> {
     let kernel = guest.kernel()?;
     let open = kernel.descriptors.get(fd)?;
@@ -79,7 +80,7 @@ pub(crate) fn fd_fdstat_set_flags(guest: &mut Guest<'_>, fd: u32, flags: u32) ->
     guest.kernel()?.descriptors.set_flags(fd, flags)
 }
 
-/// Rights are what a file was opened for, and cannot be given up one by one.
+/// Rights are what a file was opened for, and cannot be given up individually.
 pub(crate) fn fd_fdstat_set_rights(
     guest: &mut Guest<'_>,
     fd: u32,
@@ -142,7 +143,7 @@ pub(crate) fn fd_pwrite(
     guest.write(result, &size.to_le_bytes())
 }
 
-/// A place in a file: C's is signed.
+/// A position in a file, which must fit C's signed type.
 fn place(offset: u64) -> Result<u64> {
     i64::try_from(offset).map(|_| offset).map_err(|_| Errno::INVAL.into())
 }
@@ -157,10 +158,10 @@ pub(crate) fn fd_write(guest: &mut Guest<'_>, fd: u32, vectors: u32, count: u32,
     guest.write(result, &size.to_le_bytes())
 }
 
-/// The only preopened folder is the root: wasi-libc looks for more until it is told that there is no such descriptor.
+/// The only preopened folder is the root: wasi-libc looks for more until a call fails because there is no such descriptor.
 pub(crate) fn fd_prestat_get(guest: &mut Guest<'_>, fd: u32, result: u32) -> Result<()> {
     is_root(guest, fd)?;
-    // The tag of a folder, and the bytes of its name.
+    // The tag of a folder, and the number of bytes of its name.
     let record = [0, u32::try_from(ROOT.len()).unwrap_or(0)].map(u32::to_le_bytes);
     guest.write(result, record.as_flattened())
 }
@@ -173,14 +174,14 @@ pub(crate) fn fd_prestat_dir_name(guest: &mut Guest<'_>, fd: u32, buffer: u32, s
     guest.write(buffer, ROOT.as_bytes())
 }
 
-/// Errs unless a descriptor is the preopened folder's, still.
+/// Errs unless a descriptor is still that of the preopened folder.
 fn is_root(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
     let kernel = guest.kernel()?;
     let is_root = fd == ROOT_DESCRIPTOR && kernel.descriptors.folder(fd).is_ok_and(|place| place.is_root());
     if is_root { Ok(()) } else { Err(Errno::BADF.into()) }
 }
 
-/// As many entries as there is room for, the last one cut off. A cookie is a position in the folder.
+/// Writes as many entries as there is room for, the last one cut off. A cookie is a position in the folder.
 pub(crate) fn fd_readdir(
     guest: &mut Guest<'_>,
     fd: u32,
@@ -189,7 +190,7 @@ pub(crate) fn fd_readdir(
     cookie: u64,
     result: u32,
 ) -> Result<()> {
-    /// Bytes that hold any entry.
+    /// A number of bytes that is enough for any entry.
     const ENOUGH: usize = 1024;
     guest.bytes(buffer, size)?;
     let cookie = i64::try_from(cookie).map_err(|_| Errno::INVAL)?;
@@ -197,7 +198,7 @@ pub(crate) fn fd_readdir(
     kernel.descriptors.folder(fd)?;
     kernel.descriptors.seek(&kernel.files, fd, cookie, 0)?;
     let mut records = Vec::new();
-    // A buffer that is not filled tells that the folder is at its end.
+    // A buffer that is not filled means that the folder is at its end.
     while records.len() < size as usize {
         let entries = kernel.descriptors.entries(&kernel.files, fd, ENOUGH.max(size as usize))?;
         if entries.is_empty() {
@@ -218,7 +219,7 @@ pub(crate) fn fd_readdir(
     guest.write(result, &u32::try_from(records.len()).unwrap_or(size).to_le_bytes())
 }
 
-/// Gives a descriptor another number, whose own descriptor is closed.
+/// Gives a descriptor another number; the descriptor that had this number is closed.
 pub(crate) fn fd_renumber(guest: &mut Guest<'_>, fd: u32, to: u32) -> Result<()> {
     let kernel = guest.kernel()?;
     kernel.descriptors.get(fd)?;
@@ -237,7 +238,7 @@ pub(crate) fn fd_seek(guest: &mut Guest<'_>, fd: u32, offset: i64, whence: u32, 
 }
 
 pub(crate) fn fd_tell(guest: &mut Guest<'_>, fd: u32, result: u32) -> Result<()> {
-    /// `whence`: from where it is.
+    /// `whence`: from the current position.
     const CURRENT: u32 = 1;
     fd_seek(guest, fd, 0, CURRENT, result)
 }

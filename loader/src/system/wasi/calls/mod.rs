@@ -12,7 +12,7 @@ use crate::system::System;
 use crate::system::guest::Guest;
 use crate::system::kernel::errno::{Fault, Result};
 
-/// The state of the caller's system.
+/// The state of the caller's system. Errs when it is another system.
 fn system<'a>(guest: &'a mut Guest<'_>) -> Result<&'a mut Wasi> {
     match &mut guest.state().system {
         System::Wasi(system) => Ok(system),

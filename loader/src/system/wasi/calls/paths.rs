@@ -13,11 +13,11 @@ use crate::system::kernel::files::{At, Time};
 
 /// The longest path (`PATH_MAX`, with C's NUL).
 const LONGEST: u32 = 4095;
-/// The permission bits of new files and folders, of which the process's mask takes its own: no call names any.
+/// The permission bits of new files and folders, from which the process's mask removes its own: no call passes any.
 const FILE_MODE: u32 = 0o666;
 const FOLDER_MODE: u32 = 0o777;
 
-/// Bytes of a path as the guest passes it. Errs when there is a NUL in it, which no name can have.
+/// The bytes of a path as the guest passes it. Errs when there is a NUL in it, which no name can contain.
 fn text(guest: &Guest<'_>, address: u32, length: u32) -> Result<Vec<u8>> {
     if length > LONGEST {
         return Err(Errno::NAMETOOLONG.into());
@@ -72,7 +72,7 @@ pub(crate) fn path_filestat_set_times(
     guest.kernel()?.files.set_times(&path, times, lookup & FOLLOW != 0)
 }
 
-/// What flags tell to do with the times of access and modification.
+/// How flags say the times of access and modification are to be set.
 pub(super) fn times(accessed: u64, modified: u64, flags: u32) -> Result<[Time; 2]> {
     let time = |value: u64, flags: u32| match (flags & time_flag::SET != 0, flags & time_flag::NOW != 0) {
         (true, true) => Err(Errno::INVAL),
@@ -99,7 +99,7 @@ pub(crate) fn path_link(
     guest.kernel()?.files.link(&from, &to, lookup & FOLLOW != 0)
 }
 
-/// The rights tell whether a file is to be read, written or both: wasi-libc makes them of C's access modes.
+/// The rights say whether a file is to be read, written or both: wasi-libc derives them from C's access modes.
 #[expect(clippy::too_many_arguments, reason = "those of preview 1")]
 pub(crate) fn path_open(
     guest: &mut Guest<'_>,
@@ -114,7 +114,7 @@ pub(crate) fn path_open(
     result: u32,
 ) -> Result<()> {
     let path = path(guest, fd, address, length)?;
-    // All or nothing: the guest is told of what is opened, or nothing is.
+    // All or nothing: nothing is opened unless the guest can receive the descriptor.
     guest.bytes(result, 4)?;
     let access = match (rights & right::READING != 0, rights & right::WRITING != 0) {
         (true, true) => flag::READ_WRITE,

@@ -1,4 +1,4 @@
-//! Owns `poll_oneoff`, by which guests wait: for descriptors, for a time to come, or for whichever is first. Must not know how waiting
+//! Owns `poll_oneoff`, by which guests wait: for descriptors, for a point in time, or for whichever comes first. Must not know how waiting
 //! is done.
 
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::system::kernel::descriptors::Readiness;
 use crate::system::kernel::errno::{Errno, Fault, Result};
 use crate::system::wait::{Interest, wait};
 
-/// The most subscriptions of one call: `poll` of wasi-libc makes two for each descriptor, and one for its timeout.
+/// The most subscriptions of one call: wasi-libc's `poll` makes two for each descriptor, and one for its timeout.
 const MOST: u32 = 8193;
 
-/// A subscription with what the guest calls it by.
+/// A subscription with the guest's name for it.
 type Subscription = ([u8; 8], Awaited);
 
 pub(crate) fn poll_oneoff(
@@ -69,15 +69,16 @@ pub(crate) fn poll_oneoff(
     guest.write(result, &u32::try_from(happened.len()).unwrap_or(count).to_le_bytes())
 }
 
-/// Whether a main module whose `clock_nanosleep` could not be rewritten sleeps: its C library makes `ENOTSUP` of what it is told of an
-/// interrupt, so that the sleep has to end as if its time had come. Python has been told, and raises what it has to raise.
+/// Whether this is the sleep of a main module whose `clock_nanosleep` could not be rewritten: its C library turns an interrupt into
+/// `ENOTSUP`, so that the sleep has to end as if its time had come. The interrupt has been delivered to Python, which raises what it has to
+/// raise.
 fn is_sleep(guest: &mut Guest<'_>, wanted: &[Subscription]) -> bool {
     let main = guest.state().running.as_ref().map(|running| running.main);
     let is_rewritten = main.is_some_and(|main| main.get_func(guest.store(), waits_of_wasi::SLEEP).is_some());
     !is_rewritten && matches!(wanted, [(_, Awaited::Clock { .. })])
 }
 
-/// `clock_nanosleep`, as the linker rewrites it ([`pydl_linker::rewrite::waits_of_wasi`]): it can be told of an interrupt, and of the time that
+/// `clock_nanosleep`, as the linker rewrites it ([`pydl_linker::rewrite::waits_of_wasi`]): it can report an interrupt, and the time that
 /// was left then.
 fn sleep(guest: &mut Guest<'_>, is_absolute: bool, request: u32, clock: u32, remaining: u32) -> Result<()> {
     let (seconds, nanoseconds) = (guest.u64(request)?, guest.u32(request.saturating_add(8))?);
@@ -109,7 +110,7 @@ fn interest(awaited: Awaited) -> Option<Interest> {
     }
 }
 
-/// How long a subscription waits at most; `None` for those to descriptors. `now` is what the clocks say that can be waited for.
+/// The longest time that a subscription waits; `None` for those to descriptors. `now` holds the times of the clocks that can be waited for.
 fn timeout(awaited: Awaited, now: [u64; 2]) -> Option<Result<Duration>> {
     match awaited {
         Awaited::Readable(_) | Awaited::Writable(_) => None,
@@ -122,7 +123,7 @@ fn timeout(awaited: Awaited, now: [u64; 2]) -> Option<Result<Duration>> {
     }
 }
 
-/// What has happened to a descriptor, if something has; `ready` is `None` for one that is not open.
+/// What has happened to a descriptor, if anything; `ready` is `None` for one that is not open.
 fn descriptor_event(
     guest: &mut Guest<'_>,
     name: [u8; 8],

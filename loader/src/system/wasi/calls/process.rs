@@ -1,4 +1,4 @@
-//! Owns what a process is to itself: arguments, environment, random numbers, its end. Must not know libraries.
+//! Owns a process's view of itself: arguments, environment, random numbers, its end. Must not know libraries.
 
 use wasmtime::Caller;
 
@@ -28,7 +28,7 @@ pub(crate) fn environ_sizes_get(guest: &mut Guest<'_>, count: u32, size: u32) ->
     write_sizes(guest, sizes, count, size)
 }
 
-/// How many strings there are, and how many bytes they have together.
+/// The number of strings, and of their bytes together.
 fn sizes(strings: &[Vec<u8>]) -> Result<(u32, u32)> {
     let bytes = strings.iter().map(Vec::len).sum::<usize>();
     let word = |size: usize| u32::try_from(size).map_err(|_| Errno::OVERFLOW);
@@ -53,12 +53,12 @@ fn write_strings(guest: &mut Guest<'_>, strings: &[Vec<u8>], vector: u32, text: 
     guest.write(text, &strings.concat())
 }
 
-/// Ends the guest, with any status that it names: Python's after a `KeyboardInterrupt` is 130.
+/// Ends the guest, with whatever status it gives: Python's after a `KeyboardInterrupt` is 130.
 pub(crate) fn proc_exit(_: Caller<'_, ProcessState>, status: i32) -> wasmtime::Result<()> {
     Err(Exit(status).into())
 }
 
-/// There are no signals for a process to send: preview 1 has no way to handle one.
+/// A process cannot send signals: preview 1 has no way to handle one.
 pub(crate) fn proc_raise(_: &mut Guest<'_>, _: u32) -> Result<()> {
     Err(Errno::NOTSUP.into())
 }
@@ -67,7 +67,7 @@ pub(crate) fn random_get(guest: &mut Guest<'_>, buffer: u32, size: u32) -> Resul
     crate::system::transfer::random(guest, buffer, size)
 }
 
-/// There is nobody else to run.
+/// There is no other thread that could run.
 #[expect(clippy::unnecessary_wraps, reason = "the form of a call")]
 pub(crate) fn sched_yield(_: &mut Guest<'_>) -> Result<()> {
     Ok(())

@@ -1,10 +1,10 @@
-//! Owns the calls on sockets. Preview 1 has none that makes a socket: an embedder would have to hand a guest one, and pydl does not.
-//! What a descriptor is open on is never one. Must not know networks.
+//! Owns the calls on sockets. Preview 1 has no call that makes a socket: an embedder would have to pass a socket to the guest, and pydl
+//! does not. A descriptor is never open on one. Must not know networks.
 
 use crate::system::guest::Guest;
 use crate::system::kernel::errno::{Errno, Result};
 
-/// What any call on sockets says of a descriptor.
+/// The result of any call on sockets for a descriptor.
 fn no_socket(guest: &mut Guest<'_>, fd: u32) -> Result<()> {
     guest.kernel()?.descriptors.get(fd)?;
     Err(Errno::NOTSOCK.into())
