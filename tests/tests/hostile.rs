@@ -116,7 +116,7 @@ fn records_of_files_that_are_broken() {
         (size("100"), "/0: not a WebAssembly module"),
         (size("0x800000"), "/0: not a WebAssembly module"),
         (size("0x800001"), broken),
-        (size("-1"), "/0: cannot be opened: the file is larger than 1 GiB"),
+        (size("-1"), "/0: cannot be opened: the file is larger than 1073741824 bytes"),
         (format!("(i32.store (local.get $record) (i32.const -16)) {}", size("100")), broken),
         ("(i32.store offset=8 (local.get $record) (i32.const -1))".to_owned(), broken),
         (
