@@ -15,6 +15,7 @@ mod wheel_file;
 use std::path::{Path, PathBuf};
 
 use crate::base::options::Mount;
+use crate::system::archive::Archive;
 
 pub use wheel_file::{PythonTarget, WheelFile};
 
@@ -43,6 +44,11 @@ enum Library {
 impl Installation {
     /// Looks for a standard library next to the file `main`. When there are several, the newest version is chosen.
     pub fn beside(main: &Path) -> Option<Installation> {
+        Installation::found_beside(main).map(|(installation, _)| installation)
+    }
+
+    /// Looks for a standard library as [`Installation::beside`] does; returns it with the archive, if it is one.
+    fn found_beside(main: &Path) -> Option<(Installation, Option<Archive>)> {
         let folder = match main.parent() {
             Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
             Some(parent) => parent,
@@ -59,12 +65,13 @@ impl Installation {
                 entry.path().join("os.py").is_file().then_some(minor)
             });
             let version = format!("3.{}", minors.max()?);
-            Some(Installation { library: Library::Folder(library), version })
+            Some((Installation { library: Library::Folder(library), version }, None))
         });
         let in_archive = || {
-            let target = tags::Target::of_main(main).ok()?;
+            let (target, archive) = tags::Target::with_archive(main).ok()?;
             let library = Library::Archive(folder.join(target::STANDARD_LIBRARY));
-            Some(Installation { library, version: format!("3.{}", target.minor) })
+            let version = format!("3.{}", target.minor);
+            Some((Installation { library, version }, Some(archive)))
         };
         in_folder.or_else(in_archive)
     }

