@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-/// Run Python on WebAssembly with C extensions, and look into them.
+/// Run Python on WebAssembly with C extensions, and inspect them.
 ///
 /// pydl runs a CPython that was compiled to WebAssembly, in a sandbox, and loads its C extensions: side modules, which
 /// are `.so` files in the format of WebAssembly dynamic linking.
@@ -37,12 +37,12 @@ pub enum Command {
 
 /// Run a main module, such as python.wasm, with side modules
 ///
-/// The first of SCRIPT, an option of Python's such as -c, -m or -u, or -- begins Python's own arguments, which are passed on as they are
-/// (-- itself is not). With none of them Python reads its standard input: a script, or what you type.
+/// Python's own arguments begin at SCRIPT, at a Python option such as -c, -m or -u, or after --, and are passed on unchanged. Without
+/// any, Python reads its standard input: a script, or what you type.
 ///
 /// SCRIPT is a file, a folder with a `__main__.py`, or a zip application.
 ///
-/// The guest sees nothing of this machine but what is given here: the standard library beside MAIN, the side modules,
+/// The guest sees nothing of this machine except what is given here: the standard library beside MAIN, the side modules,
 /// SCRIPT itself, and what --dir and --env name.
 #[derive(Args, Debug)]
 #[command(
@@ -50,8 +50,8 @@ pub enum Command {
     after_help = RUN_EXAMPLES
 )]
 pub struct Run {
-    /// The main module: a python.wasm built for WASI, with lib/python3.N beside it; or python, python@3.14 or the like for
-    /// one that `pydl python fetch` got
+    /// The main module: a python.wasm built for WASI, with lib/python3.N beside it; or a name such as python or
+    /// python@3.14 for one that `pydl python fetch` has downloaded
     pub main: PathBuf,
     /// Make a side module importable (repeatable)
     #[arg(long, value_name = "FILE")]
@@ -65,16 +65,16 @@ pub struct Run {
     /// Set an environment variable (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     pub env: Vec<OsString>,
-    /// Let the guest use the network: everything, or with `=` a host and port of it (repeatable), to connect to and, where the
-    /// address is this machine's, to listen on. A name stands for public addresses only; name those of this machine and of
-    /// private networks by number, or as localhost. Without it the guest has a loopback of its own. For Emscripten main modules
+    /// Let the guest use the network: all of it, or with `=` one host and port (repeatable), to connect to and, if the address
+    /// is one of this machine's, to listen on. A name stands for public addresses only; name addresses of this machine and of
+    /// private networks by number, or as localhost. By default the guest has only a loopback of its own. For Emscripten main modules
     #[arg(long, value_name = "HOST[:PORT]", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     pub allow_net: Vec<String>,
-    /// Keep at most so much memory for the guest beside its own: files outside of --dir, pipes, sockets and what else it makes. Bytes,
-    /// or with K, M or G behind the number KiB, MiB or GiB [default: 1G]
+    /// Limit the host memory kept for the guest in addition to its own: files outside of --dir, pipes, sockets and so on. In bytes, or
+    /// with the suffix K, M or G in KiB, MiB or GiB [default: 1G]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub host_memory: Option<u64>,
-    /// Start in this folder of the guest [default: /]
+    /// Start in this guest folder [default: /]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<String>,
     /// Keep compiled code here [default: `$PYDL_CACHE_DIR`, or pydl in the user's cache folder]
@@ -83,7 +83,7 @@ pub struct Run {
     /// Keep no compiled code
     #[arg(long)]
     pub no_cache: bool,
-    /// What follows, from SCRIPT, an option of Python's, or -- on
+    /// Everything from SCRIPT, a Python option, or -- on
     #[arg(skip)]
     pub python: Arguments,
 }
@@ -151,12 +151,12 @@ pub struct Arguments {
     pub script: Option<usize>,
 }
 
-/// Tell what side modules need and offer, and whether they load
+/// Show what side modules need and offer, and whether they load
 ///
 /// For each side module: its memory and table needs, the libraries it needs, how it was built, imports by kind, exports, the
-/// Python modules it defines, and a verdict. With --main, every import is marked with who provides it, by the rules of a real load.
-/// A wheel is checked as `pydl run --with` does, with every side module in it. In folders, side modules and wheels are
-/// looked for, in sorted order. NEEDED libraries are looked for in --library-path, along the runtime paths of what lies in
+/// Python modules it defines, and a verdict. With --main, every import is marked with the module that provides it, by the rules of a real load.
+/// A wheel is checked as `pydl run --with` does, with every side module in it. Folders are searched
+/// for side modules and wheels, in sorted order. NEEDED libraries are looked for in --library-path, along the runtime paths of files in
 /// wheels, and among the FILEs.
 #[derive(Args, Debug, Default)]
 #[command(after_help = DEPS_EXAMPLES)]
@@ -171,13 +171,13 @@ pub struct Deps {
     /// Look for NEEDED libraries here first (repeatable)
     #[arg(long, value_name = "DIR")]
     pub library_path: Vec<PathBuf>,
-    /// Tell of one symbol only: who needs it, who would provide it, and which definitions that one shadows
+    /// Explain one symbol: which modules need it, which would provide it, and which definitions that one shadows
     #[arg(long, value_name = "SYMBOL", requires = "main")]
     pub why: Option<String>,
-    /// Compare two main modules or libraries, OLD and NEW: which symbols the new one adds, drops and changes
+    /// Compare two main modules or libraries, OLD and NEW: which symbols NEW adds, drops and changes
     #[arg(long, conflicts_with_all = ["main", "why", "library_path", "graph", "map"])]
     pub diff: bool,
-    /// Draw who takes how many symbols from whom: a picture, a page to look around in, or text for Graphviz
+    /// Draw how many symbols each module takes from which others: a picture, an interactive page, or text for Graphviz
     #[arg(long, value_name = "FORMAT", value_enum, requires = "main", conflicts_with_all = ["why", "json", "quiet"])]
     pub graph: Option<GraphFormat>,
     /// Show the memory and the function table of a process that loads all the files, in order: as text, or with =svg as a picture
@@ -192,13 +192,13 @@ pub struct Deps {
         conflicts_with_all = ["why", "json", "quiet", "graph"]
     )]
     pub map: Option<MapFormat>,
-    /// Print everything: each import with who provides it, and each export
+    /// Print everything: each import with its provider, and each export
     #[arg(long, short, conflicts_with_all = ["why", "json", "quiet", "graph", "map", "diff"])]
     pub all: bool,
     /// Print JSON (see docs/deps.md)
     #[arg(long)]
     pub json: bool,
-    /// Print nothing but what cannot be read: the exit status tells
+    /// Print only what cannot be read; the exit status gives the verdict
     #[arg(long, short, conflicts_with_all = ["json", "why"])]
     pub quiet: bool,
 }
@@ -253,7 +253,7 @@ pub enum PythonCommand {
         /// A version of Python (3.14, 3.13, 3.12) or of Pyodide (314.0.7, or a pre-release as 315.0.0-alpha.2) [default: 3.14]
         version: Option<String>,
     },
-    /// List what was fetched, the newest first
+    /// List the fetched main modules, newest first
     List,
     /// Print the path of a fetched main module
     Path {
@@ -265,7 +265,7 @@ pub enum PythonCommand {
         /// A version of Python or of Pyodide
         version: String,
     },
-    /// Make an environment: a folder with a python for tools, and with packages of its own
+    /// Make an environment: a folder with a python program for other tools to call, and with its own packages
     Venv {
         /// The folder to make
         #[arg(value_name = "DIR")]

@@ -329,7 +329,7 @@ fn link(report: &mut ModuleReport, namespace: &Namespace, opened: &mut Opened<'_
     let found = LoadOrder::discover_present(namespace, &report.path, opened);
     let (order, missing) = match found {
         Ok((Searched::New(order), missing)) => (order, missing),
-        Ok((Searched::Loaded(id), _)) => return tell_loaded(report, namespace, id, host),
+        Ok((Searched::Loaded(id), _)) => return report_loaded(report, namespace, id, host),
         Err(error) => {
             report.refused.push(error);
             return;
@@ -440,7 +440,7 @@ fn fails_when_initialized(library: &NewLibrary, fails: &BTreeMap<usize, bool>) -
 }
 
 /// Fills in what a library that the main module needs itself was bound to.
-fn tell_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId, host: &dyn Host) {
+fn report_loaded(report: &mut ModuleReport, namespace: &Namespace, id: ModuleId, host: &dyn Host) {
     let Some(library) = namespace.library(id) else { return };
     for (report, binding) in report.imports.iter_mut().zip(library.bindings.iter()) {
         let import = &report.import;

@@ -28,7 +28,7 @@ pub trait Room {
     ) -> Result<Arc<Namespace>, Self::Refusal>;
 
     /// Receives the bindings of all imports before any room is reserved for the load. Errs when the load is to be refused.
-    fn hear_bindings(&mut self, _: &Namespace, _: &ResolvedModules) -> Result<(), Self::Refusal> {
+    fn bindings_resolved(&mut self, _: &Namespace, _: &ResolvedModules) -> Result<(), Self::Refusal> {
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Load {
         }
         let roots = order.roots().to_vec();
         let resolved = order.resolve(&namespace, mode)?;
-        room.hear_bindings(&namespace, &resolved)?;
+        room.bindings_resolved(&namespace, &resolved)?;
         let reservation = resolved.reservation()?;
         let placement = room.reserve(&reservation)?;
         let placed = resolved.place(placement.clone());

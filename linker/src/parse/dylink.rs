@@ -37,7 +37,7 @@ impl Default for MemoryInfo {
 impl MemoryInfo {
     /// Requests memory even if there is no data. wasm-ld uses `__memory_base` as the module's `__dso_handle`, too, by which
     /// destructors are attributed to modules: it must differ from that of every other module.
-    pub(super) fn claim_a_place(&mut self) {
+    pub(super) fn reserve_place(&mut self) {
         self.memory_size = self.memory_size.max(1);
     }
 

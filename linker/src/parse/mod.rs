@@ -157,7 +157,7 @@ impl ParsedModule {
         let asks_for_a_place =
             module.imports.iter().any(|import| import.module == abi::ENV && import.name == abi::MEMORY_BASE);
         if let (Some(dylink), true) = (&mut module.dylink, asks_for_a_place) {
-            dylink.memory.claim_a_place();
+            dylink.memory.reserve_place();
         }
         Ok(module)
     }

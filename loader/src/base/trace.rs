@@ -79,7 +79,7 @@ impl Trace {
     }
 
     /// Whether the plan of each load is reported.
-    pub(crate) fn tells_plans(&self) -> bool {
+    pub(crate) fn shows_plans(&self) -> bool {
         self.tells(TraceTopic::Plan)
     }
 

@@ -379,7 +379,7 @@ impl Process {
         let (main, shared, instantiated) = match self.image.start.clone() {
             MainCode::Wasi(pre) => {
                 // Its plan is to give it functions of the host, which the engine has done in advance.
-                if self.store.data().trace.tells_plans() {
+                if self.store.data().trace.shows_plans() {
                     self.store.data().trace.plan(&*self.image.main_plan().map_err(Stop::Refused)?);
                 }
                 let name = self.image.path().display().to_string();

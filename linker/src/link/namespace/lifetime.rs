@@ -116,7 +116,7 @@ impl Namespace {
         let failed = load.libraries().iter().map(|planned| planned.library.id);
         let failed = failed.filter(|id| self.library(*id).is_some_and(|library| library.failure.is_some()));
         let failed: BTreeSet<ModuleId> = failed.collect();
-        self.share_no_more(&failed);
+        self.stop_sharing(&failed);
         self.close(load.root());
     }
 
@@ -184,12 +184,12 @@ impl Namespace {
             self.retire_file_name(*id, file_name(&path));
         }
         self.global.retain(|id| !leaving.contains(id));
-        self.share_no_more(&leaving.iter().copied().collect());
+        self.stop_sharing(&leaving.iter().copied().collect());
     }
 
     /// Replaces these libraries' data as the definitions that serve all by the data of other libraries, for imports bound from
     /// now on. Existing bindings stay.
-    fn share_no_more(&mut self, gone: &BTreeSet<ModuleId>) {
+    fn stop_sharing(&mut self, gone: &BTreeSet<ModuleId>) {
         let before = self.shared_data.len();
         self.shared_data.retain(|_, definer| !gone.contains(definer));
         if self.shared_data.len() == before {

@@ -592,7 +592,7 @@ impl Namespace {
     }
 
     /// How many modules were ever loaded, the main module included, and how many of them were unloaded.
-    pub fn comings_and_goings(&self) -> (u32, u32) {
+    pub fn counts_of_loads_and_unloads(&self) -> (u32, u32) {
         let loaded = u32::try_from(self.last_id.index()).unwrap_or(u32::MAX);
         let left = loaded.saturating_sub(u32::try_from(self.libraries.len()).unwrap_or(u32::MAX));
         (loaded.saturating_add(1), left)

@@ -149,7 +149,7 @@ fn describe(store: &mut ProcessStore<'_>, id: ModuleId, at: Address) -> wasmtime
     if namespace.module(id).is_none() {
         return Ok(None);
     }
-    let (loaded, left) = namespace.comings_and_goings();
+    let (loaded, left) = namespace.counts_of_loads_and_unloads();
     let data = namespace.data_of(id);
     let name = match intern(store, id, shown_name(&namespace, id)) {
         Ok(name) => name.unwrap_or(Address(0)),

@@ -244,10 +244,14 @@ impl Room for ProcessRoom<'_, '_, '_> {
     type Refusal = Failure;
 
     fn ask_host(&mut self, namespace: Arc<Namespace>, order: &LoadOrder) -> Result<Arc<Namespace>, Failure> {
-        know_more_of_host(self.store, namespace, order)
+        ask_host_for_more(self.store, namespace, order)
     }
 
-    fn hear_bindings(&mut self, namespace: &Namespace, resolved: &ResolvedModules) -> Result<(), Failure> {
+    fn bindings_resolved(
+        &mut self,
+        namespace: &Namespace,
+        resolved: &ResolvedModules,
+    ) -> Result<(), Failure> {
         self.watch.lap("symbol lookup");
         self.store.data().trace.resolved(namespace, resolved);
         self.charges = charge(self.store, resolved)?;
@@ -274,7 +278,7 @@ impl Room for ProcessRoom<'_, '_, '_> {
 
 /// Adds the functions that the host provides for the libraries of a load, beyond those that the main module imports, to the
 /// namespace.
-fn know_more_of_host(
+fn ask_host_for_more(
     store: &mut ProcessStore<'_>,
     snapshot: Arc<Namespace>,
     order: &LoadOrder,
