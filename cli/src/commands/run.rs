@@ -69,6 +69,8 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     if !matches!(ended, ExitStatus::Exited(0) | ExitStatus::Interrupted) {
         tell_denied(&denied.hosts());
     }
+    // This program ends now: the system takes its memory back as a whole, faster than piece by piece.
+    std::mem::forget(image);
     Ok(status)
 }
 
