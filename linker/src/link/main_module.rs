@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use wasmparser::{MemoryType, Operator, Parser, Payload};
@@ -87,6 +88,8 @@ pub struct MainModule {
     /// The functions that it imports from a host, indexed at the first lookup by name: there may be a million of them, and as
     /// many lookups.
     functions_of_host: OnceLock<HashMap<String, FuncIndex>>,
+    /// The range of addresses of its static data, determined at the first request: that takes a walk over all exports.
+    static_data: OnceLock<Range<u32>>,
 }
 
 impl MainModule {
@@ -145,7 +148,41 @@ impl MainModule {
             placement,
             defects,
             functions_of_host: OnceLock::new(),
+            static_data: OnceLock::new(),
         }
+    }
+
+    /// The range of addresses of the module's static data; empty when it is not known to have any.
+    pub(crate) fn static_data(&self) -> Range<u32> {
+        self.static_data.get_or_init(|| self.find_static_data()).clone()
+    }
+
+    fn find_static_data(&self) -> Range<u32> {
+        if let Some(placement) = self.placement() {
+            return placement.memory_base.0..placement.stack_low.0;
+        }
+        let exports = &self.module.exports;
+        let bound = |name: &str| match exports.get(name).map(|export| export.kind) {
+            Some(ExportKind::Data { offset }) => Some(offset),
+            _ => None,
+        };
+        if let (Some(begin), Some(end)) = (bound(abi::GLOBAL_BASE), bound(abi::DATA_END)) {
+            return begin..end;
+        }
+        // Emscripten's main modules export neither: the data is the range that the symbols lie in, up to what follows; it begins
+        // where linkers begin it, or after the stack.
+        let symbols = exports.data().filter(|(name, _)| abi::is_symbol(name) && !abi::is_bound(name));
+        let Some(first) = symbols.map(|(_, offset)| offset).filter(|address| *address > 0).min() else {
+            return 0..0;
+        };
+        let begin = match (bound(abi::GLOBAL_BASE), bound(abi::STACK_LOW), bound(abi::STACK_HIGH)) {
+            (Some(begin), ..) => begin,
+            (None, Some(stack), _) if stack > first => abi::FIRST_DATA.min(first),
+            (None, _, Some(stack)) if stack <= first => stack,
+            _ => first,
+        };
+        let behind = [abi::DATA_END, abi::STACK_LOW, abi::HEAP_BASE].into_iter().filter_map(bound);
+        begin..behind.filter(|end| *end > begin).min().unwrap_or(begin)
     }
 
     /// The first function that the module imports from a host under this name.

@@ -73,9 +73,14 @@ impl Exports {
 
     /// The names of all data exports, sorted.
     pub(crate) fn data_names(&self) -> impl Iterator<Item = &str> {
+        self.data().map(|(name, _)| name)
+    }
+
+    /// All data exports, sorted by name, with their offsets from the memory base in bytes.
+    pub(crate) fn data(&self) -> impl Iterator<Item = (&str, u32)> {
         let data = (0..self.packed.count).filter_map(|position| self.packed.get(position));
         let data = data.filter(|symbol| symbol.ty == PackedSymbol::DATA);
-        data.filter_map(|symbol| str::from_utf8(self.packed.name(symbol)?).ok())
+        data.filter_map(|symbol| Some((str::from_utf8(self.packed.name(symbol)?).ok()?, symbol.value)))
     }
 
     /// Whether there are no exports.

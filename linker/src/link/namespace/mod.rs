@@ -22,7 +22,7 @@ use crate::link::plan::LoadPlan;
 use crate::link::resolve::{Binding, FunctionRef};
 use crate::parse::abi_family::AbiFamily;
 use crate::parse::vague;
-use crate::parse::{ElementSlot, ExportKind, Exports, ImportKind, ParsedModule, Signature};
+use crate::parse::{ElementSlot, ExportKind, ImportKind, ParsedModule, Signature};
 
 /// A library of a process: a loaded side module.
 #[derive(Clone, Debug)]
@@ -554,7 +554,7 @@ impl Namespace {
         if let Some(found) = self.function_at(TableSlot(pointer)) {
             return Some(found);
         }
-        if !self.data_of_main().contains(&pointer) {
+        if !self.main.static_data().contains(&pointer) {
             return None;
         }
         let (base, _) = self.bases(ModuleId::MAIN);
@@ -578,7 +578,7 @@ impl Namespace {
     /// The range of addresses of a module's static data; empty when it has none or is not loaded.
     pub fn data_of(&self, module: ModuleId) -> Range<Address> {
         if module == ModuleId::MAIN {
-            let Range { start, end } = self.data_of_main();
+            let Range { start, end } = self.main.static_data();
             return Address(start)..Address(end);
         }
         let Some(library) = self.library(module) else { return Address(0)..Address(0) };
@@ -598,45 +598,18 @@ impl Namespace {
         (loaded.saturating_add(1), left)
     }
 
-    /// The range of addresses of the main module's static data.
-    fn data_of_main(&self) -> Range<u32> {
-        if let Some(placement) = self.main.placement() {
-            return placement.memory_base.0..placement.stack_low.0;
-        }
-        let exports = &self.main.module().exports;
-        let bound = |name: &str| match exports.get(name).map(|e| e.kind) {
-            Some(ExportKind::Data { offset }) => Some(offset),
-            _ => None,
-        };
-        if let (Some(begin), Some(end)) = (bound(abi::GLOBAL_BASE), bound(abi::DATA_END)) {
-            return begin..end;
-        }
-        // Emscripten's main modules export neither: the data is the range that the symbols lie in, up to what follows; it begins
-        // where linkers begin it, or after the stack.
-        let symbols = exports.data_names().filter(|name| abi::is_symbol(name) && !abi::is_bound(name));
-        let Some(first) = symbols.filter_map(bound).filter(|address| *address > 0).min() else { return 0..0 };
-        let begin = match (bound(abi::GLOBAL_BASE), bound(abi::STACK_LOW), bound(abi::STACK_HIGH)) {
-            (Some(begin), ..) => begin,
-            (None, Some(stack), _) if stack > first => abi::FIRST_DATA.min(first),
-            (None, _, Some(stack)) if stack <= first => stack,
-            _ => first,
-        };
-        let behind = [abi::DATA_END, abi::STACK_LOW, abi::HEAP_BASE].into_iter().filter_map(bound);
-        begin..behind.filter(|end| *end > begin).min().unwrap_or(begin)
-    }
-
     /// The last data symbol of a module at or before `pointer`.
     fn data_symbol(&self, module: ModuleId, base: Address, pointer: u32) -> PointedTo {
-        let exports = self.module(module).map(|module| &module.exports);
-        let symbols =
-            exports.into_iter().flat_map(Exports::iter).filter_map(|(name, export)| match export.kind {
-                ExportKind::Data { offset } if abi::is_symbol(name) => {
-                    let address = base.plus(offset).0;
-                    (address <= pointer).then(|| (name.to_owned(), address))
-                }
-                _ => None,
-            });
-        PointedTo { module, base, symbol: symbols.max_by_key(|(_, address)| *address) }
+        let data = self.module(module).into_iter().flat_map(|module| module.exports.data());
+        let mut last: Option<(&str, u32)> = None;
+        for (name, offset) in data {
+            let address = base.plus(offset).0;
+            let is_later = address <= pointer && last.is_none_or(|(_, known)| address >= known);
+            if is_later && abi::is_symbol(name) {
+                last = Some((name, address));
+            }
+        }
+        PointedTo { module, base, symbol: last.map(|(name, address)| (name.to_owned(), address)) }
     }
 
     /// The function behind a slot, when some module exports it.
