@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(folder.join("cache"))?;
     let image = image(Path::new("testdata/python/python.wasm"), &folder.join("cache"))?;
     run_once(&image)?;
-    files(&image, folder.join("data"))?;
+    files(&image, &folder.join("data"))?;
     limits(&image)?;
     time(&image)?;
     libraries(&image)?;
@@ -54,7 +54,7 @@ fn run_once(image: &Image) -> Result<()> {
 // end
 
 // guide: packages
-/// Wheels of PyPI need a main module of Pyodide's. `prepare` makes their byte code ahead of the first import, once for a machine.
+/// Published wheels need one of Pyodide's main modules. `prepare` compiles their sources ahead of the first import, once for a machine.
 fn packages(main: &Path, wheel: &str, cache: &Path) -> Result<()> {
     let image = image(main, cache)?;
     image.prepare(&[wheel.into()], &image.interrupt_handle(), |archive| {
@@ -73,10 +73,10 @@ fn packages(main: &Path, wheel: &str, cache: &Path) -> Result<()> {
 
 // guide: files
 /// Folders of the host are shown under a path of the guest's, and parts of the network are permitted by name.
-fn files(image: &Image, folder: std::path::PathBuf) -> Result<()> {
+fn files(image: &Image, folder: &Path) -> Result<()> {
     let options = ProcessOptions::python(image)
         .args(["-c", "open('/data/answer', 'w').write('42')"])
-        .mount(Mount { host: folder.clone(), guest: "/data".to_owned(), read_only: false })
+        .mount(Mount { host: folder.to_owned(), guest: "/data".to_owned(), read_only: false })
         .network(NetworkPermission::host("localhost", Some(8080)))
         .env("LANG", "C.UTF-8");
     Process::new(image, &options)?.run()?;

@@ -115,17 +115,15 @@ fn expand<'a>(prefix: &[String], tree: &'a str, paths: &mut Vec<ModulePath>) -> 
             return rest.strip_prefix('*').unwrap_or_else(|| rest.get(1..).unwrap_or_default());
         }
         path.push(name.to_owned());
-        match after.strip_prefix("::") {
-            Some(next) => rest = next,
-            None => {
-                paths.push(path);
-                // `as` gives another name to what has been imported.
-                let after = after.trim_start();
-                let renamed = after.strip_prefix("as ").map(str::trim_start);
-                let skip = |text: &'a str| text.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
-                return renamed.map_or(after, skip);
-            }
+        if let Some(next) = after.strip_prefix("::") {
+            rest = next;
+            continue;
         }
+        paths.push(path);
+        // `as` gives another name to what has been named.
+        let after = after.trim_start();
+        let Some(renamed) = after.strip_prefix("as ") else { return after };
+        return renamed.trim_start().trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
     }
 }
 

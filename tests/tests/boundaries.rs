@@ -96,9 +96,9 @@ fn imports_go_down_the_floors() {
             floors.iter().position(|floor| module.first().is_some_and(|it| it == floor))
         };
         for (module, imported) in of_crate(&repository().join(folder)) {
-            for other in imported.iter().filter(|other| floor(other) > floor(&module)) {
-                panic!("{folder}: {} imports {}, from a floor above", module.join("::"), other.join("::"));
-            }
+            let above: Vec<_> = imported.iter().filter(|other| floor(other) > floor(&module)).collect();
+            let name = module.join("::");
+            assert!(above.is_empty(), "{folder}: {name} imports from floors above: {above:?}");
             assert!(
                 floors.is_empty() || floor(&module).is_some(),
                 "{folder}: {} is on no floor",

@@ -22,7 +22,7 @@ fn python() -> Image {
 
 fn run(image: &Image, code: &str) -> (ExitStatus, String) {
     let stdout = Captured::new();
-    let options = ProcessOptions::python(&image)
+    let options = ProcessOptions::python(image)
         .args(["-c", code])
         .side_module(pydl_tests::testdata("fputs/fputs.so"))
         .stdin(Input::Bytes(b"typed\n".to_vec()))

@@ -2,6 +2,7 @@
 //! command. Links between documents must lead somewhere.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -67,7 +68,7 @@ fn the_guide_shows_what_its_example_does() {
     while let Some((before, after)) = rest.split_once("<!-- guide: ") {
         let (name, after) = after.split_once(" -->\n```rust\n").unwrap();
         let (_, after) = after.split_once("```\n").unwrap();
-        shown += &format!("{before}<!-- guide: {name} -->\n```rust\n{}```\n", snippets[name]);
+        write!(shown, "{before}<!-- guide: {name} -->\n```rust\n{}```\n", snippets[name]).unwrap();
         used += 1;
         rest = after;
     }

@@ -226,10 +226,8 @@ impl Execution<'_, '_> {
         for (position, (declared, bound)) in module.imports().zip(bound).enumerate() {
             imports.push(self.import(id, position, &declared, bound)?);
         }
-        if let Some(planned) = plan.library(id) {
-            if let Some(link) = self.store.data_mut().link_mut() {
-                link.code.note(module, &planned.library.path, Arc::downgrade(&planned.library.module));
-            }
+        if let (Some(planned), Some(link)) = (plan.library(id), self.store.data_mut().link_mut()) {
+            link.code.note(module, &planned.library.path, Arc::downgrade(&planned.library.module));
         }
         let instance = Instance::new(&mut *self.store, module, &imports)?;
         self.instances.insert(id, instance);

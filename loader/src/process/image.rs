@@ -106,7 +106,7 @@ impl Image {
         let (start, host_functions) = start(&compiler, &main, module)?;
         let needs_libraries = !is_known_good && needs_libraries(&*main.module()?);
         let is_emscripten = matches!(start, MainCode::Emscripten(_));
-        let python = if is_emscripten { Python::of(&main, compiler.cache())? } else { None };
+        let python = if is_emscripten { Python::of(&main, compiler.cache()) } else { None };
         let installation = match &python {
             Some(python) => Some(python.installation().clone()),
             None if main.is_file() => Installation::beside(&main.path),

@@ -49,16 +49,15 @@ pub(crate) struct Uncompiled {
 }
 
 impl Python {
-    /// Looks for the standard library of a main module, and its byte code if the cache has that. Errs when the library is
-    /// damaged.
-    pub(crate) fn of(main: &MainFile, cache: Option<&Cache>) -> Result<Option<Python>, LoadError> {
+    /// Looks for the standard library of a main module, and its byte code if the cache has that; `None` when there is none that is whole.
+    pub(crate) fn of(main: &MainFile, cache: Option<&Cache>) -> Option<Python> {
         let beside = main.is_file().then(|| Installation::found_beside(&main.path)).flatten();
-        let Some((installation, Some(archive))) = beside else { return Ok(None) };
+        let Some((installation, Some(archive))) = beside else { return None };
         let python = Python { archive: Arc::new(archive), installation, bytecode: OnceLock::new() };
         if let Kept::Whole(bytecode) = bytecode::kept(cache, main, &python.archive) {
             python.set_bytecode(bytecode);
         }
-        Ok(Some(python))
+        Some(python)
     }
 
     /// Where the standard library is.

@@ -126,6 +126,7 @@ struct Signalled<'a> {
 mod layout {
     pub const FLAGS: usize = 132;
     pub const SIZE: usize = 140;
+    pub const BYTES: u32 = 140;
     /// Bytes on the stack for one, aligned as the stack is.
     pub const ROOM: u32 = 160;
     pub const SA_RESTART: u32 = 0x1000_0000;
@@ -166,7 +167,7 @@ impl Signalled<'_> {
                 if guest.call::<_, i32>(name, (first, 0_i32, place))? != Some(0) {
                     return Ok(None);
                 }
-                let read = guest.space.view(&guest.store).bytes(place, layout::SIZE as u32);
+                let read = guest.space.view(&guest.store).bytes(place, layout::BYTES);
                 Ok(read.ok().and_then(|bytes| bytes.first_chunk().copied()))
             };
         let word = |record: &[u8], at: usize| -> u32 {
