@@ -123,7 +123,8 @@ impl<'a> Layout<'a> {
                 section.into_iter().try_for_each(|ty| ty.map(|ty| self.functions.push(ty)))?;
             }
             Payload::TableSection(section) => {
-                self.tables = self.tables.saturating_add(section.count());
+                // Counted one by one: the number at the section's begin may be any.
+                section.into_iter().try_for_each(|table| table.map(|_| self.tables += 1))?;
             }
             Payload::TagSection(section) => {
                 section.into_iter().try_for_each(|tag| tag.map(|tag| self.tags.push(tag.func_type_idx)))?;
