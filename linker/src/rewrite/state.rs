@@ -47,6 +47,7 @@ mod tests {
     use wasmparser::{Validator, WasmFeatures};
 
     use super::*;
+    use crate::base::abi::GOT_MEM;
     use crate::rewrite::{Pass, Recipe};
 
     fn export_state(module: &Module) -> Result<Option<Vec<u8>>, ParseError> {
@@ -66,7 +67,7 @@ mod tests {
         module.section(&types);
         let mut imports = ImportSection::new();
         let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-        imports.import("GOT.mem", "cell", EntityType::Global(ty));
+        imports.import(GOT_MEM, "cell", EntityType::Global(ty));
         module.section(&imports).section(&functions);
         (module, code)
     }
