@@ -57,14 +57,14 @@ fn run_once(image: &Image) -> Result<()> {
 /// Published wheels need one of Pyodide's main modules. `prepare` compiles their sources ahead of the first import, once for a machine.
 fn packages(main: &Path, wheel: &str, cache: &Path) -> Result<()> {
     let image = image(main, cache)?;
-    image.prepare(&[wheel.into()], &image.interrupt_handle(), |archive| {
-        println!("compiling the sources of {}", archive.display());
-    })?;
     let stdout = Captured::new();
     let options = ProcessOptions::python(&image)
         .args(["-c", "import numpy; print(numpy.arange(4).sum())"])
         .wheel(wheel)
         .stdout(&stdout);
+    image.prepare(&options, &image.interrupt_handle(), |archive| {
+        println!("compiling the sources of {}", archive.display());
+    })?;
     let status = Process::new(&image, &options)?.run()?;
     assert_eq!((status, stdout.contents()), (ExitStatus::Exited(0), b"6\n".to_vec()));
     Ok(())

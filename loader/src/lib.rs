@@ -37,7 +37,7 @@ pub use base::denied::{DeniedHost, DeniedNetwork};
 pub use base::error::{CacheError, LoadError};
 pub use base::host_file::open_regular_file;
 pub use base::interrupt::{InterruptHandle, Interruption, Signal};
-pub use base::limits::Limits;
+pub use base::limits::{ArchiveLimits, ByteCodeLimits, Limits};
 pub use base::line_editor::{LineEditor, Typed};
 pub use base::options::{Captured, Input, Mount, NetworkPermission, ProcessOptions};
 pub use base::trace::{Trace, TraceTopic};

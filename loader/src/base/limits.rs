@@ -1,4 +1,7 @@
-//! Owns what a guest may use of the host: one number for each kind of thing. Must not know what counts it.
+//! Owns what a guest may use of the host: one number for each kind of thing. Numbers that an interface fixes (`PATH_MAX`, the length of
+//! a datagram, the descriptors of one `poll`) lie where the interface does. Must not know what counts it.
+
+use std::time::Duration;
 
 use pydl_linker::LoadLimits;
 
@@ -41,6 +44,37 @@ pub struct Limits {
     pub resolved_names: usize,
     /// C++ exceptions that are handled one inside the other, where the host handles them: 1,048,576.
     pub nested_exceptions: usize,
+    /// What each wheel may contain.
+    pub wheel: ArchiveLimits,
+    /// What making the byte code of one archive may use.
+    pub byte_code: ByteCodeLimits,
+}
+
+/// What a zip archive may contain; one that has more is refused when it is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ArchiveLimits {
+    /// Bytes of one entry, unpacked: 1 GiB.
+    pub entry: u64,
+    /// Bytes of all entries together, unpacked: 4 GiB.
+    pub total: u64,
+    /// Entries: 200,000.
+    pub entries: usize,
+    /// Bytes that are read to find the entries: 32 MiB. With the shortest possible entries, a directory of that size takes 150 MB of
+    /// memory, and entries are counted only when all have been read.
+    pub directory: u64,
+}
+
+/// What making the byte code of an archive may use. An archive that needs more is left to Python, which compiles what is imported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ByteCodeLimits {
+    /// Time: two minutes.
+    pub time: Duration,
+    /// Bytes of linear memory: 1 GiB.
+    pub memory: usize,
+    /// Bytes that the host keeps besides, as in [`Limits::host_memory`]: 512 MiB.
+    pub host_memory: u64,
 }
 
 impl Default for Limits {
@@ -62,6 +96,20 @@ impl Default for Limits {
             listeners: 256,
             resolved_names: 256,
             nested_exceptions: 1 << 20,
+            wheel: ArchiveLimits::default(),
+            byte_code: ByteCodeLimits::default(),
         }
+    }
+}
+
+impl Default for ArchiveLimits {
+    fn default() -> ArchiveLimits {
+        ArchiveLimits { entry: 1 << 30, total: 4 << 30, entries: 200_000, directory: 32 << 20 }
+    }
+}
+
+impl Default for ByteCodeLimits {
+    fn default() -> ByteCodeLimits {
+        ByteCodeLimits { time: Duration::from_mins(2), memory: 1 << 30, host_memory: 512 << 20 }
     }
 }

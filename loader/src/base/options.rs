@@ -54,21 +54,24 @@ pub(crate) enum Output {
 #[derive(Clone, Debug)]
 pub struct Captured {
     bytes: Arc<Mutex<Vec<u8>>>,
+    capacity: usize,
 }
 
 impl Captured {
-    /// The most bytes that are kept: 64 MiB. A guest that writes more gets an error.
-    pub const CAPACITY: usize = 64 << 20;
-
-    /// Room for [`Captured::CAPACITY`] bytes, allocated as they arrive.
+    /// Room for 64 MiB, allocated as bytes arrive.
     pub fn new() -> Captured {
-        Captured { bytes: Arc::default() }
+        Captured::with_capacity(64 << 20)
+    }
+
+    /// Room for `capacity` bytes, allocated as they arrive. A guest that writes more gets `ENOSPC`.
+    pub fn with_capacity(capacity: usize) -> Captured {
+        Captured { bytes: Arc::default(), capacity }
     }
 
     /// Stores as many of the bytes that a guest wrote as there is room for, and returns how many. Errs when there is no room.
     pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<usize> {
         let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = bytes.len().min(Self::CAPACITY.saturating_sub(kept.len()));
+        let count = bytes.len().min(self.capacity.saturating_sub(kept.len()));
         if count == 0 && !bytes.is_empty() {
             return Err(std::io::ErrorKind::StorageFull.into());
         }

@@ -20,7 +20,7 @@ use super::Process;
 use super::image::Image;
 use crate::base::error::LoadError;
 use crate::base::interrupt::InterruptHandle;
-use crate::base::limits::Limits;
+use crate::base::limits::{ByteCodeLimits, Limits};
 use crate::base::options::{Captured, ProcessOptions};
 use crate::link::ends::ExitStatus;
 use crate::python::bytecode;
@@ -33,15 +33,14 @@ const PROGRAM: &str = include_str!("compile_all.py");
 /// of the archive contain.
 const ISOLATED: [&str; 3] = ["-I", "-S", "-c"];
 
-/// How long compiling an archive may take, and how much memory of the guest and of the host it may use. An archive that takes more is left
-/// to Python, which compiles what is imported.
-const MOST_TIME: Duration = Duration::from_mins(2);
-const MOST_MEMORY: usize = 1 << 30;
-const MOST_HOST_MEMORY: u64 = 512 << 20;
-
 /// Makes the byte code of an archive, and keeps it in the cache. Returns `None` when it cannot be made, in which case Python compiles
 /// modules as they are imported; and when an interrupt came for `outer`, whose guest has to receive it.
-pub(super) fn make(image: &Image, uncompiled: &Uncompiled, outer: &InterruptHandle) -> Option<Arc<Archive>> {
+pub(super) fn make(
+    image: &Image,
+    uncompiled: &Uncompiled,
+    limits: &ByteCodeLimits,
+    outer: &InterruptHandle,
+) -> Option<Arc<Archive>> {
     let cache = image.compiler.cache()?;
     let Uncompiled { archive, root, excluded, files, .. } = uncompiled;
     let stdout = Captured::new();
@@ -49,14 +48,14 @@ pub(super) fn make(image: &Image, uncompiled: &Uncompiled, outer: &InterruptHand
         .args(ISOLATED)
         .args([PROGRAM, root, excluded])
         .stdout(&stdout)
-        .limits(Limits { memory: MOST_MEMORY, host_memory: MOST_HOST_MEMORY, ..Limits::default() });
+        .limits(Limits { memory: limits.memory, host_memory: limits.host_memory, ..Limits::default() });
     let mut process = Process::new(image, &options).ok()?;
     process.uncompiled.clear();
     let kernel = process.kernel_mut()?;
     let mut show = files.iter();
     show.try_for_each(|(path, index)| kernel.show_archived(&Path::new(root).join(path), archive, *index))
         .ok()?;
-    let status = run(process, outer).ok()?;
+    let status = run(process, limits.time, outer).ok()?;
     if outer.is_pending() {
         return None;
     }
@@ -67,7 +66,7 @@ pub(super) fn make(image: &Image, uncompiled: &Uncompiled, outer: &InterruptHand
 }
 
 /// Runs a process until it ends, its time is over, or the process it works for is interrupted or ended.
-fn run(process: Process, outer: &InterruptHandle) -> Result<ExitStatus, LoadError> {
+fn run(process: Process, time: Duration, outer: &InterruptHandle) -> Result<ExitStatus, LoadError> {
     /// How often to check whether the process has ended.
     const STEP: Duration = Duration::from_millis(10);
     let (inner, is_over) = (process.interrupt_handle(), AtomicBool::new(false));
@@ -76,7 +75,7 @@ fn run(process: Process, outer: &InterruptHandle) -> Result<ExitStatus, LoadErro
             let started = Instant::now();
             while !is_over.load(Ordering::Relaxed) {
                 let is_interrupted = outer.state().sleep(STEP);
-                if is_interrupted || started.elapsed() > MOST_TIME {
+                if is_interrupted || started.elapsed() > time {
                     inner.terminate();
                     return;
                 }

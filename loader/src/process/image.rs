@@ -6,7 +6,7 @@
 //! the linker needs comes from an outline, when the first library is loaded.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use pydl_linker::{AbiFamily, ExportKind, Import, ImportKind, LoadPlan, MainDefect, MainModule};
@@ -16,6 +16,7 @@ use super::{bytecode, emscripten_main};
 use crate::base::error::LoadError;
 use crate::base::host_file::read_regular_file;
 use crate::base::interrupt::InterruptHandle;
+use crate::base::options::ProcessOptions;
 use crate::compile::cache::Stamp;
 use crate::compile::compiler::Compiler;
 use crate::compile::engine::ProcessKind;
@@ -26,6 +27,7 @@ use crate::link::dlfcn;
 use crate::link::host::{SystemInterface, of_wasi};
 use crate::python::packages::Packages;
 use crate::python::setup::Python;
+use crate::python::tags::Target;
 use crate::python::{self, Installation};
 use crate::system;
 use crate::system::state::ProcessState;
@@ -125,29 +127,38 @@ impl Image {
         })
     }
 
-    /// Makes the byte code of the standard library and of wheels that have none: Pyodide's contain only sources, and compiling these takes
-    /// most of the time of an import. The guest's own compiler does it, once, if the compiler has a cache; a process that finds the
+    /// Makes the byte code that processes with these options lack, of the standard library and of wheels: Pyodide's contain only sources,
+    /// and compiling these takes most of the time of an import. The guest's own compiler does it, once, if the compiler has a cache; a process that finds the
     /// byte code missing makes it before its guest starts. `progress` is called with each archive before its compilation, which takes
     /// seconds, and `handle` ends the work early. Errs when a wheel does not fit the main module or is damaged.
     pub fn prepare(
         &self,
-        wheels: &[PathBuf],
+        options: &ProcessOptions,
         handle: &InterruptHandle,
         mut progress: impl FnMut(&Path),
     ) -> Result<(), LoadError> {
         let Some(python) = &self.python else { return Ok(()) };
-        let packages = Packages::open(self.path(), wheels, &[], self.compiler.cache())?;
+        let packages = self.packages(options)?;
         for uncompiled in python.uncompiled(&self.main, self.compiler.cache(), &packages.wheels) {
             if handle.is_pending() {
                 break;
             }
             progress(uncompiled.archive.path());
-            let made = bytecode::make(self, &uncompiled, handle);
+            let made = bytecode::make(self, &uncompiled, &options.limits.byte_code, handle);
             if let Some(made) = made.filter(|_| uncompiled.is_library) {
                 python.set_bytecode(made);
             }
         }
         Ok(())
+    }
+
+    /// The packages of a process with these options. Errs when one does not fit the main module or is damaged.
+    pub(super) fn packages(&self, options: &ProcessOptions) -> Result<Packages, LoadError> {
+        let target = || match self.installation().and_then(Installation::target) {
+            Some(target) => Ok(target.clone()),
+            None => Target::of_main(self.path()),
+        };
+        Packages::open(target, options, self.compiler.cache())
     }
 
     /// A handle with which another thread can interrupt [`Image::prepare`].

@@ -21,6 +21,7 @@ use crate::base::denied::DeniedNetwork;
 use crate::base::error::{LoadError, Stop};
 use crate::base::host_file::{read_program, read_regular_file};
 use crate::base::interrupt::InterruptHandle;
+use crate::base::limits::ByteCodeLimits;
 use crate::base::options::{GuestFile, Mount, ProcessOptions};
 use crate::compile::cache::Cache;
 use crate::compile::engine::{EngineLimits, thread_stack};
@@ -60,6 +61,7 @@ pub struct Process {
     interrupt: InterruptHandle,
     /// The archives that have no byte code yet; it is made before the guest starts.
     uncompiled: Vec<Uncompiled>,
+    byte_code: ByteCodeLimits,
 }
 
 impl Process {
@@ -71,8 +73,7 @@ impl Process {
             image.require_hosting()?;
         }
         options.mounts.iter().try_for_each(|mount| keep_cache_private(image.compiler.cache(), mount))?;
-        let packages =
-            Packages::open(image.path(), &options.wheels, &options.package_folders, image.compiler.cache())?;
+        let packages = image.packages(options)?;
         let system = match image.start {
             MainCode::Wasi(_) => System::Wasi(Box::new(wasi_system(image, options, &files, &packages)?)),
             MainCode::Emscripten(_) => {
@@ -115,6 +116,7 @@ impl Process {
             arguments: options.arguments.clone(),
             interrupt,
             uncompiled: uncompiled.unwrap_or_default(),
+            byte_code: options.limits.byte_code,
         })
     }
 
@@ -357,7 +359,7 @@ impl Process {
                 break;
             }
             progress(uncompiled.archive.path());
-            let made = bytecode::make(&self.image, &uncompiled, &self.interrupt);
+            let made = bytecode::make(&self.image, &uncompiled, &self.byte_code, &self.interrupt);
             if let (Some(made), Some(kernel)) = (made, self.kernel_mut()) {
                 python.show_made(kernel, &uncompiled, &made)?;
                 if uncompiled.is_library {

@@ -6,7 +6,7 @@ mod options;
 pub(crate) mod packages;
 mod record;
 pub(crate) mod setup;
-mod tags;
+pub(crate) mod tags;
 mod target;
 pub(crate) mod traceback;
 pub(crate) mod wheel;
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::options::Mount;
 use crate::system::archive::Archive;
+use tags::Target;
 
 pub use wheel_file::{PythonTarget, WheelFile};
 
@@ -38,7 +39,8 @@ pub struct Installation {
 enum Library {
     /// The folder that contains `python3.N`.
     Folder(PathBuf),
-    Archive(PathBuf),
+    /// Pyodide's archive, and which wheels its configuration accepts.
+    Archive(PathBuf, Target),
 }
 
 impl Installation {
@@ -68,9 +70,9 @@ impl Installation {
             Some((Installation { library: Library::Folder(library), version }, None))
         });
         let in_archive = || {
-            let (target, archive) = tags::Target::with_archive(main).ok()?;
-            let library = Library::Archive(folder.join(target::STANDARD_LIBRARY));
+            let (target, archive) = Target::with_archive(main).ok()?;
             let version = format!("3.{}", target.minor);
+            let library = Library::Archive(folder.join(target::STANDARD_LIBRARY), target);
             Some((Installation { library, version }, Some(archive)))
         };
         in_folder.or_else(in_archive)
@@ -113,7 +115,7 @@ impl Installation {
             Library::Folder(host) => {
                 Some(Mount { host: host.clone(), guest: format!("{PREFIX}/lib"), read_only: true })
             }
-            Library::Archive(_) => None,
+            Library::Archive(..) => None,
         }
     }
 
@@ -121,7 +123,15 @@ impl Installation {
     pub(crate) fn archive(&self) -> Option<&Path> {
         match &self.library {
             Library::Folder(_) => None,
-            Library::Archive(path) => Some(path),
+            Library::Archive(path, _) => Some(path),
+        }
+    }
+
+    /// Which wheels fit, if the standard library says so.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        match &self.library {
+            Library::Folder(_) => None,
+            Library::Archive(_, target) => Some(target),
         }
     }
 }

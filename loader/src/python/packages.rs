@@ -2,12 +2,13 @@
 //! them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::tags::Target;
 use super::wheel::Wheel;
 use crate::base::error::LoadError;
+use crate::base::options::ProcessOptions;
 use crate::compile::cache::Cache;
 use crate::system::archive::{Archive, check_tree};
 
@@ -45,15 +46,15 @@ pub(crate) struct Packages {
 }
 
 impl Packages {
-    /// Opens the wheels for the main module `main` and checks them, contents included. Errs when one does not fit or is damaged,
-    /// when two have files of the same name that differ, and when a folder is not one.
+    /// Opens the wheels of a process with these options and checks them, contents included; `target` says which wheels its Python
+    /// accepts. Errs when one does not fit or is damaged, when two have files of the same name that differ, and when a folder is
+    /// not one.
     pub(crate) fn open(
-        main: &Path,
-        wheels: &[PathBuf],
-        folders: &[PathBuf],
+        target: impl FnOnce() -> Result<Target, LoadError>,
+        options: &ProcessOptions,
         cache: Option<&Cache>,
     ) -> Result<Packages, LoadError> {
-        for folder in folders {
+        for folder in &options.package_folders {
             let metadata = std::fs::metadata(folder).map_err(|error| LoadError::file(folder, error))?;
             if !metadata.is_dir() {
                 return Err(LoadError::Option(format!("packages {}: not a folder", folder.display())));
@@ -61,10 +62,10 @@ impl Packages {
         }
         let mut files = BTreeMap::new();
         let mut opened = Vec::new();
-        if let Some((first, rest)) = wheels.split_first() {
-            let target = Target::of_main(main)?;
-            for path in std::iter::once(first).chain(rest) {
-                let wheel = Wheel::open(path, cache)?;
+        if !options.wheels.is_empty() {
+            let target = target()?;
+            for path in &options.wheels {
+                let wheel = Wheel::open(path, &options.limits.wheel, cache)?;
                 target.fits(wheel.name()).map_err(|why| LoadError::Archive { path: path.clone(), why })?;
                 wheel.verify(cache)?;
                 add(&mut files, &wheel)?;
@@ -76,7 +77,7 @@ impl Packages {
                 "the wheels do not go together: {path} would lie in a file of another wheel"
             )));
         }
-        Ok(Packages { files, wheels: opened, folders: folders.to_vec() })
+        Ok(Packages { files, wheels: opened, folders: options.package_folders.clone() })
     }
 }
 
@@ -100,6 +101,8 @@ fn add(files: &mut BTreeMap<String, PackageFile>, wheel: &Wheel) -> Result<(), L
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::wheel::tests::{good, write};
     use super::*;
 
@@ -111,6 +114,12 @@ mod tests {
         folder.join("pyodide.asm.wasm")
     }
 
+    fn open(main: &Path, wheels: &[PathBuf]) -> Result<Packages, LoadError> {
+        let options =
+            wheels.iter().fold(ProcessOptions::new("python"), |options, wheel| options.wheel(wheel));
+        Packages::open(|| Target::of_main(main), &options, None)
+    }
+
     fn wheel(folder: &Path, build: u32, files: &[(&str, &str)]) -> PathBuf {
         write(folder, &format!("demo-1-{build}-py3-none-any.whl"), &good(files))
     }
@@ -119,7 +128,7 @@ mod tests {
     fn wheels_share_a_file_if_it_is_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let main = main_in(folder.path());
-        let open = |wheels: &[PathBuf]| Packages::open(&main, wheels, &[], None);
+        let open = |wheels: &[PathBuf]| open(&main, wheels);
         let one = wheel(folder.path(), 1, &[("space/__init__.py", "")]);
         let same = wheel(folder.path(), 2, &[("space/__init__.py", "")]);
         assert_eq!(open(&[one.clone(), same]).unwrap().files.len(), 4);
@@ -145,7 +154,7 @@ mod tests {
         let lines = last.1.lines().map(|old| if old.contains("/WHEEL,") { line.as_str() } else { old });
         last.1 = lines.collect::<Vec<_>>().join("\n");
         let path = write(folder.path(), name, &files);
-        let error = Packages::open(&main, &[path], &[], None).unwrap_err().to_string();
+        let error = open(&main, &[path]).unwrap_err().to_string();
         assert!(
             error.contains("is for CPython 3.13 on pyodide_2025_0_wasm32; this main module takes"),
             "{error}"
@@ -156,7 +165,10 @@ mod tests {
     fn folders_must_be_there() {
         let folder = tempfile::tempdir().unwrap();
         let file = main_in(folder.path()).with_file_name("python_stdlib.zip");
-        let open = |path: &Path| Packages::open(Path::new("x"), &[], &[path.to_owned()], None);
+        let open = |path: &Path| {
+            let options = ProcessOptions::new("python").packages(path);
+            Packages::open(|| Target::of_main(Path::new("x")), &options, None)
+        };
         assert!(open(folder.path()).is_ok());
         assert!(open(&file).unwrap_err().to_string().contains("not a folder"));
         assert!(open(&folder.path().join("absent")).is_err());

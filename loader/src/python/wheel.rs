@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::record::{self, Recorded};
 use super::tags::{Tag, WheelName, expand};
 use crate::base::error::LoadError;
+use crate::base::limits::ArchiveLimits;
 use crate::compile::cache::Cache;
 use crate::system::archive::{Archive, check_tree};
 
@@ -32,12 +33,16 @@ pub(crate) struct Wheel {
 impl Wheel {
     /// Opens a wheel and checks everything but the contents of its files, large ones of which a cache keeps. Errs, naming the
     /// wheel and the entry.
-    pub(crate) fn open(path: &Path, cache: Option<&Cache>) -> Result<Wheel, LoadError> {
+    pub(crate) fn open(
+        path: &Path,
+        limits: &ArchiveLimits,
+        cache: Option<&Cache>,
+    ) -> Result<Wheel, LoadError> {
         let refused = |why: String| LoadError::Archive { path: path.to_owned(), why };
         let file = path.file_name().and_then(|name| name.to_str());
         let file = file.ok_or_else(|| refused("its name is not UTF-8".to_owned()))?;
         let name = WheelName::parse(file).map_err(refused)?;
-        let archive = Arc::new(Archive::open(path)?.with_cache(cache));
+        let archive = Arc::new(Archive::open_within(path, limits)?.with_cache(cache));
         let contents = Contents::of(&archive, &name).map_err(refused)?;
         let inner_tags = contents.metadata().map_err(refused)?;
         let record = contents.read(RECORD).map_err(refused)?;
@@ -265,7 +270,7 @@ pub(super) mod tests {
         let mut files = good(&[("demo/__init__.py", "x = 1\n")]);
         change(&mut files);
         let path = write(folder.path(), NAME, &files);
-        match Wheel::open(&path, None).and_then(|wheel| wheel.verify(None)) {
+        match Wheel::open(&path, &ArchiveLimits::default(), None).and_then(|wheel| wheel.verify(None)) {
             Ok(()) => panic!("not refused"),
             Err(error) => error.to_string(),
         }
@@ -285,7 +290,8 @@ pub(super) mod tests {
             ("demo-1.data/scripts/tool", "#!python\n"),
             ("demo-1.data/data/share/man/x.1", "x"),
         ]);
-        let wheel = Wheel::open(&write(folder.path(), NAME, &files), None).unwrap();
+        let wheel =
+            Wheel::open(&write(folder.path(), NAME, &files), &ArchiveLimits::default(), None).unwrap();
         wheel.verify(None).unwrap();
         let mut paths: Vec<&str> = wheel.files().map(|(path, _)| path).collect();
         paths.sort_unstable();
@@ -354,7 +360,8 @@ pub(super) mod tests {
             let lines = file(&mut files, "/RECORD");
             let lines_of_others = lines.lines().filter(|line| !line.contains("/WHEEL,"));
             *lines = lines_of_others.chain([record.trim_end(), ""]).collect::<Vec<_>>().join("\n");
-            let wheel = Wheel::open(&write(folder.path(), NAME, &files), None).unwrap();
+            let wheel =
+                Wheel::open(&write(folder.path(), NAME, &files), &ArchiveLimits::default(), None).unwrap();
             wheel.verify(None).unwrap();
             wheel.differing_tags().map(|tags| tags.map(str::to_owned).collect::<Vec<_>>())
         };
@@ -373,14 +380,14 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path().join("cache")).unwrap();
         let path = write(folder.path(), NAME, &good(&[("demo.py", "x = 1\n")]));
-        let wheel = Wheel::open(&path, None).unwrap();
+        let wheel = Wheel::open(&path, &ArchiveLimits::default(), None).unwrap();
         let (stamp, record) = (wheel.archive().stamp().clone(), wheel.record.clone());
         assert!(!cache.is_verified(&path, &stamp, &record));
         cache.remember_verified(&path, &stamp, &record).unwrap();
         assert!(cache.is_verified(&path, &stamp, &record));
         assert!(!cache.is_verified(&path, &stamp, b"another"));
         write(folder.path(), NAME, &good(&[("demo.py", "x = 12\n")]));
-        let wheel = Wheel::open(&path, None).unwrap();
+        let wheel = Wheel::open(&path, &ArchiveLimits::default(), None).unwrap();
         assert!(!cache.is_verified(&path, wheel.archive().stamp(), &wheel.record));
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::tags::Target;
 use super::wheel::Wheel;
 use crate::base::error::LoadError;
+use crate::base::limits::ArchiveLimits;
 
 /// The suffixes of extension modules that any version imports, after its own suffix (CPython, `Python/dynload_shlib.c`).
 const COMMON_SUFFIXES: [&str; 2] = [".abi3.so", ".so"];
@@ -37,7 +38,7 @@ impl WheelFile {
     /// Opens a wheel. Errs, naming the wheel and the entry, when it cannot be read and when a process would refuse it for its
     /// form.
     pub fn open(path: &Path) -> Result<WheelFile, LoadError> {
-        Wheel::open(path, None).map(WheelFile)
+        Wheel::open(path, &ArchiveLimits::default(), None).map(WheelFile)
     }
 
     /// The combinations of interpreter, ABI and platform that the wheel is for, such as `cp314-cp314-any`.

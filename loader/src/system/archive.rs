@@ -15,16 +15,9 @@ use zip::result::ZipError;
 
 use crate::base::error::LoadError;
 use crate::base::host_file::open_regular_file;
+use crate::base::limits::ArchiveLimits;
 use crate::compile::cache::{Cache, Stamp};
 
-/// The most bytes that one entry may have.
-const MAX_ENTRY: u64 = 1 << 30;
-/// The most bytes that all entries together may have.
-const MAX_TOTAL: u64 = 4 << 30;
-/// The most entries, and the most bytes that are read to find them: a directory of that size, with the shortest possible entries, takes 150
-/// MB of memory.
-const MAX_ENTRIES: usize = 200_000;
-const MAX_DIRECTORY: u64 = 32 << 20;
 /// Deflate makes at most 258 bytes of two bits (RFC 1951); zlib's manual gives 1032 as the limit of the ratio.
 const MAX_RATIO: u64 = 1032;
 
@@ -61,22 +54,30 @@ impl Archive {
     /// Opens an archive and reads its directory, nothing else. Errs, naming the archive and the entry, when an entry could end up outside
     /// the folder that the archive is for, cannot be read, or is larger than it can be.
     pub(crate) fn open(path: &Path) -> Result<Archive, LoadError> {
+        Archive::open_within(path, &ArchiveLimits::default())
+    }
+
+    /// Opens an archive as [`Archive::open`] does; errs also when it contains more than `limits` allow.
+    pub(crate) fn open_within(path: &Path, limits: &ArchiveLimits) -> Result<Archive, LoadError> {
         let file_error = |error| LoadError::file(path, error);
         let refused = |why: String| LoadError::Archive { path: path.to_owned(), why };
         let file = open_regular_file(path).map_err(file_error)?;
         let metadata = file.metadata().map_err(file_error)?;
         let window = Window::new(file, metadata.len());
-        // In memory, entries take several times the space that they take in the file, and they are counted only when all have been read.
-        let zip = ZipArchive::new(window.clone().reading_at_most(MAX_DIRECTORY));
+        let zip = ZipArchive::new(window.clone().reading_at_most(limits.directory));
         let zip = zip.map_err(|error| refused(not_a_zip(&error)))?;
         if zip.has_duplicate_names() {
             let name = duplicate_name(window, zip.central_directory_start()).unwrap_or_default();
             return Err(refused(format!("entry {name}: it is there twice")));
         }
-        if zip.len() > MAX_ENTRIES {
-            return Err(refused(format!("it has {} entries, and {MAX_ENTRIES} is the limit", zip.len())));
+        if zip.len() > limits.entries {
+            return Err(refused(format!(
+                "it has {} entries, and {} is the limit",
+                zip.len(),
+                limits.entries
+            )));
         }
-        let entries = entries(&zip, metadata.len()).map_err(refused)?;
+        let entries = entries(&zip, metadata.len(), limits).map_err(refused)?;
         Ok(Archive { path: path.to_owned(), stamp: Stamp::of(&metadata), zip, entries, cache: None })
     }
 
@@ -190,7 +191,11 @@ fn read_exactly(mut from: impl Read, size: u64, is_over: &dyn Fn() -> bool) -> i
 }
 
 /// The entries, checked. Errs with a description of the first bad one.
-fn entries(zip: &ZipArchive<Window>, file_size: u64) -> Result<Vec<ArchiveEntry>, String> {
+fn entries(
+    zip: &ZipArchive<Window>,
+    file_size: u64,
+    limits: &ArchiveLimits,
+) -> Result<Vec<ArchiveEntry>, String> {
     let mut entries = Vec::with_capacity(zip.len());
     let (mut total, mut packed) = (0_u64, 0_u64);
     for index in 0..zip.len() {
@@ -213,8 +218,11 @@ fn entries(zip: &ZipArchive<Window>, file_size: u64) -> Result<Vec<ArchiveEntry>
         };
         total = total.saturating_add(size);
         packed = packed.saturating_add(compressed);
-        if size > MAX_ENTRY || total > MAX_TOTAL {
-            return refused("too large: 1 GiB is the limit for one entry, and 4 GiB for all");
+        if size > limits.entry || total > limits.total {
+            let ArchiveLimits { entry, total, .. } = limits;
+            return refused(&format!(
+                "too large: {entry} bytes is the limit for one entry, and {total} for all"
+            ));
         }
         // Entries that overlap, or contents that cannot result from so few bytes, are made to fill memory.
         if !fits || packed > file_size || (is_folder && size != 0) {
@@ -440,6 +448,27 @@ mod tests {
 
     fn refusal(file: &Path) -> String {
         Archive::open(file).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_archive_beyond_its_limits_is_refused() {
+        let file = zip_of(&["one", "other"], plain());
+        let within = |change: fn(&mut ArchiveLimits)| {
+            let mut limits = ArchiveLimits::default();
+            change(&mut limits);
+            Archive::open_within(file.path(), &limits).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(within(|limits| (limits.entry, limits.total, limits.entries) = (5, 8, 2)), Ok(()));
+        let refusals: [(fn(&mut ArchiveLimits), _); 4] = [
+            (|limits| limits.entry = 4, "entry other: too large: 4 bytes is the limit for one entry"),
+            (|limits| limits.total = 7, "and 7 for all"),
+            (|limits| limits.entries = 1, "it has 2 entries, and 1 is the limit"),
+            (|limits| limits.directory = 10, "directory"),
+        ];
+        for (change, why) in refusals {
+            let error = within(change).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
     }
 
     #[test]
