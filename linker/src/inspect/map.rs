@@ -3,17 +3,16 @@
 
 use std::ops::Range;
 
-use super::process::Process;
-use super::stand_in::{StandIn, bound};
-use super::{Opened, malformed};
+use super::malformed;
 use crate::base::abi;
 use crate::base::ids::{Address, Alignment, ModuleId, TableSlot};
-use crate::link::driver::{Load, Opening};
 use crate::link::error::LinkError;
 use crate::link::layout::{LibraryReservation, Reservation};
 use crate::link::namespace::Namespace;
 use crate::link::needed::{FoundLibrary, LibrarySource, OpenMode};
 use crate::link::plan::LoadPlan;
+use crate::link::rehearsal::{Opened, Rehearsal};
+use crate::link::stand_in::{StandIn, bound};
 use crate::parse::{ExportKind, ImportKind};
 
 /// The owner of a part of the memory or of the table.
@@ -81,13 +80,13 @@ pub struct ProcessMap {
     pub tls_size: Option<u32>,
     /// The files that are not loaded, each with the reason.
     pub refused: Vec<(String, LinkError)>,
-    process: Process,
+    process: Rehearsal,
 }
 
 impl ProcessMap {
     /// The layout of a process that has just started, with what its main module needs itself.
-    pub(super) fn started(process: Process) -> ProcessMap {
-        let Process { namespace, stand_in, .. } = &process;
+    pub(super) fn started(process: Rehearsal) -> ProcessMap {
+        let Rehearsal { namespace, stand_in, .. } = &process;
         let main = namespace.main().clone();
         let first_table_size = StandIn::of(&main).table_size;
         let mut map = ProcessMap {
@@ -141,10 +140,8 @@ impl ProcessMap {
     fn load(&mut self, file: &FoundLibrary, libraries: &mut dyn LibrarySource) -> Result<(), LinkError> {
         let module = libraries.parse(file).map_err(|error| malformed(file, error))?;
         let mut opened = Opened { file, module, libraries };
-        let opening = Load::open(&self.process.namespace, &file.path, OpenMode::default(), &mut opened)?;
-        let Opening::New(load) = opening else { return Ok(()) };
-        let mut planned = load.plan(&mut self.process)?;
-        planned.commit(&mut self.process.namespace)?;
+        let (_, planned) = self.process.open(&file.path, OpenMode::default(), &mut opened)?;
+        let Some(planned) = planned else { return Ok(()) };
         self.table_size = self.process.stand_in.table_size;
         self.record(planned.plan(), planned.reservation());
         Ok(())

@@ -5,8 +5,6 @@ mod difference;
 mod facts;
 mod initialization;
 mod map;
-mod process;
-mod stand_in;
 mod symbol;
 mod used;
 
@@ -21,16 +19,14 @@ use crate::link::host::Host;
 use crate::link::layout::Reservation;
 use crate::link::main_module::MainModule;
 use crate::link::namespace::Namespace;
-use crate::link::needed::{
-    FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, LoadOrder, NewLibrary, Searched,
-};
+use crate::link::needed::{FoundLibrary, LibraryNotFound, LibrarySource, LoadOrder, NewLibrary, Searched};
+use crate::link::rehearsal::{Opened, Rehearsal};
 use crate::link::resolve::{Binding, Explanation};
+use crate::link::stand_in::StandIn;
 use crate::link::thunks::ThunkKind;
 use crate::parse::abi_family::{AbiEvidence, AbiFamily};
 use crate::parse::error::ParseError;
 use crate::parse::{Export, ExportKind, Import, ImportKind, MemoryInfo, ParsedModule, Signature};
-
-use process::Process;
 
 pub use difference::SymbolDifference;
 pub use facts::{BuildFacts, ExceptionStyle, Producer, refused_features_in_words};
@@ -165,7 +161,7 @@ impl ModuleReport {
 #[derive(Debug)]
 pub struct Inspector {
     /// A process before the file is opened; `None` without a main module, and when processes of the main module cannot start.
-    process: Option<Process>,
+    process: Option<Rehearsal>,
     main: Option<Arc<MainModule>>,
     host: Arc<dyn Host>,
     /// Why nothing can be loaded.
@@ -183,8 +179,8 @@ impl Inspector {
         let mut inspector = Inspector { process: None, main, host, refused: Vec::new() };
         if let Some(main) = &inspector.main {
             inspector.refused.extend(main.require_hosting().err());
-            match Process::start(main, libraries, &inspector.host) {
-                Ok(process) => inspector.process = Some(process),
+            match Rehearsal::start(main, libraries, &inspector.host, StandIn::of(main)) {
+                Ok((process, _)) => inspector.process = Some(process),
                 Err(error) => inspector.refused.push(error),
             }
         }
@@ -235,7 +231,7 @@ impl Inspector {
         symbol: &str,
         libraries: &mut dyn LibrarySource,
     ) -> Result<SymbolReport, Vec<LinkError>> {
-        let Some(Process { namespace, .. }) = &self.process else { return Err(self.refused.clone()) };
+        let Some(Rehearsal { namespace, .. }) = &self.process else { return Err(self.refused.clone()) };
         let module = libraries.parse(file).map_err(|error| vec![malformed(file, error)])?;
         let mut opened = Opened { file, module, libraries };
         match LoadOrder::discover_present(namespace, &file.path, &mut opened).map_err(|error| vec![error])? {
@@ -476,24 +472,4 @@ fn provider<'a>(
 /// The path of a module of a process, or of the load.
 fn path_of<'a>(namespace: &'a Namespace, order: &'a LoadOrder, id: ModuleId) -> &'a str {
     order.new_library(id).map_or_else(|| namespace.name(id), |new| new.file.path.as_str())
-}
-
-/// A source in which the file that is opened has already been found and read.
-struct Opened<'a> {
-    file: &'a FoundLibrary,
-    module: Arc<ParsedModule>,
-    libraries: &'a mut dyn LibrarySource,
-}
-
-impl LibrarySource for Opened<'_> {
-    fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
-        match request.requester {
-            None => Ok(self.file.clone()),
-            Some(_) => self.libraries.find(request),
-        }
-    }
-
-    fn parse(&mut self, found: &FoundLibrary) -> Result<Arc<ParsedModule>, ParseError> {
-        if found.path == self.file.path { Ok(self.module.clone()) } else { self.libraries.parse(found) }
-    }
 }

@@ -15,6 +15,8 @@ pub(crate) mod namespace;
 pub(crate) mod needed;
 pub(crate) mod plan;
 pub(crate) mod provided;
+pub(crate) mod rehearsal;
 pub(crate) mod resolve;
 pub(crate) mod search_path;
+pub(crate) mod stand_in;
 pub(crate) mod thunks;

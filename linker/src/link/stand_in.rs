@@ -15,24 +15,33 @@ const SOMEWHERE: u32 = 0x1_0000;
 
 /// The free memory and slots of a process that does not exist.
 #[derive(Clone, Debug)]
-pub(super) struct StandIn {
+pub(crate) struct StandIn {
     next: u32,
     free: FreeSlots,
     /// The size of the table, in slots.
-    pub(super) table_size: u32,
+    pub(crate) table_size: u32,
     /// The slots of the last reservation that single functions got.
-    pub(super) function_slots: Range<u32>,
+    pub(crate) function_slots: Range<u32>,
 }
 
 impl StandIn {
     /// The free memory and slots of a process of `main` that has just started.
-    pub(super) fn of(main: &MainModule) -> StandIn {
-        let next = bound(main, abi::HEAP_BASE).map_or(SOMEWHERE, |heap| heap.0.max(1));
+    pub(crate) fn of(main: &MainModule) -> StandIn {
+        StandIn::from(main, bound(main, abi::HEAP_BASE).map_or(SOMEWHERE, |heap| heap.0.max(1)))
+    }
+
+    /// Memory from an address on, and the free slots of a process of `main` that has just started.
+    pub(crate) fn from(main: &MainModule, next: u32) -> StandIn {
         StandIn { next, free: FreeSlots::default(), table_size: table_size(main), function_slots: 0..0 }
     }
 
+    /// The end of the memory that was reserved.
+    pub(crate) fn end(&self) -> u32 {
+        self.next
+    }
+
     /// Reserves as a process does. `None` when no 32-bit process has enough room; then what is left is meaningless.
-    pub(super) fn reserve(&mut self, reservation: &Reservation) -> Option<Placement> {
+    pub(crate) fn reserve(&mut self, reservation: &Reservation) -> Option<Placement> {
         let mut libraries = Vec::with_capacity(reservation.libraries.len());
         for library in &reservation.libraries {
             let mut memory_base = Address(0);
@@ -66,7 +75,7 @@ impl StandIn {
 }
 
 /// The address that a main module, or its placement, has under a name of the ABI.
-pub(super) fn bound(main: &MainModule, name: &str) -> Option<Address> {
+pub(crate) fn bound(main: &MainModule, name: &str) -> Option<Address> {
     if let Some(placement) = main.placement() {
         return placement.bound(name);
     }
