@@ -20,6 +20,7 @@
 mod base;
 mod inspect;
 mod link;
+mod merge;
 mod parse;
 pub mod rewrite;
 
@@ -54,6 +55,7 @@ pub use link::provided::Provided;
 pub use link::resolve::{Binding, FunctionRef, ResolvedLibrary, ResolvedModules, TagSource};
 pub use link::search_path::{PATH_LIMIT, Place, Requester, SearchPath};
 pub use link::thunks::{Thunk, ThunkImport, ThunkKind, ThunkModule};
+pub use merge::{EmbeddedFolder, LinkOptions, MergeError, StaticLinkError, StaticLinker};
 pub use parse::abi_family::{AbiEvidence, AbiFamily};
 pub use parse::error::ParseError;
 pub use parse::{

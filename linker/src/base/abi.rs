@@ -62,6 +62,10 @@ pub(crate) const FIRST_DATA: u32 = 1024;
 pub const STACK_LOW: &str = "__stack_low";
 /// The upper bound of the C stack; see [`STACK_LOW`].
 pub const STACK_HIGH: &str = "__stack_high";
+/// Functions of Emscripten's C library that return the upper and the lower end of the C stack.
+pub const STACK_BASE_FUNCTION: &str = "emscripten_stack_get_base";
+/// See [`STACK_BASE_FUNCTION`].
+pub const STACK_END_FUNCTION: &str = "emscripten_stack_get_end";
 /// The start of the heap.
 pub const HEAP_BASE: &str = "__heap_base";
 /// The size of thread-local data, in bytes.

@@ -83,6 +83,11 @@ impl Exports {
         data.filter_map(|symbol| Some((str::from_utf8(self.packed.name(symbol)?).ok()?, symbol.value)))
     }
 
+    /// Whether functions are exported that pass 64-bit integers in halves ([`abi::ORIGINAL`]).
+    pub(crate) fn has_originals(&self) -> bool {
+        self.packed.has_originals()
+    }
+
     /// Whether there are no exports.
     pub fn is_empty(&self) -> bool {
         self.packed.count == 0 && self.others.is_empty()

@@ -9,8 +9,6 @@ use crate::system::state::ProcessState;
 /// Determines where the C stack is (Emscripten, `system/lib/compiler-rt/stack_limits.S`). A constructor does so, too; code that checks its
 /// stack must not run before.
 const INIT: &str = "emscripten_stack_init";
-const BASE: &str = "emscripten_stack_get_base";
-const END: &str = "emscripten_stack_get_end";
 
 /// The C stack, from its lowest address on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +63,6 @@ fn bounds_in(
             Err(_) => Ok(0),
         }
     };
-    let (end, base) = (ask(END)?, ask(BASE)?);
+    let (end, base) = (ask(abi::STACK_END_FUNCTION)?, ask(abi::STACK_BASE_FUNCTION)?);
     Ok((end < base).then_some(Bounds { end, base }))
 }
