@@ -32,6 +32,7 @@ Exit status:
 pub enum Command {
     Run(Run),
     Deps(Deps),
+    Link(Link),
     Python(Python),
 }
 
@@ -87,6 +88,41 @@ pub struct Run {
     #[arg(skip)]
     pub python: Arguments,
 }
+
+/// Link side modules into a main module, for hosts that have no dynamic linker
+///
+/// The output is one module that contains MAIN and the side modules, bound as `dlopen` would bind them. A WASI program runs in
+/// any host of WASI then. Its extension modules are built-in modules of Python, and dlopen, dlsym and dladdr know the side modules.
+#[derive(Args, Debug)]
+#[command(after_help = LINK_EXAMPLES)]
+pub struct Link {
+    /// The main module
+    pub main: PathBuf,
+    /// Link this side module in, with what it needs (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub side: Vec<PathBuf>,
+    /// Link the side modules of a wheel in (repeatable)
+    #[arg(long, value_name = "WHEEL")]
+    pub with: Vec<PathBuf>,
+    /// Write the module here
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Put the standard library beside MAIN and the files of the wheels inside, as a read-only folder
+    #[arg(long)]
+    pub embed_lib: bool,
+    /// Leave out functions that nothing reaches; dlsym then finds symbols of the side modules only
+    #[arg(long)]
+    pub gc: bool,
+    /// Let the program ask its host for other libraries, as MAIN does; it then needs a host with a dynamic linker
+    #[arg(long)]
+    pub dynamic: bool,
+}
+
+const LINK_EXAMPLES: &str = "\
+Examples:
+  pydl link python.wasm --side fputs.so -o python-fputs.wasm
+  wasmtime run --dir lib::/usr/local/lib python-fputs.wasm -c 'import fputs'
+  pydl link python.wasm --side fputs.so --embed-lib --gc -o all.wasm && wasmtime run all.wasm -c 'import fputs'";
 
 /// A folder to show to the guest, exactly as it was specified.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -22,7 +22,7 @@ use crate::render::text::printable;
 /// that reports no size.
 const LARGEST: usize = 1 << 30;
 /// How deep folders are searched.
-const DEEPEST: usize = 64;
+pub const DEEPEST: usize = 64;
 
 /// A file on which there is no report: it cannot be read, or is not a WebAssembly module.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ fn is_wheel(path: &Path) -> bool {
 }
 
 /// Whether files of this name are side modules, judging by the name: `x.so`, `libx.so.1`, `x.wasm`.
-fn is_library_name(path: &str) -> bool {
+pub fn is_library_name(path: &str) -> bool {
     let (_, name) = split(path);
     let versioned = name.split_once(".so.").is_some_and(|(_, version)| {
         version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))

@@ -25,6 +25,7 @@ pub fn pydl() -> ExitCode {
         Command::Run(run) => commands::run::run(&run),
         Command::Deps(deps) if deps.diff => commands::diff::run(&deps),
         Command::Deps(deps) => commands::deps::run(&deps),
+        Command::Link(link) => commands::link::run(&link),
         Command::Python(python) => commands::python::run(&python),
     };
     status.unwrap_or_else(|error| report::failure(&error))

@@ -55,6 +55,19 @@ download() {
     has_sum "$wheel" "$5" || fail "$3 $4 is not what it was"
 }
 
+# fetch_package PACKAGE VERSION SUM: a package for this machine's own Python, unpacked
+fetch_package() {
+    local into
+    [ -e "$folder/packages/$1" ] && return
+    into=$(mktemp -d "$work/package-XXXXXX")
+    pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$into" "$1==$2" \
+        || fail "pip could not get $1 $2"
+    has_sum "$into"/*.whl "$3" || fail "$1 $2 is not what it was"
+    unzip -q "$into"/*.whl -d "$into/unpacked"
+    mkdir -p "$folder/packages"
+    mv -T "$into/unpacked/$1" "$folder/packages/$1" 2> /dev/null || [ -e "$folder/packages/$1" ] || fail "cannot write $folder/packages"
+}
+
 # inside_missing: whether one of the `inside` lines is not in the folder yet
 inside_missing() {
     local kind path sum rest
@@ -79,6 +92,7 @@ while read -r kind a b c d e; do
             mv "$wheel" "$folder/wheels/"
         fi
         ;;
+    package) fetch_package "$a" "$b" "$c" ;;
     inside)
         [ -n "$bundle" ] || continue
         unzip -q -j "$bundle" "$a" -d "$work"

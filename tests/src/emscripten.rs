@@ -172,6 +172,16 @@ pub fn wheel(name: &str) -> Result<PathBuf, String> {
     if kept.exists() { Ok(kept) } else { fetched(&Path::new("wheels").join(name)) }
 }
 
+/// The folder that contains a package for this machine's Python.
+///
+/// # Errors
+///
+/// Errs with the reason why it is not here and could not be fetched.
+pub fn package_folder(name: &str) -> Result<PathBuf, String> {
+    let package = fetched(&Path::new("packages").join(name))?;
+    Ok(package.parent().map(Path::to_owned).unwrap_or_default())
+}
+
 /// A file or folder of the fixtures, which are fetched when it is missing.
 fn fetched(path: &Path) -> Result<PathBuf, String> {
     static FETCH: OnceLock<Result<(), String>> = OnceLock::new();

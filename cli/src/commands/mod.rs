@@ -5,6 +5,7 @@ pub mod deps;
 pub mod diff;
 mod explain;
 pub mod interpreter;
+pub mod link;
 pub mod python;
 pub mod run;
 mod signals;

@@ -14,12 +14,17 @@ pub struct Progress {
 impl Progress {
     /// Shows that a main module is being compiled.
     pub fn compiling(main: &Path) -> Progress {
-        Progress::of(format!("Compiling {} for this machine", name(main)))
+        Progress::of(format!("Compiling {} for this machine, once", name(main)))
     }
 
     /// Shows that byte code is being made for the sources in an archive.
     pub fn byte_code(archive: &Path) -> Progress {
-        Progress::of(format!("Compiling the Python sources of {}", name(archive)))
+        Progress::of(format!("Compiling the Python sources of {}, once", name(archive)))
+    }
+
+    /// Shows that a module is being linked.
+    pub fn linking(output: &Path) -> Progress {
+        Progress::of(format!("Linking {}", name(output)))
     }
 
     fn of(work: String) -> Progress {
@@ -30,7 +35,7 @@ impl Progress {
         let ticker = thread::spawn(move || {
             let start = Instant::now();
             loop {
-                eprint!("\r{work}, once ... {} s", start.elapsed().as_secs());
+                eprint!("\r{work} ... {} s", start.elapsed().as_secs());
                 let _ = std::io::stderr().flush();
                 match stopped.recv_timeout(Duration::from_secs(1)) {
                     Err(RecvTimeoutError::Timeout) => {}

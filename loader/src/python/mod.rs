@@ -109,8 +109,8 @@ impl Installation {
         format!("{PREFIX}/lib/python{}", self.version)
     }
 
-    /// The folder of the host to mount; `None` when the library is an archive.
-    pub(crate) fn mount(&self) -> Option<Mount> {
+    /// The folder of the host that contains the standard library, and where the guest has it; `None` when the library is an archive.
+    pub fn mount(&self) -> Option<Mount> {
         match &self.library {
             Library::Folder(host) => {
                 Some(Mount { host: host.clone(), guest: format!("{PREFIX}/lib"), read_only: true })
