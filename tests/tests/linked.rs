@@ -401,9 +401,9 @@ fn what_cannot_be_linked_is_refused() {
     assert!(why.contains("its code writes global 0"), "{why}");
     let why = refusal(&[], &[]);
     assert!(why.contains("there is nothing to link"), "{why}");
-    let why = link(&fputs, &[fputs.clone()], &output, &[]).unwrap_err();
+    let why = link(&fputs, std::slice::from_ref(&fputs), &output, &[]).unwrap_err();
     assert!(why.contains("it is a side module"), "{why}");
     let driver = repository().join("tests/cases/program/driver/driver.wasm");
-    let why = link(&driver, &[fputs.clone()], &output, &["--embed-lib"]).unwrap_err();
+    let why = link(&driver, std::slice::from_ref(&fputs), &output, &["--embed-lib"]).unwrap_err();
     assert!(why.contains("--embed-lib needs a Python for WASI"), "{why}");
 }

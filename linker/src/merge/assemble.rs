@@ -289,7 +289,7 @@ impl<'b> Assembly<'_, 'b> {
             let done: Vec<_> = thread::scope(|scope| {
                 let running: Vec<_> =
                     bodies.chunks(size).map(|bodies| scope.spawn(move || encode(bodies))).collect();
-                running.into_iter().map(|thread| thread.join()).collect()
+                running.into_iter().map(thread::ScopedJoinHandle::join).collect()
             });
             for encoded in done {
                 let encoded = encoded.map_err(|_| {
@@ -356,7 +356,9 @@ impl<'b> Assembly<'_, 'b> {
         names.sort_by_key(|(index, _)| *index);
         names.dedup_by_key(|(index, _)| *index);
         let mut map = NameMap::new();
-        names.iter().for_each(|(index, name)| map.append(*index, name));
+        for (index, name) in &names {
+            map.append(*index, name);
+        }
         let mut section = NameSection::new();
         section.functions(&map);
         section

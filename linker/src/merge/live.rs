@@ -19,8 +19,8 @@ pub(super) struct Live {
 /// Finds what is reached.
 pub(super) fn find(parts: &[Part<'_>], numbering: &Numbering, extras: &Extras) -> Result<Live, MergeError> {
     let mut search = Search::of(parts, numbering);
-    for position in 0..parts.len() {
-        search.enter_part(position).map_err(|error| MergeError::malformed(&parts[position].name, &error))?;
+    for (position, part) in parts.iter().enumerate() {
+        search.enter_part(position).map_err(|error| MergeError::malformed(&part.name, &error))?;
     }
     let named = extras.exports.iter().map(|(_, part, export)| (part, export));
     let in_slots = extras.slots.iter().map(|(_, part, export)| (part, export));
@@ -126,7 +126,9 @@ impl<'a, 'b> Search<'a, 'b> {
                 | Operator::ReturnCall { function_index }
                 | Operator::RefFunc { function_index } => {
                     let target = self.numbering.spaces[part].functions.get(function_index as usize).copied();
-                    target.into_iter().for_each(|function| self.enter(function));
+                    if let Some(function) = target {
+                        self.enter(function);
+                    }
                 }
                 Operator::Throw { .. }
                 | Operator::ThrowRef

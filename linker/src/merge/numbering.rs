@@ -230,15 +230,12 @@ fn number_types(parts: &[Part<'_>], spaces: &mut [Spaces]) -> Result<(TypeSectio
         for group in &part.contents.groups {
             let size = count(group.types().len());
             let function = lone_function(group);
-            let first = match function.and_then(|ty| known.get(ty)) {
-                Some(index) => *index,
-                None => {
-                    groups.push((position, group));
-                    known.extend(function.map(|ty| (ty.clone(), next)));
-                    next = next.saturating_add(size);
-                    next - size
-                }
-            };
+            let first = function.and_then(|ty| known.get(ty)).copied().unwrap_or_else(|| {
+                groups.push((position, group));
+                known.extend(function.map(|ty| (ty.clone(), next)));
+                next = next.saturating_add(size);
+                next - size
+            });
             spaces[position].types.extend(first..first + size);
         }
     }

@@ -216,11 +216,11 @@ impl<'a> Program<'a> {
     /// What the main module gets for a function of a library that it needs.
     fn forwarded(&self, number: usize, import: &Import) -> Supply {
         let steps = self.linker.plans.iter().flat_map(|plan| plan.steps());
-        let definer = steps.filter_map(|step| match step {
+        let mut definer = steps.filter_map(|step| match step {
             LoadStep::SetForwarder { forwarder, definer } if *forwarder == number => *definer,
             _ => None,
         });
-        match definer.last() {
+        match definer.next_back() {
             Some(module) => Supply::Export { part: self.position(module), name: import.name.clone() },
             None => Supply::Import,
         }
@@ -334,10 +334,10 @@ impl<'a> Program<'a> {
             match import.ty {
                 wasmparser::TypeRef::Memory(ty) => memory = renumber.memory_type(ty).ok(),
                 wasmparser::TypeRef::Table(ty) if import.name == abi::TABLE => {
-                    table = renumber.table_type(ty).ok()
+                    table = renumber.table_type(ty).ok();
                 }
                 wasmparser::TypeRef::Global(_) if import.name == abi::HEAP_BASE => {
-                    *supply = Supply::Constant(heap)
+                    *supply = Supply::Constant(heap);
                 }
                 _ => {}
             }

@@ -115,8 +115,7 @@ mod tests {
     }
 
     fn open(main: &Path, wheels: &[PathBuf]) -> Result<Packages, LoadError> {
-        let options =
-            wheels.iter().fold(ProcessOptions::new("python"), |options, wheel| options.wheel(wheel));
+        let options = wheels.iter().fold(ProcessOptions::new("python"), ProcessOptions::wheel);
         Packages::open(|| Target::of_main(main), &options, None)
     }
 
