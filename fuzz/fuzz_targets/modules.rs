@@ -3,13 +3,13 @@
 
 #![no_main]
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use pydl_linker::rewrite::{Pass, Recipe};
 use pydl_linker::{
-    AbiFamily, FoundLibrary, Host, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, MainModule,
-    ParseError, ParsedModule, Signature, refused_features_in_words,
+    AbiFamily, FoundLibrary, Host, Inspector, LibraryNotFound, LibraryRequest, LibrarySource, LinkOptions,
+    MainModule, ParseError, ParsedModule, Signature, StaticLinker, refused_features_in_words,
 };
 use wasmparser::{Validator, WasmFeatures};
 
@@ -43,6 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
     rewrite(bytes);
     as_main(bytes);
     as_library(bytes);
+    merge(bytes);
 });
 
 /// What comes between a file and the engine's compiler: all passes, in their order.
@@ -89,4 +90,56 @@ fn as_library(bytes: &[u8]) {
             map.open(&file, &mut Nothing);
         }
     }
+}
+
+/// The least main module that can host libraries.
+static MAIN: LazyLock<Arc<[u8]>> = LazyLock::new(|| {
+    let text = r#"(module
+        (import "pydl_dlfcn_v1" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_read" (func (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 2) (table (export "__indirect_function_table") 3 funcref)
+        (global (export "__stack_pointer") (mut i32) (i32.const 65536))
+        (global (export "__heap_base") i32 (i32.const 70000)) (global (export "errno") i32 (i32.const 66000))
+        (elem (i32.const 1) $malloc $free)
+        (data (i32.const 66000) "main")
+        (func $malloc (export "malloc") (param i32) (result i32) (i32.const 80000))
+        (func $free (export "free") (param i32))
+        (func (export "aligned_alloc") (param i32 i32) (result i32) (i32.const 80000))
+        (func (export "pydl_read_file") (param i32 i32) (result i32) (i32.const 1))
+        (func (export "__wasm_call_ctors"))
+        (func (export "_start") (drop (call $dlopen (i32.const 0) (i32.const 2)))))"#;
+    wat::parse_str(text).expect("the text is well-formed").into()
+});
+
+/// A library for any main module.
+static SIDE: LazyLock<Arc<[u8]>> = LazyLock::new(|| {
+    let text = r#"(module (@dylink.0 (mem-info (memory 16 4) (table 1 0)))
+        (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+        (import "env" "__indirect_function_table" (table 1 funcref)) (import "env" "__table_base" (global $slots i32))
+        (elem (global.get $slots) func $f) (data (global.get $base) "side")
+        (func $f (export "side") (result i32) (i32.load (global.get $base))))"#;
+    wat::parse_str(text).expect("the text is well-formed").into()
+});
+
+/// The file as a library that is linked into a main module, and as a main module that a library is linked into: what was valid stays valid.
+fn merge(bytes: &[u8]) {
+    let was_valid = Validator::new_with_features(BEFORE).validate_all(bytes).is_ok();
+    let file: Arc<[u8]> = bytes.into();
+    for (main, side) in [(MAIN.clone(), file.clone()), (file, SIDE.clone())] {
+        for drops_unreached in [false, true] {
+            let Some(linked) = link(&main, &side, drops_unreached) else { continue };
+            if was_valid && let Err(error) = Validator::new_with_features(BEFORE).validate_all(&linked) {
+                panic!("merging spoilt valid modules: {error}");
+            }
+        }
+    }
+}
+
+fn link(main: &Arc<[u8]>, side: &Arc<[u8]>, drops_unreached: bool) -> Option<Vec<u8>> {
+    let module = Arc::new(MainModule::parse("main.wasm", main).ok()?);
+    let host: Arc<dyn Host> = Arc::new(NoHost);
+    let mut linker = StaticLinker::new(&module, main.clone(), &mut Nothing, &host).ok()?;
+    let file = FoundLibrary { path: "side.so".to_owned(), identity: None, bytes: side.clone() };
+    linker.add(&[(file, "side.so".to_owned())], &mut Nothing).ok()?;
+    linker.link(&LinkOptions { drops_unreached, ..LinkOptions::default() }).ok()
 }

@@ -1,5 +1,7 @@
 //! Owns the writing of a merged module: all sections, from parts that are numbered. Must not know where parts come from.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use wasm_encoder::reencode::{self, Reencode};
@@ -277,27 +279,15 @@ impl<'b> Assembly<'_, 'b> {
 
     /// The bodies, in as many threads as the machine has.
     fn code(&self, starts: Option<&[u32]>) -> Result<CodeSection, MergeError> {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let mut section = CodeSection::new();
+        let mut jobs: Vec<(usize, &wasmparser::FunctionBody<'_>)> = Vec::new();
         for (position, (part, spaces)) in self.parts().enumerate() {
             let live = part.contents.bodies.iter().zip(&spaces.defined).filter(|(_, index)| index.is_some());
-            let bodies: Vec<&wasmparser::FunctionBody<'_>> = live.map(|(body, _)| body).collect();
-            let size = bodies.len().div_ceil(threads).max(1);
-            let encode = |bodies: &[&wasmparser::FunctionBody<'_>]| {
-                bodies.iter().map(|body| bodies::encode(spaces, body)).collect::<Result<Vec<_>, _>>()
-            };
-            let done: Vec<_> = thread::scope(|scope| {
-                let running: Vec<_> =
-                    bodies.chunks(size).map(|bodies| scope.spawn(move || encode(bodies))).collect();
-                running.into_iter().map(thread::ScopedJoinHandle::join).collect()
-            });
-            for encoded in done {
-                let encoded = encoded.map_err(|_| {
-                    MergeError::in_part(self.parts, position, "internal error: a thread panicked".to_owned())
-                })?;
-                for body in encoded.map_err(|error| MergeError::of(self.parts, position, error))? {
-                    section.raw(&body);
-                }
+            jobs.extend(live.map(|(body, _)| (position, body)));
+        }
+        let mut section = CodeSection::new();
+        for encoded in self.encode(&jobs)? {
+            for body in encoded {
+                section.raw(&body);
             }
         }
         if let Some(starts) = starts {
@@ -310,6 +300,32 @@ impl<'b> Assembly<'_, 'b> {
             section.function(&function);
         }
         Ok(section)
+    }
+
+    /// Encodes bodies, each of a part; threads take pieces of the list one after the other, since bodies differ in size.
+    fn encode(
+        &self,
+        jobs: &[(usize, &wasmparser::FunctionBody<'_>)],
+    ) -> Result<Vec<Vec<Vec<u8>>>, MergeError> {
+        /// A number of bodies that takes about a millisecond.
+        const PIECE: usize = 256;
+        let pieces: Vec<_> = jobs.chunks(PIECE).collect();
+        let (next, done) = (AtomicUsize::new(0), pieces.iter().map(|_| OnceLock::new()).collect::<Vec<_>>());
+        let work = || {
+            while let Some((piece, done)) =
+                take(&next, &pieces).and_then(|at| Some((pieces[at], done.get(at)?)))
+            {
+                let encode = |(part, body): &(usize, &wasmparser::FunctionBody<'_>)| {
+                    let encoded = bodies::encode(&self.numbering.spaces[*part], body);
+                    encoded.map_err(|error| MergeError::of(self.parts, *part, error))
+                };
+                let _ = done.set(piece.iter().map(encode).collect::<Result<Vec<_>, _>>());
+            }
+        };
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(pieces.len());
+        thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+        let lost = || MergeError::in_part(self.parts, 0, "internal error: a body was not written".to_owned());
+        done.into_iter().map(|done| done.into_inner().ok_or_else(lost)?).collect()
     }
 
     /// The data of all parts with the writes applied; what no segment covers gets a segment of its own.
@@ -363,6 +379,12 @@ impl<'b> Assembly<'_, 'b> {
         section.functions(&map);
         section
     }
+}
+
+/// The position of the next piece that nobody has taken yet.
+fn take<T>(next: &AtomicUsize, pieces: &[T]) -> Option<usize> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    (at < pieces.len()).then_some(at)
 }
 
 fn section_of_start(with_start: bool, procedure: Option<u32>, section: &mut FunctionSection) {

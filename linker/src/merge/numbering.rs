@@ -236,7 +236,7 @@ fn number_types(parts: &[Part<'_>], spaces: &mut [Spaces]) -> Result<(TypeSectio
                 next = next.saturating_add(size);
                 next - size
             });
-            spaces[position].types.extend(first..first + size);
+            spaces[position].types.extend(first..first.saturating_add(size));
         }
     }
     let mut section = TypeSection::new();

@@ -66,6 +66,7 @@ impl<'a> Program<'a> {
 
     pub(super) fn link(mut self) -> Result<Vec<u8>, MergeError> {
         let mut parts = self.parts()?;
+        self.fill_slots();
         self.call_family(&mut parts[MAIN]);
         self.call_tree(&mut parts);
         let glue_wasm = self.make_tables(&mut parts)?;
@@ -133,6 +134,24 @@ impl<'a> Program<'a> {
         Ok(parts)
     }
 
+    /// Puts the functions into the table that plans give slots to.
+    fn fill_slots(&mut self) {
+        for plan in &self.linker.plans {
+            for step in plan.steps() {
+                match step {
+                    LoadStep::SetSlot { slot, from: (module, export), .. } => {
+                        self.extras.slots.push((slot.0, self.position(*module), export.clone()));
+                    }
+                    LoadStep::SetHostSlot { slot, name, signature } => {
+                        let export = self.glue.host_function(name, signature);
+                        self.extras.slots.push((slot.0, self.glue.part, export));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// What supplies the imports of a module: its plan says.
     fn supplies(&mut self, id: ModuleId) -> Result<Vec<Supply>, MergeError> {
         let mut supplies = Vec::new();
@@ -166,13 +185,6 @@ impl<'a> Program<'a> {
                 if let Some(supply) = supplies.get_mut(*import) {
                     *supply = Supply::Constant(*value);
                 }
-            }
-            LoadStep::SetSlot { slot, from: (module, export), function } if function.definer == id => {
-                self.extras.slots.push((slot.0, self.position(*module), export.clone()));
-            }
-            LoadStep::SetHostSlot { slot, name, signature } if id == plan.root() => {
-                let export = self.glue.host_function(name, signature);
-                self.extras.slots.push((slot.0, self.glue.part, export));
             }
             _ => {}
         }
