@@ -46,8 +46,6 @@ pub struct Image {
     plan: Arc<OnceLock<Arc<LoadPlan>>>,
     /// Whether libraries have to be loaded before the main module runs.
     pub(crate) needs_libraries: bool,
-    /// Whether the file was found good, and able to load libraries, on an earlier occasion, and was not read this time.
-    is_known_good: bool,
 }
 
 /// What a main module is started from.
@@ -78,7 +76,7 @@ impl Image {
         let path = path.as_ref();
         let stamp = fs::metadata(path).map(|m| Stamp::of(&m)).map_err(|e| LoadError::file(path, e))?;
         let remembered = compiler.remembered(path, &stamp);
-        let is_known_good = remembered.is_some();
+        let is_remembered = remembered.is_some();
         let (compiler, main, module) = if let Some((compiler, module, outline)) = remembered {
             (compiler, MainFile::new(path, stamp, Some(outline)), module)
         } else {
@@ -87,7 +85,7 @@ impl Image {
             let (compiler, module) = first_look(compiler, &main, &bytes, on_compile)?;
             (compiler, main, module)
         };
-        Image::of(compiler, main, module, is_known_good)
+        Image::of(compiler, main, module, is_remembered)
     }
 
     /// Compiles a main module that is given as bytes; messages call it by `name`. No standard library is looked for beside it. Errs as
@@ -103,10 +101,10 @@ impl Image {
         compiler: Compiler,
         main: MainFile,
         module: Module,
-        is_known_good: bool,
+        is_remembered: bool,
     ) -> Result<Image, LoadError> {
         let (start, host_functions) = start(&compiler, &main, module)?;
-        let needs_libraries = !is_known_good && needs_libraries(&*main.module()?);
+        let needs_libraries = !is_remembered && needs_libraries(&*main.module()?);
         let is_emscripten = matches!(start, MainCode::Emscripten(_));
         let python = if is_emscripten { Python::of(&main, compiler.cache()) } else { None };
         let installation = match &python {
@@ -123,7 +121,6 @@ impl Image {
             host_functions,
             plan: Arc::default(),
             needs_libraries,
-            is_known_good,
         })
     }
 
@@ -188,9 +185,6 @@ impl Image {
 
     /// Errs when the main module cannot load libraries.
     pub(crate) fn require_hosting(&self) -> Result<(), LoadError> {
-        if self.is_known_good {
-            return Ok(());
-        }
         Ok(self.main_module()?.require_hosting()?)
     }
 
@@ -265,8 +259,9 @@ fn first_look(
     }
     let recipe = recipes::of_main(compiler.kind());
     let code = compiler.compile(&main.name(), bytes, &recipe, on_compile)?;
-    // A main module that needs libraries is read at every start, for their names.
-    if let Some(stamp) = main.stamp().filter(|_| module.defects().is_empty() && !needs_libraries(&module)) {
+    // A main module that needs libraries is read at every start, for their names; that it has wrappers shows in its code alone.
+    let is_outlined = !needs_libraries(&module) && !module.defects().contains(&MainDefect::CommandWrappers);
+    if let Some(stamp) = main.stamp().filter(|_| is_outlined) {
         compiler.remember(&main.path, stamp, &module, bytes, &recipe);
     }
     Ok((compiler, code))

@@ -14,6 +14,7 @@ mod wheel_file;
 
 use std::path::{Path, PathBuf};
 
+use crate::base::error::LoadError;
 use crate::base::options::Mount;
 use crate::system::archive::Archive;
 use tags::Target;
@@ -78,6 +79,34 @@ impl Installation {
         in_folder.or_else(in_archive)
     }
 
+    /// What CPython's build recorded of its configuration: the name of the module that contains it, `_sysconfigdata_…`, and its text. Errs
+    /// when the standard library has none, or cannot be read.
+    pub fn configuration(&self) -> Result<(String, String), LoadError> {
+        let none = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        match &self.library {
+            Library::Folder(folder) => {
+                let folder = folder.join(format!("python{}", self.version));
+                let error = |error| LoadError::file(&folder, error);
+                let names = std::fs::read_dir(&folder).map_err(error)?.flatten();
+                let mut names = names.filter_map(|entry| entry.file_name().into_string().ok());
+                let name = names.find_map(|name| configuration_in(&name).map(str::to_owned));
+                let name = name.ok_or_else(|| error(none()))?;
+                let path = folder.join(format!("{name}.py"));
+                let text = std::fs::read_to_string(&path).map_err(|error| LoadError::file(&path, error))?;
+                Ok((name, text))
+            }
+            Library::Archive(path, _) => {
+                let archive = Archive::open(path)?;
+                let error = |error| LoadError::file(path, error);
+                let mut entries = archive.entries().iter().enumerate();
+                let found = entries.find_map(|(index, entry)| Some((index, configuration_in(&entry.name)?)));
+                let (index, name) = found.ok_or_else(|| error(none()))?;
+                let text = archive.read(index).map_err(error)?;
+                Ok((name.to_owned(), String::from_utf8_lossy(&text).into_owned()))
+            }
+        }
+    }
+
     /// The version, such as `3.13`.
     pub fn version(&self) -> &str {
         &self.version
@@ -134,4 +163,9 @@ impl Installation {
             Library::Archive(_, target) => Some(target),
         }
     }
+}
+
+/// The name of the module in which CPython's build recorded its configuration, if that is what the file contains.
+fn configuration_in(file: &str) -> Option<&str> {
+    file.strip_suffix(".py").filter(|name| name.starts_with("_sysconfigdata_") && !name.contains('/'))
 }
