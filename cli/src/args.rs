@@ -32,7 +32,9 @@ Exit status:
 pub enum Command {
     Run(Run),
     Deps(Deps),
+    Build(Build),
     Link(Link),
+    Dev(Dev),
     Python(Python),
 }
 
@@ -57,6 +59,9 @@ pub struct Run {
     /// Make a side module importable (repeatable)
     #[arg(long, value_name = "FILE")]
     pub side: Vec<PathBuf>,
+    /// Build a side module from a file of C or C++, as `pydl build` does, and make it importable (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub build: Vec<PathBuf>,
     /// Make packages importable: a wheel, or a folder that pip filled with --target (repeatable, see docs/wheels.md)
     #[arg(long, value_name = "WHEEL|DIR")]
     pub with: Vec<PathBuf>,
@@ -87,6 +92,66 @@ pub struct Run {
     /// Everything from SCRIPT, a Python option, or -- on
     #[arg(skip)]
     pub python: Arguments,
+}
+
+/// Build a side module for a main module, from one file of C or C++
+///
+/// The compiler is the first of: wasi-sdk (in `$WASI_SDK_PATH` or /opt/wasi-sdk); clang, wasm-ld and wasi-libc as Debian has them; zig, on
+/// the PATH or as the package ziglang of Python. What it prints is passed on. The side module is written only if MAIN would load it.
+#[derive(Args, Debug)]
+#[command(after_help = BUILD_EXAMPLES)]
+pub struct Build {
+    /// The source file
+    pub path: PathBuf,
+    /// The main module to build for; for WASI
+    #[arg(long, value_name = "MAIN")]
+    pub main: PathBuf,
+    /// Write the side module here [default: the name of its Python module, in this folder]
+    #[arg(long, short, value_name = "FILE|DIR")]
+    pub output: Option<PathBuf>,
+    /// Take headers from this package, which `pydl dev make` has made [default: one is made for the build]
+    #[arg(long, value_name = "DIR", conflicts_with = "headers")]
+    pub dev: Option<PathBuf>,
+    /// Take CPython's headers from this folder: a source folder, or the one that contains Python.h [default: include/python3.N beside MAIN]
+    #[arg(long, value_name = "DIR")]
+    pub headers: Option<PathBuf>,
+    /// Show the compiler and its commands
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+const BUILD_EXAMPLES: &str = "\
+Examples:
+  pydl build fputsmodule.c --main python.wasm && pydl run python.wasm --side fputs.so -c 'import fputs'
+  pydl run python.wasm --build fputsmodule.c -c 'import fputs'";
+
+/// Make what builds for a main module need
+#[derive(Args, Debug)]
+pub struct Dev {
+    #[command(subcommand)]
+    pub command: DevCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum DevCommand {
+    Make(DevMake),
+}
+
+/// Make a folder, or a .tar.gz file, with headers, configuration and exports of a main module
+///
+/// In it: CPython's headers with the `pyconfig.h` of MAIN, made of what CPython's build recorded in `_sysconfigdata`; that file; the list of
+/// symbols that MAIN exports; for WASI, `dlfcn.h` and `libdl.c`; and pydl-dev.json, which says what it was made of. `pydl build --dev` refuses a
+/// package that was made for another main module.
+#[derive(Args, Debug)]
+pub struct DevMake {
+    /// The main module
+    pub main: PathBuf,
+    /// Write the package here: a new folder, or a file whose name ends with .tar.gz
+    #[arg(long, short, value_name = "DIR|FILE.tar.gz")]
+    pub output: PathBuf,
+    /// Take CPython's headers from this folder: a source folder, or the one that contains Python.h [default: include/python3.N beside MAIN]
+    #[arg(long, value_name = "DIR")]
+    pub headers: Option<PathBuf>,
 }
 
 /// Link side modules into a main module, for hosts that have no dynamic linker

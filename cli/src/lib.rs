@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod dev;
 mod inputs;
 mod mains;
 mod npm;
@@ -25,6 +26,8 @@ pub fn pydl() -> ExitCode {
         Command::Run(run) => commands::run::run(&run),
         Command::Deps(deps) if deps.diff => commands::diff::run(&deps),
         Command::Deps(deps) => commands::deps::run(&deps),
+        Command::Dev(dev) => commands::dev::run(&dev),
+        Command::Build(build) => commands::build::run(&build),
         Command::Link(link) => commands::link::run(&link),
         Command::Python(python) => commands::python::run(&python),
     };

@@ -107,6 +107,10 @@ library=$out/lib/python3.13
 rm -rf "$out/lib"
 mkdir -p "$library"
 cp -r "$source/Lib/." "$library"
+rm -rf "$out/include"
+mkdir -p "$out/include"
+cp -r "$source/Include" "$out/include/python3.13"
+cp "$cross/pyconfig.h" "$out/include/python3.13"
 cp "$source/LICENSE" "$out/LICENSE"
 cp "$source/Doc/license.rst" "$out/LICENSE.incorporated.rst" # of what CPython itself incorporates
 cp "$work/wasi/usr/share/doc/wasi-libc/copyright" "$out/LICENSE.wasi-libc"

@@ -296,6 +296,59 @@ fn a_dynamic_program_loads_other_libraries() {
     assert_eq!(String::from_utf8_lossy(&run.stdout), expected, "{}", said(&run));
 }
 
+/// A library that came with an earlier load gets a slot when a later one takes the address of its function.
+#[test]
+fn functions_of_earlier_loads_get_slots() {
+    let folder = tempfile::tempdir().unwrap();
+    let sides = [
+        ("first.so", r#"(module (@dylink.0) (func (export "f") (result i32) (i32.const 7)))"#),
+        (
+            "a.so",
+            r#"(module (@dylink.0 (needed "first.so")) (import "env" "f" (func (result i32))) (export "a" (func 0)))"#,
+        ),
+        (
+            "b.so",
+            r#"(module (@dylink.0 (needed "first.so")) (import "GOT.func" "f" (global $f (mut i32)))
+                (func (export "address") (result i32) (global.get $f)))"#,
+        ),
+        (
+            "case.so",
+            r#"(module (@dylink.0 (needed "a.so" "b.so")) (import "env" "address" (func $address (result i32)))
+                (import "env" "__indirect_function_table" (table 1 funcref)) (type $f (func (result i32)))
+                (func (export "run_case") (result i32) (call_indirect (type $f) (call $address))))"#,
+        ),
+    ];
+    let paths: Vec<PathBuf> = sides.iter().map(|(name, _)| folder.path().join(name)).collect();
+    for (path, (_, text)) in paths.iter().zip(sides) {
+        fs::write(path, pydl_tests::wasm::assemble(text)).unwrap();
+    }
+    let driver = repository().join("tests/cases/program/driver/driver.wasm");
+    // Without `case.so`, whose load would bring in all others at once, `a.so` and `b.so` are loads of their own.
+    for sides in [&paths[..], &paths[..3]] {
+        let linked = folder.path().join("linked.wasm");
+        link(&driver, sides, &linked, &["--dynamic"]).unwrap();
+        let mut run = pydl();
+        run.arg("run").arg(&linked);
+        if sides.len() == 4 {
+            let run = run.args(["--", "case.so"]).output().unwrap();
+            assert_eq!(run.status.code(), Some(7), "{}", said(&run));
+            continue;
+        }
+        let asks = r#"(module (@dylink.0 (mem-info (memory 32 0)))
+            (import "env" "memory" (memory 1)) (import "env" "__memory_base" (global $base i32))
+            (import "env" "__indirect_function_table" (table 1 funcref)) (type $f (func (result i32)))
+            (import "env" "dlopen" (func $dlopen (param i32 i32) (result i32)))
+            (import "env" "dlsym" (func $dlsym (param i32 i32) (result i32)))
+            (data (global.get $base) "b.so\00address\00")
+            (func (export "run_case") (result i32)
+                (call_indirect (type $f) (call_indirect (type $f)
+                    (call $dlsym (call $dlopen (global.get $base) (i32.const 2)) (i32.add (global.get $base) (i32.const 5)))))))"#;
+        fs::write(&paths[3], pydl_tests::wasm::assemble(asks)).unwrap();
+        let run = run.arg("--side").arg(&paths[3]).args(["--", "case.so"]).output().unwrap();
+        assert_eq!(run.status.code(), Some(7), "{}", said(&run));
+    }
+}
+
 /// The wheels of all cases for the current main module in one program: each case prints what it does with the dynamic linker.
 #[test]
 fn wheels_do_the_same_when_linked() {

@@ -40,6 +40,7 @@ pub fn run(mut line: Vec<OsString>) -> Result<ExitCode> {
     let variables = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_shown));
     let script = args::script(&line);
     run::run(&Run {
+        build: Vec::new(),
         host_memory: None,
         main,
         side: Vec::new(),

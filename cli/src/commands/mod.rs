@@ -1,7 +1,9 @@
 //! One module for each command of `pydl`, and one for `pydl-python`.
 
+pub mod build;
 pub mod debug;
 pub mod deps;
+pub mod dev;
 pub mod diff;
 mod explain;
 pub mod interpreter;

@@ -15,13 +15,14 @@ use pydl_loader::{
 };
 
 use crate::args::{Arguments, Run, ShownFolder};
+use crate::commands::build::Request;
 use crate::commands::debug::{self, Debug};
 use crate::commands::explain;
 use crate::commands::signals::Signals;
 use crate::mains;
 use crate::prompt;
 use crate::render::progress::Progress;
-use crate::report::{Usage, failure, guest_status, say, tell_denied, warn};
+use crate::report::{NOT_LINKED, Usage, failure, guest_status, say, tell_denied, warn};
 
 /// Runs the guest to its end.
 pub fn run(run: &Run) -> Result<ExitCode> {
@@ -35,7 +36,12 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     };
     let signals = Signals::take()?;
     let main = mains::resolve(&run.main)?;
-    let options = options(run, &main)?.trace(trace);
+    let work = tempfile::tempdir()?;
+    let built = match build(run, &main, work.path())? {
+        Ok(built) => built,
+        Err(status) => return Ok(status),
+    };
+    let options = built.iter().fold(options(run, &main)?.trace(trace), ProcessOptions::side_module);
     let image = load(&compiler(run)?, &main)?;
     let options = options.for_python(&image);
     if run.dir.is_empty() && image.lacks_standard_library()? {
@@ -72,6 +78,24 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     // This program ends now: the system takes its memory back as a whole, faster than piece by piece.
     std::mem::forget(image);
     Ok(status)
+}
+
+/// Builds the sources among the arguments, each in a folder of its own; the status when one of the side modules would not load.
+fn build(run: &Run, main: &Path, folder: &Path) -> Result<std::result::Result<Vec<PathBuf>, ExitCode>> {
+    let mut built = Vec::new();
+    for (number, path) in run.build.iter().enumerate() {
+        let folder = folder.join(number.to_string());
+        std::fs::create_dir(&folder)?;
+        let request = Request { path, main, dev: None, headers: None, verbose: false };
+        match request.build(&folder)? {
+            Ok(module) => built.push(module),
+            Err(report) => {
+                report.reasons().for_each(|reason| say(&reason));
+                return Ok(Err(ExitCode::from(NOT_LINKED)));
+            }
+        }
+    }
+    Ok(Ok(built))
 }
 
 /// The warning about a Python that will not find its standard library.
