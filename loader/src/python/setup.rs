@@ -83,6 +83,8 @@ impl Python {
         packages: &Packages,
     ) -> Result<(), LoadError> {
         let library = PathBuf::from(self.installation.guest_library());
+        let bytecode = self.bytecode.get().map_or(0, |archive| archive.entries().len());
+        kernel.expect(self.archive.entries().len().saturating_add(bytecode));
         kernel.show(&self.installation.executable(), Arc::from(&b""[..]), 0o755)?;
         kernel.show_folder(&library.join("lib-dynload"))?;
         for (index, entry) in self.archive.entries().iter().enumerate().filter(|(_, entry)| !entry.is_folder)

@@ -10,42 +10,45 @@ use wasmparser::{FuncType, RefType, ValType};
 /// A topic begins with `[WORD] WHAT IT IS`; the lines that follow contain names and types.
 const LIST: &str = include_str!("library.txt");
 
-/// A function of Emscripten's library.
-#[derive(Clone, Copy, Debug)]
-struct Function {
-    /// Its result and parameters, one letter each.
-    letters: &'static str,
-    /// What it is part of, in words.
-    topic: &'static str,
-}
-
-fn list() -> &'static HashMap<&'static str, Function> {
-    static PARSED: OnceLock<HashMap<&'static str, Function>> = OnceLock::new();
+/// The functions of the list with their types, one letter each for the result and the parameters.
+fn list() -> &'static HashMap<&'static str, &'static str> {
+    /// Fewer bytes than a line has on average: every start makes the map, and one that has to grow takes longer.
+    const LEAST_LINE: usize = 24;
+    static PARSED: OnceLock<HashMap<&'static str, &'static str>> = OnceLock::new();
     PARSED.get_or_init(|| {
-        let mut topic = "";
-        let mut functions = HashMap::new();
-        for line in LIST.lines().filter(|line| !line.starts_with('#')) {
-            match line.split_once(' ') {
-                Some((word, what)) if word.starts_with('[') => topic = what,
-                Some((name, letters)) => {
-                    functions.insert(name, Function { letters, topic });
-                }
-                None => {}
-            }
-        }
+        let mut functions = HashMap::with_capacity(LIST.len() / LEAST_LINE);
+        functions.extend(lines().filter(|(name, _)| !name.starts_with('[')));
         functions
     })
 }
 
-/// What a function of Emscripten's library is part of; `None` for a name that the library does not have.
+/// The lines of the list, each divided at its first space.
+fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
+    LIST.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '))
+}
+
+/// What a function of Emscripten's library is part of; `None` for a name that the library does not have. Only reports ask.
 pub(super) fn topic(name: &str) -> Option<&'static str> {
-    list().get(name).map(|function| function.topic)
+    static PARSED: OnceLock<HashMap<&'static str, &'static str>> = OnceLock::new();
+    let topics = PARSED.get_or_init(|| {
+        let mut topic = "";
+        let mut topics = HashMap::new();
+        for (word, rest) in lines() {
+            if word.starts_with('[') {
+                topic = rest;
+            } else {
+                topics.insert(word, topic);
+            }
+        }
+        topics
+    });
+    topics.get(name).copied()
 }
 
 /// The type of a function of Emscripten's library; `None` for a name that the library does not have.
 pub(super) fn signature(name: &str) -> Option<Signature> {
     match list().get(name) {
-        Some(function) => of_letters(function.letters),
+        Some(letters) => of_letters(letters),
         None => of_pattern(name),
     }
 }

@@ -119,6 +119,11 @@ impl Kernel {
         self.place(Path::new(guest), node)
     }
 
+    /// Makes room for this many files that are about to be shown.
+    pub(crate) fn expect(&mut self, files: usize) {
+        self.files.tree.expect(files);
+    }
+
     /// Shows a file of an archive, of which the guest gets a copy of its own once it writes to the file.
     pub(crate) fn show_archived(
         &mut self,

@@ -351,6 +351,11 @@ impl Tree {
         Ok(id)
     }
 
+    /// Makes room for this many nodes that are about to come.
+    pub(crate) fn expect(&mut self, nodes: usize) {
+        self.nodes.reserve(nodes);
+    }
+
     /// Keeps a node that has no name: it is removed when its last descriptor is closed. Errs when the tree is full.
     pub(crate) fn keep(&mut self, mut node: Node) -> Result<NodeId> {
         let target = if let Content::Link(target) = &node.content { target.len() as u64 } else { 0 };
