@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use pydl_linker::{
     FileIdentity, FoundLibrary, LibraryNotFound, LibraryRequest, LibrarySource, ParseError, ParsedModule,
     Requester,
@@ -198,6 +199,18 @@ impl Inputs {
 /// Opens a file. A file that a user has named may also be a pipe, such as `/dev/stdin`; in folders, only regular files count.
 pub fn open(path: &Path, is_named: bool) -> io::Result<File> {
     if is_named { File::open(path) } else { open_regular_file(path) }
+}
+
+/// Reads the whole of a file that a user has named. Errs as [`read`] does, and names the file.
+pub fn read_named(path: &Path) -> anyhow::Result<Arc<[u8]>> {
+    let (_, bytes) = open(path, true).and_then(read).with_context(|| path.display().to_string())?;
+    Ok(bytes)
+}
+
+/// Reads the text of a regular file. Errs as [`read_named`] does, and when it is not UTF-8.
+pub fn read_text(path: &Path) -> anyhow::Result<String> {
+    let (_, bytes) = open(path, false).and_then(read).with_context(|| path.display().to_string())?;
+    String::from_utf8(bytes.to_vec()).with_context(|| path.display().to_string())
 }
 
 /// Reads a file, with the identity by which it is recognized under another path. Errs when it has far more bytes than the size that it

@@ -7,6 +7,7 @@ mod dev;
 mod inputs;
 mod mains;
 mod npm;
+mod outputs;
 mod prompt;
 mod render;
 mod report;

@@ -456,6 +456,8 @@ fn what_cannot_be_linked_is_refused() {
     assert!(why.contains("there is nothing to link"), "{why}");
     let why = link(&fputs, std::slice::from_ref(&fputs), &output, &[]).unwrap_err();
     assert!(why.contains("it is a side module"), "{why}");
+    let why = link(Path::new("/dev/zero"), std::slice::from_ref(&fputs), &output, &[]).unwrap_err();
+    assert!(why.contains("/dev/zero: it has more than"), "{why}");
     let driver = repository().join("tests/cases/program/driver/driver.wasm");
     let why = link(&driver, std::slice::from_ref(&fputs), &output, &["--embed-lib"]).unwrap_err();
     assert!(why.contains("--embed-lib needs a Python for WASI"), "{why}");

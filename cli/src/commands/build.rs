@@ -15,8 +15,9 @@ use pydl_loader::SystemInterface;
 use crate::args::Build;
 use crate::dev::compiler::{self, Toolchain};
 use crate::dev::package::DevPackage;
-use crate::mains;
+use crate::inputs::read_named;
 use crate::report::{NOT_LINKED, Usage, say};
+use crate::{mains, outputs};
 
 /// Builds a side module; it is written only if the main module would load it.
 pub fn run(arguments: &Build) -> Result<ExitCode> {
@@ -43,7 +44,7 @@ pub fn run(arguments: &Build) -> Result<ExitCode> {
         Some(output) => output.clone(),
         None => PathBuf::from(built.file_name().unwrap_or_default()),
     };
-    put(&built, &output)?;
+    outputs::write(&output, &read_named(&built)?)?;
     println!("{}", output.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -95,7 +96,7 @@ impl Request<'_> {
     /// Errs unless the source and the main module are such as can be built for.
     fn check(&self) -> Result<Arc<MainModule>> {
         let shown = || self.main.display().to_string();
-        let bytes = fs::read(self.main).with_context(shown)?;
+        let bytes = read_named(self.main)?;
         let main = MainModule::parse(&shown(), &bytes).with_context(shown)?;
         if main.family() == AbiFamily::Emscripten {
             bail!(
@@ -125,8 +126,8 @@ impl Request<'_> {
 /// Inspects a side module as it would be loaded into a process of a main module.
 fn inspect(main: Arc<MainModule>, path: &Path) -> Result<ModuleReport> {
     let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    let file = FoundLibrary { path: shown, identity: None, bytes: bytes.into() };
+    let bytes = read_named(path)?;
+    let file = FoundLibrary { path: shown, identity: None, bytes };
     let inspector = Inspector::new(Some(main), &mut NoLibraries, Arc::new(SystemInterface::default()));
     inspector.inspect(&file, &mut NoLibraries).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
@@ -138,14 +139,4 @@ impl LibrarySource for NoLibraries {
     fn find(&mut self, request: LibraryRequest<'_>) -> Result<FoundLibrary, LibraryNotFound> {
         Err(LibraryNotFound { name: request.name.to_owned(), requester: None, tried: Vec::new() })
     }
-}
-
-/// Puts a file in its place, whole or not at all.
-fn put(built: &Path, output: &Path) -> Result<()> {
-    let context = || output.display().to_string();
-    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(parent).with_context(context)?;
-    fs::copy(built, file.path()).with_context(context)?;
-    file.persist(output).map_err(|error| error.error).with_context(context)?;
-    Ok(())
 }

@@ -1,6 +1,5 @@
 //! Owns `pydl dev make`: what a build for a main module needs, as a folder or an archive. Must not know compilers.
 
-use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,7 +9,7 @@ use flate2::write::GzEncoder;
 
 use crate::args::{Dev, DevCommand};
 use crate::dev::package::DevPackage;
-use crate::mains;
+use crate::{mains, outputs};
 
 /// Makes a dev package.
 pub fn run(dev: &Dev) -> Result<ExitCode> {
@@ -37,16 +36,13 @@ pub fn run(dev: &Dev) -> Result<ExitCode> {
 /// Makes a package as one file, which contains one folder.
 fn archive(main: &Path, headers: Option<&Path>, output: &Path) -> Result<DevPackage> {
     let context = || output.display().to_string();
-    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let work = tempfile::tempdir()?;
     let package = DevPackage::make(main, headers, &work.path().join("package"))?;
     let name = output.file_name().unwrap_or_default().to_string_lossy();
-    let file = tempfile::NamedTempFile::new_in(parent).with_context(context)?;
-    let written = GzEncoder::new(file.as_file(), Compression::default());
-    let mut tar = tar::Builder::new(written);
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     tar.mode(tar::HeaderMode::Deterministic);
     tar.append_dir_all(name.trim_end_matches(".tar.gz"), &package.folder).with_context(context)?;
-    tar.into_inner().and_then(GzEncoder::finish).and_then(File::sync_all).with_context(context)?;
-    file.persist(output).map_err(|error| error.error).with_context(context)?;
+    let bytes = tar.into_inner().and_then(GzEncoder::finish).with_context(context)?;
+    outputs::write(output, &bytes)?;
     Ok(package)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,10 +11,10 @@ use pydl_linker::{AbiFamily, EmbeddedFolder, LinkOptions, MainModule, StaticLink
 use pydl_loader::{Installation, SystemInterface};
 
 use crate::args::Link;
-use crate::inputs::{DEEPEST, Inputs, Libraries, Place, is_library_name, open, read};
-use crate::mains;
+use crate::inputs::{DEEPEST, Inputs, Libraries, Place, is_library_name, open, read, read_named};
 use crate::render::progress::Progress;
 use crate::report::{NOT_LINKED, Usage, say};
+use crate::{mains, outputs};
 
 /// Links everything, and writes the result whole or not at all.
 pub fn run(link: &Link) -> Result<ExitCode> {
@@ -35,13 +34,13 @@ pub fn run(link: &Link) -> Result<ExitCode> {
             return Ok(ExitCode::from(NOT_LINKED));
         }
     };
-    write(&link.output, &linked)?;
+    outputs::write(&link.output, &linked)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The linked module, or why there is none. Errs when a file cannot be read.
 fn link_all(link: &Link, main_path: &Path) -> Result<Result<Vec<u8>, StaticLinkError>> {
-    let wasm: Arc<[u8]> = fs::read(main_path).with_context(|| main_path.display().to_string())?.into();
+    let wasm = read_named(main_path)?;
     let main = MainModule::parse(&main_path.display().to_string(), &wasm);
     let main = Arc::new(main.with_context(|| main_path.display().to_string())?);
     if main.module().require_side_module().is_ok() && main.family() == AbiFamily::Wasi {
@@ -110,22 +109,4 @@ fn add_folder(into: &mut EmbeddedFolder, folder: &Path, below: &str, depth: usiz
         }
     }
     Ok(())
-}
-
-/// Writes a file under another name first, so that there is never half of it.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let context = || path.display().to_string();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-    file.write_all(bytes).with_context(context)?;
-    let file = file.into_temp_path();
-    make_readable(&file).with_context(context)?;
-    file.persist(path).map_err(|error| error.error).with_context(context)?;
-    Ok(())
-}
-
-/// Temporary files are for their owner alone; outputs are for all who may read what is in the folder.
-fn make_readable(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
 }

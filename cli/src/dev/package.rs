@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::configuration::Configuration;
 use super::pyconfig;
+use crate::inputs::{read_named, read_text};
 
 /// The file that says which main module a package is for.
 pub const STAMP: &str = "pydl-dev.json";
@@ -76,9 +77,9 @@ impl DevPackage {
     /// Opens a package for a main module. Errs when it is for another one.
     pub fn open(folder: &Path, main: &Path) -> Result<DevPackage> {
         let path = folder.join(STAMP);
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let text = read_text(&path)?;
         let stamp: Stamp = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-        let bytes = fs::read(main).with_context(|| main.display().to_string())?;
+        let bytes = read_named(main)?;
         let sum = hex(&Sha256::digest(&bytes));
         if sum != stamp.main_sha256 {
             bail!(
@@ -103,7 +104,7 @@ impl DevPackage {
 /// Fills the folder of a package.
 fn fill(main: &Path, headers: Option<&Path>, folder: &Path) -> Result<Stamp> {
     let shown = || main.display().to_string();
-    let bytes = fs::read(main).with_context(shown)?;
+    let bytes = read_named(main)?;
     let module = MainModule::parse(&shown(), &bytes).with_context(shown)?;
     let installation = Installation::beside(main)
         .ok_or_else(|| anyhow!("{}: there is no standard library of Python beside it", main.display()))?;
@@ -118,8 +119,7 @@ fn fill(main: &Path, headers: Option<&Path>, folder: &Path) -> Result<Stamp> {
     let python = folder.join(format!("include/python{version}"));
     let mut files = BTreeMap::new();
     copy(&source.folder, &python, "", &mut files)?;
-    let template =
-        fs::read_to_string(&source.pyconfig).with_context(|| source.pyconfig.display().to_string())?;
+    let template = read_text(&source.pyconfig)?;
     if template.contains("multiarch") || !template.contains("SIZEOF_LONG") {
         bail!(
             "{}: it leads to another file; name the folder of that one, or a source folder of CPython, with --headers",
@@ -200,7 +200,7 @@ impl Headers {
     /// Errs unless the headers are those of a version of Python.
     fn check_version(&self, version: &str) -> Result<()> {
         let path = self.folder.join("patchlevel.h");
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let text = read_text(&path)?;
         let number = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix("#define ")?.trim().strip_prefix(name));
             line.map(|value| value.trim().to_owned()).unwrap_or_default()
@@ -225,7 +225,7 @@ fn copy(from: &Path, to: &Path, below: &str, files: &mut BTreeMap<String, String
         if entry.file_type()?.is_dir() && below.matches('/').count() < 3 {
             copy(&path, &to.join(&name), &format!("{inner}/"), files)?;
         } else if path.extension().is_some_and(|extension| extension == "h") && name != "pyconfig.h" {
-            let text = fs::read(&path).with_context(|| path.display().to_string())?;
+            let text = read_text(&path)?;
             files.insert(inner, hex(&Sha256::digest(&text)));
             write(&to.join(&name), &text)?;
         }
